@@ -1,0 +1,136 @@
+//! A fact as a ledger holds it: with its identity and everything a row may need of the run it came in.
+
+use serde::{Deserialize, Serialize};
+
+use crate::claim::Claim;
+use crate::condition::SourceKind;
+use crate::entry::ErrorRow;
+use crate::fact::{Body, Fact, Run};
+use crate::fold::Observed;
+use crate::id::{AgentId, Epoch, Seq, SeqRange, SiteId};
+use crate::kind::DeviceKind;
+use crate::ledger::Filed;
+use crate::time::{Day, Span, Timestamp};
+use crate::usage::Reading;
+
+/// A fact with everything a row may need of the run it came in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Held {
+    pub epoch: Epoch,
+    pub seq: Seq,
+    pub site: SiteId,
+    pub kind: DeviceKind,
+    pub agent: Option<AgentId>,
+    pub at: Timestamp,
+    pub said_at: Timestamp,
+    pub source: SourceKind,
+    pub source_name: String,
+    /// The clock was wrong or the time implausible: kept, never folded.
+    pub suspect: bool,
+    pub body: Body,
+}
+
+impl Held {
+    pub fn new(run: &Run, filed: &Filed, fact: &Fact) -> Self {
+        Self::restored(run, filed.epoch, filed.seq, filed.suspect, fact)
+    }
+
+    /// A fact read back from the archive.
+    pub fn restored(run: &Run, epoch: Epoch, seq: Seq, suspect: bool, fact: &Fact) -> Self {
+        Self {
+            epoch,
+            seq,
+            site: run.site.clone(),
+            kind: run.kind,
+            agent: run.agent.clone(),
+            at: fact.at,
+            said_at: fact.known_at,
+            source: fact.source.kind,
+            source_name: fact.source.name.clone(),
+            suspect,
+            body: fact.body.clone(),
+        }
+    }
+
+    pub fn day(&self) -> Day {
+        self.at.day()
+    }
+
+    pub fn counts(&self) -> bool {
+        !self.suspect
+    }
+
+    /// Facts that shape rows of any day and are therefore kept in memory.
+    pub fn is_stated(&self) -> bool {
+        matches!(
+            self.body,
+            Body::Asserted(_)
+                | Body::Registered(_)
+                | Body::Moved(_)
+                | Body::Loaned(_)
+                | Body::Returned
+                | Body::Retired(_)
+                | Body::SiteDefined(_)
+                | Body::CalendarDefined(_))
+    }
+
+    pub fn observed(&self) -> Option<Observed<'_>> {
+        let Body::Stretch(stretch) = &self.body else { return None };
+        let span = Span::new(self.at, stretch.until).ok().filter(|_| self.counts())?;
+        Some(Observed {
+            span,
+            condition: stretch.condition,
+            degradation: stretch.degradation,
+            source: self.source,
+            site: &self.site,
+            kind: self.kind,
+        })
+    }
+
+    pub fn error_row(&self) -> Option<ErrorRow> {
+        let Body::Error(error) = &self.body else { return None };
+        self.counts().then(|| ErrorRow {
+            at: self.at,
+            site: self.site.clone(),
+            kind: self.kind,
+            error: error.clone(),
+            epoch: self.epoch,
+            seq: self.seq,
+        })
+    }
+
+    pub fn reading(&self) -> Option<Reading> {
+        let Body::Usage(sample) = &self.body else { return None };
+        self.counts().then(|| Reading {
+            at: self.at,
+            sample: sample.clone(),
+            source: self.source_name.clone(),
+            site: self.site.clone(),
+            kind: self.kind,
+            epoch: self.epoch,
+            seq: self.seq,
+        })
+    }
+
+    pub fn claim(&self) -> Option<Claim> {
+        let Body::Asserted(asserted) = &self.body else { return None };
+        self.counts().then(|| Claim {
+            from: self.at,
+            until: asserted.until,
+            said_at: self.said_at,
+            claimed: asserted.claim,
+            author: asserted.author.clone(),
+            site: self.site.clone(),
+            kind: self.kind,
+        })
+    }
+
+    /// The facts this one takes back or corrects.
+    pub fn amended(&self) -> Option<SeqRange> {
+        match &self.body {
+            Body::Amended(amendment) => Some(amendment.target),
+            Body::ClockStep { suspect, .. } => *suspect,
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,252 @@
+//! One subject's ledger: takes log records in, gives back which facts were new and which rows changed.
+//!
+//! What a record changes is rows(facts up to it) minus rows(facts below it). A record of plain facts past the edge
+//! takes one step in place; any other is folded anew on a copy and compared, so a missing day leaves nothing half done.
+
+mod counters;
+mod days;
+mod heads;
+mod inventory;
+mod refold;
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+use crate::amend::Amendments;
+use crate::claim::Claims;
+use crate::condition::Clock;
+use crate::dedup::{self, Lives, Sighting};
+use crate::entry::{Change, Entry, HeadRow, Row, VerdictRow};
+use crate::fact::{Body, Run};
+use crate::fold;
+use crate::held::Held;
+use crate::human::Retirement;
+use crate::id::{Epoch, Seq, SeqRange};
+use crate::order::{Ask, Decision, Request, Stewardship};
+use crate::time::{Day, Timestamp};
+use crate::usage::Series;
+
+pub use days::DaySet;
+
+/// Days with facts kept in memory per subject once they are committed; older ones are read from the archive.
+pub const HOT_DAYS: usize = 2;
+
+/// Everything said about one subject, as far as the next record may depend on it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ledger {
+    lives: Lives,
+    amendments: Amendments,
+    /// Facts that are few and shape rows of any day: claims, inventory, sites, calendars.
+    statements: Vec<Held>,
+    days: BTreeMap<Day, Vec<Held>>,
+    /// Days that hold daily facts, in memory or in the archive.
+    known_days: DaySet,
+    series: BTreeMap<Series, counters::Ends>,
+    latest: Option<heads::Latest>,
+    began: Option<Held>,
+    heartbeat: Option<Held>,
+    heads: Vec<HeadRow>,
+    stewardship: Stewardship,
+    #[serde(skip)]
+    located: Vec<(SeqRange, Vec<Day>)>,
+}
+
+/// The ledger cannot go on without something that stands in the archive. Answer it and admit the record again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Need {
+    /// All daily facts of this day: answer with [`Ledger::supply_day`].
+    Day(Day),
+    /// The days of the daily facts in this range: answer with [`Ledger::supply_located`].
+    Located(SeqRange),
+    /// Which seqs of this epoch are archived: answer with [`Ledger::supply_epoch`].
+    Epoch(Epoch),
+    /// The digest of this archived fact: answer with [`Ledger::supply_digest`].
+    Digest(Epoch, Seq),
+}
+
+impl From<dedup::Ask> for Need {
+    fn from(ask: dedup::Ask) -> Self {
+        match ask {
+            dedup::Ask::Epoch(epoch) => Self::Epoch(epoch),
+            dedup::Ask::Digest(epoch, seq) => Self::Digest(epoch, seq),
+        }
+    }
+}
+
+/// What became of one fact of a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Filed {
+    pub epoch: Epoch,
+    pub seq: Seq,
+    pub verdict: Sighting,
+    pub suspect: bool,
+    /// Hash of the fact's bytes.
+    pub digest: u64,
+}
+
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Admitted {
+    /// One for each fact of the record, in its order.
+    pub filed: Vec<Filed>,
+    pub entries: Vec<Entry>,
+}
+
+impl Ledger {
+    /// Takes a record in. `implausible` are seqs whose time ingest could not believe.
+    pub fn admit(&mut self, run: &Run, implausible: &[Seq]) -> Result<Admitted, Need> {
+        let filed = self.file(run, implausible)?;
+        let fresh: Vec<Held> = filed
+            .iter()
+            .zip(&run.facts)
+            .filter(|(filed, _)| filed.verdict != Sighting::Duplicate)
+            .map(|(filed, sealed)| Held::new(run, filed, &sealed.fact))
+            .collect();
+        let change = if fresh.is_empty() {
+            Change::default()
+        } else if self.is_plain(&fresh) {
+            self.remember(&filed);
+            self.step(fresh)
+        } else {
+            let (next, change) = self.refold(&filed, fresh)?;
+            *self = next;
+            change
+        };
+        self.lives.settle();
+        self.located.clear();
+        Ok(Admitted { filed, entries: change.into_entries() })
+    }
+
+    /// Once everything admitted so far is archived: drops what can be read back.
+    pub fn committed(&mut self) {
+        while self.days.len() > HOT_DAYS {
+            self.days.pop_first();
+        }
+    }
+
+    pub fn supply_day(&mut self, day: Day, facts: Vec<Held>) {
+        self.days.insert(day, facts);
+    }
+
+    pub fn supply_located(&mut self, range: SeqRange, days: Vec<Day>) {
+        self.located.push((range, days));
+    }
+
+    pub fn supply_epoch(&mut self, epoch: Epoch, archived: impl IntoIterator<Item = Seq>) {
+        self.lives.recall_epoch(epoch, archived);
+    }
+
+    pub fn supply_digest(&mut self, epoch: Epoch, seq: Seq, digest: u64) {
+        self.lives.recall_digest(epoch, seq, digest);
+    }
+
+    /// Facts known to exist and not seen: gaps by arithmetic.
+    pub fn missing_facts(&self) -> u64 {
+        self.lives.missing()
+    }
+
+    fn file(&self, run: &Run, implausible: &[Seq]) -> Result<Vec<Filed>, Need> {
+        let identified = (run.first_seq.0..).map(Seq).zip(&run.facts);
+        let judged = identified.map(|(seq, sealed)| {
+            let suspect = sealed.fact.clock == Clock::Suspect || implausible.contains(&seq);
+            let digest = sealed.digest();
+            let filed = |epoch, verdict| Ok(Filed { epoch, seq, verdict, suspect, digest });
+            match self.lives.sight(run.epoch, seq, digest)? {
+                Sighting::Conflict => {
+                    let epoch = Epoch::derived(&[b"conflict", &sealed.bytes]);
+                    match self.lives.sight(epoch, seq, digest)? {
+                        Sighting::New => filed(epoch, Sighting::Conflict),
+                        seen => filed(epoch, seen),
+                    }
+                }
+                verdict => filed(run.epoch, verdict),
+            }
+        });
+        judged.collect()
+    }
+
+    fn remember(&mut self, filed: &[Filed]) {
+        for one in filed.iter().filter(|one| one.verdict != Sighting::Duplicate) {
+            self.lives.insert(one.epoch, one.seq, one.digest);
+        }
+    }
+
+    /// Plain facts lie past everything of their kind, and no claim or amendment looks at them.
+    fn is_plain(&self, fresh: &[Held]) -> bool {
+        let edge = self.edge();
+        self.amendments.is_empty()
+            && self.claims().is_empty()
+            && fresh.iter().all(|held| match &held.body {
+                Body::Asserted(_) | Body::Amended(_) | Body::ClockStep { suspect: Some(_), .. } => false,
+                Body::Stretch(_) => held.at >= edge && self.can_grow(held.day()),
+                Body::Usage(_) => self.is_past_last_sample(held) && self.can_grow(held.day()),
+                Body::Error(_) => self.can_grow(held.day()),
+                _ => true,
+            })
+    }
+
+    /// The one step of plain facts: nothing that stood before them changes.
+    fn step(&mut self, fresh: Vec<Held>) -> Change {
+        let mut change = Change::default();
+        for (day, facts) in by_day(&fresh) {
+            let stretches: Vec<_> = facts.into_iter().filter_map(Held::observed).collect();
+            let rows = fold::intervals(day, &stretches, &Claims::default(), Timestamp::MAX);
+            change.replace([], rows.into_iter().map(Row::Interval));
+        }
+        change.replace([], fresh.iter().filter_map(Held::error_row).map(Row::Error));
+        change.replace([], self.increments(&fresh).into_iter().map(Row::Usage));
+        let states = |held: &Held| held.is_stated() || matches!(held.body, Body::Requested(_));
+        let restated = fresh.iter().any(states);
+        let stated_before = if restated { self.stated_rows() } else { Vec::new() };
+        self.store(fresh, &mut change);
+        let stated_after = if restated { self.stated_rows() } else { Vec::new() };
+        change.replace(stated_before, stated_after);
+        self.refresh_heads(&mut change);
+        change
+    }
+
+    /// Files new facts where the fold will look for them, and decides the requests among them.
+    fn store(&mut self, fresh: Vec<Held>, change: &mut Change) {
+        for held in fresh {
+            match &held.body {
+                Body::Stretch(_) | Body::Error(_) | Body::Usage(_) => self.store_daily(held),
+                Body::Began { .. } => self.hear_began(held),
+                Body::Heartbeat => self.hear_heartbeat(held),
+                Body::Amended(_) | Body::ClockStep { .. } => self.amendments.insert_from(&held),
+                Body::Requested(request) => {
+                    let granted = self.judge(request, held.at, change);
+                    self.statements.extend(granted.map(|body| Held { body, ..held.clone() }));
+                }
+                body if held.is_stated() => {
+                    self.stewardship.observe(body);
+                    self.statements.push(held);
+                }
+                body => self.stewardship.observe(body),
+            }
+        }
+    }
+
+    /// Decides one request in log order; a granted one may state something about the device.
+    fn judge(&mut self, request: &Request, at: Timestamp, change: &mut Change) -> Option<Body> {
+        let decided = self.stewardship.decide(request);
+        let (granted, text) = match &decided {
+            Ok(decision) => (true, decision.name().to_owned()),
+            Err(refusal) => (false, refusal.to_string()),
+        };
+        change.add(Row::Verdict(VerdictRow { at, request: request.clone(), granted, text }), 1);
+        let decision = decided.ok()?;
+        self.stewardship.evolve(&decision);
+        match (decision, &request.ask) {
+            (Decision::Registered(registration), _) => Some(Body::Registered(registration)),
+            (_, Ask::Retire { reason }) => Some(Body::Retired(Retirement { reason: reason.clone() })),
+            _ => None,
+        }
+    }
+}
+
+fn by_day(facts: &[Held]) -> BTreeMap<Day, Vec<&Held>> {
+    let mut days: BTreeMap<Day, Vec<&Held>> = BTreeMap::new();
+    for held in facts.iter().filter(|held| matches!(held.body, Body::Stretch(_))) {
+        days.entry(held.day()).or_default().push(held);
+    }
+    days
+}

@@ -1,0 +1,150 @@
+//! Usage rows of a ledger: late samples change themselves and their successor, nothing else.
+
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Ledger, Need};
+use crate::entry::UsageRow;
+use crate::held::Held;
+use crate::time::{Day, MICROS_PER_SECOND, Timestamp};
+use crate::usage::{Reading, Series, in_order};
+
+/// Where a series begins and its last reading: enough for every sample that comes in order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ends {
+    /// No reading lies in an earlier second; there may be none in this one any more.
+    first_second: i64,
+    last: Option<Reading>,
+}
+
+/// Seconds of each series whose rows, and whose successors' rows, may change.
+pub(super) type Seconds = BTreeMap<Series, BTreeSet<i64>>;
+
+impl Ledger {
+    pub(super) fn is_past_last_sample(&self, held: &Held) -> bool {
+        let Some(reading) = held.reading() else { return true };
+        match self.series.get(&reading.series()) {
+            Some(Ends { last: Some(last), .. }) => last.at.second() < reading.at.second(),
+            Some(Ends { last: None, .. }) => false,
+            None => true,
+        }
+    }
+
+    /// Rows of samples that all lie past the last of their series.
+    pub(super) fn increments(&self, fresh: &[Held]) -> Vec<UsageRow> {
+        let mut by_series: BTreeMap<Series, Vec<Reading>> = BTreeMap::new();
+        for reading in fresh.iter().filter_map(Held::reading) {
+            by_series.entry(reading.series()).or_default().push(reading);
+        }
+        let mut rows = Vec::new();
+        for (series, readings) in by_series {
+            let mut before = self.series.get(&series).and_then(|ends| ends.last.clone());
+            for reading in in_order(readings) {
+                rows.extend(before.map(|before| reading.after(&before)));
+                before = Some(reading);
+            }
+        }
+        rows
+    }
+
+    pub(super) fn hear_sample(&mut self, held: &Held) {
+        let Some(reading) = held.reading() else { return };
+        let second = reading.at.second();
+        let series = reading.series();
+        let stands = self.amendments.standing(held.epoch, held.seq).is_none();
+        let ends = self.series.entry(series).or_insert(Ends { first_second: second, last: None });
+        ends.first_second = ends.first_second.min(second);
+        let newer = |last: &Reading| {
+            last.at.second() < second || (last.at.second() == second && reading.outranks(last))
+        };
+        if stands && ends.last.as_ref().is_none_or(newer) {
+            ends.last = Some(reading);
+        }
+    }
+
+    /// Rows of the readings in these seconds and of their successors.
+    pub(super) fn usage_near(&self, seconds: &Seconds) -> Result<Vec<UsageRow>, Need> {
+        let mut rows = BTreeSet::new();
+        for (series, seconds) in seconds {
+            for &second in seconds {
+                let here = self.reading_in(series, second)?;
+                let next = self.successor(series, second)?;
+                for reading in here.into_iter().chain(next) {
+                    let before = self.predecessor(series, reading.at.second())?;
+                    rows.extend(before.map(|before| reading.after(&before)));
+                }
+            }
+        }
+        Ok(rows.into_iter().collect())
+    }
+
+    /// After amendments: finds the last reading anew where it may have gone or come.
+    pub(super) fn recount(&mut self, seconds: &Seconds) -> Result<(), Need> {
+        for (series, touched) in seconds {
+            let Some(first) = touched.first() else { continue };
+            let first_second = self.series.get(series).map_or(*first, |ends| ends.first_second.min(*first));
+            self.series.insert(series.clone(), Ends { first_second, last: None });
+            let last = self.predecessor(series, i64::MAX)?;
+            self.series.insert(series.clone(), Ends { first_second, last });
+        }
+        Ok(())
+    }
+
+    fn reading_in(&self, series: &Series, second: i64) -> Result<Option<Reading>, Need> {
+        let day = Timestamp::from_seconds(second).day();
+        self.require(day)?;
+        Ok(self.readings(series, day).into_iter().find(|reading| reading.at.second() == second))
+    }
+
+    fn predecessor(&self, series: &Series, second: i64) -> Result<Option<Reading>, Need> {
+        let Some(ends) = self.series.get(series) else { return Ok(None) };
+        if let Some(last) = ends.last.as_ref().filter(|last| last.at.second() < second) {
+            return Ok(Some(last.clone()));
+        }
+        let latest = second.min(i64::MAX / MICROS_PER_SECOND);
+        let first_day = Timestamp::from_seconds(ends.first_second).day();
+        for day in self.walked_days(latest).take_while(|day| *day >= first_day) {
+            self.require(day)?;
+            let found = self.readings(series, day).into_iter().rev().find(|one| one.at.second() < second);
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+        Ok(None)
+    }
+
+    fn successor(&self, series: &Series, second: i64) -> Result<Option<Reading>, Need> {
+        let Some(ends) = self.series.get(series) else { return Ok(None) };
+        if ends.last.as_ref().is_some_and(|last| last.at.second() <= second) {
+            return Ok(None);
+        }
+        let day = Timestamp::from_seconds(second).day();
+        let days: BTreeSet<_> = self.known_days.onward_from(day).chain(self.corrected_days()).collect();
+        for day in days.into_iter().filter(|other| *other >= day) {
+            self.require(day)?;
+            let found = self.readings(series, day).into_iter().find(|one| one.at.second() > second);
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+        Ok(None)
+    }
+
+    fn walked_days(&self, second: i64) -> impl Iterator<Item = Day> + use<> {
+        let day = Timestamp::from_seconds(second).day();
+        let corrected = self.corrected_days().filter(|other| *other <= day);
+        let days: BTreeSet<_> = self.known_days.back_from(day).chain(corrected).collect();
+        days.into_iter().rev()
+    }
+
+    fn corrected_days(&self) -> impl Iterator<Item = Day> + '_ {
+        self.amendments.corrected_days()
+    }
+
+    /// The readings of a series on a loaded day, in order, one a second.
+    fn readings(&self, series: &Series, day: Day) -> Vec<Reading> {
+        let counting = self.counting(day);
+        let readings = counting.iter().filter_map(Held::reading);
+        in_order(readings.filter(|reading| reading.series() == *series).collect())
+    }
+}

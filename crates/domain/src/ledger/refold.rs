@@ -1,0 +1,111 @@
+//! The careful path: folds what a record touches anew on a copy of the ledger and takes the difference.
+
+use std::collections::BTreeSet;
+
+use super::counters::Seconds;
+use super::{Filed, Ledger, Need};
+use crate::entry::{Change, Row};
+use crate::fold;
+use crate::held::Held;
+use crate::id::SeqRange;
+use crate::time::{Day, Span, Timestamp};
+
+/// What a record may change: days of stretches and errors, seconds of counters.
+#[derive(Debug, Default)]
+struct Scope {
+    days: BTreeSet<Day>,
+    seconds: Seconds,
+}
+
+impl Scope {
+    fn cover(&mut self, held: &Held) {
+        if held.body.is_daily() {
+            self.days.insert(held.day());
+        }
+        if let Some(reading) = held.reading() {
+            self.seconds.entry(reading.series()).or_default().insert(reading.at.second());
+        }
+    }
+}
+
+impl Ledger {
+    pub(super) fn refold(&self, filed: &[Filed], fresh: Vec<Held>) -> Result<(Ledger, Change), Need> {
+        let mut change = Change::default();
+        let mut scope = self.scope(&fresh)?;
+        for day in &scope.days {
+            self.require(*day)?;
+        }
+        let mut next = self.clone();
+        next.remember(filed);
+        next.store(fresh, &mut change);
+        next.amendments.mark_seen(&next.lives);
+        next.find_latest_anew()?;
+        next.recount(&scope.seconds)?;
+        scope.days.extend(self.days_with_other_claims(&next)?);
+        change.replace(self.usage_near(&scope.seconds)?.into_iter().map(Row::Usage), []);
+        change.replace([], next.usage_near(&scope.seconds)?.into_iter().map(Row::Usage));
+        change.replace(self.rows_of(&scope.days), next.rows_of(&scope.days));
+        change.replace(self.stated_rows(), next.stated_rows());
+        next.refresh_heads(&mut change);
+        Ok((next, change))
+    }
+
+    /// Where new facts, and the facts that amendments among them name, stand now and will stand.
+    fn scope(&self, fresh: &[Held]) -> Result<Scope, Need> {
+        let mut scope = Scope::default();
+        let mut amendments = self.amendments.clone();
+        for held in fresh {
+            scope.cover(held);
+            amendments.insert_from(held);
+            if let Some(range) = held.amended() {
+                self.cover_named(&mut scope, &range)?;
+            }
+        }
+        amendments.replacements().for_each(|replacement| scope.cover(&replacement));
+        Ok(scope)
+    }
+
+    /// Covers the facts of a range that were seen, wherever they are kept.
+    fn cover_named(&self, scope: &mut Scope, range: &SeqRange) -> Result<(), Need> {
+        if !self.lives.has_seen_any(range)? {
+            return Ok(());
+        }
+        let Some((_, archived)) = self.located.iter().find(|(located, _)| located == range) else {
+            return Err(Need::Located(*range));
+        };
+        for day in archived {
+            self.require(*day)?;
+        }
+        let named = self.days.values().flatten().filter(|held| range.contains(held.epoch, held.seq));
+        named.for_each(|held| scope.cover(held));
+        Ok(())
+    }
+
+    /// Days whose claims, or the edge over them, differ between this ledger and the next.
+    fn days_with_other_claims(&self, next: &Ledger) -> Result<BTreeSet<Day>, Need> {
+        let (old, new) = (self.claims(), next.claims());
+        let (old_edge, new_edge) = (self.edge(), next.edge());
+        let horizon = old_edge.max(new_edge);
+        let mut spans: Vec<Span> = old.unlike(&new).filter_map(|claim| old.shadow(claim, horizon)).collect();
+        spans.extend(new.unlike(&old).filter_map(|claim| new.shadow(claim, horizon)));
+        let first = old.edges().chain(new.edges()).min().unwrap_or(Timestamp::MAX);
+        spans.extend(Span::new(old_edge.min(new_edge).max(first), horizon).ok());
+        let days: BTreeSet<Day> = spans.into_iter().flat_map(Span::days).collect();
+        for day in &days {
+            self.require(*day)?;
+        }
+        Ok(days)
+    }
+
+    fn rows_of(&self, days: &BTreeSet<Day>) -> Vec<Row> {
+        let (claims, edge) = (self.claims(), self.edge());
+        let mut rows = Vec::new();
+        for &day in days {
+            let counting = self.counting(day);
+            let stretches: Vec<_> = counting.iter().filter_map(Held::observed).collect();
+            rows.extend(fold::intervals(day, &stretches, &claims, edge).into_iter().map(Row::Interval));
+            rows.extend(counting.iter().filter_map(Held::error_row).map(Row::Error));
+        }
+        rows
+    }
+}

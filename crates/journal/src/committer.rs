@@ -1,0 +1,240 @@
+//! Group commit: many threads append, one thread writes, and one sync answers everyone who waited for it.
+
+use std::collections::VecDeque;
+use std::ops::Range;
+use std::sync::mpsc;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+
+use crate::error::{Error, Result};
+use crate::format::RECORD_HEADER_BYTES;
+use crate::journal::{Journal, check_batch};
+use crate::limits::{GROUP_MAX_BYTES, Limits, QUEUE_MAX_BYTES};
+use crate::reader::{Reader, locked};
+
+/// Answers one submission: with its durable indices, or with why there are none.
+pub type Done = Box<dyn FnOnce(Result<Range<u64>>) + Send>;
+
+/// Owns a journal and commits for many threads. A group grows by itself while the sync before it runs, so there is no
+/// timer: a lone append waits for one sync, and a crowd shares one. Dropping it commits what was taken, then closes.
+pub struct Committer {
+    core: Arc<Core>,
+    reader: Reader,
+    limits: Limits,
+    worker: Option<JoinHandle<()>>,
+}
+
+struct Core {
+    journal: Mutex<Journal>,
+    queue: Mutex<Queue>,
+    /// Something waits to be committed, or the committer closes.
+    work: Condvar,
+    /// The queue has shrunk.
+    room: Condvar,
+}
+
+#[derive(Default)]
+struct Queue {
+    waiting: VecDeque<Submission>,
+    queued_bytes: u64,
+    refused_submissions: u64,
+    is_closed: bool,
+}
+
+struct Submission {
+    payloads: Vec<Vec<u8>>,
+    batch_bytes: u64,
+    done: Done,
+}
+
+impl Committer {
+    /// Starts the committing thread.
+    pub fn start(journal: Journal) -> Result<Self> {
+        let (reader, limits) = (journal.reader(), journal.limits());
+        let core = Arc::new(Core {
+            journal: Mutex::new(journal),
+            queue: Mutex::new(Queue::default()),
+            work: Condvar::new(),
+            room: Condvar::new(),
+        });
+        let for_worker = Arc::clone(&core);
+        let worker = thread::Builder::new()
+            .name("journal-commit".to_owned())
+            .spawn(move || for_worker.run())
+            .map_err(Error::io("start the committing thread of", reader.place()))?;
+        Ok(Self { core, reader, limits, worker: Some(worker) })
+    }
+
+    /// Waits until the records are durable and says their indices. They are contiguous. Waits for room first if
+    /// [`QUEUE_MAX_BYTES`] are queued.
+    pub fn append(&self, payloads: Vec<Vec<u8>>) -> Result<Range<u64>> {
+        let batch_bytes = check_batch(&payloads, self.limits)?;
+        let (answer, wait) = mpsc::sync_channel(1);
+        let done = Box::new(move |result| {
+            // The receiver is gone only if the appending thread is, and then nobody wants the answer.
+            let _ = answer.send(result);
+        });
+        let queue = self.core.wait_for_room(batch_bytes);
+        self.core.enqueue(queue, Submission { payloads, batch_bytes, done })?;
+        wait.recv().unwrap_or(Err(Error::Closed))
+    }
+
+    /// Takes the records without waiting; `done` is called on the committing thread, and must be quick. If this returns
+    /// an error `done` is never called; [`Error::QueueFull`] says that the disk does not keep up.
+    pub fn submit(&self, payloads: Vec<Vec<u8>>, done: Done) -> Result<()> {
+        let batch_bytes = check_batch(&payloads, self.limits)?;
+        let mut queue = locked(&self.core.queue);
+        if !queue.has_room_for(batch_bytes) {
+            queue.refused_submissions += 1;
+            return Err(Error::QueueFull { queued_bytes: queue.queued_bytes, max_bytes: QUEUE_MAX_BYTES });
+        }
+        self.core.enqueue(queue, Submission { payloads, batch_bytes, done })
+    }
+
+    /// See [`Journal::truncate_front`]; waits for the commit under way.
+    pub fn truncate_front(&self, below_index: u64) -> Result<u64> {
+        locked(&self.core.journal).truncate_front(below_index)
+    }
+
+    pub fn reader(&self) -> &Reader {
+        &self.reader
+    }
+
+    /// How often [`Committer::submit`] found the queue full.
+    pub fn refused_submissions(&self) -> u64 {
+        locked(&self.core.queue).refused_submissions
+    }
+
+    /// Whether a write or sync has failed, so that only opening the journal again helps. Waits for the commit under way.
+    pub fn is_poisoned(&self) -> bool {
+        locked(&self.core.journal).is_poisoned()
+    }
+}
+
+impl Drop for Committer {
+    fn drop(&mut self) {
+        self.core.close();
+        if let Some(worker) = self.worker.take() {
+            // A panic of the worker has been answered with `Closed` everywhere; there is nobody left to tell.
+            let _ = worker.join();
+        }
+    }
+}
+
+impl Queue {
+    fn has_room_for(&self, batch_bytes: u64) -> bool {
+        self.queued_bytes + charged_bytes(batch_bytes) <= QUEUE_MAX_BYTES
+    }
+
+    /// Up to [`GROUP_MAX_BYTES`] from the front, and always one submission.
+    fn take_group(&mut self) -> Vec<Submission> {
+        let mut group = Vec::new();
+        let mut group_bytes = 0;
+        while let Some(next) = self.waiting.front() {
+            if !group.is_empty() && group_bytes + next.batch_bytes > GROUP_MAX_BYTES {
+                break;
+            }
+            group_bytes += next.batch_bytes;
+            self.queued_bytes -= charged_bytes(next.batch_bytes);
+            group.extend(self.waiting.pop_front());
+        }
+        group
+    }
+}
+
+/// An empty submission has a place in the queue too, so it is charged for one.
+fn charged_bytes(batch_bytes: u64) -> u64 {
+    batch_bytes.max(RECORD_HEADER_BYTES as u64)
+}
+
+impl Core {
+    fn wait_for_room(&self, batch_bytes: u64) -> MutexGuard<'_, Queue> {
+        let is_full = |queue: &mut Queue| !queue.is_closed && !queue.has_room_for(batch_bytes);
+        self.room.wait_while(locked(&self.queue), is_full).unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn enqueue(&self, mut queue: MutexGuard<'_, Queue>, submission: Submission) -> Result<()> {
+        if queue.is_closed {
+            return Err(Error::Closed);
+        }
+        queue.queued_bytes += charged_bytes(submission.batch_bytes);
+        queue.waiting.push_back(submission);
+        self.work.notify_one();
+        Ok(())
+    }
+
+    fn close(&self) {
+        locked(&self.queue).is_closed = true;
+        self.work.notify_all();
+        self.room.notify_all();
+    }
+
+    fn run(&self) {
+        let _farewell = Farewell(self);
+        while let Some(group) = self.next_group() {
+            self.commit(group);
+        }
+    }
+
+    /// Waits for work. None once the committer is closed and everything it took has been committed.
+    fn next_group(&self) -> Option<Vec<Submission>> {
+        let is_idle = |queue: &mut Queue| queue.waiting.is_empty() && !queue.is_closed;
+        let mut queue = self.work.wait_while(locked(&self.queue), is_idle).unwrap_or_else(PoisonError::into_inner);
+        let group = queue.take_group();
+        self.room.notify_all();
+        (!group.is_empty()).then_some(group)
+    }
+
+    /// Commits a group with one sync. Near the capacity what fits goes together, and only the rest is refused.
+    fn commit(&self, group: Vec<Submission>) {
+        let mut answers = Vec::with_capacity(group.len());
+        {
+            let mut journal = locked(&self.journal);
+            let mut rest = group.as_slice();
+            while !rest.is_empty() {
+                let (now, later) = rest.split_at(fitting(&journal, rest));
+                answers.extend(append_together(&mut journal, now));
+                rest = later;
+            }
+        }
+        for (submission, answer) in group.into_iter().zip(answers) {
+            (submission.done)(answer);
+        }
+    }
+}
+
+/// How many submissions from the front fit into the journal and into one batch; at least one, so that it is refused.
+fn fitting(journal: &Journal, group: &[Submission]) -> usize {
+    let batch_max_bytes = journal.limits().batch_max_bytes();
+    let mut bytes = 0;
+    let fitting = group.iter().take_while(|submission| {
+        bytes += submission.batch_bytes;
+        bytes <= batch_max_bytes && journal.has_room_for(bytes)
+    });
+    fitting.count().max(1)
+}
+
+fn append_together(journal: &mut Journal, group: &[Submission]) -> Vec<Result<Range<u64>>> {
+    let payloads: Vec<&[u8]> = group.iter().flat_map(|submission| &submission.payloads).map(Vec::as_slice).collect();
+    let appended = journal.append_batch(&payloads);
+    let mut next_index = appended.as_ref().map_or(0, |range| range.start);
+    let each = group.iter().map(|submission| {
+        let first_index = next_index;
+        next_index += submission.payloads.len() as u64;
+        appended.clone().map(|_| first_index..next_index)
+    });
+    each.collect()
+}
+
+/// However the worker ends, whoever still waits is answered: dropping a submission drops its sender.
+struct Farewell<'a>(&'a Core);
+
+impl Drop for Farewell<'_> {
+    fn drop(&mut self) {
+        self.0.close();
+        let left = std::mem::take(&mut locked(&self.0.queue).waiting);
+        for submission in left {
+            (submission.done)(Err(Error::Closed));
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! Opening a table for writing: what it holds of every log partition, and a writer that goes on from there.
+
+use std::collections::BTreeMap;
+
+use deltalake_core::writer::RecordBatchWriter;
+
+use super::writer::TableWriter;
+use crate::error::LakeError;
+use crate::files::writer_properties;
+use crate::table::{Origin, Table};
+
+/// A table opened for writing.
+pub struct Restored {
+    pub writer: TableWriter,
+    /// Up to where each application is contained; absent where it never committed.
+    pub txns: BTreeMap<String, i64>,
+}
+
+/// Opens the newest version of a table for writing, and reads back the `txn` of every application.
+pub async fn restore(
+    table: &Table,
+    origin: &Origin,
+    app_ids: impl IntoIterator<Item = impl AsRef<str>>,
+) -> Result<Restored, LakeError> {
+    let loaded = table.load_newest().await?;
+    let failed = || LakeError::delta("restore", table.name());
+    let state = loaded.snapshot().map_err(failed())?;
+    table.check(state, origin)?;
+    let mut txns = BTreeMap::new();
+    for app_id in app_ids {
+        let app_id = app_id.as_ref();
+        let found = state.transaction_version(table.log_store().as_ref(), app_id).await;
+        if let Some(version) = found.map_err(failed())? {
+            txns.insert(app_id.to_owned(), version);
+        }
+    }
+    let files = RecordBatchWriter::for_table(&loaded)
+        .map_err(failed())?
+        .with_writer_properties(writer_properties());
+    Ok(Restored { writer: TableWriter::new(table.clone(), files, state.version()), txns })
+}

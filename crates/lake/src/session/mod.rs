@@ -1,0 +1,134 @@
+//! SQL over the lake: a session sees every table at one pinned version and cannot write.
+
+mod local_time;
+mod providers;
+mod sql;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
+use datafusion::prelude::{SessionConfig, SessionContext};
+
+use crate::cut::Cut;
+use crate::error::LakeError;
+use crate::lake::Lake;
+use crate::rows::CutRow;
+use crate::schema::{self, Row as _};
+use crate::table::TableVersion;
+use providers::Providers;
+
+pub use sql::{ROLLUP_DAY_SQL, ROLLUP_QUARTER_SQL, query, run, run_over_batch};
+
+const MIB: usize = 1 << 20;
+
+/// What queries may use.
+#[derive(Clone, Copy, Debug)]
+pub struct ReaderLimits {
+    /// Memory of all running queries together; sorts and groupings spill past it.
+    pub memory_mebibytes: usize,
+    /// Disk for spilled data.
+    pub spill_mebibytes: usize,
+    /// Threads one query may use.
+    pub threads_per_query: usize,
+}
+
+impl Default for ReaderLimits {
+    fn default() -> Self {
+        Self { memory_mebibytes: 1_024, spill_mebibytes: 8_192, threads_per_query: 2 }
+    }
+}
+
+/// Opens tables for reading. One per process: opened versions are shared by all queries.
+pub struct Reader {
+    lake: Lake,
+    config: SessionConfig,
+    runtime: Arc<RuntimeEnv>,
+    providers: Providers,
+}
+
+impl Reader {
+    pub fn new(lake: Lake, limits: ReaderLimits) -> Result<Self, LakeError> {
+        let runtime = RuntimeEnvBuilder::new()
+            .with_memory_limit(limits.memory_mebibytes * MIB, 1.0)
+            .with_max_temp_directory_size((limits.spill_mebibytes * MIB) as u64)
+            .build_arc()
+            .map_err(LakeError::query("prepare the query engine"))?;
+        runtime.register_object_store(lake.root(), Arc::clone(lake.store()));
+        let config = SessionConfig::new()
+            .with_target_partitions(limits.threads_per_query)
+            .with_information_schema(true);
+        Ok(Self { lake, config, runtime, providers: Providers::default() })
+    }
+
+    /// A session without tables; functions of the lake are registered.
+    pub fn empty_session(&self) -> SessionContext {
+        let session =
+            SessionContext::new_with_config_rt(self.config.clone(), Arc::clone(&self.runtime));
+        local_time::register(&session);
+        session
+    }
+
+    /// A session over the tables of a cut, each under its own name at its pinned version.
+    pub async fn open_cut(&self, cut: &Cut) -> Result<SessionContext, LakeError> {
+        self.open(&cut.tables).await
+    }
+
+    /// A session over these tables at these versions.
+    pub async fn open(
+        &self,
+        tables: &BTreeMap<String, TableVersion>,
+    ) -> Result<SessionContext, LakeError> {
+        let session = self.empty_session();
+        for (name, version) in tables {
+            let def = schema::table(name).ok_or_else(|| self.no_table(name))?;
+            let table = self.lake.generation(def, &version.generation)?;
+            let provider = self.providers.open(&table, version.version).await?;
+            session
+                .register_table(def.name, provider)
+                .map_err(LakeError::query("register a table"))?;
+        }
+        Ok(session)
+    }
+
+    /// The newest version of every table that exists. Not a cut: for tools, not for pages.
+    pub async fn newest(&self) -> Result<BTreeMap<String, TableVersion>, LakeError> {
+        let mut found = BTreeMap::new();
+        for def in schema::tables() {
+            if let Some(table) = self.lake.current(def).await? {
+                found.insert(def.name.to_owned(), table.newest_version().await?);
+            }
+        }
+        Ok(found)
+    }
+
+    /// The newest cut in the `cuts` table, if any flush has ended.
+    pub async fn newest_cut(&self) -> Result<Option<Cut>, LakeError> {
+        self.find_cut("SELECT * FROM cuts ORDER BY cut DESC LIMIT 1").await
+    }
+
+    /// The cut with this number.
+    pub async fn cut(&self, number: i64) -> Result<Option<Cut>, LakeError> {
+        self.find_cut(&format!("SELECT * FROM cuts WHERE cut = {number} LIMIT 1")).await
+    }
+
+    async fn find_cut(&self, sql: &str) -> Result<Option<Cut>, LakeError> {
+        let def = schema::table("cuts").ok_or_else(|| self.no_table("cuts"))?;
+        let Some(table) = self.lake.current(def).await? else { return Ok(None) };
+        let session = self.empty_session();
+        let provider = self.providers.newest(&table).await?;
+        session
+            .register_table(def.name, provider)
+            .map_err(LakeError::query("register a table"))?;
+        for batch in run(&session, sql, &[]).await? {
+            if let Some(row) = CutRow::from_batch(&batch)?.first() {
+                return Cut::from_row(row).map(Some);
+            }
+        }
+        Ok(None)
+    }
+
+    fn no_table(&self, name: &str) -> LakeError {
+        LakeError::NoTable { table: name.into(), root: self.lake.root().to_string() }
+    }
+}

@@ -1,0 +1,137 @@
+//! Opened table versions, shared by all queries that pin them.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use datafusion::catalog::TableProvider;
+use deltalake_core::DeltaTable;
+use tokio::sync::Mutex;
+
+use crate::error::LakeError;
+use crate::table::{Table, TableVersion};
+
+/// Versions kept open over all tables; the oldest opened goes first.
+const OPEN_VERSIONS_MAX: usize = 128;
+/// A state that is carried forward slows with every commit, so it is loaded afresh after this many.
+const CARRIED_VERSIONS_MAX: u64 = 100;
+
+type Key = (&'static str, TableVersion);
+
+/// The cache of opened versions. One lock: opening is quick, and two queries of one cut want the same.
+#[derive(Default)]
+pub(super) struct Providers {
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    open: HashMap<Key, Arc<dyn TableProvider>>,
+    opened: VecDeque<Key>,
+    /// The newest loaded state per table, to carry forward to the next version.
+    carried: HashMap<&'static str, Carried>,
+}
+
+struct Carried {
+    generation: String,
+    loaded_at: u64,
+    table: DeltaTable,
+}
+
+impl Providers {
+    /// The table at this version.
+    pub(super) async fn open(
+        &self,
+        table: &Table,
+        version: u64,
+    ) -> Result<Arc<dyn TableProvider>, LakeError> {
+        let mut state = self.state.lock().await;
+        let key = key(table, version);
+        if let Some(provider) = state.open.get(&key) {
+            return Ok(Arc::clone(provider));
+        }
+        let loaded = state.load(table, version).await?;
+        state.keep(key, loaded, table).await
+    }
+
+    /// The table at the newest version there is.
+    pub(super) async fn newest(&self, table: &Table) -> Result<Arc<dyn TableProvider>, LakeError> {
+        let mut state = self.state.lock().await;
+        let loaded = state.load_newest(table).await?;
+        let key = key(table, loaded.version().unwrap_or_default());
+        if let Some(provider) = state.open.get(&key) {
+            return Ok(Arc::clone(provider));
+        }
+        state.keep(key, loaded, table).await
+    }
+}
+
+fn key(table: &Table, version: u64) -> Key {
+    (table.name(), TableVersion { generation: table.generation().to_owned(), version })
+}
+
+impl State {
+    async fn load(&mut self, table: &Table, version: u64) -> Result<DeltaTable, LakeError> {
+        let carried = self.carried.get_mut(table.name()).filter(|carried| {
+            carried.generation == table.generation()
+                && carried.table.version().is_some_and(|at| at <= version)
+                && version - carried.loaded_at < CARRIED_VERSIONS_MAX
+        });
+        if let Some(carried) = carried {
+            let updated = carried.table.update_incremental(Some(version)).await;
+            updated.map_err(LakeError::delta("advance", table.name()))?;
+            return Ok(carried.table.clone());
+        }
+        let loaded = table.load_version(version).await?;
+        self.carry(table, &loaded);
+        Ok(loaded)
+    }
+
+    async fn load_newest(&mut self, table: &Table) -> Result<DeltaTable, LakeError> {
+        let carried = self.carried.get_mut(table.name()).filter(|carried| {
+            let behind = carried.table.version().map(|at| at.saturating_sub(carried.loaded_at));
+            carried.generation == table.generation()
+                && behind.is_some_and(|versions| versions < CARRIED_VERSIONS_MAX)
+        });
+        if let Some(carried) = carried {
+            let updated = carried.table.update_incremental(None).await;
+            updated.map_err(LakeError::delta("advance", table.name()))?;
+            return Ok(carried.table.clone());
+        }
+        let loaded = table.load_newest().await?;
+        self.carry(table, &loaded);
+        Ok(loaded)
+    }
+
+    /// Keeps the newer of the carried state and this one.
+    fn carry(&mut self, table: &Table, loaded: &DeltaTable) {
+        let loaded_at = loaded.version().unwrap_or_default();
+        let older = self.carried.get(table.name()).is_none_or(|carried| {
+            carried.generation != table.generation()
+                || carried.table.version().is_none_or(|at| at <= loaded_at)
+        });
+        if older {
+            let generation = table.generation().to_owned();
+            let carried = Carried { generation, loaded_at, table: loaded.clone() };
+            self.carried.insert(table.name(), carried);
+        }
+    }
+
+    async fn keep(
+        &mut self,
+        key: Key,
+        loaded: DeltaTable,
+        table: &Table,
+    ) -> Result<Arc<dyn TableProvider>, LakeError> {
+        let provider = loaded.table_provider().await;
+        let provider = provider.map_err(LakeError::query("open a table"))?;
+        while self.opened.len() >= OPEN_VERSIONS_MAX {
+            if let Some(oldest) = self.opened.pop_front() {
+                self.open.remove(&oldest);
+                tracing::debug!(table = table.name(), "closed the version opened longest ago");
+            }
+        }
+        self.opened.push_back(key.clone());
+        self.open.insert(key, Arc::clone(&provider));
+        Ok(provider)
+    }
+}

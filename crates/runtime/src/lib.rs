@@ -1,0 +1,19 @@
+//! How a process of medfleet lives: it reads its configuration, says how it is, counts what it does, notices silence and ends in order.
+
+pub mod backoff;
+pub mod config;
+mod error;
+pub mod health;
+pub mod http;
+pub mod logging;
+pub mod metrics;
+pub mod shutdown;
+pub mod watchdog;
+
+pub use backoff::Backoff;
+pub use config::Layers;
+pub use error::RuntimeError;
+pub use health::{Health, RoleHealth, RoleState};
+pub use metrics::{Metrics, Room};
+pub use shutdown::{DRAIN_LIMIT, Shutdown};
+pub use watchdog::Watchdog;

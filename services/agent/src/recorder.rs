@@ -1,0 +1,197 @@
+//! The agent's core: observations and clock readings in, facts with identities out. Pure; the journal and the clocks are the driver's.
+
+use std::collections::BTreeMap;
+
+use medfleet_domain::fact::{Body, Fact};
+use medfleet_domain::id::{AgentId, Epoch, SeqRange, Subject};
+use medfleet_domain::kind::DeviceKind;
+use medfleet_domain::time::{MICROS_PER_SECOND, Timestamp};
+
+use crate::clock::{Change, ClockWatch, Reading, Steady};
+use crate::observation::{Observation, Refusal, Saying, Seen};
+use crate::spool::Recovered;
+use crate::stretcher::{Open, Stretcher, agent_source};
+use crate::writer::{Mark, Writer, Written};
+
+/// How often the agent says that it lives.
+pub const HEARTBEAT_MICROS: i64 = 30 * MICROS_PER_SECOND;
+/// The texts of one fact together.
+pub const MAX_FACT_TEXT_BYTES: usize = 16 * 1024;
+
+/// One life of one agent.
+pub struct Recorder {
+    agent: Subject,
+    watch: ClockWatch,
+    stretcher: Stretcher,
+    writer: Writer,
+    now: Timestamp,
+    last_heartbeat: Option<Steady>,
+}
+
+impl Recorder {
+    /// Begins a life under a new epoch, and says first what the last one left open. A checkpoint must follow before anything else:
+    /// without it, signs of this life could later be taken for signs of the last one.
+    pub fn begin(agent: &AgentId, epoch: Epoch, recovered: Recovered, reading: Reading) -> (Self, Vec<Written>) {
+        let Recovered { marks, open, last_sign_of_life, .. } = recovered;
+        let mut recorder = Self {
+            agent: Subject::agent(agent),
+            watch: ClockWatch::new(last_sign_of_life),
+            stretcher: Stretcher::default(),
+            writer: Writer::new(epoch, marks),
+            now: reading.wall,
+            last_heartbeat: None,
+        };
+        recorder.watch.read(reading);
+        let left_over = last_sign_of_life.map_or_else(Vec::new, |sign| Stretcher::resume(open, sign, reading.wall));
+        let mut written = Vec::new();
+        recorder.write(left_over, &mut written);
+        // What the last life saw, it saw by a clock this life cannot judge any more.
+        recorder.writer.agree();
+        (recorder, written)
+    }
+
+    /// To be called before anything else of a moment, and once a second: judges the clock, cuts on the hour, gives signs of life.
+    pub fn turn(&mut self, reading: Reading) -> Vec<Written> {
+        let mut written = Vec::new();
+        let change = self.watch.read(reading);
+        self.now = reading.wall;
+        self.take_change(change, &mut written);
+        let cut = self.stretcher.tick(reading.wall);
+        self.write(cut, &mut written);
+        self.heartbeat(reading, &mut written);
+        written
+    }
+
+    /// Takes one observation of this moment. A refused one has changed nothing.
+    pub fn observe(&mut self, observation: Observation) -> Result<Vec<Written>, Refusal> {
+        check_event(&observation, self.now)?;
+        let sayings = self.stretcher.observe(observation, self.now, self.watch.clock())?;
+        let mut written = Vec::new();
+        self.write(sayings, &mut written);
+        Ok(written)
+    }
+
+    /// There is no room for this observation: what it would have ended must not go on.
+    pub fn refuse(&mut self, observation: &Observation) {
+        self.stretcher.refuse(observation, self.now);
+    }
+
+    /// Facts that ingest refused as poison leave a mark in their stream, which the same facts fill if they are ever redriven.
+    pub fn bury(&mut self, subject: Subject, kind: DeviceKind, target: SeqRange, reason: String) -> Vec<Written> {
+        let mut written = Vec::new();
+        let body = Body::Tombstone { target, reason };
+        let saying = self.own_saying(subject, kind, body);
+        self.write(vec![saying], &mut written);
+        written
+    }
+
+    pub fn epoch(&self) -> Epoch {
+        self.writer.epoch()
+    }
+
+    pub fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    pub fn marks(&self) -> BTreeMap<Subject, Mark> {
+        self.writer.marks()
+    }
+
+    pub fn open(&self) -> &BTreeMap<Subject, Open> {
+        self.stretcher.open()
+    }
+
+    fn take_change(&mut self, change: Change, written: &mut Vec<Written>) {
+        match change {
+            Change::None => {}
+            Change::Agreed => {
+                self.writer.agree();
+                self.stretcher.confirm(self.watch.clock());
+            }
+            Change::Unconfirmed { until } => {
+                self.cut_all(until, written);
+                self.writer.agree();
+                self.go_on_from(until, written);
+            }
+            Change::Strayed { until, was_agreed, .. } => {
+                self.cut_all(until, written);
+                if was_agreed {
+                    self.writer.agree();
+                }
+                self.go_on_from(self.now, written);
+            }
+            Change::Corrected { until, step_micros, last_agreement } => {
+                self.cut_all(until, written);
+                self.doubt(step_micros, last_agreement, written);
+                self.writer.agree();
+                self.go_on_from(self.now, written);
+            }
+        }
+    }
+
+    /// Names the seqs of every subject that were said since the clock was last known to be right.
+    fn doubt(&mut self, step_micros: i64, last_agreement: Option<Timestamp>, written: &mut Vec<Written>) {
+        for (subject, kind, range) in self.writer.since_agreement() {
+            let body = Body::ClockStep { step_micros, last_agreement, suspect: Some(range) };
+            let saying = self.own_saying(subject, kind, body);
+            self.write(vec![saying], written);
+        }
+    }
+
+    fn cut_all(&mut self, until: Timestamp, written: &mut Vec<Written>) {
+        let sayings = self.stretcher.cut_all(until, self.now);
+        self.write(sayings, written);
+    }
+
+    fn go_on_from(&mut self, from: Timestamp, written: &mut Vec<Written>) {
+        let sayings = self.stretcher.go_on_from(from, self.watch.clock());
+        self.write(sayings, written);
+    }
+
+    fn heartbeat(&mut self, reading: Reading, written: &mut Vec<Written>) {
+        let due = self.last_heartbeat.is_none_or(|last| reading.steady >= last.plus_micros(HEARTBEAT_MICROS));
+        if due {
+            self.last_heartbeat = Some(reading.steady);
+            let saying = self.own_saying(self.agent.clone(), DeviceKind::Other, Body::Heartbeat);
+            self.write(vec![saying], written);
+        }
+    }
+
+    fn own_saying(&self, subject: Subject, kind: DeviceKind, body: Body) -> Saying {
+        let (at, clock) = (self.now, self.watch.clock());
+        Saying { subject, kind, stated: false, at, known_at: at, known_assumed: false, clock, source: agent_source(), body }
+    }
+
+    fn write(&mut self, sayings: Vec<Saying>, into: &mut Vec<Written>) {
+        for saying in sayings {
+            self.writer.write(saying, self.now, self.watch.clock(), into);
+        }
+    }
+}
+
+/// What every reader of the fact would otherwise have to check again.
+fn check_event(observation: &Observation, now: Timestamp) -> Result<(), Refusal> {
+    let Seen::Event(body) = &observation.seen else { return Ok(()) };
+    let subject = || observation.subject.clone();
+    let bytes = text_bytes(body);
+    if bytes > MAX_FACT_TEXT_BYTES {
+        return Err(Refusal::TooLarge { subject: subject(), bytes, max_bytes: MAX_FACT_TEXT_BYTES });
+    }
+    let at = observation.stated.map_or(now, |stated| stated.at);
+    let clock = medfleet_domain::condition::Clock::Holdover;
+    let source = observation.source.clone();
+    let fact = Fact { at, known_at: at, known_assumed: false, clock, source, body: body.clone() };
+    fact.check().map_err(|source| Refusal::Invalid { subject: subject(), source })
+}
+
+/// An upper bound of what a body weighs beyond its numbers.
+fn text_bytes(body: &Body) -> usize {
+    match body {
+        Body::Error(error) => {
+            error.code.len() + error.family.len() + error.component.len() + error.cause_domain.len() + error.text.len()
+        }
+        Body::Usage(sample) => sample.counter.len() + sample.component.len() + sample.unit.len(),
+        Body::Stretch(_) | Body::Began { .. } => 0,
+        other => serde_json::to_vec(other).map_or(usize::MAX, |text| text.len()),
+    }
+}
