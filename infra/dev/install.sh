@@ -17,6 +17,7 @@ readonly TOOLS=${MEDFLEET_TOOLS:-$HOME/.cache/medfleet/tools}
 readonly GROUPS_ALL=(build brokers python node browser)
 readonly NODE_ROOMS=(dashboards/web tests/browser)
 readonly APT_LOCK_SECONDS=300
+readonly OTHER_INSTALL_SECONDS=1800
 readonly RUST_MINOR_AT_LEAST=95
 PATH=$PATH:/usr/sbin
 
@@ -39,10 +40,11 @@ apt_install() {
         as_root=(sudo)
     fi
     say "apt-get install $*"
-    "${as_root[@]}" apt-get -qq -o "DPkg::Lock::Timeout=$APT_LOCK_SECONDS" -o Acquire::Retries=3 update \
+    # 9>&-: a service that a package starts would otherwise inherit this script's lock and hold it for ever.
+    "${as_root[@]}" apt-get -qq -o "DPkg::Lock::Timeout=$APT_LOCK_SECONDS" -o Acquire::Retries=3 update 9>&- \
         || say "the package lists could not be refreshed (another apt at work, or no network); trying with the old ones"
     "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -y -o "DPkg::Lock::Timeout=$APT_LOCK_SECONDS" -o Acquire::Retries=3 \
-        install --no-install-recommends "$@" >/dev/null \
+        install --no-install-recommends "$@" >/dev/null 9>&- \
         || die "apt-get could not install: $*. If its lock is held, let the other apt end; if dpkg was interrupted, run" \
             "'dpkg --configure -a'; if a package is not found, run 'apt-get update'. Then run this again"
 }
@@ -156,7 +158,8 @@ main() {
     done
     mkdir -p "$TOOLS"
     exec 9>"$TOOLS/.lock"
-    flock 9 # two test runs at once must not build the same folder
+    # Two test runs at once must not build the same folder.
+    flock -w "$OTHER_INSTALL_SECONDS" 9 || die "another install.sh holds $TOOLS/.lock: let it end, or end it (fuser $TOOLS/.lock)"
     for group in "${groups[@]}"; do
         "install_$group"
     done

@@ -52,9 +52,20 @@ refuse_taken_ports() {
 port_of() {
     local dir=$1 port=${2:-}
     [[ -n $port || ! -s $dir/port ]] || read -r port <"$dir/port"
-    [[ $port =~ ^[0-9]+$ ]] && ((port >= 1024 && port <= 65500)) || die "PORT must be a number from 1024 to 65500, got '${port}'"
+    if [[ ! $port =~ ^[0-9]+$ ]] || ((port < 1024 || port > 65500)); then
+        die "PORT must be a number from 1024 to 65500, got '$port'"
+    fi
     printf '%s\n' "$port" >"$dir/port"
     printf '%s\n' "$port"
+}
+
+# True once a process has given everything back. The command line vanishes earlier, while sockets and files are still open; and where
+# nobody collects dead children, the last thread stays as a zombie that holds nothing.
+gone() {
+    local pid=$1 tasks
+    [[ -d /proc/$pid ]] || return 0
+    tasks=("/proc/$pid/task/"*)
+    ((${#tasks[@]} == 1)) && grep -qs '^State:[[:space:]]*Z' "/proc/$pid/status"
 }
 
 # Sends a signal and waits until the process is gone; nothing to do when it is gone already.
@@ -63,7 +74,7 @@ end_process() {
     pid=$(living_pid "$dir") || { rm -f "$dir/pid"; return 0; }
     kill "-$signal" "$pid" 2>/dev/null || true
     deadline=$((SECONDS + STOP_DEADLINE_SECONDS))
-    while living_pid "$dir" >/dev/null; do
+    until gone "$pid"; do
         ((SECONDS < deadline)) || die "process $pid did not end within ${STOP_DEADLINE_SECONDS} s of SIG$signal: see $dir/log, or use kill"
         sleep "$POLL_SECONDS"
     done

@@ -47,7 +47,7 @@ impl Claims {
         self.all.is_empty()
     }
 
-    /// The claim in force at this instant and what it does; the worst wins, then the earliest.
+    /// The claim in force at this instant and what it does; the worst wins, then the latest to begin.
     pub fn at(&self, at: Timestamp) -> Option<(Force, &Claim)> {
         let begun = &self.all[..self.all.partition_point(|claim| claim.from <= at)];
         let open = begun.iter().rev().find(|claim| claim.until.is_none());
@@ -63,14 +63,20 @@ impl Claims {
         worst
     }
 
-    /// The instants at which the step function may change, unsorted.
+    /// The instants at which the step function may change, unsorted. The end of a planned window is one only
+    /// while its claim lasts: elsewhere it would cut days that the claim does not touch.
     pub fn edges(&self) -> impl Iterator<Item = Timestamp> + '_ {
-        self.all.iter().flat_map(|claim| {
+        self.all.iter().enumerate().flat_map(|(nth, claim)| {
             let planned = match claim.claimed {
                 Claimed::Maintenance { planned } => planned.map(|window| window.until),
                 _ => None,
             };
-            [Some(claim.from), claim.until, planned].into_iter().flatten()
+            let next_open = || self.all[nth + 1..].iter().find(|other| other.until.is_none());
+            let lasts = |at: &Timestamp| {
+                let until = claim.until.or_else(|| next_open().map(|other| other.from));
+                claim.from < *at && until.is_none_or(|until| *at < until)
+            };
+            [Some(claim.from), claim.until, planned.filter(lasts)].into_iter().flatten()
         })
     }
 

@@ -47,6 +47,8 @@ struct Life {
     seen: SeqSet,
     /// Digests of the latest facts, in order of arrival.
     digests: VecDeque<(Seq, u64)>,
+    /// Holds a conflicting fact under the seq of another epoch, so that gaps mean nothing.
+    borrowed: bool,
 }
 
 impl Lives {
@@ -87,24 +89,28 @@ impl Lives {
         }
     }
 
+    /// Notes a fact. Limits wait for [`Lives::settle`]: a record may need every epoch it has recalled.
     pub fn insert(&mut self, epoch: Epoch, seq: Seq, digest: u64) {
-        if self.kept.back().is_none_or(|life| life.epoch != epoch) {
-            let known = self.kept.iter().position(|life| life.epoch == epoch);
-            let fresh = || Life { epoch, seen: SeqSet::default(), digests: VecDeque::new() };
-            let life = known.and_then(|at| self.kept.remove(at)).unwrap_or_else(fresh);
-            self.kept.push_back(life);
-            if self.kept.len() > EPOCHS_KEPT {
-                self.kept.pop_front();
-                self.forgot = true;
-            }
-        }
-        if let Some(life) = self.kept.back_mut() {
-            life.seen.insert(seq);
-            if life.digests.len() == DIGESTS_KEPT {
-                life.digests.pop_front();
-            }
-            life.digests.push_back((seq, digest));
-        }
+        self.life_of(epoch).note(seq, digest);
+    }
+
+    /// Notes a conflicting fact, which stands alone in an epoch of its own.
+    pub fn insert_conflict(&mut self, epoch: Epoch, seq: Seq, digest: u64) {
+        let life = self.life_of(epoch);
+        life.borrowed = true;
+        life.note(seq, digest);
+    }
+
+    /// The life of this epoch, moved behind all others as the one last written.
+    fn life_of(&mut self, epoch: Epoch) -> &mut Life {
+        let known = self.kept.iter().rposition(|life| life.epoch == epoch);
+        let at = known.unwrap_or_else(|| {
+            self.kept.push_back(Life::new(epoch, SeqSet::default()));
+            self.kept.len() - 1
+        });
+        self.kept.make_contiguous()[at..].rotate_left(1);
+        let last = self.kept.len() - 1;
+        &mut self.kept[last]
     }
 
     /// The archive's answer to [`Ask::Epoch`].
@@ -114,7 +120,7 @@ impl Lives {
         if seen.ranges.is_empty() {
             self.absent.push(epoch);
         } else {
-            self.kept.push_front(Life { epoch, seen, digests: VecDeque::new() });
+            self.kept.push_front(Life::new(epoch, seen));
         }
     }
 
@@ -135,7 +141,7 @@ impl Lives {
 
     /// Seqs that must exist (a later one was seen) and were not: gaps by arithmetic.
     pub fn missing(&self) -> u64 {
-        self.kept.iter().map(|life| life.seen.missing()).sum()
+        self.kept.iter().filter(|life| !life.borrowed).map(|life| life.seen.missing()).sum()
     }
 
     /// Seqs the named range holds that were never seen: what a dead writer took with it.
@@ -143,6 +149,20 @@ impl Lives {
         let life = self.kept.iter().find(|life| life.epoch == range.epoch);
         let reached = life.map_or(0, |life| life.seen.last());
         range.last.0.saturating_sub(reached)
+    }
+}
+
+impl Life {
+    fn new(epoch: Epoch, seen: SeqSet) -> Self {
+        Self { epoch, seen, digests: VecDeque::new(), borrowed: false }
+    }
+
+    fn note(&mut self, seq: Seq, digest: u64) {
+        self.seen.insert(seq);
+        if self.digests.len() == DIGESTS_KEPT {
+            self.digests.pop_front();
+        }
+        self.digests.push_back((seq, digest));
     }
 }
 
@@ -223,6 +243,7 @@ mod tests {
         for epoch in 0..=EPOCHS_KEPT as u64 {
             lives.insert(Epoch(epoch), Seq(1), epoch);
         }
+        lives.settle();
         assert_eq!(lives.sight(Epoch(0), Seq(1), 0), Err(Ask::Epoch(Epoch(0))));
         lives.recall_epoch(Epoch(0), [Seq(1)]);
         assert_eq!(lives.sight(Epoch(0), Seq(1), 0), Err(Ask::Digest(Epoch(0), Seq(1))));
@@ -232,6 +253,21 @@ mod tests {
         assert_eq!(lives.sight(Epoch(0), Seq(1), 0), Err(Ask::Epoch(Epoch(0))));
         lives.recall_epoch(Epoch(99), []);
         assert_eq!(lives.sight(Epoch(99), Seq(1), 5), Ok(Sighting::New));
+    }
+
+    #[test]
+    fn an_epoch_recalled_for_a_record_lasts_until_the_record_is_in() {
+        let mut lives = Lives::default();
+        for epoch in 0..=EPOCHS_KEPT as u64 {
+            lives.insert(Epoch(epoch), Seq(1), epoch);
+        }
+        lives.settle();
+        lives.recall_epoch(Epoch(0), [Seq(1)]);
+        lives.insert_conflict(Epoch(500), Seq(2), 9);
+        lives.insert(Epoch(0), Seq(3), 3);
+        lives.recall_digest(Epoch(0), Seq(1), 0);
+        assert_eq!(lives.sight(Epoch(0), Seq(1), 0), Ok(Sighting::Duplicate));
+        assert_eq!(lives.missing(), 1, "a conflict's seq leaves no gap before it");
     }
 
     #[test]

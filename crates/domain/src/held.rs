@@ -32,17 +32,24 @@ pub struct Held {
 
 impl Held {
     pub fn new(run: &Run, filed: &Filed, fact: &Fact) -> Self {
-        Self::restored(run, filed.epoch, filed.seq, filed.suspect, fact)
+        let identity = (filed.epoch, filed.seq);
+        Self::archived(identity, (run.site.clone(), run.kind), run.agent.clone(), filed.suspect, fact)
     }
 
     /// A fact read back from the archive.
-    pub fn restored(run: &Run, epoch: Epoch, seq: Seq, suspect: bool, fact: &Fact) -> Self {
+    pub fn archived(
+        (epoch, seq): (Epoch, Seq),
+        (site, kind): (SiteId, DeviceKind),
+        agent: Option<AgentId>,
+        suspect: bool,
+        fact: &Fact,
+    ) -> Self {
         Self {
             epoch,
             seq,
-            site: run.site.clone(),
-            kind: run.kind,
-            agent: run.agent.clone(),
+            site,
+            kind,
+            agent,
             at: fact.at,
             said_at: fact.known_at,
             source: fact.source.kind,
@@ -52,12 +59,21 @@ impl Held {
         }
     }
 
+    pub fn identity(&self) -> (Epoch, Seq) {
+        (self.epoch, self.seq)
+    }
+
     pub fn day(&self) -> Day {
         self.at.day()
     }
 
     pub fn counts(&self) -> bool {
         !self.suspect
+    }
+
+    /// Shapes rows of the day it happened.
+    pub fn folds(&self) -> bool {
+        self.counts() && self.body.is_daily()
     }
 
     /// Facts that shape rows of any day and are therefore kept in memory.

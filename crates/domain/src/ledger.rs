@@ -10,7 +10,7 @@ mod inventory;
 mod refold;
 
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::amend::Amendments;
 use crate::claim::Claims;
@@ -43,8 +43,10 @@ pub struct Ledger {
     known_days: DaySet,
     series: BTreeMap<Series, counters::Ends>,
     latest: Option<heads::Latest>,
-    began: Option<Held>,
-    heartbeat: Option<Held>,
+    /// No stretch lies on an earlier day, but for those that corrections bring.
+    first_stretch: Option<Day>,
+    began: BTreeSet<heads::Sign>,
+    heartbeats: BTreeSet<heads::Sign>,
     heads: Vec<HeadRow>,
     stewardship: Stewardship,
     #[serde(skip)]
@@ -145,14 +147,14 @@ impl Ledger {
     }
 
     fn file(&self, run: &Run, implausible: &[Seq]) -> Result<Vec<Filed>, Need> {
-        let identified = (run.first_seq.0..).map(Seq).zip(&run.facts);
+        let identified = (run.first_seq.0..=u64::MAX).map(Seq).zip(&run.facts);
         let judged = identified.map(|(seq, sealed)| {
             let suspect = sealed.fact.clock == Clock::Suspect || implausible.contains(&seq);
             let digest = sealed.digest();
             let filed = |epoch, verdict| Ok(Filed { epoch, seq, verdict, suspect, digest });
             match self.lives.sight(run.epoch, seq, digest)? {
                 Sighting::Conflict => {
-                    let epoch = Epoch::derived(&[b"conflict", &sealed.bytes]);
+                    let epoch = Epoch::derived(&[b"conflict", &run.epoch.0.to_le_bytes(), &sealed.bytes]);
                     match self.lives.sight(epoch, seq, digest)? {
                         Sighting::New => filed(epoch, Sighting::Conflict),
                         seen => filed(epoch, seen),
@@ -165,23 +167,29 @@ impl Ledger {
     }
 
     fn remember(&mut self, filed: &[Filed]) {
-        for one in filed.iter().filter(|one| one.verdict != Sighting::Duplicate) {
-            self.lives.insert(one.epoch, one.seq, one.digest);
+        for one in filed {
+            match one.verdict {
+                Sighting::New => self.lives.insert(one.epoch, one.seq, one.digest),
+                Sighting::Conflict => self.lives.insert_conflict(one.epoch, one.seq, one.digest),
+                Sighting::Duplicate => {}
+            }
         }
     }
 
     /// Plain facts lie past everything of their kind, and no claim or amendment looks at them.
     fn is_plain(&self, fresh: &[Held]) -> bool {
+        if !self.amendments.is_empty() || !self.claims().is_empty() {
+            return false;
+        }
         let edge = self.edge();
-        self.amendments.is_empty()
-            && self.claims().is_empty()
-            && fresh.iter().all(|held| match &held.body {
+        fresh.iter().all(|held| match &held.body {
                 Body::Asserted(_) | Body::Amended(_) | Body::ClockStep { suspect: Some(_), .. } => false,
+                _ if !held.counts() => true,
                 Body::Stretch(_) => held.at >= edge && self.can_grow(held.day()),
                 Body::Usage(_) => self.is_past_last_sample(held) && self.can_grow(held.day()),
                 Body::Error(_) => self.can_grow(held.day()),
                 _ => true,
-            })
+        })
     }
 
     /// The one step of plain facts: nothing that stood before them changes.
@@ -209,8 +217,7 @@ impl Ledger {
         for held in fresh {
             match &held.body {
                 Body::Stretch(_) | Body::Error(_) | Body::Usage(_) => self.store_daily(held),
-                Body::Began { .. } => self.hear_began(held),
-                Body::Heartbeat => self.hear_heartbeat(held),
+                Body::Began { .. } | Body::Heartbeat => self.hear_sign(&held),
                 Body::Amended(_) | Body::ClockStep { .. } => self.amendments.insert_from(&held),
                 Body::Requested(request) => {
                     let granted = self.judge(request, held.at, change);

@@ -1,6 +1,8 @@
 //! Counters: a sample and its predecessor in the series become an increment; resets, wraps and unit changes are named.
 
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry as Slot;
 
 use crate::entry::{Step, UsageRow};
 use crate::fact::Sample;
@@ -39,8 +41,12 @@ impl Reading {
 
     /// Of two samples in one second the greater speaks; identity decides only between equals.
     pub fn outranks(&self, other: &Reading) -> bool {
-        let rank = |one: &Reading| (one.sample.value_milli, one.at, one.sample.clone());
-        (rank(self), self.epoch, self.seq) > (rank(other), other.epoch, other.seq)
+        self.rank() > other.rank()
+    }
+
+    fn rank(&self) -> impl Ord + '_ {
+        let Self { at, sample, source: _, site, kind, epoch, seq } = self;
+        (sample.value_milli, at, sample, site, kind, epoch, seq)
     }
 
     /// The row this reading makes after `before`. The first of a series makes none.
@@ -77,9 +83,19 @@ fn step(before: &Sample, now: &Sample) -> (i64, Step) {
     (now.value_milli, Step::Reset)
 }
 
-/// The readings of a series in time order, one a second: the greatest.
-pub fn in_order(mut readings: Vec<Reading>) -> Vec<Reading> {
-    readings.sort_by(|a, b| a.at.second().cmp(&b.at.second()).then_with(|| a.outranks(b).cmp(&b.outranks(a)).reverse()));
-    readings.dedup_by(|later, kept| later.at.second() == kept.at.second());
-    readings
+/// The readings of a series in time order, one a second: the one that outranks the others.
+pub fn in_order(readings: impl IntoIterator<Item = Reading>) -> Vec<Reading> {
+    let mut seconds: BTreeMap<i64, Reading> = BTreeMap::new();
+    for reading in readings {
+        match seconds.entry(reading.at.second()) {
+            Slot::Vacant(slot) => {
+                slot.insert(reading);
+            }
+            Slot::Occupied(mut slot) if reading.outranks(slot.get()) => {
+                slot.insert(reading);
+            }
+            Slot::Occupied(_) => {}
+        }
+    }
+    seconds.into_values().collect()
 }

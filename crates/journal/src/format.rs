@@ -18,6 +18,7 @@ pub const FORMAT_VERSION: u32 = 1;
 pub const SEGMENT_HEADER_BYTES: usize = 40;
 pub const RECORD_HEADER_BYTES: usize = 20;
 
+const CHECKSUM_BYTES: usize = 4;
 const MAGIC: [u8; 8] = *b"MEDFLJNL";
 
 /// Names one journal for life. Its owner draws it at random when the journal is created.
@@ -111,8 +112,8 @@ impl RecordHeader {
         self.index.checked_sub(u64::from(self.ordinal)).is_some_and(|opened_at| opened_at > index)
     }
 
-    fn checked_part(&self) -> [u8; RECORD_HEADER_BYTES - 4] {
-        let mut bytes = [0; RECORD_HEADER_BYTES - 4];
+    fn checked_part(&self) -> [u8; RECORD_HEADER_BYTES - CHECKSUM_BYTES] {
+        let mut bytes = [0; RECORD_HEADER_BYTES - CHECKSUM_BYTES];
         bytes[0..4].copy_from_slice(&self.payload_bytes.to_le_bytes());
         bytes[4..8].copy_from_slice(&self.ordinal.to_le_bytes());
         bytes[8..16].copy_from_slice(&self.index.to_le_bytes());
@@ -142,22 +143,23 @@ impl Seal {
     }
 
     pub fn holds(&self, header: &RecordHeader, payload: &[u8]) -> bool {
-        header.checksum == self.checksum(header, payload)
+        let mut hasher = self.0.clone();
+        hasher.update(&header.checked_part());
+        hasher.update(payload);
+        header.checksum == hasher.finalize()
     }
 
     /// Appends one record to `out`. The caller has checked that the payload is within the limit.
     pub fn write_record(&self, out: &mut Vec<u8>, index: u64, ordinal: u32, payload: &[u8]) {
         let header = RecordHeader { checksum: 0, payload_bytes: payload.len() as u32, ordinal, index };
-        out.extend_from_slice(&self.checksum(&header, payload).to_le_bytes());
+        let begin = out.len();
+        out.extend_from_slice(&[0; CHECKSUM_BYTES]);
         out.extend_from_slice(&header.checked_part());
         out.extend_from_slice(payload);
-    }
-
-    fn checksum(&self, header: &RecordHeader, payload: &[u8]) -> u32 {
+        // In one piece, because small updates cost more than the checksum itself.
         let mut hasher = self.0.clone();
-        hasher.update(&header.checked_part());
-        hasher.update(payload);
-        hasher.finalize()
+        hasher.update(&out[begin + CHECKSUM_BYTES..]);
+        out[begin..begin + CHECKSUM_BYTES].copy_from_slice(&hasher.finalize().to_le_bytes());
     }
 }
 

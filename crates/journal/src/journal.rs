@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
 use crate::format::{JournalId, SEGMENT_HEADER_BYTES, Seal, SegmentHeader, first_index_of, record_bytes};
-use crate::limits::{Limits, MAX_RECORD_BYTES};
+use crate::limits::{GROUP_MAX_BYTES, Limits, MAX_RECORD_BYTES};
 use crate::reader::{Reader, Shared, Stats};
 use crate::recovery::{Recovery, create_segment, path};
 use crate::storage::{FolderLock, SegmentFile, Storage};
@@ -180,12 +180,17 @@ impl Journal {
             self.roll(place.next_index)?;
             place = self.place();
         }
+        self.encoded.reserve(batch_bytes as usize);
         self.encode(payloads, place.next_index);
         let failed = |action| Error::io(action, path(&*self.storage, &place.name));
         place.file.write_at(&self.encoded, place.end_bytes).map_err(failed("write"))?;
         let began = Instant::now();
         place.file.sync_data().map_err(failed("sync"))?;
-        Ok(self.publish(payloads, place.next_index, began.elapsed()))
+        let range = self.publish(payloads, place.next_index, began.elapsed());
+        // One large batch must not hold its memory for the life of the process.
+        self.encoded.clear();
+        self.encoded.shrink_to(2 * GROUP_MAX_BYTES as usize);
+        Ok(range)
     }
 
     fn encode(&mut self, payloads: &[impl AsRef<[u8]>], first_index: u64) {

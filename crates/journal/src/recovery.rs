@@ -85,7 +85,9 @@ impl Recovery<'_> {
         let mut bytes = [0; SEGMENT_HEADER_BYTES];
         let present = len_bytes.min(HEADER_BYTES) as usize;
         file.read_at(&mut bytes[..present], 0).map_err(|source| self.io("read", name, source))?;
-        match SegmentHeader::decode(&bytes) {
+        // The missing end of a short header may be zeros in a whole one, so a short one is never decoded.
+        let decoded = if present < SEGMENT_HEADER_BYTES { Err(HeaderFault::Unreadable) } else { SegmentHeader::decode(&bytes) };
+        match decoded {
             Ok(header) if header.journal != self.journal => {
                 Err(Error::ForeignJournal { file: self.path(name), found: header.journal, expected: self.journal })
             }
@@ -93,9 +95,7 @@ impl Recovery<'_> {
                 Err(self.corrupt(name, 32, format!("its header says it begins at {}", header.first_index)))
             }
             Ok(_) => Ok(Header::Whole),
-            Err(HeaderFault::Version(found)) if found != 0 => {
-                Err(Error::UnsupportedVersion { file: self.path(name), found })
-            }
+            Err(HeaderFault::Version(found)) => Err(Error::UnsupportedVersion { file: self.path(name), found }),
             // Records come only after a header that was synced. A file with more than a header has lost a good one.
             Err(_) if is_last && len_bytes <= HEADER_BYTES => Ok(Header::TornCreation),
             Err(_) => Err(self.corrupt(name, 0, "its header is unreadable".to_owned())),

@@ -4,7 +4,9 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use crate::error::{AppendError, LogError, Outcome};
 use crate::partitioner::partition_of;
-use crate::port::{LogStats, MAX_APPEND_BYTES, MAX_RECORD_BYTES, NewRecord, Partition, Position, RECORD_OVERHEAD_BYTES};
+use crate::port::{
+    LogStats, MAX_APPEND_BYTES, MAX_RECORD_BYTES, NewRecord, Partition, Position, RECORD_OVERHEAD_BYTES,
+};
 use crate::topics::Topic;
 
 /// An append that may go ahead: where each record goes and what it weighs altogether.
@@ -14,7 +16,10 @@ pub(crate) struct Admitted {
 }
 
 /// Judges a whole call, so that a malformed one appends nothing.
-pub(crate) fn admit(records: &[NewRecord], partitions: impl Fn(Topic) -> Result<u32, LogError>) -> Result<Admitted, LogError> {
+pub(crate) fn admit(
+    records: &[NewRecord],
+    partitions: impl Fn(Topic) -> Result<u32, LogError>,
+) -> Result<Admitted, LogError> {
     let mut weight_bytes = 0;
     let mut homes = Vec::with_capacity(records.len());
     for (index, record) in records.iter().enumerate() {

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use medfleet_journal::Error as JournalError;
+
 use crate::port::{LogId, MAX_APPEND_BYTES, MAX_RECORD_BYTES, Partition, Position};
 use crate::topics::Topic;
 
@@ -12,15 +14,23 @@ pub enum LogError {
     UnknownTopic { topic: String },
     #[error("{home} does not exist: the topic has {partitions} partitions, counted from 0")]
     UnknownPartition { home: Partition, partitions: u32 },
-    #[error("record {index} for {topic} has {bytes} bytes, the limit is {MAX_RECORD_BYTES} (MAX_RECORD_BYTES): send it in smaller parts")]
+    #[error(
+        "record {index} for {topic} has {bytes} bytes, the limit is {MAX_RECORD_BYTES} (MAX_RECORD_BYTES): \
+         send it in smaller parts"
+    )]
     RecordTooLarge { topic: Topic, index: usize, bytes: usize },
-    #[error("an append of {bytes} bytes is above the limit of {MAX_APPEND_BYTES} (MAX_APPEND_BYTES): send fewer records in one call")]
+    #[error(
+        "an append of {bytes} bytes is above the limit of {MAX_APPEND_BYTES} (MAX_APPEND_BYTES): \
+         send fewer records in one call"
+    )]
     AppendTooLarge { bytes: usize },
     #[error("{at} lies below the floor {floor}: those records were trimmed, read them from the facts table")]
     BelowFloor { at: Position, floor: u64 },
     #[error("{at} lies past the end {end}: this log has lost its tail or is not the one these offsets came from")]
     PastEnd { at: Position, end: u64 },
-    #[error("{at} is missing, the next record is {found}: something other than medfleet wrote to or removed from this log")]
+    #[error(
+        "{at} is missing, the next record is {found}: something other than medfleet wrote to or removed from this log"
+    )]
     Gap { at: Position, found: u64 },
     #[error("{home} is not followed by this reader")]
     NotFollowed { home: Partition },
@@ -28,7 +38,10 @@ pub enum LogError {
     ForeignLog { expected: LogId, found: LogId },
     #[error("{text:?} is no log id: expected 32 hexadecimal digits")]
     MalformedLogId { text: String },
-    #[error("topic {topic} has {found} partitions but {declared} are declared: a partition count is fixed for life, restore the declaration")]
+    #[error(
+        "topic {topic} has {found} partitions but {declared} are declared: \
+         a partition count is fixed for life, restore the declaration"
+    )]
     PartitionCount { topic: Topic, declared: u32, found: u32 },
     #[error("topic declarations are malformed: {why}")]
     Declarations { why: String },
@@ -37,21 +50,45 @@ pub enum LogError {
     #[error("{} is unusable: {why}", path.display())]
     Folder { path: PathBuf, why: String },
     #[error("cannot {action} {}", path.display())]
-    Io { action: &'static str, path: PathBuf, #[source] source: std::io::Error },
+    Io {
+        action: &'static str,
+        path: PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
     #[error("the journal of {home} failed")]
-    Journal { home: Partition, #[source] source: medfleet_journal::Error },
+    Journal {
+        home: Partition,
+        #[source]
+        source: JournalError,
+    },
     #[error("the log is closing and takes no more records")]
     Closed,
     #[error("Kafka cannot {action} now")]
-    KafkaUnavailable { action: &'static str, #[source] source: rdkafka::error::KafkaError },
+    KafkaUnavailable {
+        action: &'static str,
+        #[source]
+        source: rdkafka::error::KafkaError,
+    },
     #[error("Kafka refuses to {action}, and will until its configuration or ours is changed")]
-    KafkaRefused { action: &'static str, #[source] source: rdkafka::error::KafkaError },
+    KafkaRefused {
+        action: &'static str,
+        #[source]
+        source: rdkafka::error::KafkaError,
+    },
 }
 
 impl LogError {
     /// Whether the same call may succeed later with nothing changed by hand.
     pub fn is_retryable(&self) -> bool {
-        matches!(self, Self::KafkaUnavailable { .. })
+        match self {
+            Self::KafkaUnavailable { .. } => true,
+            // Room comes back when tables have synced and the floor moves.
+            Self::Journal { source, .. } => {
+                matches!(source, JournalError::Full { .. } | JournalError::QueueFull { .. })
+            }
+            _ => false,
+        }
     }
 }
 
@@ -87,7 +124,11 @@ impl AppendError {
 
     /// Indices of the records whose fate is not known.
     pub fn unknown(&self) -> impl Iterator<Item = usize> + '_ {
-        self.outcomes.iter().enumerate().filter(|(_, outcome)| matches!(outcome, Outcome::Unknown)).map(|(index, _)| index)
+        self.outcomes
+            .iter()
+            .enumerate()
+            .filter(|(_, outcome)| matches!(outcome, Outcome::Unknown))
+            .map(|(index, _)| index)
     }
 
     pub fn is_retryable(&self) -> bool {

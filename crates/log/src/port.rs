@@ -1,7 +1,8 @@
-//! The event log as the rest of the house sees it: partitioned, append-only, opaque bytes, one identity for the life of the log.
+//! The event log as the rest of the house sees it: partitioned, append-only, opaque bytes, one identity for the life of
+//! the log.
 //!
-//! Two keepers stand behind it: [`crate::embedded`] for one machine and [`crate::kafka`]. One conformance suite proves both.
-//! The log knows a subject only as a partition key; nobody but the partitioner may look at a key.
+//! Two keepers stand behind it: [`crate::embedded`] for one machine and [`crate::kafka`]. One conformance suite proves
+//! both. The log knows a subject only as a partition key; nobody but the partitioner may look at a key.
 
 use std::fmt;
 use std::str::FromStr;
@@ -13,12 +14,13 @@ use bytes::Bytes;
 use crate::error::{AppendError, LogError};
 use crate::topics::Topic;
 
-/// The largest record either keeper accepts, key and value together. Both refuse more with [`LogError::RecordTooLarge`].
-/// With its own header it then fits a journal entry of 4 MiB; Kafka topics are declared with 64 KiB more.
+/// The largest record either keeper accepts, key and value together. Both refuse more with
+/// [`LogError::RecordTooLarge`]. With its own header it then fits a journal entry of 4 MiB; Kafka topics are declared
+/// with 64 KiB more.
 pub const MAX_RECORD_BYTES: usize = 4 * 1024 * 1024 - RECORD_OVERHEAD_BYTES;
 
-/// The most that one [`EventLog::append`] may carry, each record counted with [`RECORD_OVERHEAD_BYTES`]. What is in flight over all
-/// calls is limited by each keeper, and a call waits for its share.
+/// The most that one [`EventLog::append`] may carry, each record counted with [`RECORD_OVERHEAD_BYTES`]. What is in
+/// flight over all calls is limited by each keeper, and a call waits for its share.
 pub const MAX_APPEND_BYTES: usize = 32 * 1024 * 1024;
 
 /// What a record weighs against a limit beyond its key and value, so that many empty ones are limited too.
@@ -26,8 +28,8 @@ pub const RECORD_OVERHEAD_BYTES: usize = 64;
 
 /// Names one log for life. Offsets mean nothing without it: two logs count from zero alike.
 ///
-/// The embedded keeper draws it at random when it creates the log. The Kafka keeper derives it from the cluster id and the
-/// topic prefix, so it changes with the cluster and stays over restarts.
+/// The embedded keeper draws it at random when it creates the log. The Kafka keeper derives it from the cluster id and
+/// the topic prefix, so it changes with the cluster and stays over restarts.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct LogId([u8; 16]);
 
@@ -132,8 +134,8 @@ impl NewRecord {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
     pub offset: u64,
-    /// Microseconds since 1970 UTC by the keeper's clock (Kafka counts whole milliseconds). It may step back with that clock:
-    /// order comes from the offset, never from here.
+    /// Microseconds since 1970 UTC by the keeper's clock (Kafka counts whole milliseconds). It may step back with that
+    /// clock: order comes from the offset, never from here.
     pub appended_at_micros: i64,
     pub key: Bytes,
     pub value: Bytes,
@@ -189,43 +191,51 @@ pub struct LogStats {
 pub trait EventLog: Send + Sync {
     fn log_id(&self) -> LogId;
 
+    /// Refuses a log that is not the one a table's offsets came from. Ask before any of them is used.
+    fn expect_id(&self, expected: LogId) -> Result<(), LogError> {
+        let found = self.log_id();
+        if found == expected { Ok(()) } else { Err(LogError::ForeignLog { expected, found }) }
+    }
+
     /// The number of partitions, fixed when the topic was created. Refuses a topic this log was not created with.
     fn partitions(&self, topic: Topic) -> Result<u32, LogError>;
 
-    /// Appends records and returns once all are durable (embedded: fdatasync; Kafka: `acks=all`), with a position for each.
+    /// Appends records and returns once all are durable (embedded: fdatasync; Kafka: `acks=all`), with a position for
+    /// each.
     ///
-    /// Records of one call that fall into one partition keep their order there. The call as a whole is not atomic: on an error
-    /// each record has an outcome of its own, and an unknown one may be in the log or may still get there.
-    /// A malformed call (unknown topic, oversize record) appends nothing.
+    /// Records of one call that fall into one partition keep their order there. The call as a whole is not atomic: on
+    /// an error each record has an outcome of its own, and an unknown one may be in the log or may still get there. A
+    /// malformed call (unknown topic, oversize record) appends nothing.
     ///
     /// Dropping the future withdraws nothing: what was handed over may still become durable.
     async fn append(&self, records: Vec<NewRecord>) -> Result<Vec<Position>, AppendError>;
 
     /// Reads records from `from` on, at once: at the end of the log the answer is empty.
     ///
-    /// Stops with the record that reaches `max_bytes`, so there is one where the log has one. For looking things up; to follow
-    /// a partition, [`EventLog::tail`] is far cheaper.
+    /// Stops with the record that reaches `max_bytes`, so there is one where the log has one. For looking things up; to
+    /// follow a partition, [`EventLog::tail`] is far cheaper.
     async fn read(&self, from: Position, max_bytes: usize) -> Result<Vec<Record>, LogError>;
 
-    /// Opens a reader that follows several partitions, each from its own offset. A position below the floor or past the end is
-    /// refused here, so a table can never resume on a log that is not its own or has lost its tail.
+    /// Opens a reader that follows several partitions, each from its own offset. A position below the floor or past the
+    /// end is refused here, so a table can never resume on a log that is not its own or has lost its tail.
     async fn tail(&self, from: &[Position]) -> Result<Box<dyn Tail>, LogError>;
 
     async fn bounds(&self, home: Partition) -> Result<Bounds, LogError>;
 
-    /// Gives up records below an offset, which becomes the floor or stays above it: keepers drop whole segments, so the floor
-    /// may end lower than asked. A trim past the end is refused. The caller alone knows what every table has synced.
+    /// Gives up records below an offset, which becomes the floor or stays above it: keepers drop whole segments, so the
+    /// floor may end lower than asked. A trim past the end is refused. The caller alone knows what every table has
+    /// synced.
     async fn trim(&self, below: Position) -> Result<Bounds, LogError>;
 
     fn stats(&self) -> LogStats;
 }
 
-/// A reader that follows partitions. It belongs to one task; its cursors live in it and nowhere else: the log stores no progress,
-/// because offsets move with the data they produced.
+/// A reader that follows partitions. It belongs to one task; its cursors live in it and nowhere else: the log stores no
+/// progress, because offsets move with the data they produced.
 #[async_trait]
 pub trait Tail: Send {
-    /// Waits until at least one followed partition has a record, or `max_wait` has passed; then takes what is there and stops
-    /// with the record that reaches `max_bytes`. No partition starves another. Empty after a quiet wait.
+    /// Waits until at least one followed partition has a record, or `max_wait` has passed; then takes what is there and
+    /// stops with the record that reaches `max_bytes`. No partition starves another. Empty after a quiet wait.
     ///
     /// Safe to cancel: cursors move only over records that were returned.
     async fn poll(&mut self, max_bytes: usize, max_wait: Duration) -> Result<Vec<Batch>, LogError>;

@@ -111,7 +111,12 @@ fn parse(text: &str, profile: Profile) -> Result<Vec<TopicDeclaration>, LogError
         config.insert("min.insync.replicas".to_owned(), copies.min_insync_replicas.to_string());
         config.extend(entry.config);
         let topic = Topic::of_street(&entry.name)?;
-        Ok(TopicDeclaration { topic, partitions: entry.partitions, replication_factor: copies.replication_factor, config })
+        Ok(TopicDeclaration {
+            topic,
+            partitions: entry.partitions,
+            replication_factor: copies.replication_factor,
+            config,
+        })
     };
     file.topic.into_iter().map(declare).collect()
 }

@@ -1,7 +1,8 @@
 //! Configuration in layers: flags over `MEDFLEET_*` over a TOML file over the defaults of the type itself.
 //!
-//! `MEDFLEET_INGEST__LISTEN` sets `ingest.listen`: two underscores go one table down. A value that reads as a TOML boolean, number,
-//! array or inline table is one; everything else is a string. Quote it (`'"42"'`) where a string looks like a number.
+//! `MEDFLEET_INGEST__LISTEN` sets `ingest.listen`: two underscores go one table down. A value that reads as a TOML
+//! boolean, number, array or inline table is one; everything else is a string. Quote it (`'"42"'`) where a string looks
+//! like a number.
 
 use std::fs;
 use std::path::Path;
@@ -29,7 +30,8 @@ impl Layers {
     /// Lays a TOML file over what is there. No path, no layer.
     pub fn file(mut self, path: Option<&Path>) -> Result<Self, RuntimeError> {
         let Some(path) = path else { return Ok(self) };
-        let text = fs::read_to_string(path).map_err(|source| RuntimeError::ConfigFile { path: path.to_owned(), source })?;
+        let text =
+            fs::read_to_string(path).map_err(|source| RuntimeError::ConfigFile { path: path.to_owned(), source })?;
         let table = text.parse().map_err(|source| RuntimeError::ConfigSyntax { path: path.to_owned(), source })?;
         merge(&mut self.merged, table);
         Ok(self)
@@ -38,7 +40,10 @@ impl Layers {
     /// Lays the variables that begin with `MEDFLEET_` over what is there; usually those of `std::env::vars()`.
     pub fn environment(mut self, variables: impl IntoIterator<Item = (String, String)>) -> Result<Self, RuntimeError> {
         for (name, text) in variables {
-            let Some(key) = name.strip_prefix(PREFIX).filter(|_| !ASIDE.iter().any(|aside| name.starts_with(aside))) else { continue };
+            let Some(key) = name.strip_prefix(PREFIX).filter(|_| !ASIDE.iter().any(|aside| name.starts_with(aside)))
+            else {
+                continue;
+            };
             let key = key.to_ascii_lowercase().replace("__", ".");
             self.set(&key, read_value(&text))?;
         }
@@ -136,11 +141,20 @@ mod tests {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         write!(file, "data_dir = 'from-file'\n[ingest]\nlisten = 'from-file'\nshards = [1]").unwrap();
         let settings: Settings = Layers::new()
-            .file(Some(file.path())).unwrap()
-            .environment(variables(&[("MEDFLEET_INGEST__LISTEN", "from-env"), ("MEDFLEET_INGEST__SHARDS", "[2, 3]"), ("HOME", "x")])).unwrap()
-            .flag("ingest.listen", Some("from-flag")).unwrap()
-            .flag("data_dir", None::<String>).unwrap()
-            .build().unwrap();
+            .file(Some(file.path()))
+            .unwrap()
+            .environment(variables(&[
+                ("MEDFLEET_INGEST__LISTEN", "from-env"),
+                ("MEDFLEET_INGEST__SHARDS", "[2, 3]"),
+                ("HOME", "x"),
+            ]))
+            .unwrap()
+            .flag("ingest.listen", Some("from-flag"))
+            .unwrap()
+            .flag("data_dir", None::<String>)
+            .unwrap()
+            .build()
+            .unwrap();
         let ingest = Ingest { listen: "from-flag".into(), shards: vec![2, 3], tls: true };
         assert_eq!(settings, Settings { ingest, data_dir: "from-file".into() });
     }

@@ -6,27 +6,52 @@ use std::time::Duration;
 #[derive(Debug, thiserror::Error)]
 pub enum RuntimeError {
     #[error("cannot read the configuration file {}", path.display())]
-    ConfigFile { path: PathBuf, #[source] source: std::io::Error },
+    ConfigFile {
+        path: PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
     #[error("the configuration file {} is not TOML", path.display())]
-    ConfigSyntax { path: PathBuf, #[source] source: toml::de::Error },
+    ConfigSyntax {
+        path: PathBuf,
+        #[source]
+        source: toml::de::Error,
+    },
     #[error("configuration key {key:?} is malformed: use words joined by dots, as in ingest.listen")]
     ConfigKey { key: String },
     #[error("configuration key {key:?} lies beneath a plain value: set it in one layer as a table, or not at all")]
     ConfigShape { key: String },
     #[error("the configuration (flags over MEDFLEET_* over file) cannot be used")]
-    ConfigValue { #[source] source: toml::de::Error },
+    ConfigValue {
+        #[source]
+        source: toml::de::Error,
+    },
     #[error("cannot listen for the signals that end the process")]
-    Signals { #[source] source: std::io::Error },
+    Signals {
+        #[source]
+        source: std::io::Error,
+    },
     #[error("{what} did not finish within {} s of the request to end", limit.as_secs())]
     DrainExpired { what: &'static str, limit: Duration },
     #[error("metric {name:?} is misnamed: {rule}")]
     MetricName { name: String, rule: &'static str },
     #[error("metric {name:?} cannot be registered")]
-    Metric { name: String, #[source] source: prometheus::Error },
+    Metric {
+        name: String,
+        #[source]
+        source: prometheus::Error,
+    },
     #[error("metrics cannot be written as text")]
-    MetricText { #[source] source: prometheus::Error },
+    MetricText {
+        #[source]
+        source: prometheus::Error,
+    },
     #[error("the log filter {filter:?} is malformed: use MEDFLEET_LOG like info,medfleet_ingest=debug")]
-    LogFilter { filter: String, #[source] source: tracing_subscriber::filter::ParseError },
+    LogFilter {
+        filter: String,
+        #[source]
+        source: tracing_subscriber::filter::ParseError,
+    },
     #[error("logging was started twice")]
     LoggingTwice,
     #[error("{role} stands still: no progress for {} s with {lag} records waiting", silent.as_secs())]
@@ -34,5 +59,8 @@ pub enum RuntimeError {
     #[error("{role} is silent: no report for {} s", silent.as_secs())]
     Silent { role: &'static str, silent: Duration },
     #[error("the status listener failed")]
-    StatusListener { #[source] source: std::io::Error },
+    StatusListener {
+        #[source]
+        source: std::io::Error,
+    },
 }

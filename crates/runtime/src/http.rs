@@ -23,7 +23,12 @@ pub const MAX_REQUEST_BYTES: usize = 4 * 1024;
 pub const CONNECTION_LIMIT: Duration = Duration::from_secs(5);
 
 /// Answers until the process is asked to end.
-pub async fn serve(listener: TcpListener, metrics: Metrics, health: Health, shutdown: Shutdown) -> Result<(), RuntimeError> {
+pub async fn serve(
+    listener: TcpListener,
+    metrics: Metrics,
+    health: Health,
+    shutdown: Shutdown,
+) -> Result<(), RuntimeError> {
     let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let next = async || {
         let permit = Arc::clone(&room).acquire_owned().await;
@@ -84,7 +89,10 @@ impl Answer {
     fn to_text(&self) -> String {
         let Self { status, body } = self;
         let length = body.len();
-        format!("HTTP/1.1 {status}\r\nContent-Type: text/plain; version=0.0.4; charset=utf-8\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}")
+        format!(
+            "HTTP/1.1 {status}\r\nContent-Type: text/plain; version=0.0.4; charset=utf-8\r\n\
+             Content-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+        )
     }
 }
 
@@ -94,12 +102,17 @@ fn answer(head: &[u8], metrics: &Metrics, health: &Health) -> Answer {
     let (method, target, version) = (words.next(), words.next(), words.next());
     match (method, target, version) {
         (Some("GET"), Some(target), Some("HTTP/1.1" | "HTTP/1.0")) => match target {
-            "/metrics" => metrics.encode().map_or_else(|error| Answer::new("500 Internal Server Error", error.to_string()), |text| Answer::new("200 OK", text)),
+            "/metrics" => metrics.encode().map_or_else(
+                |error| Answer::new("500 Internal Server Error", error.to_string()),
+                |text| Answer::new("200 OK", text),
+            ),
             "/live" => probe(health.is_live(), health),
             "/ready" => probe(health.is_ready(), health),
             _ => Answer::new("404 Not Found", "there are /metrics, /live and /ready\n"),
         },
-        (Some(_), Some(_), Some("HTTP/1.1" | "HTTP/1.0")) => Answer::new("405 Method Not Allowed", "only GET is answered\n"),
+        (Some(_), Some(_), Some("HTTP/1.1" | "HTTP/1.0")) => {
+            Answer::new("405 Method Not Allowed", "only GET is answered\n")
+        }
         _ => Answer::new("400 Bad Request", "this is no HTTP request\n"),
     }
 }

@@ -1,4 +1,5 @@
-//! How a process of medfleet lives: it reads its configuration, says how it is, counts what it does, notices silence and ends in order.
+//! How a process of medfleet lives: it reads its configuration, says how it is, counts what it does, notices silence
+//! and ends in order.
 
 pub mod backoff;
 pub mod config;

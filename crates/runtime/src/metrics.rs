@@ -1,17 +1,38 @@
-//! What the process counts, under one naming rule: `medfleet_<room>_<noun>_<unit>`, with `total` as the unit of every counter.
+//! What the process counts, under one naming rule: `medfleet_<room>_<noun>_<unit>`, with `total` as the unit of every
+//! counter.
 
 use prometheus::core::Collector;
 use prometheus::process_collector::ProcessCollector;
 use prometheus::{
-    Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
+    Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    TextEncoder,
 };
 
 use crate::error::RuntimeError;
 
 /// What a gauge or histogram may be measured in: base units, or the things it counts.
 pub const UNITS: [&str; 21] = [
-    "seconds", "bytes", "ratio", "state", "info", "records", "facts", "batches", "rows", "files", "commits", "sessions", "connections",
-    "devices", "agents", "shards", "segments", "partitions", "requests", "versions", "days",
+    "seconds",
+    "bytes",
+    "ratio",
+    "state",
+    "info",
+    "records",
+    "facts",
+    "batches",
+    "rows",
+    "files",
+    "commits",
+    "sessions",
+    "connections",
+    "devices",
+    "agents",
+    "shards",
+    "segments",
+    "partitions",
+    "requests",
+    "versions",
+    "days",
 ];
 
 /// From half a millisecond to a minute, for anything that waits for a disk, a broker or a query.
@@ -39,7 +60,9 @@ impl Metrics {
 
     /// The text that Prometheus reads.
     pub fn encode(&self) -> Result<String, RuntimeError> {
-        TextEncoder::new().encode_to_string(&self.registry.gather()).map_err(|source| RuntimeError::MetricText { source })
+        TextEncoder::new()
+            .encode_to_string(&self.registry.gather())
+            .map_err(|source| RuntimeError::MetricText { source })
     }
 
     /// The names of all metrics that have a value, for the test that compares them with rules and dashboards.
@@ -90,7 +113,13 @@ impl Room {
         self.keep(&name, Histogram::with_opts(HistogramOpts::new(&name, help).buckets(buckets.to_vec())))
     }
 
-    pub fn histogram_vec(&self, name: &str, help: &str, labels: &[&str], buckets: &[f64]) -> Result<HistogramVec, RuntimeError> {
+    pub fn histogram_vec(
+        &self,
+        name: &str,
+        help: &str,
+        labels: &[&str],
+        buckets: &[f64],
+    ) -> Result<HistogramVec, RuntimeError> {
         let name = self.measured_name(name)?;
         self.keep(&name, HistogramVec::new(HistogramOpts::new(&name, help).buckets(buckets.to_vec()), labels))
     }
@@ -106,12 +135,15 @@ impl Room {
     }
 
     fn measured_name(&self, name: &str) -> Result<String, RuntimeError> {
-        self.full_name(name, "a gauge or histogram ends in its unit, after a noun (metrics::UNITS)", |unit| UNITS.contains(&unit))
+        self.full_name(name, "a gauge or histogram ends in its unit, after a noun (metrics::UNITS)", |unit| {
+            UNITS.contains(&unit)
+        })
     }
 
     fn full_name(&self, name: &str, rule: &'static str, fits: impl Fn(&str) -> bool) -> Result<String, RuntimeError> {
         let full = format!("medfleet_{}_{name}", self.name);
-        let plain = full.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_') && !full.contains("__");
+        let plain = full.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
+            && !full.contains("__");
         let fitting = name.rsplit_once('_').is_some_and(|(noun, unit)| !noun.is_empty() && fits(unit));
         if plain && fitting { Ok(full) } else { Err(RuntimeError::MetricName { name: full, rule }) }
     }

@@ -9,7 +9,8 @@ use tokio::sync::watch;
 
 use crate::error::RuntimeError;
 
-/// From the request to end until a role that still drains is given up. Supervisors should wait a little longer before they kill.
+/// From the request to end until a role that still drains is given up. Supervisors should wait a little longer before
+/// they kill.
 pub const DRAIN_LIMIT: Duration = Duration::from_secs(20);
 /// What a shell reports for a process ended by an interrupt.
 const EXIT_INTERRUPTED: i32 = 130;
@@ -92,7 +93,8 @@ mod tests {
     #[tokio::test]
     async fn every_clone_hears_the_request() {
         let shutdown = Shutdown::new();
-        let waits = [shutdown.clone(), shutdown.clone()].map(|each| tokio::spawn(async move { each.requested().await }));
+        let waits =
+            [shutdown.clone(), shutdown.clone()].map(|each| tokio::spawn(async move { each.requested().await }));
         assert!(!shutdown.is_requested());
         shutdown.clone().request();
         for wait in waits {

@@ -1,7 +1,7 @@
 //! Turns silence into an alarm and an end: a role that has work and makes no progress must not look alive.
 //!
-//! [`Judge`] is the algorithm and knows no clock; [`Watchdog`] drives it. A role reports in every turn of its loop, also when idle;
-//! a loop that stops turning is caught as well.
+//! [`Judge`] is the algorithm and knows no clock; [`Watchdog`] drives it. A role reports in every turn of its loop,
+//! also when idle; a loop that stops turning is caught as well.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -93,7 +93,8 @@ impl Watchdog {
             role,
             limit,
             shared: Arc::default(),
-            alarm: room.gauge("stall_state", "1 when the role has work and makes no progress, or no longer reports.")?,
+            alarm: room
+                .gauge("stall_state", "1 when the role has work and makes no progress, or no longer reports.")?,
             lag: room.gauge("lag_records", "Log records that wait for the role, by its last report.")?,
         })
     }
@@ -114,8 +115,8 @@ impl Watchdog {
         }
     }
 
-    /// Runs until the process is asked to end, or the role stands still: then raises the alarm and returns the error that must
-    /// end the process with a non-zero exit code.
+    /// Runs until the process is asked to end, or the role stands still: then raises the alarm and returns the error
+    /// that must end the process with a non-zero exit code.
     pub async fn watch(&self, shutdown: &Shutdown) -> Result<(), RuntimeError> {
         let start = Instant::now();
         let mut judge = Judge::new(self.limit, Duration::ZERO);
@@ -189,7 +190,10 @@ mod tests {
 
     #[test]
     fn a_role_that_never_reports_is_silent() {
-        assert_eq!(Judge::new(LIMIT, Duration::ZERO).judge(Report::default(), seconds(31)), Verdict::Silent { silent: seconds(31) });
+        assert_eq!(
+            Judge::new(LIMIT, Duration::ZERO).judge(Report::default(), seconds(31)),
+            Verdict::Silent { silent: seconds(31) }
+        );
     }
 
     #[tokio::test]

@@ -15,8 +15,8 @@ use crate::writer::{Mark, Writer, Written};
 
 /// How often the agent says that it lives.
 pub const HEARTBEAT_MICROS: i64 = 30 * MICROS_PER_SECOND;
-/// The texts of one fact together.
-pub const MAX_FACT_TEXT_BYTES: usize = 16 * 1024;
+/// The texts of one fact together, so that the fact itself stays below the limit of every reader.
+pub const MAX_FACT_TEXT_BYTES: usize = medfleet_wire::limits::FACT_MAX_BYTES - 4 * 1024;
 
 /// One life of one agent.
 pub struct Recorder {
@@ -72,8 +72,8 @@ impl Recorder {
     }
 
     /// There is no room for this observation: what it would have ended must not go on.
-    pub fn refuse(&mut self, observation: &Observation) {
-        self.stretcher.refuse(observation, self.now);
+    pub fn refuse(&mut self, observation: &Observation, now: Timestamp) {
+        self.stretcher.refuse(observation, now);
     }
 
     /// Facts that ingest refused as poison leave a mark in their stream, which the same facts fill if they are ever redriven.

@@ -5,10 +5,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use medfleet_domain::fact::Body;
-use medfleet_domain::id::{Epoch, Seq, SiteId, Subject};
+use medfleet_domain::fact::{Body, Fact};
+use medfleet_domain::id::{Epoch, SiteId, Subject};
 use medfleet_domain::kind::DeviceKind;
-use medfleet_domain::time::Timestamp;
+use medfleet_domain::time::{MICROS_PER_HOUR, Timestamp};
 use medfleet_wire::Spooled;
 use serde::{Deserialize, Serialize};
 
@@ -78,16 +78,16 @@ impl Entry {
 }
 
 /// A fact as the journal keeps it.
-pub fn encode_fact(written: &Written, site: &SiteId) -> Vec<u8> {
+pub fn encode_fact(written: Written, site: &SiteId) -> Vec<u8> {
     let tag = if written.stated { TAG_STATED_FACT } else { TAG_FACT };
     let mut bytes = vec![tag];
     let spooled = Spooled {
-        subject: written.subject.clone(),
+        subject: written.subject,
         epoch: written.epoch,
         seq: written.seq,
         site: site.clone(),
         kind: written.kind,
-        fact: medfleet_wire::encode_fact(&written.fact),
+        fact: medfleet_wire::seal(written.fact),
     };
     bytes.extend_from_slice(&medfleet_wire::encode_spooled(&spooled));
     bytes
@@ -107,7 +107,7 @@ pub struct Recovered {
 
 impl Recovered {
     /// Takes in the records of the journal in their order.
-    pub fn take(&mut self, entry: Entry) -> Result<(), AgentError> {
+    pub fn take(&mut self, entry: Entry) {
         match entry {
             Entry::Checkpoint(checkpoint) => {
                 self.epochs.extend(checkpoint.marks.iter().map(|(_, mark)| mark.epoch));
@@ -120,19 +120,16 @@ impl Recovered {
                 let Spooled { subject, epoch, seq, kind, fact, .. } = spooled;
                 self.epochs.insert(epoch);
                 self.take_mark(&subject, Mark { epoch, last: seq, kind });
-                let fact = medfleet_wire::decode_fact(&fact)
-                    .map_err(|error| AgentError::Spooled { subject: subject.clone(), seq, why: error.to_string() })?;
-                self.take_fact(subject, kind, stated, fact);
+                self.take_fact(subject, kind, stated, fact.fact);
             }
         }
-        Ok(())
     }
 
     fn take_mark(&mut self, subject: &Subject, mark: Mark) {
         self.marks.insert(subject.clone(), mark);
     }
 
-    fn take_fact(&mut self, subject: Subject, kind: DeviceKind, stated: bool, fact: medfleet_domain::fact::Fact) {
+    fn take_fact(&mut self, subject: Subject, kind: DeviceKind, stated: bool, fact: Fact) {
         match fact.body {
             Body::Heartbeat => self.last_sign_of_life = Some(fact.at),
             Body::Began { condition, degradation } => {
@@ -143,7 +140,7 @@ impl Recovered {
                 if let Some(open) = self.open.get_mut(&subject) {
                     open.from = stretch.until;
                     // Only the hour cuts a condition that goes on; any other end was its end, or is followed by a new beginning.
-                    if stretch.until.next_hour().0 - stretch.until.0 != medfleet_domain::time::MICROS_PER_HOUR {
+                    if stretch.until.next_hour().0 - stretch.until.0 != MICROS_PER_HOUR {
                         self.open.remove(&subject);
                     }
                 }
@@ -151,9 +148,4 @@ impl Recovered {
             _ => {}
         }
     }
-}
-
-/// The seq a subject's stream had reached, for tests and for the operator.
-pub fn last_seq(recovered: &Recovered, subject: &Subject) -> Option<(Epoch, Seq)> {
-    recovered.marks.get(subject).map(|mark| (mark.epoch, mark.last))
 }

@@ -1,1 +1,18 @@
-//! placeholder
+//! The processor: folds the log into tables, each with its offsets in the same commit.
+
+mod archive;
+pub mod book;
+pub mod config;
+mod error;
+mod flush;
+pub mod meters;
+mod rows;
+mod snapshot;
+pub mod upkeep;
+pub mod worker;
+
+pub use config::ProcessorConfig;
+pub use error::ProcessorError;
+pub use flush::TABLES;
+pub use meters::Meters;
+pub use worker::{Worker, origin};

@@ -3,15 +3,16 @@
 use std::collections::BTreeMap;
 
 use medfleet_domain::id::{AgentId, DeviceId, SiteId};
-use medfleet_domain::time::{MICROS_PER_DAY, MICROS_PER_SECOND, Span, Timestamp};
+use medfleet_domain::time::{Span, Timestamp};
 
 use crate::chance::Chance;
 use crate::fleet::OutageLaw;
 use crate::plan::Plan;
 
-const MICROS_PER_MINUTE: f64 = 60.0 * MICROS_PER_SECOND as f64;
+const SECONDS_PER_MINUTE: f64 = 60.0;
+const SECONDS_PER_DAY: f64 = 86_400.0;
 /// No outage is shorter: below this nobody would notice.
-const SHORTEST_OUTAGE_MICROS: i64 = 60 * MICROS_PER_SECOND;
+const SHORTEST_OUTAGE_S: i64 = 60;
 
 /// The windows of one subject, in time order and apart, without end.
 #[derive(Debug, Clone)]
@@ -31,10 +32,11 @@ impl Iterator for Windows {
     type Item = Span;
 
     fn next(&mut self) -> Option<Span> {
-        let gap = self.chance.exponential(self.law.mean_gap_days * MICROS_PER_DAY as f64) as i64;
-        let length = (self.chance.spread(self.law.minutes) * MICROS_PER_MINUTE) as i64;
-        let from = self.at.plus_micros(gap);
-        self.at = from.plus_micros(length.max(SHORTEST_OUTAGE_MICROS));
+        // Whole seconds, like everything in the truth: sums stay exact.
+        let gap_s = (self.chance.exponential(self.law.mean_gap_days) * SECONDS_PER_DAY).ceil() as i64;
+        let length_s = (self.chance.spread(self.law.minutes) * SECONDS_PER_MINUTE).ceil() as i64;
+        let from = self.at.plus_seconds(gap_s);
+        self.at = from.plus_seconds(length_s.max(SHORTEST_OUTAGE_S));
         Some(Span { from, until: self.at })
     }
 }
@@ -118,7 +120,7 @@ pub fn without(span: Span, holes: &[Span]) -> Vec<Span> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use medfleet_domain::time::Day;
+    use medfleet_domain::time::{Day, MICROS_PER_DAY};
 
     fn span(from: i64, until: i64) -> Span {
         Span { from: Timestamp(from), until: Timestamp(until) }

@@ -2,6 +2,8 @@
 
 mod summary;
 
+use std::sync::Arc;
+
 use medfleet_domain::condition::{Condition, Degradation};
 use medfleet_domain::fact::Body;
 use medfleet_domain::human::Claimed;
@@ -11,6 +13,7 @@ use serde::Serialize;
 use crate::catalogue::Effect;
 use crate::device::{DeviceSim, Event, Happening, Shown, Witness};
 use crate::outages::united;
+use crate::plan::{Plan, PlannedDevice};
 pub use summary::{ConditionSeconds, DeviceTruth, TruthSummary};
 
 /// A span of one true condition, and what the device shows of it.
@@ -52,44 +55,81 @@ pub struct Life {
     pub failures: Vec<FailureTruth>,
 }
 
-/// Lives a device on to `until`. The device stands ready to go on from there.
-pub fn simulate(sim: &mut DeviceSim, until: Timestamp) -> Life {
-    let mut life = Life::default();
-    while let Some(event) = sim.next_before(until) {
-        life.take(event);
-    }
-    life.close(until);
-    life
+/// A device that lives on from call to call: history first, then the present.
+#[derive(Debug, Clone)]
+pub struct Living {
+    sim: DeviceSim,
+    /// The condition that goes on past the last call, from where it was last cut.
+    open: Option<TruthSpan>,
 }
 
-impl Life {
-    fn take(&mut self, event: Event) {
+/// One device's life from the plan's start to `until`.
+pub fn simulate(plan: &Plan, device: &Arc<PlannedDevice>, until: Timestamp) -> Life {
+    Living::new(plan, device).live_to(until)
+}
+
+impl Living {
+    pub fn new(plan: &Plan, device: &Arc<PlannedDevice>) -> Self {
+        Self { sim: DeviceSim::new(plan, device), open: None }
+    }
+
+    pub fn device(&self) -> &Arc<PlannedDevice> {
+        self.sim.device()
+    }
+
+    /// What the device shows now; None while it is dark.
+    pub fn shown(&self) -> Option<(Condition, Degradation)> {
+        let shown = self.open.as_ref()?.shown.as_ref()?;
+        Some((shown.condition, shown.degradation))
+    }
+
+    /// When the next event happens.
+    pub fn next_at(&mut self) -> Timestamp {
+        self.sim.next_at()
+    }
+
+    /// The next event of a device that lives without end. The caller has taken over from the history.
+    pub fn next_event(&mut self) -> Option<Event> {
+        self.sim.next_before(Timestamp::MAX)
+    }
+
+    /// What happens up to `until`; the condition at that moment is cut there and goes on in the next call.
+    pub fn live_to(&mut self, until: Timestamp) -> Life {
+        let mut life = Life::default();
+        while let Some(event) = self.sim.next_before(until) {
+            self.take(event, &mut life);
+        }
+        self.close(until, &mut life);
+        life
+    }
+
+    fn take(&mut self, event: Event, life: &mut Life) {
         let at = event.at;
         match event.what {
             Happening::Turned { condition, degradation, shown } => {
-                self.close(at);
-                // Open until the next turn closes it.
-                let span = Span { from: at, until: Timestamp::MAX };
-                self.spans.push(TruthSpan { span, condition, degradation, shown });
+                self.close(at, life);
+                let span = Span { from: at, until: at };
+                self.open = Some(TruthSpan { span, condition, degradation, shown });
             }
-            Happening::Reported(body) => self.reported.push((at, body)),
-            Happening::Said { of, body } => self.said.push(Saying { at, of, body }),
+            Happening::Reported(body) => life.reported.push((at, body)),
+            Happening::Said { of, body } => life.said.push(Saying { at, of, body }),
             Happening::Failed { component, family, effect, order, witness } => {
-                self.failures.push(FailureTruth { at, component, family, effect, order, witness });
+                life.failures.push(FailureTruth { at, component, family, effect, order, witness });
             }
         }
     }
 
-    /// Ends the open span; one that would be empty never was.
-    fn close(&mut self, at: Timestamp) {
-        if let Some(last) = self.spans.last_mut() {
-            last.span.until = at;
-            if last.span.from >= at {
-                self.spans.pop();
-            }
+    /// Says the open span up to `at`, where it is not empty, and leaves the rest open.
+    fn close(&mut self, at: Timestamp, life: &mut Life) {
+        if let Some(open) = self.open.as_mut().filter(|open| open.span.from < at) {
+            open.span.until = at;
+            life.spans.push(open.clone());
+            open.span.from = at;
         }
     }
+}
 
+impl Life {
     /// Where people's claims of down or maintenance, said before `until`, speak for the device whatever it shows.
     pub fn claimed(&self, until: Timestamp) -> Vec<Span> {
         let mut covered = Vec::new();

@@ -51,11 +51,12 @@ impl Ledger {
         let Some(reading) = held.reading() else { return };
         let second = reading.at.second();
         let series = reading.series();
-        let stands = self.amendments.standing(held.epoch, held.seq).is_none();
+        let stands = self.amendments.leaves(held);
         let ends = self.series.entry(series).or_insert(Ends { first_second: second, last: None });
         ends.first_second = ends.first_second.min(second);
-        let newer = |last: &Reading| {
-            last.at.second() < second || (last.at.second() == second && reading.outranks(last))
+        let newer = |last: &Reading| match last.at.second() {
+            last_second if last_second == second => reading.outranks(last),
+            last_second => last_second < second,
         };
         if stands && ends.last.as_ref().is_none_or(newer) {
             ends.last = Some(reading);
@@ -78,8 +79,8 @@ impl Ledger {
         Ok(rows.into_iter().collect())
     }
 
-    /// After amendments: finds the last reading anew where it may have gone or come.
-    pub(super) fn recount(&mut self, seconds: &Seconds) -> Result<(), Need> {
+    /// The last reading of a series may have been taken back or brought in by a correction.
+    pub(super) fn find_last_readings_anew(&mut self, seconds: &Seconds) -> Result<(), Need> {
         for (series, touched) in seconds {
             let Some(first) = touched.first() else { continue };
             let first_second = self.series.get(series).map_or(*first, |ends| ends.first_second.min(*first));
@@ -101,9 +102,9 @@ impl Ledger {
         if let Some(last) = ends.last.as_ref().filter(|last| last.at.second() < second) {
             return Ok(Some(last.clone()));
         }
-        let latest = second.min(i64::MAX / MICROS_PER_SECOND);
+        let latest = Timestamp::from_seconds(second.min(i64::MAX / MICROS_PER_SECOND)).day();
         let first_day = Timestamp::from_seconds(ends.first_second).day();
-        for day in self.walked_days(latest).take_while(|day| *day >= first_day) {
+        for day in self.days_back_from(latest).take_while(|day| *day >= first_day) {
             self.require(day)?;
             let found = self.readings(series, day).into_iter().rev().find(|one| one.at.second() < second);
             if found.is_some() {
@@ -118,9 +119,7 @@ impl Ledger {
         if ends.last.as_ref().is_some_and(|last| last.at.second() <= second) {
             return Ok(None);
         }
-        let day = Timestamp::from_seconds(second).day();
-        let days: BTreeSet<_> = self.known_days.onward_from(day).chain(self.corrected_days()).collect();
-        for day in days.into_iter().filter(|other| *other >= day) {
+        for day in self.days_onward_from(Timestamp::from_seconds(second).day()) {
             self.require(day)?;
             let found = self.readings(series, day).into_iter().find(|one| one.at.second() > second);
             if found.is_some() {
@@ -130,21 +129,10 @@ impl Ledger {
         Ok(None)
     }
 
-    fn walked_days(&self, second: i64) -> impl Iterator<Item = Day> + use<> {
-        let day = Timestamp::from_seconds(second).day();
-        let corrected = self.corrected_days().filter(|other| *other <= day);
-        let days: BTreeSet<_> = self.known_days.back_from(day).chain(corrected).collect();
-        days.into_iter().rev()
-    }
-
-    fn corrected_days(&self) -> impl Iterator<Item = Day> + '_ {
-        self.amendments.corrected_days()
-    }
-
     /// The readings of a series on a loaded day, in order, one a second.
     fn readings(&self, series: &Series, day: Day) -> Vec<Reading> {
         let counting = self.counting(day);
-        let readings = counting.iter().filter_map(Held::reading);
-        in_order(readings.filter(|reading| reading.series() == *series).collect())
+        let readings = counting.iter().filter_map(|held| held.reading());
+        in_order(readings.filter(|reading| reading.series() == *series))
     }
 }

@@ -1,10 +1,10 @@
 //! The facts a ledger holds, by day, and which of them count once amendments are heard.
 
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Ledger, Need};
-use crate::amend::Said;
 use crate::claim::Claims;
 use crate::held::Held;
 use crate::time::{Day, Timestamp};
@@ -19,7 +19,15 @@ impl Ledger {
         if self.can_grow(day) { Ok(()) } else { Err(Need::Day(day)) }
     }
 
+    pub(super) fn require_all(&self, days: &BTreeSet<Day>) -> Result<(), Need> {
+        days.iter().try_for_each(|day| self.require(*day))
+    }
+
+    /// Keeps a fact with its day. One that never folds stays in the archive: its day may be anywhere in time.
     pub(super) fn store_daily(&mut self, held: Held) {
+        if !held.folds() {
+            return;
+        }
         self.hear_sample(&held);
         self.hear_stretch(&held);
         self.known_days.insert(held.day());
@@ -27,26 +35,27 @@ impl Ledger {
     }
 
     /// The daily facts of a loaded day that count: amended ones gone, corrections in their place.
-    pub(super) fn counting(&self, day: Day) -> Vec<Held> {
-        let own = self.days.get(&day).into_iter().flatten();
-        let mut counting: Vec<Held> = own.filter(|held| self.stands(held)).cloned().collect();
-        counting.extend(self.corrections().filter(|held| held.body.is_daily() && held.day() == day));
-        counting
-    }
-
-    fn stands(&self, held: &Held) -> bool {
-        self.amendments.is_empty() || self.amendments.standing(held.epoch, held.seq).is_none()
+    pub(super) fn counting(&self, day: Day) -> Vec<Cow<'_, Held>> {
+        let own = self.days.get(&day).into_iter().flatten().filter(|held| self.amendments.leaves(held));
+        let corrected = self.amendments.corrected().filter(|held| held.folds() && held.day() == day);
+        own.map(Cow::Borrowed).chain(corrected.map(Cow::Owned)).collect()
     }
 
     /// Statements that count, whatever their day.
-    pub(super) fn stated(&self) -> impl Iterator<Item = Held> + '_ {
-        let own = self.statements.iter().filter(|held| self.stands(held)).cloned();
-        own.chain(self.corrections().filter(|held| held.is_stated()))
+    pub(super) fn stated(&self) -> impl Iterator<Item = Cow<'_, Held>> {
+        let own = self.statements.iter().filter(|held| held.counts() && self.amendments.leaves(held));
+        let corrected = self.amendments.corrected().filter(Held::is_stated);
+        own.map(Cow::Borrowed).chain(corrected.map(Cow::Owned))
     }
 
-    /// What standing corrections of facts already seen put in their place.
-    fn corrections(&self) -> impl Iterator<Item = Held> + '_ {
-        self.amendments.corrections().filter(|said| said.seen).filter_map(Said::instead)
+    /// Lets amendments know the targets that are here by now.
+    pub(super) fn trace_amendments(&mut self) {
+        let Self { amendments, lives, days, statements, .. } = self;
+        let at_hand = |identity| {
+            let mut facts = days.values().flatten().chain(statements.iter());
+            facts.find(|held| held.counts() && held.identity() == identity)
+        };
+        amendments.trace(|epoch, seq| lives.has_seen(epoch, seq), at_hand);
     }
 
     pub(super) fn claims(&self) -> Claims {
@@ -57,6 +66,34 @@ impl Ledger {
     pub(super) fn edge(&self) -> Timestamp {
         let observed = self.latest.as_ref().map(|latest| latest.until);
         observed.max(self.claims().reach()).unwrap_or(Timestamp::MIN)
+    }
+
+    /// Days up to `day` that may hold facts that count, latest first.
+    pub(super) fn days_back_from(&self, day: Day) -> impl Iterator<Item = Day> + '_ {
+        let mut corrected: Vec<Day> = self.amendments.corrected_days().filter(|other| *other <= day).collect();
+        corrected.sort_unstable();
+        corrected.dedup();
+        let mut known = self.known_days.back_from(day).peekable();
+        std::iter::from_fn(move || {
+            let latest = known.peek().copied().max(corrected.last().copied())?;
+            known.next_if_eq(&latest);
+            corrected.pop_if(|day| *day == latest);
+            Some(latest)
+        })
+    }
+
+    /// Days from `day` on that may hold facts that count, earliest first.
+    pub(super) fn days_onward_from(&self, day: Day) -> impl Iterator<Item = Day> + '_ {
+        let mut corrected: Vec<Day> = self.amendments.corrected_days().filter(|other| *other >= day).collect();
+        corrected.sort_unstable_by(|a, b| b.cmp(a));
+        corrected.dedup();
+        let mut known = self.known_days.onward_from(day).peekable();
+        std::iter::from_fn(move || {
+            let earliest = known.peek().copied().into_iter().chain(corrected.last().copied()).min()?;
+            known.next_if_eq(&earliest);
+            corrected.pop_if(|day| *day == earliest);
+            Some(earliest)
+        })
     }
 }
 
@@ -96,10 +133,6 @@ impl DaySet {
         let own = self.ranges.range(..=day).next_back().map_or(day, |(first, _)| *first);
         let ranges = self.ranges.range(own..).filter(move |(_, last)| **last >= day);
         ranges.flat_map(move |(first, last)| (first.0.max(day.0)..=last.0).map(Day))
-    }
-
-    pub fn last(&self) -> Option<Day> {
-        self.ranges.values().next_back().copied()
     }
 }
 

@@ -8,7 +8,7 @@ use crate::condition::{Condition, Degradation};
 use crate::entry::{Change, HeadRole, HeadRow, Row};
 use crate::fact::Body;
 use crate::held::Held;
-use crate::id::{AgentId, SiteId};
+use crate::id::{AgentId, Epoch, Seq, SiteId};
 use crate::kind::DeviceKind;
 use crate::time::{Day, Timestamp};
 
@@ -24,44 +24,78 @@ pub struct Latest {
     kind: DeviceKind,
 }
 
+/// Signs of life remembered of each kind, so that an earlier one speaks when the latest is taken back.
+const SIGNS_KEPT: usize = 4;
+
+/// A condition that began, or a heartbeat. Sorts by time; identity decides only between equals.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Sign {
+    at: Timestamp,
+    condition: Condition,
+    degradation: Degradation,
+    site: SiteId,
+    kind: DeviceKind,
+    agent: Option<AgentId>,
+    identity: (Epoch, Seq),
+}
+
+impl Sign {
+    fn of(held: &Held) -> Option<Self> {
+        let (condition, degradation) = match held.body {
+            Body::Began { condition, degradation } => (condition, degradation),
+            Body::Heartbeat => (Condition::Unknown, Degradation::None),
+            _ => return None,
+        };
+        held.counts().then(|| Self {
+            at: held.at,
+            condition,
+            degradation,
+            site: held.site.clone(),
+            kind: held.kind,
+            agent: held.agent.clone(),
+            identity: held.identity(),
+        })
+    }
+}
+
 impl Ledger {
     pub(super) fn hear_stretch(&mut self, held: &Held) {
-        if self.amendments.standing(held.epoch, held.seq).is_none() {
-            self.latest = self.latest.take().max(latest_of(held));
+        let Some(latest) = latest_of(held) else { return };
+        self.first_stretch = Some(self.first_stretch.map_or(held.day(), |first| first.min(held.day())));
+        if self.amendments.leaves(held) {
+            self.latest = self.latest.take().max(Some(latest));
         }
     }
 
     /// A stretch that reached furthest may have been taken back: walks back to the last day that has one.
     pub(super) fn find_latest_anew(&mut self) -> Result<(), Need> {
-        self.latest = None;
-        let corrected = self.amendments.corrected_days();
-        let last = self.known_days.last().max(corrected.max());
-        let Some(last) = last else { return Ok(()) };
-        let mut day = Some(last);
-        while let Some(here) = day {
-            self.require(here)?;
-            self.latest = self.counting(here).iter().filter_map(latest_of).max();
-            day = if self.latest.is_some() { None } else { self.day_before(here) };
+        let mut found = None;
+        let earliest = self.first_stretch.into_iter().chain(self.amendments.corrected_days()).min();
+        for day in self.days_back_from(Day(i32::MAX)).take_while(|day| Some(*day) >= earliest) {
+            self.require(day)?;
+            found = self.counting(day).iter().filter_map(|held| latest_of(held)).max();
+            if found.is_some() {
+                break;
+            }
         }
+        self.latest = found;
         Ok(())
     }
 
-    fn day_before(&self, day: Day) -> Option<Day> {
-        let corrected = self.amendments.corrected_days().filter(|other| *other < day);
-        self.known_days.back_from(Day(day.0 - 1)).next().max(corrected.max())
-    }
-
-    pub(super) fn hear_began(&mut self, held: Held) {
-        let newer = |known: &Held| (known.at, &known.body) <= (held.at, &held.body);
-        if held.counts() && self.began.as_ref().is_none_or(newer) {
-            self.began = Some(held);
+    pub(super) fn hear_sign(&mut self, held: &Held) {
+        let Some(sign) = Sign::of(held).filter(|_| self.amendments.leaves(held)) else { return };
+        let kept = if matches!(held.body, Body::Heartbeat) { &mut self.heartbeats } else { &mut self.began };
+        kept.insert(sign);
+        if kept.len() > SIGNS_KEPT {
+            kept.pop_first();
         }
     }
 
-    pub(super) fn hear_heartbeat(&mut self, held: Held) {
-        if held.counts() && self.heartbeat.as_ref().is_none_or(|known| known.at <= held.at) {
-            self.heartbeat = Some(held);
-        }
+    /// Signs that an amendment took back would outlive true ones where a clock ran fast.
+    pub(super) fn forget_amended_signs(&mut self) {
+        let amendments = &self.amendments;
+        self.began.retain(|sign| !amendments.speaks_for(sign.identity));
+        self.heartbeats.retain(|sign| !amendments.speaks_for(sign.identity));
     }
 
     pub(super) fn refresh_heads(&mut self, change: &mut Change) {
@@ -75,7 +109,7 @@ impl Ledger {
     fn believed(&self) -> Vec<HeadRow> {
         let edge = self.edge();
         let mut heads: Vec<HeadRow> = self.live(edge).into_iter().collect();
-        heads.extend(self.heartbeat.as_ref().map(|beat| HeadRow {
+        heads.extend(self.heartbeats.last().map(|beat| HeadRow {
             role: HeadRole::Agent,
             site: beat.site.clone(),
             kind: beat.kind,
@@ -108,22 +142,19 @@ impl Ledger {
 
     /// The condition last heard: a `began` newer than the latest stretch is still open.
     fn live(&self, edge: Timestamp) -> Option<HeadRow> {
-        let began = self.began.as_ref().and_then(|held| match held.body {
-            Body::Began { condition, degradation } => Some((held, condition, degradation)),
-            _ => None,
-        });
         let latest = self.latest.as_ref();
-        if let Some((held, condition, degradation)) = began
-            && latest.is_none_or(|latest| held.at >= latest.from || latest.condition == condition)
-        {
+        let still_open = |began: &&Sign| {
+            latest.is_none_or(|latest| began.at >= latest.from || latest.condition == began.condition)
+        };
+        if let Some(began) = self.began.last().filter(still_open) {
             return Some(HeadRow {
                 role: HeadRole::Live,
-                site: held.site.clone(),
-                kind: held.kind,
-                agent: held.agent.clone(),
-                condition,
-                degradation,
-                from: held.at,
+                site: began.site.clone(),
+                kind: began.kind,
+                agent: began.agent.clone(),
+                condition: began.condition,
+                degradation: began.degradation,
+                from: began.at,
                 until: None,
                 edge,
                 author: String::new(),

@@ -1,5 +1,7 @@
 //! Rows that statements make: the device's inventory over time, sites and calendars.
 
+use std::borrow::Cow;
+
 use super::Ledger;
 use crate::entry::{CalendarRow, DeviceRow, Row, SiteRow};
 use crate::fact::Body;
@@ -8,10 +10,11 @@ use crate::held::Held;
 impl Ledger {
     /// All rows of all statements that count; they are few.
     pub(super) fn stated_rows(&self) -> Vec<Row> {
-        let mut stated: Vec<Held> = self.stated().filter(|held| held.counts()).collect();
-        stated.sort_by(|a, b| (a.at, a.said_at, &a.body).cmp(&(b.at, b.said_at, &b.body)));
+        let mut stated: Vec<_> = self.stated().collect();
+        let rank = |held: &Held| (held.at, held.said_at);
+        stated.sort_by(|a, b| (rank(a), &a.body, &a.site).cmp(&(rank(b), &b.body, &b.site)));
         let mut rows: Vec<Row> = device_rows(&stated).into_iter().map(Row::Device).collect();
-        rows.extend(stated.iter().filter_map(fleet_row));
+        rows.extend(stated.iter().filter_map(|held| fleet_row(held)));
         rows
     }
 }
@@ -29,7 +32,7 @@ fn fleet_row(held: &Held) -> Option<Row> {
 }
 
 /// Each statement in time order opens a version of the row and closes the one before.
-fn device_rows(stated: &[Held]) -> Vec<DeviceRow> {
+fn device_rows(stated: &[Cow<'_, Held>]) -> Vec<DeviceRow> {
     let mut versions: Vec<DeviceRow> = Vec::new();
     for held in stated {
         let Some(version) = next_version(versions.last(), held) else { continue };

@@ -7,7 +7,7 @@ use super::{Filed, Ledger, Need};
 use crate::entry::{Change, Row};
 use crate::fold;
 use crate::held::Held;
-use crate::id::SeqRange;
+use crate::id::{Epoch, Seq, SeqRange};
 use crate::time::{Day, Span, Timestamp};
 
 /// What a record may change: days of stretches and errors, seconds of counters.
@@ -19,9 +19,10 @@ struct Scope {
 
 impl Scope {
     fn cover(&mut self, held: &Held) {
-        if held.body.is_daily() {
-            self.days.insert(held.day());
+        if !held.folds() {
+            return;
         }
+        self.days.insert(held.day());
         if let Some(reading) = held.reading() {
             self.seconds.entry(reading.series()).or_default().insert(reading.at.second());
         }
@@ -31,38 +32,34 @@ impl Scope {
 impl Ledger {
     pub(super) fn refold(&self, filed: &[Filed], fresh: Vec<Held>) -> Result<(Ledger, Change), Need> {
         let mut change = Change::default();
-        let mut scope = self.scope(&fresh)?;
-        for day in &scope.days {
-            self.require(*day)?;
+        let mut scope = Scope::default();
+        fresh.iter().for_each(|held| scope.cover(held));
+        let moved = self.amendments.moved_by(&fresh);
+        for range in &moved {
+            self.cover_named(&mut scope, range)?;
         }
+        self.require_all(&scope.days)?;
         let mut next = self.clone();
+        let identities: Vec<(Epoch, Seq)> = fresh.iter().map(Held::identity).collect();
         next.remember(filed);
         next.store(fresh, &mut change);
-        next.amendments.mark_seen(&next.lives);
-        next.find_latest_anew()?;
-        next.recount(&scope.seconds)?;
-        scope.days.extend(self.days_with_other_claims(&next)?);
+        next.trace_amendments();
+        let replacements = next.amendments.replacements(&moved, &identities);
+        replacements.iter().for_each(|held| scope.cover(held));
+        self.require_all(&scope.days)?;
+        if !moved.is_empty() || !replacements.is_empty() {
+            next.forget_amended_signs();
+            next.find_latest_anew()?;
+            next.find_last_readings_anew(&scope.seconds)?;
+        }
+        scope.days.extend(self.days_with_other_claims(&next));
+        self.require_all(&scope.days)?;
         change.replace(self.usage_near(&scope.seconds)?.into_iter().map(Row::Usage), []);
         change.replace([], next.usage_near(&scope.seconds)?.into_iter().map(Row::Usage));
         change.replace(self.rows_of(&scope.days), next.rows_of(&scope.days));
         change.replace(self.stated_rows(), next.stated_rows());
         next.refresh_heads(&mut change);
         Ok((next, change))
-    }
-
-    /// Where new facts, and the facts that amendments among them name, stand now and will stand.
-    fn scope(&self, fresh: &[Held]) -> Result<Scope, Need> {
-        let mut scope = Scope::default();
-        let mut amendments = self.amendments.clone();
-        for held in fresh {
-            scope.cover(held);
-            amendments.insert_from(held);
-            if let Some(range) = held.amended() {
-                self.cover_named(&mut scope, &range)?;
-            }
-        }
-        amendments.replacements().for_each(|replacement| scope.cover(&replacement));
-        Ok(scope)
     }
 
     /// Covers the facts of a range that were seen, wherever they are kept.
@@ -82,7 +79,7 @@ impl Ledger {
     }
 
     /// Days whose claims, or the edge over them, differ between this ledger and the next.
-    fn days_with_other_claims(&self, next: &Ledger) -> Result<BTreeSet<Day>, Need> {
+    fn days_with_other_claims(&self, next: &Ledger) -> BTreeSet<Day> {
         let (old, new) = (self.claims(), next.claims());
         let (old_edge, new_edge) = (self.edge(), next.edge());
         let horizon = old_edge.max(new_edge);
@@ -90,11 +87,7 @@ impl Ledger {
         spans.extend(new.unlike(&old).filter_map(|claim| new.shadow(claim, horizon)));
         let first = old.edges().chain(new.edges()).min().unwrap_or(Timestamp::MAX);
         spans.extend(Span::new(old_edge.min(new_edge).max(first), horizon).ok());
-        let days: BTreeSet<Day> = spans.into_iter().flat_map(Span::days).collect();
-        for day in &days {
-            self.require(*day)?;
-        }
-        Ok(days)
+        spans.into_iter().flat_map(Span::days).collect()
     }
 
     fn rows_of(&self, days: &BTreeSet<Day>) -> Vec<Row> {
@@ -102,9 +95,9 @@ impl Ledger {
         let mut rows = Vec::new();
         for &day in days {
             let counting = self.counting(day);
-            let stretches: Vec<_> = counting.iter().filter_map(Held::observed).collect();
+            let stretches: Vec<_> = counting.iter().filter_map(|held| held.observed()).collect();
             rows.extend(fold::intervals(day, &stretches, &claims, edge).into_iter().map(Row::Interval));
-            rows.extend(counting.iter().filter_map(Held::error_row).map(Row::Error));
+            rows.extend(counting.iter().filter_map(|held| held.error_row()).map(Row::Error));
         }
         rows
     }

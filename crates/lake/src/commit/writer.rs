@@ -250,9 +250,9 @@ impl TableWriter {
         }
     }
 
-    #[cfg(test)]
-    pub(crate) fn pretend_silence(&mut self) {
-        self.silence_max = Duration::ZERO;
+    /// Sets after how much silence a put is checked against the newest version.
+    pub fn expect_silence_of_at_most(&mut self, silence_max: Duration) {
+        self.silence_max = silence_max;
     }
 }
 

@@ -27,12 +27,17 @@ row! {
         known_assumed: bool,
         /// UTC day of `at`.
         day: Day,
-        site: Option<Text>,
-        source_kind: Option<Text>,
+        site: Text,
+        /// Kind of equipment the subject is.
+        device_kind: Text,
+        agent: Option<Text>,
+        source_kind: Text,
         /// State of the writer's clock when the fact was made.
         clock: Text,
         /// new, duplicate or conflict.
         verdict: Text,
+        /// The clock was wrong or the time implausible: kept, never folded.
+        suspect: bool,
         bytes: Option<Bytes>,
         content_hash: i64,
         appended_at: UtcMicros,

@@ -1,7 +1,7 @@
 //! What is known about devices, sites and calendars, with effective and recorded times.
 
 use super::Layout;
-use crate::cell::{Cause, Text, UtcMicros};
+use crate::cell::{Cause, Day, Text, UtcMicros};
 use crate::schema::row;
 
 pub(super) const DEVICES: Layout = Layout {
@@ -34,15 +34,16 @@ row! {
         department: Option<Text>,
         room: Option<Text>,
         asset_number: Option<Text>,
-        in_service_at: Option<UtcMicros>,
-        retired_at: Option<UtcMicros>,
-        end_of_support_at: Option<UtcMicros>,
+        in_service_day: Option<Day>,
+        end_of_support_day: Option<Day>,
+        /// False from retirement on.
+        in_service: bool,
+        on_loan_to: Option<Text>,
         acquisition_cost_cents: Option<i64>,
         cost_centre: Option<Text>,
         ownership: Option<Text>,
         valid_from: UtcMicros,
         valid_until: Option<UtcMicros>,
-        recorded_at: UtcMicros,
         weight: i64,
         cause: Cause,
     }
@@ -55,6 +56,9 @@ row! {
         name: Text,
         /// IANA name, e.g. America/New_York.
         time_zone: Text,
+        region: Text,
+        /// Simulated, and labelled so wherever it is shown.
+        demo: bool,
         valid_from: UtcMicros,
         recorded_at: UtcMicros,
         weight: i64,
@@ -72,7 +76,8 @@ row! {
         /// Local minutes since midnight, a multiple of 15.
         from_minute: i32,
         until_minute: i32,
-        valid_from: UtcMicros,
+        /// Local day.
+        valid_from: Day,
         recorded_at: UtcMicros,
         weight: i64,
         cause: Cause,

@@ -63,13 +63,14 @@ row! {
         counter: Text,
         component: Option<Text>,
         unit: Text,
-        source_kind: Text,
+        /// Name of the source whose series this is.
+        source: Text,
         at: UtcMicros,
+        /// What the counter read, in thousandths.
+        value_milli: i64,
         increment_milli: i64,
-        /// The counter was set back before this sample.
-        reset: bool,
-        /// The counter rolled over its modulus before this sample.
-        wrapped: bool,
+        /// counted, wrapped, reset or unit_changed.
+        step: Text,
         epoch: i64,
         seq: i64,
         weight: i64,

@@ -6,8 +6,8 @@ use crate::schema::row;
 
 pub(super) const HEADS: Layout = Layout {
     partition: &[],
-    sort: &["device"],
-    stats: &["device", "site", "cause_partition", "cause_offset"],
+    sort: &["subject"],
+    stats: &["subject", "site", "cause_partition", "cause_offset"],
 };
 
 pub(super) const VERDICTS: Layout = Layout {
@@ -17,26 +17,24 @@ pub(super) const VERDICTS: Layout = Layout {
 };
 
 row! {
-    /// What one device does now: the open stretch as last heard, and the open claim that every KPI
-    /// adds up to the cut.
+    /// What is believed beyond the edge of one subject's ledger, until something is heard.
+    ///
+    /// Role `live`: the condition a device was last heard in; open while `until_at` is null, and views clip it
+    /// at its agent's last sign of life. Role `claim`: a person's claim that reaches beyond the edge, which
+    /// every KPI adds up to the cut. Role `agent`: `from_at` is the agent's last sign of life.
     HeadRow {
-        device: Text,
+        subject: Text,
+        role: Text,
         site: Text,
         kind: Text,
         agent: Option<Text>,
         condition: Text,
         degradation: Text,
-        since_at: UtcMicros,
-        last_heard_at: Option<UtcMicros>,
-        /// The stretch is still open: it ends at the last sign of life for now.
-        provisional: bool,
-        /// Condition of the open claim, where there is one.
-        claim_condition: Option<Text>,
-        claim_degradation: Option<Text>,
-        claim_from_at: Option<UtcMicros>,
-        claim_author: Option<Text>,
-        /// Greatest stretch end or claim edge: intervals reach up to here.
+        from_at: UtcMicros,
+        until_at: Option<UtcMicros>,
+        /// Greatest stretch end or claim edge: intervals reach up to here. Null before the first.
         edge_at: Option<UtcMicros>,
+        author: Option<Text>,
         weight: i64,
         cause: Cause,
     }

@@ -56,7 +56,7 @@ pub async fn run_over_batch(
     output: &TableDef,
 ) -> Result<Vec<RecordBatch>, LakeError> {
     for (name, batch) in inputs {
-        let registered = session.register_batch(name, batch.clone());
+        let registered = session.register_batch(*name, batch.clone());
         registered.map_err(LakeError::query("register a micro-batch"))?;
     }
     let result = run(session, sql, &[]).await;

@@ -24,12 +24,19 @@ pub(super) struct Meta {
 }
 
 impl Meta {
-    pub(super) fn new(log_id: LogId) -> Self {
-        Self { format: FORMAT, log_id: log_id.to_string(), topics: BTreeMap::new() }
+    /// Reads the file. A folder without one holds no log yet: it gets an identity, durable before any journal is made
+    /// under it.
+    pub(super) fn load_or_begin(folder: &Path) -> Result<Self, LogError> {
+        if let Some(meta) = Self::load(folder)? {
+            return Ok(meta);
+        }
+        let log_id = LogId::from_bytes(*uuid::Uuid::new_v4().as_bytes());
+        let meta = Self { format: FORMAT, log_id: log_id.to_string(), topics: BTreeMap::new() };
+        meta.store(folder)?;
+        Ok(meta)
     }
 
-    /// Reads the file; a folder without one holds no log yet.
-    pub(super) fn load(folder: &Path) -> Result<Option<Self>, LogError> {
+    fn load(folder: &Path) -> Result<Option<Self>, LogError> {
         let path = folder.join(FILE_NAME);
         let text = match fs::read(&path) {
             Ok(text) => text,
@@ -37,9 +44,13 @@ impl Meta {
             Err(source) => return Err(LogError::Io { action: "read", path, source }),
         };
         let malformed = |why: String| LogError::Folder { path: path.clone(), why };
-        let meta: Self = serde_json::from_slice(&text).map_err(|error| malformed(format!("it is no log description ({error})")))?;
+        let meta: Self =
+            serde_json::from_slice(&text).map_err(|error| malformed(format!("it is no log description ({error})")))?;
         if meta.format != FORMAT {
-            return Err(malformed(format!("format {} is not format {FORMAT}: start the version that wrote it", meta.format)));
+            return Err(malformed(format!(
+                "format {} is not format {FORMAT}: start the version that wrote it",
+                meta.format
+            )));
         }
         Ok(Some(meta))
     }
@@ -60,7 +71,8 @@ impl Meta {
     /// Replaces the file so that after a power cut either the old or the new one is there, whole.
     pub(super) fn store(&self, folder: &Path) -> Result<(), LogError> {
         let (path, fresh) = (folder.join(FILE_NAME), folder.join("log.json.new"));
-        let text = serde_json::to_vec_pretty(self).map_err(|error| LogError::Folder { path: path.clone(), why: error.to_string() })?;
+        let text = serde_json::to_vec_pretty(self)
+            .map_err(|error| LogError::Folder { path: path.clone(), why: error.to_string() })?;
         let write = || {
             let mut file = File::create(&fresh)?;
             file.write_all(&text)?;

@@ -17,7 +17,8 @@ pub const REQUEST_LIMIT: Duration = Duration::from_secs(10);
 /// A dropped connection is tried again after at most this.
 const RECONNECT_LIMIT: Duration = Duration::from_secs(2);
 const MESSAGE_LIMIT_BYTES: usize = MAX_RECORD_BYTES + RECORD_OVERHEAD_BYTES + 64 * 1024;
-/// Every queued record weighs at least [`RECORD_OVERHEAD_BYTES`], so librdkafka's own count is never the first limit reached.
+/// Every queued record weighs at least [`RECORD_OVERHEAD_BYTES`], so librdkafka's own count is never the first limit
+/// reached.
 const QUEUE_LIMIT_RECORDS: usize = 2 * IN_FLIGHT_LIMIT_BYTES / RECORD_OVERHEAD_BYTES;
 
 /// How to reach the cluster that keeps the log.
@@ -43,7 +44,12 @@ fn delivery_limit_ms() -> u64 {
 
 impl KafkaConfig {
     pub fn new(brokers: impl Into<String>) -> Self {
-        Self { brokers: brokers.into(), topic_prefix: String::new(), delivery_limit_ms: delivery_limit_ms(), settings: BTreeMap::new() }
+        Self {
+            brokers: brokers.into(),
+            topic_prefix: String::new(),
+            delivery_limit_ms: delivery_limit_ms(),
+            settings: BTreeMap::new(),
+        }
     }
 
     fn client(&self, particular: &[(&str, String)]) -> ClientConfig {
@@ -68,14 +74,17 @@ impl KafkaConfig {
             ("enable.idempotence", "true".to_owned()),
             ("acks", "all".to_owned()),
             ("compression.codec", "zstd".to_owned()),
-            ("linger.ms", "5".to_owned()),
+            // Ingest waits for each batch, so time here is time of every receipt; under load batches fill while others
+            // fly.
+            ("linger.ms", "1".to_owned()),
             ("message.timeout.ms", self.delivery_limit_ms.to_string()),
             ("queue.buffering.max.kbytes", (2 * IN_FLIGHT_LIMIT_BYTES / 1024).to_string()),
             ("queue.buffering.max.messages", QUEUE_LIMIT_RECORDS.to_string()),
         ])
     }
 
-    /// Partitions are assigned by hand and offsets live in the tables: the group is a name that librdkafka asks for, no more.
+    /// Partitions are assigned by hand and offsets live in the tables: the group is a name that librdkafka asks for, no
+    /// more.
     pub(super) fn consumer(&self) -> ClientConfig {
         self.client(&[
             ("group.id", "medfleet-without-group".to_owned()),

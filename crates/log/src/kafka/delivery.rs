@@ -96,7 +96,9 @@ impl Sender {
                 tracing::warn!(%code, reason, "kafka producer failed for good, a new one takes over");
                 *current = Arc::new(fresh);
             }
-            Err(error) => tracing::error!(%code, reason, %error, "kafka producer failed for good and no new one starts"),
+            Err(error) => {
+                tracing::error!(%code, reason, %error, "kafka producer failed for good and no new one starts")
+            }
         }
     }
 }
@@ -115,7 +117,11 @@ struct Call {
 
 impl Call {
     fn new(records: usize, answer: oneshot::Sender<Fate>, room: OwnedSemaphorePermit) -> Self {
-        Self { fate: Mutex::new((vec![Outcome::Unknown; records], None)), answer: Mutex::new(Some(answer)), _room: room }
+        Self {
+            fate: Mutex::new((vec![Outcome::Unknown; records], None)),
+            answer: Mutex::new(Some(answer)),
+            _room: room,
+        }
     }
 
     fn settle(&self, index: usize, outcome: Outcome, trouble: Option<LogError>) {
@@ -166,7 +172,8 @@ impl ProducerContext for Deliveries {
         match result {
             Ok(message) => {
                 // Kafka may confirm a retried record without telling where it stands.
-                let outcome = u64::try_from(message.offset()).map_or(Outcome::Unknown, |offset| Outcome::Appended(pending.home.at(offset)));
+                let outcome = u64::try_from(message.offset())
+                    .map_or(Outcome::Unknown, |offset| Outcome::Appended(pending.home.at(offset)));
                 pending.call.settle(pending.index, outcome, None);
             }
             Err((error, _)) => {

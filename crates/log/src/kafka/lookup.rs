@@ -79,7 +79,7 @@ impl Lookup {
                 }
                 None => continue,
             };
-            let record = record(&message, next)?;
+            let Some(record) = record(&message, next)? else { continue };
             bytes += record.size_bytes();
             next.offset += 1;
             records.push(record);
@@ -89,7 +89,10 @@ impl Lookup {
 }
 
 /// Assigned partitions with the offset each starts from.
-pub(super) fn assignment(cluster: &Cluster, from: impl IntoIterator<Item = Position>) -> KafkaResult<TopicPartitionList> {
+pub(super) fn assignment(
+    cluster: &Cluster,
+    from: impl IntoIterator<Item = Position>,
+) -> KafkaResult<TopicPartitionList> {
     let mut list = TopicPartitionList::new();
     for at in from {
         let name = cluster.name(at.topic).unwrap_or(at.topic.name());
@@ -98,16 +101,20 @@ pub(super) fn assignment(cluster: &Cluster, from: impl IntoIterator<Item = Posit
     Ok(list)
 }
 
-/// Takes a message as the record at `expected`: medfleet's topics have no holes, so a jump is never silent.
-pub(super) fn record(message: &BorrowedMessage<'_>, expected: Position) -> Result<Record, LogError> {
+/// Takes a message as the record at `expected`. One from before is left over from an earlier place and is nothing; one
+/// from beyond is an error: medfleet's topics have no holes, so a jump is never silent.
+pub(super) fn record(message: &BorrowedMessage<'_>, expected: Position) -> Result<Option<Record>, LogError> {
     let offset = message.offset().max(0).cast_unsigned();
-    if offset != expected.offset {
+    if offset < expected.offset {
+        return Ok(None);
+    }
+    if offset > expected.offset {
         return Err(LogError::Gap { at: expected, found: offset });
     }
-    Ok(Record {
+    Ok(Some(Record {
         offset,
         appended_at_micros: message.timestamp().to_millis().unwrap_or(0) * 1_000,
         key: Bytes::copy_from_slice(message.key().unwrap_or_default()),
         value: Bytes::copy_from_slice(message.payload().unwrap_or_default()),
-    })
+    }))
 }

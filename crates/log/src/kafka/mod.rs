@@ -1,7 +1,8 @@
-//! The keeper on Apache Kafka: an idempotent producer, assigned consumers without groups, and no offsets stored in Kafka.
+//! The keeper on Apache Kafka: an idempotent producer, assigned consumers without groups, and no offsets stored in
+//! Kafka.
 //!
-//! Clients outlive the broker: they reconnect by themselves, and what was in flight is answered or becomes unknown after the
-//! delivery limit.
+//! Clients outlive the broker: they reconnect by themselves, and what was in flight is answered or becomes unknown
+//! after the delivery limit.
 
 mod admin;
 mod cluster;
@@ -22,9 +23,9 @@ pub use admin::{Applied, apply_topics};
 pub use config::{IN_FLIGHT_LIMIT_BYTES, KafkaConfig, PREFETCH_LIMIT_KIB, REQUEST_LIMIT};
 
 use crate::admission::admit;
+use crate::blocking::blocking;
 use crate::error::{AppendError, LogError};
-use crate::port::{Bounds, EventLog, LogId, LogStats, NewRecord, Position, Record, Tail};
-use crate::port::Partition;
+use crate::port::{Bounds, EventLog, LogId, LogStats, NewRecord, Partition, Position, Record, Tail};
 use crate::topics::{Topic, TopicDeclaration};
 use cluster::Cluster;
 use delivery::Sender;
@@ -85,7 +86,8 @@ impl EventLog for KafkaLog {
     async fn tail(&self, from: &[Position]) -> Result<Box<dyn Tail>, LogError> {
         let (lookup, cursors) = (Arc::clone(&self.lookup), from.to_vec());
         blocking(move || cursors.into_iter().try_for_each(|at| lookup.judge(at).map(drop))).await?;
-        let consumer = self.config.consumer().create_with_context(ClientLog).map_err(verdict::trouble("start a reader"))?;
+        let consumer =
+            self.config.consumer().create_with_context(ClientLog).map_err(verdict::trouble("start a reader"))?;
         Ok(Box::new(KafkaTail::new(consumer, Arc::clone(&self.cluster), Arc::clone(&self.lookup), from.to_vec())))
     }
 
@@ -121,8 +123,3 @@ impl ClientContext for ClientLog {
 }
 
 impl ConsumerContext for ClientLog {}
-
-/// Runs a blocking question to librdkafka beside the async threads.
-async fn blocking<T: Send + 'static>(question: impl FnOnce() -> Result<T, LogError> + Send + 'static) -> Result<T, LogError> {
-    tokio::task::spawn_blocking(question).await.unwrap_or(Err(LogError::Closed))
-}

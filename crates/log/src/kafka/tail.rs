@@ -12,7 +12,8 @@ use tokio::time::{Instant, timeout_at};
 
 use super::cluster::Cluster;
 use super::lookup::{self, Lookup, assignment};
-use super::{ClientLog, blocking, verdict};
+use super::{ClientLog, verdict};
+use crate::blocking::blocking;
 use crate::error::LogError;
 use crate::port::{Batch, Partition, Position, Tail};
 
@@ -28,7 +29,12 @@ pub(super) struct KafkaTail {
 }
 
 impl KafkaTail {
-    pub(super) fn new(consumer: StreamConsumer<ClientLog>, cluster: Arc<Cluster>, lookup: Arc<Lookup>, cursors: Vec<Position>) -> Self {
+    pub(super) fn new(
+        consumer: StreamConsumer<ClientLog>,
+        cluster: Arc<Cluster>,
+        lookup: Arc<Lookup>,
+        cursors: Vec<Position>,
+    ) -> Self {
         Self { consumer, cluster, lookup, cursors, astray: true, trouble: None }
     }
 
@@ -114,7 +120,7 @@ impl Harvest<'_> {
         let Some(cursor) = self.cursors.iter_mut().find(|cursor| is_from(&message, self.cluster, cursor.home())) else {
             return Ok(());
         };
-        let record = lookup::record(&message, *cursor)?;
+        let Some(record) = lookup::record(&message, *cursor)? else { return Ok(()) };
         cursor.offset += 1;
         self.bytes += record.size_bytes();
         let home = cursor.home();
@@ -127,5 +133,6 @@ impl Harvest<'_> {
 }
 
 fn is_from(message: &BorrowedMessage<'_>, cluster: &Cluster, home: Partition) -> bool {
-    message.partition() == home.partition.cast_signed() && cluster.name(home.topic).is_ok_and(|name| name == message.topic())
+    message.partition() == home.partition.cast_signed()
+        && cluster.name(home.topic).is_ok_and(|name| name == message.topic())
 }

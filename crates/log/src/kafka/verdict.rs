@@ -5,7 +5,13 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use crate::error::{LogError, Outcome};
 
 pub(super) fn trouble(action: &'static str) -> impl FnOnce(KafkaError) -> LogError {
-    move |source| if refuses(&source) { LogError::KafkaRefused { action, source } } else { LogError::KafkaUnavailable { action, source } }
+    move |source| {
+        if refuses(&source) {
+            LogError::KafkaRefused { action, source }
+        } else {
+            LogError::KafkaUnavailable { action, source }
+        }
+    }
 }
 
 /// An answer that did not come in time.
@@ -49,7 +55,8 @@ fn never_accepted(code: Code) -> bool {
     )
 }
 
-/// What became of a record whose delivery failed. Whatever is not known to be refused is unknown: a lost answer is no answer.
+/// What became of a record whose delivery failed. Whatever is not known to be refused is unknown: a lost answer is no
+/// answer.
 pub(super) fn outcome(error: &KafkaError) -> Outcome {
     match error.rdkafka_error_code() {
         Some(code) if never_accepted(code) => Outcome::Refused,
@@ -70,7 +77,12 @@ mod tests {
 
     #[test]
     fn a_lost_answer_is_unknown_and_worth_another_try() {
-        for code in [Code::MessageTimedOut, Code::BrokerTransportFailure, Code::NotEnoughReplicasAfterAppend, Code::PurgeInflight] {
+        for code in [
+            Code::MessageTimedOut,
+            Code::BrokerTransportFailure,
+            Code::NotEnoughReplicasAfterAppend,
+            Code::PurgeInflight,
+        ] {
             let error = KafkaError::MessageProduction(code);
             assert_eq!(outcome(&error), Outcome::Unknown, "{code}");
             assert!(trouble("append")(error).is_retryable(), "{code}");

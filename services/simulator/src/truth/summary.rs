@@ -6,7 +6,6 @@ use medfleet_domain::time::{MICROS_PER_SECOND, Span, Timestamp};
 use serde::Serialize;
 
 use super::{FailureTruth, Life};
-use crate::device::DeviceSim;
 use crate::outages::{Outages, without};
 use crate::plan::{Plan, PlannedDevice};
 
@@ -69,7 +68,7 @@ impl TruthSummary {
     pub fn of(plan: &Plan, until: Timestamp) -> Self {
         let outages = plan.outages(until);
         let device = |device| {
-            let life = super::simulate(&mut DeviceSim::new(plan, device), until);
+            let life = super::simulate(plan, device, until);
             DeviceTruth::of(device, &life, &outages, until)
         };
         Self {

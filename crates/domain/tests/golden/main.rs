@@ -1,0 +1,9 @@
+//! The golden cases at the level of the fold: facts in, seconds out.
+
+#[path = "../archive/mod.rs"]
+mod archive;
+mod claims;
+mod counters;
+mod given;
+mod identity;
+mod observation;

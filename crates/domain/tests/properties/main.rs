@@ -1,0 +1,163 @@
+//! Properties of the ledger that hold for every history: one truth, whatever the order, batching and forgetting.
+
+#[path = "../archive/mod.rs"]
+mod archive;
+mod history;
+mod reference;
+
+use proptest::prelude::*;
+use std::collections::BTreeMap;
+
+use archive::Book;
+use history::{Story, histories, shuffles};
+use medfleet_domain::entry::{Entry, IntervalRow, Row};
+use medfleet_domain::fact::Run;
+use medfleet_domain::id::{Epoch, Seq};
+use medfleet_domain::time::{MICROS_PER_HOUR, MICROS_PER_SECOND, Timestamp};
+
+/// Cases of each property in the committed tests; `PROPTEST_CASES` asks for more.
+const CASES: u32 = 96;
+
+type Sums = BTreeMap<Row, i64>;
+
+fn told(records: &[Run]) -> Book {
+    let mut book = Book::default();
+    for run in records {
+        book.admit(run);
+    }
+    book
+}
+
+/// Sums without what an arrival order or a renaming may change: identities of usage and error rows.
+fn nameless(sums: &Sums) -> Sums {
+    let mut net = Sums::new();
+    for (row, weight) in sums {
+        *net.entry(without_identity(row.clone())).or_default() += weight;
+    }
+    net.retain(|_, weight| *weight != 0);
+    net
+}
+
+fn without_identity(mut row: Row) -> Row {
+    match &mut row {
+        Row::Usage(usage) => (usage.epoch, usage.seq) = (Epoch(0), Seq(0)),
+        Row::Error(error) => (error.epoch, error.seq) = (Epoch(0), Seq(0)),
+        _ => {}
+    }
+    row
+}
+
+/// Only what the reference fold makes: intervals, usage and errors.
+fn folded(sums: &Sums) -> Sums {
+    let made = |row: &Row| matches!(row, Row::Interval(_) | Row::Usage(_) | Row::Error(_));
+    nameless(sums).into_iter().filter(|(row, _)| made(row)).collect()
+}
+
+fn intervals(sums: &Sums) -> Vec<&IntervalRow> {
+    sums.keys().filter_map(|row| if let Row::Interval(one) = row { Some(one) } else { None }).collect()
+}
+
+fn no_second_twice(sums: &Sums) -> Result<(), TestCaseError> {
+    let rows = intervals(sums);
+    let mut known: BTreeMap<i64, i64> = BTreeMap::new();
+    for pair in rows.windows(2) {
+        prop_assert!(pair[0].span.until <= pair[1].span.from, "overlap: {pair:#?}");
+    }
+    for row in rows {
+        prop_assert_eq!(row.span.from.day(), Timestamp(row.span.until.0 - 1).day(), "a row lies within one day");
+        let mut at = row.span.from;
+        while at < row.span.until {
+            let until = at.next_hour().min(row.span.until);
+            *known.entry(at.0.div_euclid(MICROS_PER_HOUR)).or_default() += until.0 - at.0;
+            at = until;
+        }
+    }
+    prop_assert!(known.values().all(|micros| *micros <= 3_600 * MICROS_PER_SECOND));
+    Ok(())
+}
+
+fn takes_back_only_what_stands(standing: &mut Sums, entries: &[Entry]) -> Result<(), TestCaseError> {
+    for entry in entries {
+        let weight = standing.entry(entry.row.clone()).or_default();
+        *weight += entry.weight;
+        let single = matches!(entry.row, Row::Interval(_) | Row::Usage(_) | Row::Error(_));
+        let fits = if single { (0..=1).contains(weight) } else { *weight >= 0 };
+        prop_assert!(fits, "stands {weight} times after {entry:#?}");
+    }
+    Ok(())
+}
+
+fn cases() -> ProptestConfig {
+    let asked = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok());
+    ProptestConfig { cases: asked.unwrap_or(CASES), failure_persistence: None, ..ProptestConfig::default() }
+}
+
+proptest! {
+    #![proptest_config(cases())]
+
+    #[test]
+    fn after_every_record_the_sums_are_what_a_fold_from_scratch_says(story in histories()) {
+        let mut book = Book::default();
+        let mut standing = Sums::new();
+        for told in 1..=story.records.len() {
+            let entries = book.admit(&story.records[told - 1]);
+            takes_back_only_what_stands(&mut standing, &entries)?;
+            no_second_twice(&book.net)?;
+            let expected = nameless(&reference::rows(&story.records[..told]));
+            prop_assert_eq!(folded(&book.net), expected, "after record {}", told);
+        }
+    }
+
+    #[test]
+    fn any_order_duplication_and_batching_gives_equal_sums((story, other) in shuffles()) {
+        prop_assert_eq!(nameless(&told(&story.records).net), nameless(&told(&other.records).net));
+    }
+
+    #[test]
+    fn renaming_every_epoch_changes_no_number(history in history::any_history(), salt in any::<u64>()) {
+        let renamed = history.renamed(salt);
+        let order: Vec<usize> = (0..history.facts.len()).collect();
+        let (story, other) = (history.told(&order, &[]), renamed.told(&order, &[]));
+        prop_assert_eq!(nameless(&told(&story.records).net), nameless(&told(&other.records).net));
+    }
+
+    #[test]
+    fn forgetting_and_restarting_changes_no_byte(story in histories(), whims in prop::collection::vec(0..4u8, 1..9)) {
+        let (mut keeps, mut forgets, mut wavers) = (Book::default(), Book::default(), Book::default());
+        for (run, whim) in story.records.iter().zip(whims.iter().cycle()) {
+            let entries = keeps.admit(run);
+            prop_assert_eq!(&entries, &forgets.admit(run));
+            prop_assert_eq!(&entries, &wavers.admit(run));
+            forgets.commit();
+            if whim & 1 == 1 {
+                wavers.commit();
+            }
+            if whim & 2 == 2 {
+                wavers.restart();
+            }
+        }
+        prop_assert_eq!(keeps.verdicts, forgets.verdicts);
+    }
+}
+
+/// The properties mean little if histories stay tame: this counts what they hold.
+#[test]
+fn histories_are_wild_enough_to_ask_the_archive_and_to_take_rows_back() {
+    use proptest::strategy::{Strategy, ValueTree};
+    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    let (mut questions, mut taken_back, mut duplicates, mut conflicts) = (0, 0, 0, 0);
+    for _ in 0..100 {
+        let story: Story = histories().new_tree(&mut runner).expect("a history").current();
+        let mut book = Book::default();
+        for run in &story.records {
+            taken_back += book.admit(run).iter().filter(|entry| entry.weight < 0).count();
+            book.commit();
+        }
+        questions += book.questions;
+        duplicates += book.verdicts[1];
+        conflicts += book.verdicts[2];
+    }
+    assert!(questions > 300, "{questions} questions");
+    assert!(taken_back > 400, "{taken_back} rows taken back");
+    assert!(duplicates > 50 && conflicts > 20, "{duplicates} duplicates, {conflicts} conflicts");
+}

@@ -1,0 +1,176 @@
+//! The one way into the log: both doors and every human fact pass here. Nothing is answered before it is durable.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use medfleet_domain::fact::{Body, Run};
+use medfleet_domain::id::{SiteId, SubjectKind};
+use medfleet_domain::time::Timestamp;
+use medfleet_log::{EventLog, NewRecord, Partition, Position, Topic};
+use medfleet_runtime::Shutdown;
+use medfleet_wire::{Quarantined, Receipt, Record};
+
+use crate::error::IngestError;
+use crate::judge::{self, Judgement};
+use crate::meters::Meters;
+
+/// Longest pause between looks at the fleet topic.
+const FLEET_POLL_WAIT: Duration = Duration::from_millis(500);
+const FLEET_POLL_BYTES: usize = 1024 * 1024;
+
+/// Judges, appends and answers. Clones share it.
+#[derive(Clone)]
+pub struct Admitter {
+    log: Arc<dyn EventLog>,
+    sites: Arc<RwLock<BTreeSet<SiteId>>>,
+    meters: Meters,
+}
+
+impl Admitter {
+    pub fn new(log: Arc<dyn EventLog>, meters: Meters) -> Self {
+        Self { log, sites: Arc::default(), meters }
+    }
+
+    /// Takes one MQTT message in. When this returns Ok, what it names as stored is durable in the log and what it
+    /// names as poison is durable in quarantine. On an error nothing may be answered: the agent sends again.
+    pub async fn batch(&self, topic: &str, payload: &[u8], now: Timestamp) -> Result<Option<Receipt>, IngestError> {
+        let started = Instant::now();
+        let Judgement { append, quarantine, receipt, tally } = {
+            let sites = self.sites.read().unwrap_or_else(PoisonError::into_inner);
+            judge::batch(topic, payload, &sites, now)
+        };
+        let mut records: Vec<NewRecord> = append.iter().map(logged).collect();
+        records.extend(quarantine.iter().map(quarantined));
+        self.append(records).await?;
+        self.meters.count(&tally);
+        for one in &quarantine {
+            self.meters.quarantined_reason(&one.reason);
+        }
+        self.meters.admit_seconds.observe(started.elapsed().as_secs_f64());
+        Ok(receipt)
+    }
+
+    /// Tries a quarantined message again. What is still refused stays where it is; nothing is quarantined twice.
+    pub async fn rejudge(&self, topic: &str, payload: &[u8], now: Timestamp) -> Result<judge::Tally, IngestError> {
+        let Judgement { append, tally, .. } = {
+            let sites = self.sites.read().unwrap_or_else(PoisonError::into_inner);
+            judge::batch(topic, payload, &sites, now)
+        };
+        self.append(append.iter().map(logged).collect()).await?;
+        Ok(tally)
+    }
+
+    /// Takes a run of human or imported facts in. The writer waits, so a refusal is an answer, not a quarantine.
+    pub async fn run(&self, run: Run, now: Timestamp) -> Result<Position, IngestError> {
+        let positions = self.runs(vec![run], now).await?;
+        positions.into_iter().next().ok_or(IngestError::Refused(medfleet_wire::Refusal::EmptyRun))
+    }
+
+    /// Takes many runs in with one append. Refuses all when one is refused.
+    pub async fn runs(&self, runs: Vec<Run>, now: Timestamp) -> Result<Vec<Position>, IngestError> {
+        let records = {
+            let sites = self.sites.read().unwrap_or_else(PoisonError::into_inner);
+            let judged = runs.into_iter().map(|run| judge::run(run, &sites, now));
+            judged.collect::<Result<Vec<Record>, _>>()?
+        };
+        let facts = records.iter().map(|record| record.run.facts.len() as u64).sum();
+        let implausible = records.iter().map(|record| record.implausible.len() as u64).sum();
+        let positions = self.append(records.iter().map(logged).collect()).await?;
+        for record in &records {
+            self.learn(record);
+        }
+        let tally = judge::Tally { received: facts, appended: facts, implausible, ..judge::Tally::default() };
+        self.meters.count(&tally);
+        Ok(positions)
+    }
+
+    pub async fn quarantine(&self, refused: &Quarantined) -> Result<Position, IngestError> {
+        let positions = self.append(vec![quarantined(refused)]).await?;
+        self.meters.quarantined_reason(&refused.reason);
+        positions.into_iter().next().ok_or(IngestError::Refused(medfleet_wire::Refusal::EmptyRun))
+    }
+
+    pub fn log(&self) -> &Arc<dyn EventLog> {
+        &self.log
+    }
+
+    async fn append(&self, records: Vec<NewRecord>) -> Result<Vec<Position>, IngestError> {
+        if records.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.log.append(records).await.map_err(|source| {
+            self.meters.append_failures.inc();
+            IngestError::Append(source)
+        })
+    }
+
+    /// Reads the fleet topic to its present end, so that known sites are known before the first batch.
+    pub async fn learn_sites(&self) -> Result<(), IngestError> {
+        for partition in 0..self.log.partitions(Topic::FLEET)? {
+            let home = Partition::new(Topic::FLEET, partition);
+            let bounds = self.log.bounds(home).await?;
+            let mut next = bounds.floor;
+            while next < bounds.end {
+                let records = self.log.read(home.at(next), FLEET_POLL_BYTES).await?;
+                let Some(last) = records.last() else { break };
+                next = last.offset + 1;
+                records.iter().for_each(|record| self.learn_bytes(&record.value));
+            }
+        }
+        Ok(())
+    }
+
+    /// Follows the fleet topic: a site defined anywhere is known to every ingest process.
+    pub async fn follow_sites(self, shutdown: Shutdown) -> Result<(), IngestError> {
+        let count = self.log.partitions(Topic::FLEET)?;
+        let mut from = Vec::new();
+        for partition in 0..count {
+            let home = Partition::new(Topic::FLEET, partition);
+            from.push(home.at(self.log.bounds(home).await?.floor));
+        }
+        let mut tail = self.log.tail(&from).await?;
+        while !shutdown.is_requested() {
+            for batch in tail.poll(FLEET_POLL_BYTES, FLEET_POLL_WAIT).await? {
+                batch.records.iter().for_each(|record| self.learn_bytes(&record.value));
+            }
+        }
+        Ok(())
+    }
+
+    fn learn_bytes(&self, value: &[u8]) {
+        match medfleet_wire::decode_record(value) {
+            Ok(record) => self.learn(&record),
+            Err(error) => tracing::error!(%error, "fleet record cannot be read"),
+        }
+    }
+
+    fn learn(&self, record: &Record) {
+        let defines = |body: &Body| matches!(body, Body::SiteDefined(_));
+        if record.run.facts.iter().any(|sealed| defines(&sealed.fact.body)) {
+            let mut sites = self.sites.write().unwrap_or_else(PoisonError::into_inner);
+            sites.insert(record.run.site.clone());
+            self.meters.known_sites.set(sites.len() as i64);
+        }
+    }
+}
+
+/// Facts about sites go to the fleet topic, all others to their subject's stream.
+fn logged(record: &Record) -> NewRecord {
+    let fleet = record.run.subject.kind == SubjectKind::Site;
+    NewRecord {
+        topic: if fleet { Topic::FLEET } else { Topic::FACTS },
+        key: Bytes::from(record.run.subject.key()),
+        value: Bytes::from(medfleet_wire::encode_record(record)),
+    }
+}
+
+fn quarantined(refused: &Quarantined) -> NewRecord {
+    let key = refused.subject.as_ref().map_or_else(|| refused.origin.clone(), |subject| subject.key());
+    NewRecord {
+        topic: Topic::QUARANTINE,
+        key: Bytes::from(key),
+        value: Bytes::from(medfleet_wire::encode_quarantined(refused)),
+    }
+}

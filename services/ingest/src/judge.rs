@@ -1,0 +1,161 @@
+//! What becomes of a batch: pure judgement over its bytes, the sites known and the time it came.
+
+use std::collections::BTreeSet;
+
+use medfleet_domain::fact::Run;
+use medfleet_domain::id::{Seq, SeqRange, SiteId, Subject};
+use medfleet_domain::time::{Day, MICROS_PER_SECOND, Timestamp};
+use medfleet_wire::{
+    BadRun, BatchTopic, DecodedBatch, Disposition, Fate, FateKind, Quarantined, Receipt, Record, Refusal,
+};
+
+/// A fact this far ahead of ingest's clock is kept but never folded.
+pub const AHEAD_MAX_SECONDS: i64 = 600;
+/// No networked device reported before this; such a time is a dead clock's.
+pub const EARLIEST_PLAUSIBLE: Day = Day::from_civil(1990, 1, 1);
+
+/// What a batch asks of ingest, and the receipt to send once that is done.
+#[derive(Debug, Default)]
+pub struct Judgement {
+    pub append: Vec<Record>,
+    pub quarantine: Vec<Quarantined>,
+    /// None when nobody could be told: the envelope itself was not readable.
+    pub receipt: Option<Receipt>,
+    pub tally: Tally,
+}
+
+/// Facts by fate. INV-4, ingest's half: received = appended + quarantined + held.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tally {
+    pub received: u64,
+    pub appended: u64,
+    pub quarantined: u64,
+    pub held: u64,
+    pub implausible: u64,
+}
+
+impl Tally {
+    pub const fn balances(&self) -> bool {
+        self.received == self.appended + self.quarantined + self.held
+    }
+}
+
+/// Judges one MQTT message.
+pub fn batch(topic: &str, payload: &[u8], sites: &BTreeSet<SiteId>, now: Timestamp) -> Judgement {
+    let read = BatchTopic::parse(topic).and_then(|topic| {
+        let batch = medfleet_wire::decode_batch(payload)?;
+        topic.check(&batch)?;
+        Ok(batch)
+    });
+    match read {
+        Ok(batch) => runs(topic, batch, sites, now),
+        Err(refusal) => unreadable(topic, payload, &refusal, now),
+    }
+}
+
+/// Judges one run that came by another door. Its writer waits for the answer, so nothing is quarantined.
+pub fn run(run: Run, sites: &BTreeSet<SiteId>, now: Timestamp) -> Result<Record, Refusal> {
+    for sealed in &run.facts {
+        medfleet_wire::accept(&sealed.fact)?;
+    }
+    if !sites.contains(&run.site) && !defines_site(&run) {
+        return Err(Refusal::UnknownSite { site: run.site.to_string() });
+    }
+    if run.facts.is_empty() {
+        return Err(Refusal::EmptyRun);
+    }
+    Ok(record(run, now))
+}
+
+/// A site's own stream may define it.
+fn defines_site(run: &Run) -> bool {
+    run.subject.kind == medfleet_domain::id::SubjectKind::Site
+}
+
+fn runs(topic: &str, batch: DecodedBatch, sites: &BTreeSet<SiteId>, now: Timestamp) -> Judgement {
+    let known = sites.contains(&batch.site);
+    let mut judgement = Judgement::default();
+    let mut fates = Vec::with_capacity(batch.runs.len());
+    for read in batch.runs {
+        match read {
+            Ok(run) if known => {
+                let Some(seqs) = run.seqs() else { continue };
+                fates.push(fate(run.subject.clone(), seqs, FateKind::Stored, ""));
+                judgement.take(record(run, now));
+            }
+            Ok(run) => {
+                let Some(seqs) = run.seqs() else { continue };
+                let count = run.facts.len() as u64;
+                judgement.tally.received += count;
+                judgement.tally.held += count;
+                let refusal = Refusal::UnknownSite { site: batch.site.to_string() };
+                fates.push(fate(run.subject, seqs, FateKind::Held, refusal.code()));
+            }
+            Err(bad) => fates.extend(judgement.refuse(topic, bad, now)),
+        }
+    }
+    judgement.receipt = Some(Receipt { session: batch.session, number: batch.number, fates });
+    judgement
+}
+
+impl Judgement {
+    fn take(&mut self, record: Record) {
+        self.tally.received += record.run.facts.len() as u64;
+        self.tally.appended += record.run.facts.len() as u64;
+        self.tally.implausible += record.implausible.len() as u64;
+        self.append.push(record);
+    }
+
+    /// Held facts stay with the agent; poison goes to quarantine whole.
+    fn refuse(&mut self, topic: &str, bad: BadRun, now: Timestamp) -> Option<Fate> {
+        let count = bad.seqs.map_or(1, |seqs| seqs.last.0 - seqs.first.0 + 1);
+        self.tally.received += count;
+        let disposition = bad.refusal.disposition();
+        match disposition {
+            Disposition::Held => self.tally.held += count,
+            Disposition::Poison => {
+                self.tally.quarantined += count;
+                self.quarantine.push(Quarantined {
+                    origin: topic.to_owned(),
+                    reason: bad.refusal.code().to_owned(),
+                    payload: bad.bytes,
+                    received_at: now,
+                    subject: bad.subject.clone(),
+                    seqs: bad.seqs,
+                });
+            }
+        }
+        Some(fate(bad.subject?, bad.seqs?, FateKind::from(disposition), bad.refusal.code()))
+    }
+}
+
+/// A whole message that cannot be read counts as one received and one quarantined: its facts cannot be counted.
+fn unreadable(topic: &str, payload: &[u8], refusal: &Refusal, now: Timestamp) -> Judgement {
+    let kept = &payload[..payload.len().min(medfleet_wire::limits::BATCH_MAX_BYTES)];
+    let mut origin = topic.to_owned();
+    origin.truncate(origin.floor_char_boundary(medfleet_wire::limits::TOPIC_MAX_BYTES));
+    Judgement {
+        quarantine: vec![Quarantined {
+            origin,
+            reason: refusal.code().to_owned(),
+            payload: kept.to_vec(),
+            received_at: now,
+            subject: None,
+            seqs: None,
+        }],
+        tally: Tally { received: 1, quarantined: 1, ..Tally::default() },
+        ..Judgement::default()
+    }
+}
+
+fn fate(subject: Subject, seqs: SeqRange, kind: FateKind, reason: &str) -> Fate {
+    Fate { subject, seqs, kind, reason: reason.to_owned() }
+}
+
+fn record(run: Run, now: Timestamp) -> Record {
+    let latest = now.plus_micros(AHEAD_MAX_SECONDS * MICROS_PER_SECOND);
+    let plausible = EARLIEST_PLAUSIBLE.start()..=latest;
+    let numbered = (run.first_seq.0..).map(Seq).zip(&run.facts);
+    let implausible = numbered.filter(|(_, sealed)| !plausible.contains(&sealed.fact.at)).map(|(seq, _)| seq);
+    Record { implausible: implausible.collect(), run, received_at: now }
+}

@@ -1,0 +1,61 @@
+//! What ingest counts and shows.
+
+use medfleet_runtime::{Metrics, RuntimeError};
+use prometheus::{Histogram, IntCounter, IntCounterVec, IntGauge};
+
+use crate::judge::Tally;
+
+#[derive(Clone)]
+pub struct Meters {
+    facts: IntCounterVec,
+    implausible: IntCounter,
+    quarantined: IntCounterVec,
+    pub append_failures: IntCounter,
+    pub receipts_unsent: IntCounter,
+    pub refused_clients: IntCounter,
+    pub busy_refusals: IntCounter,
+    pub known_sites: IntGauge,
+    pub admit_seconds: Histogram,
+}
+
+impl Meters {
+    pub fn new(metrics: &Metrics) -> Result<Self, RuntimeError> {
+        let room = metrics.room("ingest");
+        Ok(Self {
+            facts: room.counter_vec(
+                "facts_total",
+                "Facts by fate: received is always appended plus quarantined plus held.",
+                &["fate"],
+            )?,
+            implausible: room.counter("implausible_facts_total", "Facts kept whose time cannot be true.")?,
+            quarantined: room.counter_vec("quarantined_total", "Refused payloads, by reason.", &["reason"])?,
+            append_failures: room.counter("append_failures_total", "Appends the log did not confirm.")?,
+            receipts_unsent: room.counter("receipts_unsent_total", "Receipts that could not be handed to the broker.")?,
+            refused_clients: room.counter("refused_clients_total", "Connections with a wrong name or password.")?,
+            busy_refusals: room.counter("busy_refusals_total", "Messages not taken because too many were in flight.")?,
+            known_sites: room.gauge("known_sites_count", "Sites defined in the fleet topic.")?,
+            admit_seconds: room.histogram(
+                "admit_seconds",
+                "From a batch's arrival to its durable append.",
+                &medfleet_runtime::metrics::LATENCY_BUCKETS_SECONDS,
+            )?,
+        })
+    }
+
+    pub fn count(&self, tally: &Tally) {
+        let fates = [
+            ("received", tally.received),
+            ("appended", tally.appended),
+            ("quarantined", tally.quarantined),
+            ("held", tally.held),
+        ];
+        for (fate, count) in fates {
+            self.facts.with_label_values(&[fate]).inc_by(count);
+        }
+        self.implausible.inc_by(tally.implausible);
+    }
+
+    pub fn quarantined_reason(&self, code: &str) {
+        self.quarantined.with_label_values(&[code]).inc();
+    }
+}

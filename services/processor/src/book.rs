@@ -1,0 +1,128 @@
+//! All ledgers of a worker's partitions, and the rows they owe to the tables. Knows no disk and no clock.
+
+use std::collections::{BTreeMap, HashMap};
+
+use medfleet_domain::dedup::Sighting;
+use medfleet_domain::fact::{Body, Run};
+use medfleet_domain::id::{Seq, Subject};
+use medfleet_domain::ledger::{Admitted, Ledger, Need};
+use medfleet_lake::Cause;
+use medfleet_log::Partition;
+use serde::{Deserialize, Serialize};
+
+use crate::rows::{self, Pending};
+
+/// Where a record stands, and when the log took it.
+#[derive(Debug, Clone, Copy)]
+pub struct Place {
+    pub home: Partition,
+    pub offset: u64,
+    pub appended_at_micros: i64,
+}
+
+/// Facts counted by what became of them: appended = new + duplicate + conflict, always.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    pub appended: u64,
+    pub new: u64,
+    pub duplicate: u64,
+    pub conflict: u64,
+    pub suspect: u64,
+}
+
+impl Counts {
+    /// INV-4, the processor's half.
+    pub const fn balance(&self) -> bool {
+        self.appended == self.new + self.duplicate + self.conflict
+    }
+
+    fn count(&mut self, admitted: &Admitted) {
+        for filed in &admitted.filed {
+            self.appended += 1;
+            self.suspect += u64::from(filed.suspect);
+            match filed.verdict {
+                Sighting::New => self.new += 1,
+                Sighting::Duplicate => self.duplicate += 1,
+                Sighting::Conflict => self.conflict += 1,
+            }
+        }
+    }
+}
+
+/// What a worker remembers; its snapshot is exactly this.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct Memory {
+    pub ledgers: HashMap<Subject, Ledger>,
+    /// IANA zone of every site defined so far.
+    pub zones: BTreeMap<String, String>,
+}
+
+/// The ledgers of a worker, the rows not yet flushed and the offsets they reach.
+#[derive(Debug, Default)]
+pub struct Book {
+    pub memory: Memory,
+    pub pending: Pending,
+    /// Next offset of every partition read so far.
+    pub next: BTreeMap<Partition, u64>,
+    /// Greatest append time seen of every partition.
+    pub appended_max: BTreeMap<Partition, i64>,
+    pub counts: Counts,
+    /// Subjects whose facts wait in `pending`.
+    touched: Vec<Subject>,
+}
+
+impl Book {
+    /// Takes one record in. On a need nothing has changed: answer it and admit the record again.
+    pub fn admit(&mut self, run: &Run, implausible: &[Seq], place: Place) -> Result<(), Need> {
+        let ledger = self.memory.ledgers.entry(run.subject.clone()).or_default();
+        let admitted = ledger.admit(run, implausible)?;
+        self.counts.count(&admitted);
+        let cause = cause(place);
+        let archived = run.facts.iter().zip(&admitted.filed).zip(0..).map(|((sealed, filed), index)| {
+            rows::fact(run, sealed, filed, place.appended_at_micros, Cause { index, ..cause })
+        });
+        self.pending.facts.extend(archived);
+        self.pending.push_entries(&run.subject, admitted.entries, cause);
+        for sealed in &run.facts {
+            if let Body::SiteDefined(site) = &sealed.fact.body {
+                self.memory.zones.insert(run.subject.name().to_owned(), site.time_zone.clone());
+            }
+        }
+        if self.touched.last() != Some(&run.subject) {
+            self.touched.push(run.subject.clone());
+        }
+        self.reached(place);
+        Ok(())
+    }
+
+    /// Passes a record without facts of its own.
+    pub fn reached(&mut self, place: Place) {
+        self.next.insert(place.home, place.offset + 1);
+        let newest = self.appended_max.entry(place.home).or_insert(i64::MIN);
+        *newest = (*newest).max(place.appended_at_micros);
+    }
+
+    /// All pending rows are in the tables: takes them away and lets ledgers drop what the archive has.
+    pub fn committed(&mut self) {
+        self.pending = Pending::default();
+        for subject in self.touched.drain(..) {
+            if let Some(ledger) = self.memory.ledgers.get_mut(&subject) {
+                ledger.committed();
+            }
+        }
+    }
+}
+
+/// The number a topic has in causes.
+pub fn topic_code(home: Partition) -> i8 {
+    i8::from(home.topic == medfleet_log::Topic::FLEET)
+}
+
+fn cause(place: Place) -> Cause {
+    Cause {
+        topic: topic_code(place.home),
+        partition: place.home.partition.cast_signed(),
+        offset: place.offset.cast_signed(),
+        index: 0,
+    }
+}

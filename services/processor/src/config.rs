@@ -1,0 +1,58 @@
+//! What a worker may use and how long it may wait.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ProcessorConfig {
+    /// Where snapshots are kept.
+    pub snapshot_folder: PathBuf,
+    /// Partitions of the fact topic this worker owns; all when empty.
+    pub partitions: Vec<u32>,
+    /// A flush starts when so many rows wait …
+    pub flush_rows: usize,
+    /// … or when the oldest has waited so long.
+    pub flush_after_milliseconds: u64,
+    /// The most a single poll takes from the log.
+    pub poll_bytes: usize,
+    pub snapshot_after_seconds: u64,
+    /// Lag without progress for so long is an alarm, and the process ends.
+    pub stall_limit_seconds: u64,
+    pub upkeep_after_seconds: u64,
+}
+
+impl Default for ProcessorConfig {
+    fn default() -> Self {
+        Self {
+            snapshot_folder: PathBuf::from("snapshots"),
+            partitions: Vec::new(),
+            flush_rows: 100_000,
+            flush_after_milliseconds: 1_000,
+            poll_bytes: 8 * 1024 * 1024,
+            snapshot_after_seconds: 300,
+            stall_limit_seconds: 120,
+            upkeep_after_seconds: 60,
+        }
+    }
+}
+
+impl ProcessorConfig {
+    pub const fn flush_after(&self) -> Duration {
+        Duration::from_millis(self.flush_after_milliseconds)
+    }
+
+    pub const fn snapshot_after(&self) -> Duration {
+        Duration::from_secs(self.snapshot_after_seconds)
+    }
+
+    pub const fn stall_limit(&self) -> Duration {
+        Duration::from_secs(self.stall_limit_seconds)
+    }
+
+    pub const fn upkeep_after(&self) -> Duration {
+        Duration::from_secs(self.upkeep_after_seconds)
+    }
+}

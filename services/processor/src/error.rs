@@ -1,0 +1,37 @@
+//! What can stop a worker, and what to do about it.
+
+use medfleet_domain::id::Epoch;
+use medfleet_lake::LakeError;
+use medfleet_log::LogError;
+
+#[derive(Debug, thiserror::Error)]
+pub enum ProcessorError {
+    #[error("the event log failed")]
+    Log(#[from] LogError),
+    #[error("the tables failed")]
+    Lake(#[from] LakeError),
+    #[error("runtime failed")]
+    Runtime(#[from] medfleet_runtime::RuntimeError),
+    #[error("an archived name is no longer acceptable")]
+    Invalid(#[from] medfleet_domain::Invalid),
+    #[error("table `{table}` has read {what} of log {found}, but this is log {wanted}: give the data directory its own log back")]
+    ForeignLog { table: &'static str, what: String, found: String, wanted: String },
+    #[error("the tables have read `{partition}` up to {reached}, but the log ends at {end}: the log lost its tail, restore it")]
+    LogTooShort { partition: String, reached: u64, end: u64 },
+    #[error("record {place} cannot be read: quarantine it or run the version that wrote it")]
+    Record { place: String, #[source] source: medfleet_wire::Refusal },
+    #[error("archived fact {epoch}/{seq} of `{subject}` cannot be read: restore the facts table from its backup")]
+    Archived { subject: String, epoch: Epoch, seq: i64, #[source] source: medfleet_wire::Refusal },
+    #[error("fact {epoch}/{seq} was seen but is not archived: rebuild the tables")]
+    NotArchived { epoch: i64, seq: i64 },
+    #[error("snapshot `{path}` cannot be used")]
+    Snapshot { path: String, #[source] source: std::io::Error },
+    #[error("snapshot cannot be written")]
+    SnapshotCoding(#[source] postcard::Error),
+    #[error("table `{table}` belongs to another writer now")]
+    Fenced { table: &'static str },
+    #[error("table `{table}` is not known: use one of {known}")]
+    UnknownTable { table: String, known: String },
+    #[error("rebuilt `{table}` differs: {rebuilt} instead of {current}; the current table stays in place")]
+    HashDiffers { table: String, current: String, rebuilt: String },
+}

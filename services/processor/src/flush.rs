@@ -1,0 +1,263 @@
+//! One flush: every table gets its rows and offsets in one commit each, then the cut names them all.
+
+use std::collections::BTreeMap;
+
+use futures::future::try_join_all;
+use medfleet_lake::rows::{FactRow, IntervalRow};
+use medfleet_lake::schema::{self, TableDef};
+use medfleet_lake::{
+    Cut, Lake, Origin, Outcome, ROLLUP_DAY_SQL, ROLLUP_QUARTER_SQL, Reader, RecordBatch, Restored, Row,
+    TableVersion, TableWriter, Txn, UtcMicros, restore, run_over_batch,
+};
+use medfleet_log::Partition;
+use uuid::Uuid;
+
+use crate::book::{Book, topic_code};
+use crate::error::ProcessorError;
+use crate::rows::Pending;
+
+/// The tables a worker writes, `cuts` apart; `facts` first because it is the archive.
+pub const TABLES: [&str; 11] = [
+    "facts",
+    "intervals",
+    "usage",
+    "errors",
+    "devices",
+    "sites",
+    "calendars",
+    "heads",
+    "verdicts",
+    "rollup_quarter",
+    "rollup_day",
+];
+
+/// One table's writer and what it already contains of every partition.
+struct Shelf {
+    writer: TableWriter,
+    /// First offset of each partition that the table does not contain.
+    reached: BTreeMap<Partition, u64>,
+}
+
+/// All tables of a lake, open for writing by one worker.
+pub struct Shelves {
+    log: String,
+    shelves: BTreeMap<&'static str, Shelf>,
+    cuts: TableWriter,
+    cut: i64,
+    reader: Reader,
+}
+
+/// What one flush did.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Flushed {
+    pub rows: u64,
+    pub bytes: u64,
+}
+
+impl Shelves {
+    /// Opens every table, created where absent, and reads back up to where each contains the log.
+    pub async fn open(
+        lake: &Lake,
+        reader: Reader,
+        origin: &Origin,
+        owned: &[Partition],
+    ) -> Result<Self, ProcessorError> {
+        let apps: Vec<(Partition, String)> =
+            owned.iter().map(|home| (*home, app_id(&origin.log, *home))).collect();
+        let mut shelves = BTreeMap::new();
+        for name in TABLES {
+            let table = lake.current_or_create(definition(name)?, origin).await?;
+            let Restored { writer, txns } = restore(&table, origin, apps.iter().map(|(_, app)| app)).await?;
+            let reached = apps
+                .iter()
+                .filter_map(|(home, app)| txns.get(app).map(|next| (*home, next.cast_unsigned())))
+                .collect();
+            shelves.insert(name, Shelf { writer, reached });
+        }
+        let app = cuts_app(&origin.log);
+        let table = lake.current_or_create(definition("cuts")?, origin).await?;
+        let Restored { writer: cuts, txns } = restore(&table, origin, [&app]).await?;
+        let cut = txns.get(&app).copied().unwrap_or(0);
+        Ok(Self { log: origin.log.clone(), shelves, cuts, cut, reader })
+    }
+
+    /// The lowest offset of a partition that some table still lacks.
+    pub fn resume_at(&self, home: Partition) -> u64 {
+        let reached = self.shelves.values().map(|shelf| shelf.reached.get(&home).copied().unwrap_or(0));
+        reached.min().unwrap_or(0)
+    }
+
+    /// The greatest offset of a partition that some table contains.
+    pub fn furthest(&self, home: Partition) -> u64 {
+        let reached = self.shelves.values().filter_map(|shelf| shelf.reached.get(&home).copied());
+        reached.max().unwrap_or(0)
+    }
+
+    pub fn version(&self, table: &str) -> Option<TableVersion> {
+        self.shelves.get(table).map(|shelf| shelf.writer.version())
+    }
+
+    /// Commits everything pending. With `all` even tables without rows learn the offsets, as before a snapshot.
+    pub async fn flush(&mut self, book: &Book, all: bool, now: UtcMicros) -> Result<Flushed, ProcessorError> {
+        let mut batches = self.batches(&book.pending)?;
+        let intervals = Rollups::input(&book.pending);
+        for (name, sql) in [("rollup_quarter", ROLLUP_QUARTER_SQL), ("rollup_day", ROLLUP_DAY_SQL)] {
+            let rows = self.rollup(name, sql, &intervals, book).await?;
+            batches.insert(name, rows);
+        }
+        let txns: Vec<Txn> = book
+            .next
+            .iter()
+            .map(|(home, next)| Txn::new(app_id(&self.log, *home), next.cast_signed()))
+            .collect();
+        let attempt = Uuid::new_v4();
+        let commits = self.shelves.iter_mut().filter_map(|(name, shelf)| {
+            let batch = batches.remove(name).unwrap_or_default();
+            let empty = batch.iter().all(|batch| batch.num_rows() == 0);
+            (all || !empty).then(|| commit(name, shelf, batch, &txns, attempt, &book.next))
+        });
+        let flushed = try_join_all(commits).await?;
+        self.make_cut(book, now).await?;
+        let add = |sum: Flushed, one: Flushed| Flushed { rows: sum.rows + one.rows, bytes: sum.bytes + one.bytes };
+        Ok(flushed.into_iter().fold(Flushed::default(), add))
+    }
+
+    fn batches(&self, pending: &Pending) -> Result<BTreeMap<&'static str, Vec<RecordBatch>>, ProcessorError> {
+        let mut batches = BTreeMap::new();
+        batches.insert("facts", self.unread("facts", &pending.facts)?);
+        batches.insert("intervals", self.unread("intervals", &pending.intervals)?);
+        batches.insert("usage", self.unread("usage", &pending.usage)?);
+        batches.insert("errors", self.unread("errors", &pending.errors)?);
+        batches.insert("devices", self.unread("devices", &pending.devices)?);
+        batches.insert("sites", self.unread("sites", &pending.sites)?);
+        batches.insert("calendars", self.unread("calendars", &pending.calendars)?);
+        batches.insert("heads", self.unread("heads", &pending.heads)?);
+        batches.insert("verdicts", self.unread("verdicts", &pending.verdicts)?);
+        Ok(batches)
+    }
+
+    /// The rows a table does not contain yet: after a crash tables resume from different offsets.
+    fn unread<R: Row + Caused + Clone>(&self, name: &str, rows: &[R]) -> Result<Vec<RecordBatch>, ProcessorError> {
+        let Some(shelf) = self.shelves.get(name) else { return Ok(Vec::new()) };
+        if rows.is_empty() {
+            return Ok(Vec::new());
+        }
+        let lacks = |row: &&R| shelf.lacks(row.cause());
+        if rows.iter().all(|row| lacks(&row)) {
+            return Ok(vec![R::to_batch(rows)?]);
+        }
+        let kept: Vec<R> = rows.iter().filter(lacks).cloned().collect();
+        Ok(vec![R::to_batch(&kept)?])
+    }
+
+    async fn rollup(
+        &self,
+        name: &'static str,
+        sql: &str,
+        intervals: &[IntervalRow],
+        book: &Book,
+    ) -> Result<Vec<RecordBatch>, ProcessorError> {
+        let lacking = self.unread(name, intervals)?;
+        let Some(batch) = lacking.into_iter().find(|batch| batch.num_rows() > 0) else { return Ok(Vec::new()) };
+        let zones: Vec<_> = book.memory.zones.iter().map(|(site, zone)| Rollups::zone(site, zone)).collect();
+        let sites = Row::to_batch(&zones)?;
+        let session = self.reader.empty_session();
+        let inputs = [("intervals", batch), ("sites", sites)];
+        Ok(run_over_batch(&session, sql, &inputs, definition(name)?).await?)
+    }
+
+    async fn make_cut(&mut self, book: &Book, now: UtcMicros) -> Result<(), ProcessorError> {
+        let named = |home: &Partition| home.to_string();
+        let cut = Cut {
+            number: self.cut + 1,
+            made_at: now,
+            offsets: book.next.iter().map(|(home, next)| (named(home), next.cast_signed())).collect(),
+            tables: self.shelves.iter().map(|(name, shelf)| ((*name).to_owned(), shelf.writer.version())).collect(),
+            appended_max: book.appended_max.iter().map(|(home, at)| (named(home), UtcMicros(*at))).collect(),
+        };
+        let txn = Txn::new(cuts_app(&self.log), cut.number);
+        match self.cuts.flush(&[cut.to_batch()?], &[txn], Uuid::new_v4()).await? {
+            Outcome::Committed(_) => self.cut = cut.number,
+            Outcome::Fenced(_) => return Err(ProcessorError::Fenced { table: "cuts" }),
+        }
+        Ok(())
+    }
+}
+
+impl Shelf {
+    fn lacks(&self, cause: medfleet_lake::Cause) -> bool {
+        let same = |home: &Partition| {
+            topic_code(*home) == cause.topic && home.partition.cast_signed() == cause.partition
+        };
+        let reached = self.reached.iter().find(|(home, _)| same(home)).map_or(0, |(_, next)| *next);
+        cause.offset.cast_unsigned() >= reached
+    }
+}
+
+async fn commit(
+    name: &'static str,
+    shelf: &mut Shelf,
+    batches: Vec<RecordBatch>,
+    txns: &[Txn],
+    attempt: Uuid,
+    next: &BTreeMap<Partition, u64>,
+) -> Result<Flushed, ProcessorError> {
+    match shelf.writer.flush(&batches, txns, attempt).await? {
+        Outcome::Committed(done) => {
+            shelf.reached.extend(next.iter().map(|(home, next)| (*home, *next)));
+            Ok(Flushed { rows: done.rows, bytes: done.bytes })
+        }
+        Outcome::Fenced(fence) => {
+            tracing::warn!(table = name, ?fence, "another writer has this table");
+            Err(ProcessorError::Fenced { table: name })
+        }
+    }
+}
+
+/// What the rollups are computed from.
+struct Rollups;
+
+impl Rollups {
+    fn input(pending: &Pending) -> Vec<IntervalRow> {
+        pending.intervals.clone()
+    }
+
+    fn zone(site: &str, zone: &str) -> medfleet_lake::rows::SiteRow {
+        let text = |text: &str| medfleet_lake::Text::from(text.to_owned());
+        medfleet_lake::rows::SiteRow { site: text(site), time_zone: text(zone), ..Default::default() }
+    }
+}
+
+/// A row that names the record that made it appear.
+pub trait Caused {
+    fn cause(&self) -> medfleet_lake::Cause;
+}
+
+macro_rules! caused {
+    ($($row:ident),*) => { $(impl Caused for medfleet_lake::rows::$row {
+        fn cause(&self) -> medfleet_lake::Cause { self.cause }
+    })* };
+}
+caused!(IntervalRow, UsageRow, ErrorRow, DeviceRow, SiteRow, CalendarRow, HeadRow, VerdictRow);
+
+impl Caused for FactRow {
+    fn cause(&self) -> medfleet_lake::Cause {
+        self.cause
+    }
+}
+
+pub fn definition(name: &str) -> Result<&'static TableDef, ProcessorError> {
+    schema::table(name).ok_or_else(|| ProcessorError::UnknownTable {
+        table: name.to_owned(),
+        known: schema::tables().map(|def| def.name).collect::<Vec<_>>().join(", "),
+    })
+}
+
+/// The application of a partition in a table's log: it names the log, so a foreign one is never taken for ours.
+pub fn app_id(log: &str, home: Partition) -> String {
+    format!("{log}/{home}")
+}
+
+fn cuts_app(log: &str) -> String {
+    format!("{log}/cuts")
+}

@@ -1,0 +1,63 @@
+//! What a worker counts and shows.
+
+use medfleet_runtime::{Metrics, RuntimeError, Watchdog};
+use prometheus::{Histogram, IntCounter, IntCounterVec, IntGauge};
+
+use crate::book::Counts;
+use crate::config::ProcessorConfig;
+
+#[derive(Clone)]
+pub struct Meters {
+    pub facts: IntCounterVec,
+    pub suspect: IntCounter,
+    pub rows: IntCounter,
+    pub flush_seconds: Histogram,
+    pub fences: IntCounter,
+    pub restarts: IntCounter,
+    pub needs: IntCounter,
+    pub snapshots: IntCounter,
+    pub snapshot_bytes: IntGauge,
+    pub missing: IntGauge,
+    pub freshness: IntGauge,
+    pub subjects: IntGauge,
+    pub upkeep_failures: IntCounter,
+    pub watchdog: Watchdog,
+}
+
+impl Meters {
+    pub fn new(metrics: &Metrics, config: &ProcessorConfig) -> Result<Self, RuntimeError> {
+        let room = metrics.room("processor");
+        Ok(Self {
+            facts: room.counter_vec("facts_total", "Facts read from the log, by verdict.", &["verdict"])?,
+            suspect: room.counter("suspect_facts_total", "Facts kept but not folded: wrong clock or implausible time.")?,
+            rows: room.counter("rows_total", "Rows committed to tables.")?,
+            flush_seconds: room.histogram(
+                "flush_seconds",
+                "Time from the start of a flush to its cut.",
+                &medfleet_runtime::metrics::LATENCY_BUCKETS_SECONDS,
+            )?,
+            fences: room.counter("fences_total", "Times another writer was found in a table.")?,
+            restarts: room.counter("restarts_total", "Times memory was forgotten and restored.")?,
+            needs: room.counter("archive_lookups_total", "Look-ups of older facts in the archive.")?,
+            snapshots: room.counter("snapshots_total", "Snapshots written.")?,
+            snapshot_bytes: room.gauge("snapshot_bytes", "Size of the latest snapshot.")?,
+            missing: room.gauge("missing_facts_count", "Facts known to exist and not seen: gaps.")?,
+            freshness: room.gauge("freshness_milliseconds", "Age of the newest record when its cut was made.")?,
+            subjects: room.gauge("subjects_count", "Subjects with a ledger in memory.")?,
+            upkeep_failures: room.counter("upkeep_failures_total", "Upkeep runs that failed.")?,
+            watchdog: Watchdog::new("processor", config.stall_limit(), metrics)?,
+        })
+    }
+
+    pub fn count(&self, since: Counts, now: Counts) {
+        let verdicts = [
+            ("new", now.new - since.new),
+            ("duplicate", now.duplicate - since.duplicate),
+            ("conflict", now.conflict - since.conflict),
+        ];
+        for (verdict, count) in verdicts {
+            self.facts.with_label_values(&[verdict]).inc_by(count);
+        }
+        self.suspect.inc_by(now.suspect - since.suspect);
+    }
+}

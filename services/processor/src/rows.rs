@@ -1,0 +1,254 @@
+//! From the ledger's rows to the lake's: one function per table, nothing decided here.
+
+use std::sync::Arc;
+
+use medfleet_domain::dedup::Sighting;
+use medfleet_domain::entry::{self, Entry, HeadRole, Reason, Row};
+use medfleet_domain::fact::{Run, Sealed};
+use medfleet_domain::fleet::BaseHours;
+use medfleet_domain::human::Ownership;
+use medfleet_domain::id::Subject;
+use medfleet_domain::ledger::Filed;
+use medfleet_domain::time::Timestamp;
+use medfleet_lake::rows::{
+    CalendarRow, DeviceRow, ErrorRow, FactRow, HeadRow, IntervalRow, SiteRow, UsageRow, VerdictRow,
+};
+use medfleet_lake::{Cause, Day, Text, UtcMicros};
+
+/// Rows waiting for the next flush, by table.
+#[derive(Debug, Default)]
+pub struct Pending {
+    pub facts: Vec<FactRow>,
+    pub intervals: Vec<IntervalRow>,
+    pub usage: Vec<UsageRow>,
+    pub errors: Vec<ErrorRow>,
+    pub devices: Vec<DeviceRow>,
+    pub sites: Vec<SiteRow>,
+    pub calendars: Vec<CalendarRow>,
+    pub heads: Vec<HeadRow>,
+    pub verdicts: Vec<VerdictRow>,
+}
+
+impl Pending {
+    pub fn len(&self) -> usize {
+        let ledger = self.intervals.len() + self.usage.len() + self.errors.len() + self.heads.len();
+        let few = self.devices.len() + self.sites.len() + self.calendars.len() + self.verdicts.len();
+        self.facts.len() + ledger + few
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Files the entries of one record; the index of a cause is the entry's place among them.
+    pub fn push_entries(&mut self, subject: &Subject, entries: Vec<Entry>, cause: Cause) {
+        let name = Text::from(Arc::<str>::from(subject.name()));
+        for (index, Entry { weight, row }) in (0..).zip(entries) {
+            let at = Cause { index, ..cause };
+            match row {
+                Row::Interval(row) => self.intervals.push(interval(&name, row, weight, at)),
+                Row::Usage(row) => self.usage.push(usage(&name, row, weight, at)),
+                Row::Error(row) => self.errors.push(error(&name, row, weight, at)),
+                Row::Head(row) => self.heads.push(head(&name, row, weight, at)),
+                Row::Device(row) => self.devices.push(device(&name, row, weight, at)),
+                Row::Site(row) => self.sites.push(site(&name, row, weight, at)),
+                Row::Calendar(row) => self.calendars.extend(calendar(&name, &row, weight, at)),
+                Row::Verdict(row) => self.verdicts.push(verdict(subject, row, at)),
+            }
+        }
+    }
+}
+
+/// The archive's row of one fact. A duplicate points to its original and carries no bytes.
+pub fn fact(run: &Run, sealed: &Sealed, filed: &Filed, appended_at_micros: i64, cause: Cause) -> FactRow {
+    let fact = &sealed.fact;
+    FactRow {
+        subject_kind: run.subject.kind.as_str().into(),
+        subject: name(run.subject.name()),
+        epoch: filed.epoch.0.cast_signed(),
+        seq: filed.seq.0.cast_signed(),
+        kind: fact.body.name().into(),
+        at: utc(fact.at),
+        known_at: utc(fact.known_at),
+        known_assumed: fact.known_assumed,
+        day: Day(fact.at.day().0),
+        site: name(run.site.as_str()),
+        device_kind: run.kind.as_str().into(),
+        agent: run.agent.as_ref().map(|agent| name(agent.as_str())),
+        source_kind: fact.source.kind.as_str().into(),
+        clock: fact.clock.as_str().into(),
+        verdict: verdict_name(filed.verdict).into(),
+        suspect: filed.suspect,
+        bytes: (filed.verdict != Sighting::Duplicate).then(|| sealed.bytes.clone().into()),
+        content_hash: filed.digest.cast_signed(),
+        appended_at: UtcMicros(appended_at_micros),
+        cause,
+    }
+}
+
+pub const fn verdict_name(verdict: Sighting) -> &'static str {
+    match verdict {
+        Sighting::New => "new",
+        Sighting::Duplicate => "duplicate",
+        Sighting::Conflict => "conflict",
+    }
+}
+
+fn name(text: &str) -> Text {
+    Text::from(Arc::<str>::from(text))
+}
+
+fn some_name(text: &str) -> Option<Text> {
+    (!text.is_empty()).then(|| name(text))
+}
+
+const fn utc(at: Timestamp) -> UtcMicros {
+    UtcMicros(at.0)
+}
+
+fn interval(device: &Text, row: entry::IntervalRow, weight: i64, cause: Cause) -> IntervalRow {
+    IntervalRow {
+        device: device.clone(),
+        site: name(row.site.as_str()),
+        kind: row.kind.as_str().into(),
+        day: Day(row.span.from.day().0),
+        from_at: utc(row.span.from),
+        until_at: utc(row.span.until),
+        condition: row.condition.as_str().into(),
+        degradation: row.degradation.as_str().into(),
+        reason: (row.reason != Reason::Reported).then(|| row.reason.as_str().into()),
+        source_kind: row.source.as_str().into(),
+        assumed: row.source == medfleet_domain::condition::SourceKind::Assumed,
+        conflict: row.conflict,
+        claim: row.asserted,
+        author: some_name(&row.author),
+        weight,
+        cause,
+    }
+}
+
+fn usage(device: &Text, row: entry::UsageRow, weight: i64, cause: Cause) -> UsageRow {
+    UsageRow {
+        device: device.clone(),
+        site: name(row.site.as_str()),
+        kind: row.kind.as_str().into(),
+        day: Day(row.at.day().0),
+        counter: name(&row.sample.counter),
+        component: some_name(&row.sample.component),
+        unit: name(&row.sample.unit),
+        source: name(&row.source),
+        at: utc(row.at),
+        value_milli: row.sample.value_milli,
+        increment_milli: row.increment_milli,
+        step: row.step.as_str().into(),
+        epoch: row.epoch.0.cast_signed(),
+        seq: row.seq.0.cast_signed(),
+        weight,
+        cause,
+    }
+}
+
+fn error(device: &Text, row: entry::ErrorRow, weight: i64, cause: Cause) -> ErrorRow {
+    ErrorRow {
+        device: device.clone(),
+        site: name(row.site.as_str()),
+        kind: row.kind.as_str().into(),
+        day: Day(row.at.day().0),
+        at: utc(row.at),
+        code: name(&row.error.code),
+        family: some_name(&row.error.family),
+        severity: row.error.severity.as_str().into(),
+        component: some_name(&row.error.component),
+        cause_domain: some_name(&row.error.cause_domain),
+        text: some_name(&row.error.text),
+        epoch: row.epoch.0.cast_signed(),
+        seq: row.seq.0.cast_signed(),
+        weight,
+        cause,
+    }
+}
+
+fn head(subject: &Text, row: entry::HeadRow, weight: i64, cause: Cause) -> HeadRow {
+    let role: HeadRole = row.role;
+    HeadRow {
+        subject: subject.clone(),
+        role: role.as_str().into(),
+        site: name(row.site.as_str()),
+        kind: row.kind.as_str().into(),
+        agent: row.agent.as_ref().map(|agent| name(agent.as_str())),
+        condition: row.condition.as_str().into(),
+        degradation: row.degradation.as_str().into(),
+        from_at: utc(row.from),
+        until_at: row.until.map(utc),
+        edge_at: (row.edge > Timestamp::MIN).then(|| utc(row.edge)),
+        author: some_name(&row.author),
+        weight,
+        cause,
+    }
+}
+
+fn device(device: &Text, row: entry::DeviceRow, weight: i64, cause: Cause) -> DeviceRow {
+    let stated = row.registration;
+    DeviceRow {
+        device: device.clone(),
+        site: name(row.site.as_str()),
+        kind: stated.kind.as_str().into(),
+        make: some_name(&stated.make),
+        model: some_name(&stated.model),
+        serial: some_name(&stated.serial),
+        department: some_name(&stated.department),
+        room: some_name(&stated.room),
+        asset_number: stated.asset_number.as_deref().map(name),
+        in_service_day: stated.in_service.map(|day| Day(day.0)),
+        end_of_support_day: stated.end_of_support.map(|day| Day(day.0)),
+        in_service: !row.retired,
+        on_loan_to: row.on_loan_to.as_ref().map(|site| name(site.as_str())),
+        acquisition_cost_cents: stated.acquisition_cost_cents,
+        cost_centre: stated.cost_centre.as_deref().map(name),
+        ownership: stated.ownership.map(Ownership::as_str).map(Text::from),
+        valid_from: utc(row.valid_from),
+        valid_until: row.valid_until.map(utc),
+        weight,
+        cause,
+    }
+}
+
+fn site(site: &Text, row: entry::SiteRow, weight: i64, cause: Cause) -> SiteRow {
+    SiteRow {
+        site: site.clone(),
+        name: name(&row.site.title),
+        time_zone: name(&row.site.time_zone),
+        region: name(&row.site.region),
+        demo: row.site.demo,
+        valid_from: utc(row.valid_from),
+        recorded_at: utc(row.recorded_at),
+        weight,
+        cause,
+    }
+}
+
+fn calendar(site: &Text, row: &entry::CalendarRow, weight: i64, cause: Cause) -> Vec<CalendarRow> {
+    let hours = |hours: &BaseHours| CalendarRow {
+        site: site.clone(),
+        kind: row.calendar.kind.map(|kind| kind.as_str().into()),
+        weekday: i32::from(hours.weekday),
+        from_minute: i32::from(hours.from_minute),
+        until_minute: i32::from(hours.until_minute),
+        valid_from: Day(row.calendar.valid_from.0),
+        recorded_at: utc(row.recorded_at),
+        weight,
+        cause,
+    };
+    row.calendar.hours.iter().map(hours).collect()
+}
+
+fn verdict(subject: &Subject, row: entry::VerdictRow, cause: Cause) -> VerdictRow {
+    VerdictRow {
+        request: name(&row.request.id),
+        subject: name(&subject.to_string()),
+        verdict: if row.granted { "granted" } else { "refused" }.into(),
+        reason: some_name(&row.text),
+        at: utc(row.at),
+        cause,
+    }
+}

@@ -1,0 +1,146 @@
+//! Snapshots of a worker's memory: two kept, checked when read, never trusted past the tables.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{Error, ErrorKind, Write as _};
+use std::path::{Path, PathBuf};
+
+use medfleet_domain::FOLD_VERSION;
+use medfleet_log::{Partition, Topic};
+use serde::{Deserialize, Serialize};
+
+use crate::book::{Book, Memory};
+use crate::error::ProcessorError;
+
+/// Snapshots kept; the older one serves when the newer cannot be read.
+pub const SNAPSHOTS_KEPT: usize = 2;
+/// Layout of the file. Another layout, or another fold, is not read: the worker folds from the log instead.
+const LAYOUT: u32 = 1;
+const MAGIC: &[u8; 8] = b"mfsnap\0\0";
+/// Magic and checksum before the body.
+const HEADER_BYTES: usize = 16;
+const EXTENSION: &str = "snapshot";
+
+#[derive(Serialize, Deserialize)]
+struct Header {
+    layout: u32,
+    fold: u32,
+    log: String,
+    /// topic, partition, next offset, greatest append time.
+    offsets: Vec<(String, u32, u64, i64)>,
+}
+
+/// The folder of one worker's snapshots.
+pub struct Snapshots {
+    folder: PathBuf,
+    log: String,
+}
+
+impl Snapshots {
+    pub fn open(folder: &Path, log: &str) -> Result<Self, ProcessorError> {
+        fs::create_dir_all(folder).map_err(|source| failed(folder, source))?;
+        Ok(Self { folder: folder.to_owned(), log: log.to_owned() })
+    }
+
+    /// Writes the memory of a book whose rows are all in the tables.
+    pub fn save(&self, book: &Book) -> Result<u64, ProcessorError> {
+        let offsets = book.next.iter().map(|(home, next)| {
+            let appended_max = book.appended_max.get(home).copied().unwrap_or(i64::MIN);
+            (home.topic.name().to_owned(), home.partition, *next, appended_max)
+        });
+        let header =
+            Header { layout: LAYOUT, fold: FOLD_VERSION, log: self.log.clone(), offsets: offsets.collect() };
+        let mut body = vec![0; HEADER_BYTES];
+        body = postcard::to_extend(&header, body).map_err(ProcessorError::SnapshotCoding)?;
+        body = postcard::to_extend(&book.memory, body).map_err(ProcessorError::SnapshotCoding)?;
+        let sum = twox_hash::XxHash3_64::oneshot(&body[HEADER_BYTES..]);
+        body[..8].copy_from_slice(MAGIC);
+        body[8..HEADER_BYTES].copy_from_slice(&sum.to_le_bytes());
+        let number = self.list()?.last().map_or(1, |(number, _)| number + 1);
+        let path = self.folder.join(format!("{number:012}.{EXTENSION}"));
+        write_durably(&self.folder, &path, &body).map_err(|source| failed(&path, source))?;
+        self.drop_old()?;
+        Ok(body.len() as u64)
+    }
+
+    /// The newest readable snapshot that lies nowhere past `limit`, the offset up to which all tables reach.
+    pub fn load(&self, limit: impl Fn(Partition) -> u64) -> Result<Option<Book>, ProcessorError> {
+        for (_, path) in self.list()?.into_iter().rev() {
+            match self.read(&path) {
+                Ok(book) if book.next.iter().all(|(home, next)| *next <= limit(*home)) => return Ok(Some(book)),
+                Ok(_) => tracing::warn!(path = %path.display(), "snapshot lies past the tables, trying an older one"),
+                Err(error) => tracing::warn!(path = %path.display(), %error, "snapshot not used, trying an older one"),
+            }
+        }
+        Ok(None)
+    }
+
+    fn read(&self, path: &Path) -> Result<Book, Error> {
+        let bytes = fs::read(path)?;
+        let bad = |what: &str| Error::new(ErrorKind::InvalidData, what.to_owned());
+        let (head, body) = bytes.split_at_checked(HEADER_BYTES).ok_or_else(|| bad("shorter than its header"))?;
+        let sum = twox_hash::XxHash3_64::oneshot(body).to_le_bytes();
+        if &head[..8] != MAGIC || head[8..] != sum {
+            return Err(bad("damaged"));
+        }
+        let (header, rest) = postcard::take_from_bytes::<Header>(body).map_err(|_| bad("header not readable"))?;
+        if (header.layout, header.fold) != (LAYOUT, FOLD_VERSION) {
+            return Err(bad("of another version"));
+        }
+        if header.log != self.log {
+            return Err(bad("of another log"));
+        }
+        let memory: Memory = postcard::from_bytes(rest).map_err(|_| bad("memory not readable"))?;
+        let mut book = Book { memory, ..Book::default() };
+        for (topic, partition, next, appended_max) in header.offsets {
+            let topic = Topic::of_street(&topic).map_err(|_| bad("unknown topic"))?;
+            book.next.insert(Partition::new(topic, partition), next);
+            book.appended_max.insert(Partition::new(topic, partition), appended_max);
+        }
+        Ok(book)
+    }
+
+    /// The offsets of the oldest snapshot kept: the log may be trimmed below them, never above.
+    pub fn oldest_offsets(&self) -> Result<Option<BTreeMap<Partition, u64>>, ProcessorError> {
+        let oldest = self.list()?.into_iter().next();
+        Ok(oldest.and_then(|(_, path)| self.read(&path).ok()).map(|book| book.next))
+    }
+
+    /// Number and path of every snapshot, oldest first.
+    fn list(&self) -> Result<Vec<(u64, PathBuf)>, ProcessorError> {
+        let entries = fs::read_dir(&self.folder).map_err(|source| failed(&self.folder, source))?;
+        let mut found = Vec::new();
+        for entry in entries {
+            let path = entry.map_err(|source| failed(&self.folder, source))?.path();
+            let number = path.file_stem().and_then(|stem| stem.to_str()).and_then(|stem| stem.parse().ok());
+            if let (Some(number), true) = (number, path.extension().is_some_and(|end| end == EXTENSION)) {
+                found.push((number, path));
+            }
+        }
+        found.sort();
+        Ok(found)
+    }
+
+    fn drop_old(&self) -> Result<(), ProcessorError> {
+        let mut kept = self.list()?;
+        let excess = kept.len().saturating_sub(SNAPSHOTS_KEPT);
+        for (_, path) in kept.drain(..excess) {
+            fs::remove_file(&path).map_err(|source| failed(&path, source))?;
+        }
+        Ok(())
+    }
+}
+
+/// Temporary file, sync, rename, sync of the folder: a reader sees all of it or nothing.
+fn write_durably(folder: &Path, path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    let staged = path.with_extension("staged");
+    let mut file = File::create(&staged)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(&staged, path)?;
+    File::open(folder)?.sync_all()
+}
+
+fn failed(path: &Path, source: Error) -> ProcessorError {
+    ProcessorError::Snapshot { path: path.display().to_string(), source }
+}

@@ -1,0 +1,88 @@
+//! What people and their systems tell: sites and calendars, the inventory, orders, claims, maintenance, replaced parts.
+
+use std::sync::Arc;
+
+use medfleet_domain::condition::{Clock, SourceKind};
+use medfleet_domain::fact::{Body, Fact, Run, Source};
+use medfleet_domain::id::{Epoch, Seq, Subject};
+use medfleet_domain::kind::DeviceKind;
+use medfleet_domain::time::{Span, Timestamp};
+
+use super::Seal;
+use super::delivery::{Dispatch, Draft, runs_of};
+use crate::plan::{Plan, PlannedDevice, PlannedSite};
+use crate::truth::Life;
+
+/// Name of the maintenance system whose records these are.
+const CMMS: &str = "cmms";
+const PEOPLE: &str = "people";
+
+/// Sites and calendars, each site one run of its own stream.
+pub fn site_runs(plan: &Plan, seal: Seal) -> Vec<Run> {
+    plan.sites.iter().flat_map(|site| runs_of(site_dispatch(plan, site, seal))).collect()
+}
+
+fn site_dispatch(plan: &Plan, site: &PlannedSite, seal: Seal) -> Dispatch {
+    let defined = std::iter::once(Body::SiteDefined(site.site.clone()));
+    let bodies = defined.chain(site.calendars.iter().cloned().map(Body::CalendarDefined));
+    let sealed = |body| (plan.start, seal(record(plan.start, plan.start, body)));
+    Dispatch {
+        subject: Subject::site(&site.id),
+        site: site.id.clone(),
+        kind: DeviceKind::Other,
+        agent: None,
+        epoch: Epoch::derived(&[&plan.seed.to_le_bytes(), b"fleet", site.id.as_str().as_bytes()]),
+        first_seq: Seq(1),
+        facts: bodies.map(sealed).collect(),
+    }
+}
+
+/// The writer of one device's records.
+pub struct DeviceClerk {
+    device: Arc<PlannedDevice>,
+    epoch: Epoch,
+    written: u64,
+}
+
+impl DeviceClerk {
+    pub fn new(plan: &Plan, device: &Arc<PlannedDevice>) -> Self {
+        let epoch = Epoch::derived(&[&plan.seed.to_le_bytes(), CMMS.as_bytes(), device.id.as_str().as_bytes()]);
+        Self { device: device.clone(), epoch, written: 0 }
+    }
+
+    pub fn tell(&mut self, day: Span, life: &Life, seal: Seal) -> Vec<Run> {
+        let mut drafts = Vec::new();
+        if self.written == 0 {
+            let body = Body::Registered(self.device.registration.clone());
+            drafts.push(Draft { said: day.from, fact: record(day.from, day.from, body) });
+        }
+        drafts.extend(life.said.iter().map(|saying| Draft {
+            said: saying.at,
+            fact: record(saying.of, saying.at, saying.body.clone()),
+        }));
+        if drafts.is_empty() {
+            return Vec::new();
+        }
+        let first_seq = Seq(self.written + 1);
+        self.written += drafts.len() as u64;
+        runs_of(Dispatch {
+            subject: Subject::device(&self.device.id),
+            site: self.device.site.clone(),
+            kind: self.device.kind.kind,
+            agent: None,
+            epoch: self.epoch,
+            first_seq,
+            facts: drafts.into_iter().map(|draft| (draft.said, seal(draft.fact))).collect(),
+        })
+    }
+}
+
+/// Claims are a person's own words; everything else stands in the maintenance system.
+fn record(at: Timestamp, known_at: Timestamp, body: Body) -> Fact {
+    let (kind, name) = match body {
+        Body::Asserted(_) => (SourceKind::Person, PEOPLE),
+        _ => (SourceKind::Record, CMMS),
+    };
+    let source = Source { kind, name: name.to_owned() };
+    Fact { at, known_at, known_assumed: false, clock: Clock::Synchronised, source, body }
+}
