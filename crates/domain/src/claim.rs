@@ -95,9 +95,10 @@ impl Claims {
         steps.sort_unstable();
         steps.dedup();
         let ends = steps.iter().skip(1).copied().map(Some).chain([None]);
-        let forced = steps.iter().zip(ends).filter_map(|(&from, until)| {
-            self.at(from).map(|(force, claim)| (from, until, force, claim))
-        });
+        let forced = steps
+            .iter()
+            .zip(ends)
+            .filter_map(|(&from, until)| self.at(from).map(|(force, claim)| (from, until, force, claim)));
         forced.collect()
     }
 

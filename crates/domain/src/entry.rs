@@ -1,8 +1,6 @@
 //! Rows of the ledger and the weighted entries that add or take them back.
 
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
-use std::collections::btree_map::Entry as Slot;
 
 use crate::condition::{Condition, Degradation, SourceKind};
 use crate::fact::{DeviceError, Sample};
@@ -61,8 +59,13 @@ pub enum Reason {
 }
 
 impl Reason {
-    pub const ALL: [Reason; 5] =
-        [Self::Reported, Self::Claimed, Self::Contradiction, Self::PartialInSilence, Self::MaintenanceOverrun];
+    pub const ALL: [Reason; 5] = [
+        Self::Reported,
+        Self::Claimed,
+        Self::Contradiction,
+        Self::PartialInSilence,
+        Self::MaintenanceOverrun,
+    ];
 
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -195,22 +198,13 @@ pub struct VerdictRow {
 /// The sum of what one record changes: rows after minus rows before.
 #[derive(Debug, Default)]
 pub struct Change {
-    weights: BTreeMap<Row, i64>,
+    /// Unsummed: most records change a handful of rows, each once.
+    entries: Vec<Entry>,
 }
 
 impl Change {
     pub fn add(&mut self, row: Row, weight: i64) {
-        match self.weights.entry(row) {
-            Slot::Vacant(slot) => {
-                slot.insert(weight);
-            }
-            Slot::Occupied(mut slot) => {
-                *slot.get_mut() += weight;
-                if *slot.get() == 0 {
-                    slot.remove();
-                }
-            }
-        }
+        self.entries.push(Entry { weight, row });
     }
 
     pub fn replace(&mut self, before: impl IntoIterator<Item = Row>, after: impl IntoIterator<Item = Row>) {
@@ -219,9 +213,15 @@ impl Change {
     }
 
     /// The entries in the order of their rows, what is taken back before what is added.
-    pub fn into_entries(self) -> Vec<Entry> {
-        let mut entries: Vec<_> = self.weights.into_iter().map(|(row, weight)| Entry { weight, row }).collect();
-        entries.sort_by_key(|entry| entry.weight > 0);
-        entries
+    pub fn into_entries(mut self) -> Vec<Entry> {
+        self.entries.sort_unstable_by(|a, b| a.row.cmp(&b.row));
+        self.entries.dedup_by(|next, kept| {
+            let same = next.row == kept.row;
+            kept.weight += if same { next.weight } else { 0 };
+            same
+        });
+        self.entries.retain(|entry| entry.weight != 0);
+        self.entries.sort_by_key(|entry| entry.weight > 0);
+        self.entries
     }
 }

@@ -74,18 +74,30 @@ pub struct Source {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Body {
     /// First fact of an epoch: which life came before, and its last durable seq.
-    Opened { previous: Option<SeqRange> },
+    Opened {
+        previous: Option<SeqRange>,
+    },
     /// A condition began: for live views; the ledger waits for the stretch.
-    Began { condition: Condition, degradation: Degradation },
+    Began {
+        condition: Condition,
+        degradation: Degradation,
+    },
     /// In this condition from `Fact::at` until `until`, as observed.
     Stretch(Stretch),
     Error(DeviceError),
     Usage(Sample),
     Heartbeat,
     /// The writer found its clock wrong: these seqs of this subject are suspect.
-    ClockStep { step_micros: i64, last_agreement: Option<Timestamp>, suspect: Option<SeqRange> },
+    ClockStep {
+        step_micros: i64,
+        last_agreement: Option<Timestamp>,
+        suspect: Option<SeqRange>,
+    },
     /// These facts were refused as poison and stand in quarantine.
-    Tombstone { target: SeqRange, reason: String },
+    Tombstone {
+        target: SeqRange,
+        reason: String,
+    },
     Registered(Registration),
     Bound(Binding),
     Unbound(Binding),

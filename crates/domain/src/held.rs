@@ -87,7 +87,8 @@ impl Held {
                 | Body::Returned
                 | Body::Retired(_)
                 | Body::SiteDefined(_)
-                | Body::CalendarDefined(_))
+                | Body::CalendarDefined(_)
+        )
     }
 
     pub fn observed(&self) -> Option<Observed<'_>> {

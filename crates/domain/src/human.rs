@@ -147,14 +147,18 @@ pub enum Claimed {
     Usable,
     Partial(Degradation),
     /// Maintenance was performed; what lies beyond the planned window is an overrun.
-    Maintenance { planned: Option<Span> },
+    Maintenance {
+        planned: Option<Span>,
+    },
     Down,
 }
 
 impl Asserted {
     pub fn check(&self, from: Timestamp) -> Result<(), Invalid> {
         match (self.claim, self.until) {
-            (Claimed::Usable, Some(_)) => Err(Invalid::Missing { what: "an open end", of: "claim of usable" }),
+            (Claimed::Usable, Some(_)) => {
+                Err(Invalid::Missing { what: "an open end", of: "claim of usable" })
+            }
             (Claimed::Partial(Degradation::None), _) => {
                 Err(Invalid::Missing { what: "a degradation class", of: "claim of partial" })
             }

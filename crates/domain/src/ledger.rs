@@ -11,6 +11,7 @@ mod refold;
 
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::amend::Amendments;
 use crate::claim::Claims;
@@ -37,8 +38,8 @@ pub struct Ledger {
     lives: Lives,
     amendments: Amendments,
     /// Facts that are few and shape rows of any day: claims, inventory, sites, calendars.
-    statements: Vec<Held>,
-    days: BTreeMap<Day, Vec<Held>>,
+    statements: Vec<Arc<Held>>,
+    days: BTreeMap<Day, Vec<Arc<Held>>>,
     /// Days that hold daily facts, in memory or in the archive.
     known_days: DaySet,
     series: BTreeMap<Series, counters::Ends>,
@@ -126,7 +127,7 @@ impl Ledger {
     }
 
     pub fn supply_day(&mut self, day: Day, facts: Vec<Held>) {
-        self.days.insert(day, facts);
+        self.days.insert(day, facts.into_iter().filter(Held::folds).map(Arc::new).collect());
     }
 
     pub fn supply_located(&mut self, range: SeqRange, days: Vec<Day>) {
@@ -183,12 +184,12 @@ impl Ledger {
         }
         let edge = self.edge();
         fresh.iter().all(|held| match &held.body {
-                Body::Asserted(_) | Body::Amended(_) | Body::ClockStep { suspect: Some(_), .. } => false,
-                _ if !held.counts() => true,
-                Body::Stretch(_) => held.at >= edge && self.can_grow(held.day()),
-                Body::Usage(_) => self.is_past_last_sample(held) && self.can_grow(held.day()),
-                Body::Error(_) => self.can_grow(held.day()),
-                _ => true,
+            Body::Asserted(_) | Body::Amended(_) | Body::ClockStep { suspect: Some(_), .. } => false,
+            _ if !held.counts() => true,
+            Body::Stretch(_) => held.at >= edge && self.can_grow(held.day()),
+            Body::Usage(_) => self.is_past_last_sample(held) && self.can_grow(held.day()),
+            Body::Error(_) => self.can_grow(held.day()),
+            _ => true,
         })
     }
 
@@ -221,11 +222,11 @@ impl Ledger {
                 Body::Amended(_) | Body::ClockStep { .. } => self.amendments.insert_from(&held),
                 Body::Requested(request) => {
                     let granted = self.judge(request, held.at, change);
-                    self.statements.extend(granted.map(|body| Held { body, ..held.clone() }));
+                    self.statements.extend(granted.map(|body| Arc::new(Held { body, ..held.clone() })));
                 }
                 body if held.is_stated() => {
                     self.stewardship.observe(body);
-                    self.statements.push(held);
+                    self.statements.push(Arc::new(held));
                 }
                 body => self.stewardship.observe(body),
             }

@@ -1,8 +1,6 @@
 //! Counters: a sample and its predecessor in the series become an increment; resets, wraps and unit changes are named.
 
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
-use std::collections::btree_map::Entry as Slot;
 
 use crate::entry::{Step, UsageRow};
 use crate::fact::Sample;
@@ -39,12 +37,13 @@ impl Reading {
         }
     }
 
-    /// Of two samples in one second the greater speaks; identity decides only between equals.
-    pub fn outranks(&self, other: &Reading) -> bool {
-        self.rank() > other.rank()
+    /// Lies in a later second, or speaks for the same one.
+    pub fn speaks_after(&self, other: &Reading) -> bool {
+        (self.at.second(), self.rank()) > (other.at.second(), other.rank())
     }
 
-    fn rank(&self) -> impl Ord + '_ {
+    /// Of two samples in one second the greater speaks; identity decides only between equals.
+    fn rank(&self) -> impl Ord + use<'_> {
         let Self { at, sample, source: _, site, kind, epoch, seq } = self;
         (sample.value_milli, at, sample, site, kind, epoch, seq)
     }
@@ -84,18 +83,39 @@ fn step(before: &Sample, now: &Sample) -> (i64, Step) {
 }
 
 /// The readings of a series in time order, one a second: the one that outranks the others.
-pub fn in_order(readings: impl IntoIterator<Item = Reading>) -> Vec<Reading> {
-    let mut seconds: BTreeMap<i64, Reading> = BTreeMap::new();
-    for reading in readings {
-        match seconds.entry(reading.at.second()) {
-            Slot::Vacant(slot) => {
-                slot.insert(reading);
-            }
-            Slot::Occupied(mut slot) if reading.outranks(slot.get()) => {
-                slot.insert(reading);
-            }
-            Slot::Occupied(_) => {}
+pub fn in_order(mut readings: Vec<Reading>) -> Vec<Reading> {
+    readings.sort_unstable_by(|a, b| {
+        let by_second = a.at.second().cmp(&b.at.second());
+        by_second.then_with(|| b.rank().cmp(&a.rank()))
+    });
+    readings.dedup_by_key(|reading| reading.at.second());
+    readings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn between_equal_samples_the_site_decides_whatever_their_epochs_are_called() {
+        let read = |site: &str, epoch: u64| Reading {
+            at: Timestamp::from_seconds(60),
+            sample: Sample {
+                counter: "exposures".into(),
+                component: String::new(),
+                unit: "scans".into(),
+                value_milli: 7,
+                modulus_milli: None,
+            },
+            source: "modbus".into(),
+            site: SiteId::new(site).expect("a good name"),
+            kind: DeviceKind::Ct,
+            epoch: Epoch(epoch),
+            seq: Seq(1),
+        };
+        for (north, south) in [(1, 2), (2, 1)] {
+            let spoke = in_order(vec![read("north", north), read("south", south)]);
+            assert_eq!(spoke.iter().map(|one| one.site.as_str()).collect::<Vec<_>>(), ["south"]);
         }
     }
-    seconds.into_values().collect()
 }

@@ -46,8 +46,9 @@ fn main() -> anyhow::Result<()> {
         None => tempfile::tempdir()?,
     };
     for shape in SHAPES {
-        let rounds: Vec<Round> =
-            (0..ROUNDS).map(|round| measure(&folder.path().join(round.to_string()), &shape)).collect::<Result<_, _>>()?;
+        let rounds: Vec<Round> = (0..ROUNDS)
+            .map(|round| measure(&folder.path().join(round.to_string()), &shape))
+            .collect::<Result<_, _>>()?;
         print(&shape, &rounds);
     }
     Ok(())

@@ -19,9 +19,13 @@ pub enum Error {
     },
     #[error("journal {folder} is already open; stop the process that holds it, or give this one a folder of its own")]
     Locked { folder: String },
-    #[error("{file} belongs to journal {found}, but {expected} was expected; point to the folder of journal {expected}")]
+    #[error(
+        "{file} belongs to journal {found}, but {expected} was expected; point to the folder of journal {expected}"
+    )]
     ForeignJournal { file: String, found: JournalId, expected: JournalId },
-    #[error("{file} has format version {found}, and this build reads version {FORMAT_VERSION}; use the build that wrote it")]
+    #[error(
+        "{file} has format version {found}, and this build reads version {FORMAT_VERSION}; use the build that wrote it"
+    )]
     UnsupportedVersion { file: String, found: u32 },
     #[error(
         "{file} is damaged at byte {position_bytes}: {reason}; nothing was changed: \
@@ -39,7 +43,9 @@ pub enum Error {
     BatchTooLarge { bytes: u64, max_bytes: u64 },
     #[error("limits that cannot work: {reason}")]
     InvalidLimits { reason: String },
-    #[error("record {asked_index} is no longer held, the first is {first_index}; read it from the archive, or begin there")]
+    #[error(
+        "record {asked_index} is no longer held, the first is {first_index}; read it from the archive, or begin there"
+    )]
     BelowFloor { asked_index: u64, first_index: u64 },
     #[error("the journal takes no records since a write or sync failed; see to the disk, then open the journal again")]
     Poisoned {

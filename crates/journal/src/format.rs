@@ -206,7 +206,10 @@ mod tests {
         let third_of_its_batch = RecordHeader { checksum: 0, payload_bytes: 0, ordinal: 2, index: 12 };
         assert!(third_of_its_batch.is_of_a_batch_after(9));
         assert!(!third_of_its_batch.is_of_a_batch_after(10), "10 opened the same batch");
-        assert!(!RecordHeader { ordinal: 13, ..third_of_its_batch }.is_of_a_batch_after(0), "nonsense vouches for nothing");
+        assert!(
+            !RecordHeader { ordinal: 13, ..third_of_its_batch }.is_of_a_batch_after(0),
+            "nonsense vouches for nothing"
+        );
     }
 
     #[test]

@@ -35,8 +35,7 @@ enum Header {
 impl Recovery<'_> {
     /// Finds the journal, or begins an empty one. Afterwards every record in the view is durable.
     pub fn run(&self) -> Result<View> {
-        let mut view =
-            View { segments: VecDeque::new(), next_index: 0, used_bytes: 0, stats: Stats::default() };
+        let mut view = View { segments: VecDeque::new(), next_index: 0, used_bytes: 0, stats: Stats::default() };
         let firsts = self.segment_firsts()?;
         let mut dubious_from_bytes = 0;
         for (at, &first_index) in firsts.iter().enumerate() {
@@ -73,9 +72,11 @@ impl Recovery<'_> {
 
     fn check_contiguous(&self, name: &str, first_index: u64, expected_index: Option<u64>) -> Result<()> {
         match expected_index {
-            Some(expected) if expected != first_index => {
-                Err(self.corrupt(name, 0, format!("the segment before it ends at {expected}: records are missing between")))
-            }
+            Some(expected) if expected != first_index => Err(self.corrupt(
+                name,
+                0,
+                format!("the segment before it ends at {expected}: records are missing between"),
+            )),
             _ => Ok(()),
         }
     }
@@ -86,7 +87,8 @@ impl Recovery<'_> {
         let present = len_bytes.min(HEADER_BYTES) as usize;
         file.read_at(&mut bytes[..present], 0).map_err(|source| self.io("read", name, source))?;
         // The missing end of a short header may be zeros in a whole one, so a short one is never decoded.
-        let decoded = if present < SEGMENT_HEADER_BYTES { Err(HeaderFault::Unreadable) } else { SegmentHeader::decode(&bytes) };
+        let decoded =
+            if present < SEGMENT_HEADER_BYTES { Err(HeaderFault::Unreadable) } else { SegmentHeader::decode(&bytes) };
         match decoded {
             Ok(header) if header.journal != self.journal => {
                 Err(Error::ForeignJournal { file: self.path(name), found: header.journal, expected: self.journal })
@@ -105,7 +107,11 @@ impl Recovery<'_> {
     /// A segment is only ever created behind a whole one, or as the very first; anything else has lost its history.
     fn forget_torn_creation(&self, name: &str, file: &dyn SegmentFile, view: &mut View) -> Result<()> {
         if view.segments.is_empty() && first_index_of(name) != Some(0) {
-            return Err(self.corrupt(name, 0, "its header is unreadable, and the records before it are gone".to_owned()));
+            return Err(self.corrupt(
+                name,
+                0,
+                "its header is unreadable, and the records before it are gone".to_owned(),
+            ));
         }
         view.stats.cut_bytes += file.len_bytes().map_err(|source| self.io("measure", name, source))?;
         self.storage.remove(name).map_err(|source| self.io("remove", name, source))?;
@@ -138,7 +144,15 @@ impl Recovery<'_> {
     }
 
     /// Whether a write that a crash cut short explains the bad record at the segment's end; if not, it is damage.
-    fn check_torn(&self, segment: &Segment, is_last: bool, bad_index: u64, len_bytes: u64, reason: String) -> Result<()> {
+    /// What nothing can tell from a torn write is damage to the last batch alone, or to everything from some record on.
+    fn check_torn(
+        &self,
+        segment: &Segment,
+        is_last: bool,
+        bad_index: u64,
+        len_bytes: u64,
+        reason: String,
+    ) -> Result<()> {
         let Segment { name, file, end_bytes, .. } = segment;
         if !is_last {
             return Err(self.corrupt(name, *end_bytes, format!("{reason}, and a later segment follows")));
@@ -149,7 +163,9 @@ impl Recovery<'_> {
         let later = find_later_batch(&**file, self.seal, bad_index, *end_bytes, len_bytes)
             .map_err(|source| self.io("read", name, source))?;
         match later {
-            Some(at) => Err(self.corrupt(name, *end_bytes, format!("{reason}, and a later batch has a record at byte {at}"))),
+            Some(at) => {
+                Err(self.corrupt(name, *end_bytes, format!("{reason}, and a later batch has a record at byte {at}")))
+            }
             None => Ok(()),
         }
     }

@@ -33,7 +33,13 @@ pub(crate) struct Record<'a> {
 
 impl<'a> Cursor<'a> {
     /// Begins at the record `next_index`, which must lie at `position_bytes`.
-    pub fn new(file: &'a dyn SegmentFile, seal: &'a Seal, next_index: u64, position_bytes: u64, end_bytes: u64) -> Self {
+    pub fn new(
+        file: &'a dyn SegmentFile,
+        seal: &'a Seal,
+        next_index: u64,
+        position_bytes: u64,
+        end_bytes: u64,
+    ) -> Self {
         Self { file, seal, position_bytes, end_bytes, next_index, window: Vec::new(), window_at_bytes: position_bytes }
     }
 

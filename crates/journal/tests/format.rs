@@ -131,3 +131,25 @@ fn damage_found_while_reading_names_its_place() {
     let Err(Error::Corrupt { position_bytes, .. }) = journal.read(1, usize::MAX) else { panic!("rot was read") };
     assert_eq!(position_bytes, second_at as u64);
 }
+
+/// A record is whole only in its own place, however good its checksum.
+#[test]
+fn a_misplaced_record_is_never_taken() -> Result<()> {
+    let whole = unhex(GOLDEN_V1);
+    let first_batch_at = SEGMENT_HEADER_BYTES;
+    let last_batch_at = whole.len() - RECORD_HEADER_BYTES - b"pump 7 off".len();
+
+    let disk = golden_disk();
+    let repeated = [&whole[..], &whole[first_batch_at..last_batch_at]].concat();
+    disk.overwrite(FIRST_SEGMENT, &repeated);
+    let journal = open(&disk)?;
+    assert_eq!(journal.next_index(), 3);
+    assert_eq!(journal.stats().cut_bytes, (last_batch_at - first_batch_at) as u64);
+
+    let disk = golden_disk();
+    let skipped = [&whole[..first_batch_at], &whole[last_batch_at..]].concat();
+    disk.overwrite(FIRST_SEGMENT, &skipped);
+    let refused = open(&disk).err();
+    assert!(matches!(refused, Some(Error::Corrupt { .. })), "{refused:?}");
+    Ok(())
+}

@@ -36,7 +36,9 @@ fn a_full_journal_refuses_loudly_drops_nothing_and_takes_records_again_once_some
     assert!(first_index > 0);
     assert!(journal.used_bytes() < used);
     assert_eq!(journal.append_batch(&[[3; 600]])?, held..held + 1);
-    assert!(matches!(journal.read(0, 1), Err(Error::BelowFloor { asked_index: 0, first_index: floor }) if floor == first_index));
+    assert!(
+        matches!(journal.read(0, 1), Err(Error::BelowFloor { asked_index: 0, first_index: floor }) if floor == first_index)
+    );
     drop(journal);
 
     let journal = open(&disk)?;

@@ -15,6 +15,7 @@ fn op() -> impl Strategy<Value = Op> {
         2 => (0..=1_000u64, 1..6_000usize).prop_map(|(permille, max_bytes)| Op::Read { permille, max_bytes }),
         3 => (0..=1_000u64).prop_map(|permille| Op::Truncate { permille }),
         1 => Just(Op::Reopen),
+        1 => Just(Op::ReopenWithFailingSync),
         1 => Just(Op::Kill),
         1 => Just(Op::CutPower),
     ]
@@ -30,7 +31,7 @@ fn check_with_every_crash(history: &History) -> Result<(), String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn every_acknowledged_record_survives_every_crash(ops in prop::collection::vec(op(), 1..14), seed in any::<u64>()) {

@@ -92,7 +92,8 @@ impl Table {
             .with_partition_columns(self.def.partition_columns.iter().copied())
             .with_save_mode(SaveMode::ErrorIfExists)
             .with_configuration(self.properties())
-            .with_commit_properties(quiet_commit())
+            // With retries, the loser of two creators would define the table again in version 1.
+            .with_commit_properties(quiet_commit().with_max_retries(0))
             .await;
         match created {
             Ok(_) => Ok(()),

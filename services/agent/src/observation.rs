@@ -57,10 +57,8 @@ pub enum Refusal {
     OutOfOrder { subject: Subject, at: Timestamp, open_from: Timestamp },
     #[error("a `{body}` fact of {subject} is made by the agent itself: send conditions, errors and samples")]
     NotForSources { subject: Subject, body: &'static str },
-    #[error("the observation of {subject} is not valid")]
-    Invalid { subject: Subject, #[source] source: medfleet_domain::Invalid },
-    #[error("the observation of {subject} takes {bytes} bytes, the limit is {max_bytes}: shorten its texts")]
-    TooLarge { subject: Subject, bytes: usize, max_bytes: usize },
+    #[error("the observation of {subject} is no fact that a reader would take")]
+    Unfit { subject: Subject, #[source] source: medfleet_wire::Refusal },
     #[error("the agent already follows {max_subjects} subjects: give {subject} to another agent")]
     TooManySubjects { subject: Subject, max_subjects: usize },
     #[error("the journal is full ({used_bytes} of {capacity_bytes} bytes): nothing was dropped, restore the link or raise journal.capacity_bytes")]

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use medfleet_domain::condition::Clock;
 use medfleet_domain::fact::{Body, Fact};
 use medfleet_domain::id::{AgentId, Epoch, SeqRange, Subject};
 use medfleet_domain::kind::DeviceKind;
@@ -15,8 +16,6 @@ use crate::writer::{Mark, Writer, Written};
 
 /// How often the agent says that it lives.
 pub const HEARTBEAT_MICROS: i64 = 30 * MICROS_PER_SECOND;
-/// The texts of one fact together, so that the fact itself stays below the limit of every reader.
-pub const MAX_FACT_TEXT_BYTES: usize = medfleet_wire::limits::FACT_MAX_BYTES - 4 * 1024;
 
 /// One life of one agent.
 pub struct Recorder {
@@ -169,29 +168,12 @@ impl Recorder {
     }
 }
 
-/// What every reader of the fact would otherwise have to check again.
+/// What every reader of the fact would otherwise refuse, when it is too late.
 fn check_event(observation: &Observation, now: Timestamp) -> Result<(), Refusal> {
     let Seen::Event(body) = &observation.seen else { return Ok(()) };
-    let subject = || observation.subject.clone();
-    let bytes = text_bytes(body);
-    if bytes > MAX_FACT_TEXT_BYTES {
-        return Err(Refusal::TooLarge { subject: subject(), bytes, max_bytes: MAX_FACT_TEXT_BYTES });
-    }
     let at = observation.stated.map_or(now, |stated| stated.at);
-    let clock = medfleet_domain::condition::Clock::Holdover;
-    let source = observation.source.clone();
-    let fact = Fact { at, known_at: at, known_assumed: false, clock, source, body: body.clone() };
-    fact.check().map_err(|source| Refusal::Invalid { subject: subject(), source })
-}
-
-/// An upper bound of what a body weighs beyond its numbers.
-fn text_bytes(body: &Body) -> usize {
-    match body {
-        Body::Error(error) => {
-            error.code.len() + error.family.len() + error.component.len() + error.cause_domain.len() + error.text.len()
-        }
-        Body::Usage(sample) => sample.counter.len() + sample.component.len() + sample.unit.len(),
-        Body::Stretch(_) | Body::Began { .. } => 0,
-        other => serde_json::to_vec(other).map_or(usize::MAX, |text| text.len()),
-    }
+    let (source, body) = (observation.source.clone(), body.clone());
+    let fact = Fact { at, known_at: at, known_assumed: false, clock: Clock::Holdover, source, body };
+    let unfit = |source| Refusal::Unfit { subject: observation.subject.clone(), source };
+    medfleet_wire::accept(fact).map(|_| ()).map_err(unfit)
 }

@@ -37,6 +37,8 @@ pub struct Agent {
     intake: Option<Intake>,
     epoch: Epoch,
     metrics: OwnMetrics,
+    durable: watch::Receiver<u64>,
+    freed: watch::Receiver<u64>,
     tasks: JoinSet<Result<(), AgentError>>,
 }
 
@@ -65,6 +67,7 @@ impl Agent {
         let topic = BatchTopic::new(site.clone(), agent.clone());
         let (link, poller) = link::prepare(&config.mqtt, &topic, state_sender, receipt_sender, metrics.clone())?;
 
+        let progress = (durable.clone(), freed.clone());
         let desk = Desk { site: site.clone(), clocks, commands, durable: durable_sender, freed, metrics: metrics.clone() };
         let keeper = Keeper::begin(&agent, config.journal.clone(), journal, recovered, desk).await?;
         let epoch = keeper.epoch();
@@ -88,7 +91,8 @@ impl Agent {
         let intake = Intake::new(command_sender);
         let tasks = spawn(keeper, delivery, poller, sources, &intake, &shutdown);
         tokio::spawn(show_link(link_state, surroundings.health, shutdown));
-        Ok(Self { intake: Some(intake), epoch, metrics, tasks })
+        let (durable, freed) = progress;
+        Ok(Self { intake: Some(intake), epoch, metrics, durable, freed, tasks })
     }
 
     /// The way in for sources that live outside.
@@ -102,6 +106,12 @@ impl Agent {
 
     pub fn metrics(&self) -> &OwnMetrics {
         &self.metrics
+    }
+
+    /// Waits until everything accepted so far has its receipt. Returns early when the agent ends.
+    pub async fn drained(&self) {
+        let accepted = *self.durable.borrow();
+        let _ = self.freed.clone().wait_for(|freed| *freed >= accepted).await;
     }
 
     /// Waits for the end: after the request to end and when every intake is dropped, or at the first error of a task.

@@ -92,6 +92,7 @@ pub struct Window {
     end: u64,
     /// Facts from here on are live.
     live_from: u64,
+    /// When the oldest live fact came that was never sent.
     live_since: Option<Steady>,
     /// To be sent.
     waiting: Ranges,
@@ -167,7 +168,7 @@ impl Window {
         }
         let resends = self.batches.values().filter_map(|batch| batch.due);
         let held = self.held.iter().map(|(due, _)| *due);
-        let live = self.live_since.filter(|_| self.has_slot(0)).map(|since| since.plus_micros(self.limits.max_age_micros));
+        let live = self.waiting.first_from(self.live_from).filter(|_| self.has_slot(0)).map(|_| self.live_due());
         resends.chain(held).chain(live).min()
     }
 
@@ -203,6 +204,8 @@ impl Window {
             Some(_) => {
                 if let Some(batch) = self.batches.remove(&number) {
                     self.waiting.insert(batch.indices);
+                    // Not at once again: the link has just said that it takes no more.
+                    self.live_since = Some(now);
                 }
             }
             None => {}
@@ -261,14 +264,9 @@ impl Window {
     }
 
     fn claim_live(&mut self, now: Steady) -> Option<Claim> {
-        let since = self.live_since?;
-        let Some(live) = self.waiting.first_from(self.live_from) else {
-            self.live_since = None;
-            return None;
-        };
+        let live = self.waiting.first_from(self.live_from)?;
         let is_full = live.end - live.start >= self.limits.max_facts;
-        let is_old = now >= since.plus_micros(self.limits.max_age_micros);
-        if !self.has_slot(0) || !(is_full || is_old) {
+        if !self.has_slot(0) || !(is_full || now >= self.live_due()) {
             return None;
         }
         let end = live.end.min(live.start + self.limits.max_facts);
@@ -285,6 +283,11 @@ impl Window {
         }
         let start = backlog.start.max(backlog.end.saturating_sub(self.limits.max_facts));
         Some(self.claim(start..backlog.end))
+    }
+
+    /// When live facts go even if they fill no batch. What came back for another try has waited enough.
+    fn live_due(&self) -> Steady {
+        self.live_since.map_or(Steady(0), |since| since.plus_micros(self.limits.max_age_micros))
     }
 
     fn has_slot(&self, kept: usize) -> bool {

@@ -1,1 +1,33 @@
-//! placeholder
+//! What people and programs ask: pages, a REST API and live state over one pinned cut of the tables.
+//!
+//! A request meets its rooms in this order: `door` (TLS, connections) → `auth` and `guard` (who may ask) → `rest` or
+//! `pages` → `cuts` (which state of the tables) → `query` (`.sql` over it) → `measure` and `timeline` (pure arithmetic).
+//! Requests that change something become facts and leave through [`HumanDoor`]: nothing here writes a table.
+
+mod assets;
+mod auth;
+pub mod config;
+mod cuts;
+mod door;
+mod error;
+mod guard;
+mod human;
+mod live;
+pub mod measure;
+mod meters;
+mod openapi;
+mod pages;
+mod period;
+mod problem;
+pub mod query;
+mod rest;
+mod service;
+pub mod timeline;
+
+pub use auth::Token;
+pub use config::{ApiConfig, TlsFiles};
+pub use error::ApiError;
+pub use human::{Accepted, HumanDoor, Refused};
+pub use openapi::document as openapi_document;
+pub use period::Period;
+pub use service::{Service, serve};

@@ -8,9 +8,11 @@ use bytes::Bytes;
 use medfleet_domain::fact::{Body, Run};
 use medfleet_domain::id::{SiteId, SubjectKind};
 use medfleet_domain::time::Timestamp;
-use medfleet_log::{EventLog, NewRecord, Partition, Position, Topic};
-use medfleet_runtime::Shutdown;
+use medfleet_log::{EventLog, NewRecord, Outcome, Partition, Position, Topic};
+use medfleet_runtime::{Backoff, Shutdown};
 use medfleet_wire::{Quarantined, Receipt, Record};
+use rand::SeedableRng;
+use rand::rngs::SmallRng;
 
 use crate::error::IngestError;
 use crate::judge::{self, Judgement};
@@ -19,6 +21,10 @@ use crate::meters::Meters;
 /// Longest pause between looks at the fleet topic.
 const FLEET_POLL_WAIT: Duration = Duration::from_millis(500);
 const FLEET_POLL_BYTES: usize = 1024 * 1024;
+/// How long an unconfirmed append is tried again before its message is let go without an answer.
+const APPEND_PATIENCE: Duration = Duration::from_secs(20);
+const RETRY_FIRST: Duration = Duration::from_millis(50);
+const RETRY_MAX: Duration = Duration::from_secs(2);
 
 /// Judges, appends and answers. Clones share it.
 #[derive(Clone)]
@@ -96,14 +102,36 @@ impl Admitter {
         &self.log
     }
 
-    async fn append(&self, records: Vec<NewRecord>) -> Result<Vec<Position>, IngestError> {
+    /// Returns once all records are durable. What the log did not confirm is tried again for a while: a record that was durable after
+    /// all is then in the log twice, and dedup by identity removes the twin.
+    async fn append(&self, mut records: Vec<NewRecord>) -> Result<Vec<Position>, IngestError> {
         if records.is_empty() {
             return Ok(Vec::new());
         }
-        self.log.append(records).await.map_err(|source| {
-            self.meters.append_failures.inc();
-            IngestError::Append(source)
-        })
+        let started = Instant::now();
+        let mut places: Vec<usize> = (0..records.len()).collect();
+        let mut positions = vec![None; records.len()];
+        let mut pauses = Backoff::new(RETRY_FIRST, RETRY_MAX, SmallRng::from_os_rng());
+        loop {
+            let error = match self.log.append(records.clone()).await {
+                Ok(appended) => {
+                    places.iter().zip(appended).for_each(|(place, position)| positions[*place] = Some(position));
+                    return Ok(positions.into_iter().flatten().collect());
+                }
+                Err(error) => error,
+            };
+            if !error.is_retryable() || started.elapsed() > APPEND_PATIENCE {
+                self.meters.append_failures.inc();
+                return Err(IngestError::Append(error));
+            }
+            self.meters.append_retries.inc();
+            let confirmed = |outcome: &Outcome| if let Outcome::Appended(position) = outcome { Some(*position) } else { None };
+            places.iter().zip(&error.outcomes).for_each(|(place, outcome)| positions[*place] = confirmed(outcome));
+            let mut open = error.outcomes.iter().map(|outcome| confirmed(outcome).is_none()).collect::<Vec<_>>().into_iter();
+            records.retain(|_| open.next().unwrap_or(true));
+            places.retain(|place| positions[*place].is_none());
+            tokio::time::sleep(pauses.next().unwrap_or(RETRY_MAX)).await;
+        }
     }
 
     /// Reads the fleet topic to its present end, so that known sites are known before the first batch.

@@ -20,7 +20,7 @@ use mqtt5::broker::{
 };
 use mqtt5::packet::connect::ConnectPacket;
 use mqtt5::packet::publish::PublishPacket;
-use mqtt5::protocol::types::ReasonCode;
+use mqtt5::protocol::v5::reason_codes::ReasonCode;
 use tokio::sync::Semaphore;
 
 use crate::admitter::Admitter;
@@ -40,6 +40,8 @@ const TURN_WAIT_MAX: Duration = Duration::from_secs(20);
 const PACKET_MAX_BYTES: usize = medfleet_wire::limits::BATCH_MAX_BYTES + 16 * 1024;
 /// What the will of an agent is published on: a hint for people, never a fact.
 const WILL_SUFFIX: &str = "/will";
+/// Where a publish goes that must not be acknowledged. No filter that the rights allow matches it.
+const REFUSED_TOPIC: &str = "medfleet/refused";
 
 /// Where the door stands and who may pass.
 #[derive(Debug, Clone)]
@@ -118,11 +120,14 @@ impl EmbeddedDoor {
             .with_storage(StorageConfig::new().with_persistence(false))
             .with_event_handler(Arc::new(handler));
         let failed = |source| IngestError::Door { address: self.listen.to_string(), source: Box::new(source) };
+        crate::crypto::name_provider();
         let broker = MqttBroker::with_config(config).await.map_err(failed)?;
         let broker = broker.with_auth_provider(Arc::new(Doorkeeper { passwords: self.passwords.clone(), meters }));
         // Set once, here; the handler cannot be called before the broker runs.
         let _ = router.set(broker.router());
-        let address = broker.tls_local_addr().unwrap_or(self.listen);
+        // A port that is taken only disables TLS in this broker, with a warning; for us it is the end.
+        let taken = || failed(mqtt5::MqttError::Configuration("the port could not be bound".into()));
+        let address = broker.tls_local_addr().ok_or_else(taken)?;
         Ok(OpenDoor { broker, address })
     }
 }
@@ -153,25 +158,42 @@ struct Handler {
 }
 
 impl Handler {
-    /// Append, then receipt; the caller's PUBACK comes last. Without a receipt the agent sends again.
-    async fn take(&self, event: &ClientPublishEvent) {
+    /// Append, then receipt; the caller's PUBACK comes last. False says that nothing may be acknowledged.
+    async fn take(&self, event: &ClientPublishEvent) -> bool {
+        // Anything else that the rights allow is a hint and goes nowhere.
+        let Ok(topic) = BatchTopic::parse(&event.topic) else { return true };
         let Ok(Ok(_turn)) = tokio::time::timeout(TURN_WAIT_MAX, self.turns.acquire()).await else {
             self.meters.busy_refusals.inc();
-            return;
+            return false;
         };
-        let Ok(topic) = BatchTopic::parse(&event.topic) else { return };
         match self.admitter.batch(&event.topic, &event.payload, now()).await {
             Ok(Some(receipt)) => {
-                let payload = Bytes::from(medfleet_wire::encode_receipt(&receipt));
-                let packet = PublishPacket::new(topic.receipt().to_string(), payload, QoS::AtLeastOnce);
-                match self.router.get() {
-                    Some(router) => router.route_message(&packet, None).await,
-                    None => self.meters.receipts_unsent.inc(),
-                }
+                self.send(&topic, medfleet_wire::encode_receipt(&receipt)).await;
+                true
             }
-            Ok(None) => {}
-            Err(error) => tracing::error!(agent = %topic.agent(), %error, "batch not taken"),
+            Ok(None) => true,
+            Err(error) => {
+                tracing::error!(agent = %topic.agent(), %error, "batch not taken");
+                false
+            }
         }
+    }
+
+    async fn send(&self, topic: &BatchTopic, receipt: Vec<u8>) {
+        let packet = PublishPacket::new(topic.receipt().to_string(), Bytes::from(receipt), QoS::AtLeastOnce);
+        match self.router.get() {
+            Some(router) => router.route_message(&packet, None).await,
+            None => self.meters.receipts_unsent.inc(),
+        }
+    }
+
+    /// Ends the connection instead of acknowledging: an unanswered publish would hold one of the agent's places in flight for ever.
+    async fn turn_away(&self, client_id: &str) -> PublishAction {
+        if let Some(router) = self.router.get() {
+            router.disconnect_client(client_id).await;
+        }
+        // The broker knows no refusal of a publish; one of QoS 0 to a topic that nobody may hear is the same without PUBACK.
+        PublishAction::Transform(PublishPacket::new(REFUSED_TOPIC, Bytes::new(), QoS::AtMostOnce))
     }
 }
 
@@ -181,8 +203,10 @@ impl BrokerEventHandler for Handler {
         event: ClientPublishEvent,
     ) -> Pin<Box<dyn Future<Output = PublishAction> + Send + 'a>> {
         Box::pin(async move {
-            self.take(&event).await;
-            PublishAction::Handled
+            match self.take(&event).await {
+                true => PublishAction::Handled,
+                false => self.turn_away(&event.client_id).await,
+            }
         })
     }
 }
@@ -205,7 +229,8 @@ impl AuthProvider for Doorkeeper {
     ) -> Pin<Box<dyn Future<Output = mqtt5::Result<AuthResult>> + Send + 'a>> {
         let name = connect.username.as_deref().unwrap_or_default();
         let password = connect.password.as_deref().unwrap_or_default();
-        if self.passwords.admits(name, password) {
+        // A session belongs to a client id: under another agent's one, it could end that agent's session and hear its receipts.
+        if connect.client_id == name && self.passwords.admits(name, password) {
             return answer(Ok(AuthResult::success_with_user(name)));
         }
         self.meters.refused_clients.inc();

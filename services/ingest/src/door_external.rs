@@ -1,11 +1,12 @@
 //! The external MQTT door: a subscriber at Mosquitto or EMQX that acknowledges by hand, after the append.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use medfleet_runtime::Shutdown;
+use medfleet_runtime::{Backoff, Shutdown};
 use medfleet_wire::{BatchTopic, SHARD_COUNT, Shard};
+use rand::SeedableRng;
+use rand::rngs::SmallRng;
 use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::{ConnectProperties, Filter, Packet, Publish};
 use rumqttc::v5::{AsyncClient, Event, EventLoop, MqttOptions};
@@ -23,7 +24,12 @@ const RECEIVE_MAXIMUM_MESSAGES: u16 = 128;
 /// Batches judged and appended at once.
 const WORKERS: usize = 16;
 const PACKET_MAX_BYTES: u32 = medfleet_wire::limits::BATCH_MAX_BYTES as u32 + 16 * 1024;
-const RECONNECT_PAUSE: Duration = Duration::from_secs(1);
+/// Arrivals that wait for a worker: those of a connection that has just ended, and those of the next.
+const ARRIVAL_QUEUE_MESSAGES: usize = 2 * RECEIVE_MAXIMUM_MESSAGES as usize;
+/// Receipts and acknowledgements that wait for the network.
+const REQUEST_QUEUE_REQUESTS: usize = 4 * RECEIVE_MAXIMUM_MESSAGES as usize;
+const RECONNECT_FIRST: Duration = Duration::from_millis(200);
+const RECONNECT_MAX: Duration = Duration::from_secs(10);
 /// The broker keeps our session so long: a short absence loses no place in the queue.
 const SESSION_EXPIRY_SECONDS: u32 = 3_600;
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
@@ -46,29 +52,63 @@ struct Arrived {
     publish: Publish,
 }
 
+/// The client, and which connection it is on.
+struct Connection {
+    client: AsyncClient,
+    generation: RwLock<u64>,
+}
+
+impl Connection {
+    fn generation(&self) -> u64 {
+        *self.generation.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A new connection, or the end of one: acknowledgements of the last are void.
+    fn begin(&self) {
+        *self.generation.write().unwrap_or_else(PoisonError::into_inner) += 1;
+    }
+
+    /// Acknowledges only on the connection the publish came on. The lock keeps that connection from ending in between.
+    fn acknowledge(&self, arrived: &Arrived) {
+        let generation = self.generation.read().unwrap_or_else(PoisonError::into_inner);
+        if *generation == arrived.generation && self.client.try_ack(&arrived.publish).is_err() {
+            self.start_over();
+        }
+    }
+
+    /// An unacknowledged publish holds one of our places at the broker until the connection ends; then the broker sends it again.
+    fn start_over(&self) {
+        if self.client.try_disconnect().is_err() {
+            tracing::warn!("queue to the broker is full, the connection will end by itself");
+        }
+    }
+}
+
 impl ExternalDoor {
     pub async fn run(self, admitter: Admitter, meters: Meters, shutdown: Shutdown) -> Result<(), IngestError> {
         let (first, last) = (self.first_shard, self.last_shard);
         if first > last || last >= SHARD_COUNT {
             return Err(IngestError::Shards { first, last });
         }
-        let (client, events) = AsyncClient::new(self.options(), usize::from(RECEIVE_MAXIMUM_MESSAGES) * 4);
-        let (queue, arrivals) = mpsc::channel(usize::from(RECEIVE_MAXIMUM_MESSAGES));
-        let generation = Arc::new(AtomicU64::new(0));
+        crate::crypto::name_provider();
+        let (client, events) = AsyncClient::new(self.options(), REQUEST_QUEUE_REQUESTS);
+        let (queue, arrivals) = mpsc::channel(ARRIVAL_QUEUE_MESSAGES);
+        let connection = Arc::new(Connection { client, generation: RwLock::new(0) });
         let arrivals = Arc::new(Mutex::new(arrivals));
         let mut workers = JoinSet::new();
         for _ in 0..WORKERS {
             let (admitter, meters) = (admitter.clone(), meters.clone());
-            let (client, arrivals, generation) = (client.clone(), Arc::clone(&arrivals), Arc::clone(&generation));
-            workers.spawn(async move { work(&admitter, &meters, &client, &arrivals, &generation).await });
+            let (connection, arrivals) = (Arc::clone(&connection), Arc::clone(&arrivals));
+            workers.spawn(async move { work(&admitter, &meters, &connection, &arrivals).await });
         }
-        let filters: Vec<Filter> = Shard::all()
-            .filter(|shard| (first..=last).contains(&shard.number()))
-            .map(|shard| Filter::new(shard.batch_filter(), QoS::AtLeastOnce))
-            .collect();
-        poll(events, &client, filters, &queue, &generation, &meters, &shutdown).await;
+        Poller { events, filters: self.filters(), connection, queue, meters }.run(&shutdown).await;
         workers.abort_all();
         Ok(())
+    }
+
+    fn filters(&self) -> Vec<Filter> {
+        let owned = |shard: &Shard| (self.first_shard..=self.last_shard).contains(&shard.number());
+        Shard::all().filter(owned).map(|shard| Filter::new(shard.batch_filter(), QoS::AtLeastOnce)).collect()
     }
 
     fn options(&self) -> MqttOptions {
@@ -94,74 +134,89 @@ impl ExternalDoor {
 }
 
 /// Drives the connection and never waits for anything but the network.
-async fn poll(
-    mut events: EventLoop,
-    client: &AsyncClient,
+struct Poller {
+    events: EventLoop,
     filters: Vec<Filter>,
-    queue: &mpsc::Sender<Arrived>,
-    generation: &AtomicU64,
-    meters: &Meters,
-    shutdown: &Shutdown,
-) {
-    loop {
-        match shutdown.unless_requested(events.poll()).await {
-            None => return,
-            Some(Ok(Event::Incoming(Packet::ConnAck(_)))) => {
-                generation.fetch_add(1, Ordering::SeqCst);
-                // Subscribing again is harmless where the session was kept, and needed where it was not.
-                if client.try_subscribe_many(filters.clone()).is_err() {
-                    tracing::warn!("subscription could not be queued, reconnecting");
-                    let _ = client.try_disconnect();
+    connection: Arc<Connection>,
+    queue: mpsc::Sender<Arrived>,
+    meters: Meters,
+}
+
+impl Poller {
+    async fn run(mut self, shutdown: &Shutdown) {
+        let mut pauses = Backoff::new(RECONNECT_FIRST, RECONNECT_MAX, SmallRng::from_os_rng());
+        while let Some(polled) = shutdown.unless_requested(self.events.poll()).await {
+            match polled {
+                Ok(event) => {
+                    if self.take(event) {
+                        pauses.reset();
+                    }
                 }
-            }
-            Some(Ok(Event::Incoming(Packet::Publish(publish)))) => {
-                let arrived = Arrived { generation: generation.load(Ordering::SeqCst), publish };
-                if queue.try_send(arrived).is_err() {
-                    // Left without acknowledgement: the agent's own timer sends it again.
-                    meters.busy_refusals.inc();
-                }
-            }
-            Some(Ok(_)) => {}
-            Some(Err(error)) => {
-                tracing::warn!(%error, "broker cannot be reached");
-                if shutdown.unless_requested(tokio::time::sleep(RECONNECT_PAUSE)).await.is_none() {
-                    return;
+                Err(error) => {
+                    tracing::warn!(%error, "broker cannot be reached");
+                    self.meters.broker_reconnects.inc();
+                    self.connection.begin();
+                    // Drops acknowledgements that were queued just before: on the next connection they would answer other messages.
+                    self.events.clean();
+                    let pause = pauses.next().unwrap_or(RECONNECT_MAX);
+                    if shutdown.unless_requested(tokio::time::sleep(pause)).await.is_none() {
+                        return;
+                    }
                 }
             }
         }
     }
+
+    /// Says whether a connection has just begun.
+    fn take(&self, event: Event) -> bool {
+        match event {
+            Event::Incoming(Packet::ConnAck(_)) => {
+                self.connection.begin();
+                // Subscribing again is harmless where the session was kept, and needed where it was not.
+                if self.connection.client.try_subscribe_many(self.filters.clone()).is_err() {
+                    tracing::warn!("subscription could not be queued, reconnecting");
+                    self.connection.start_over();
+                }
+                true
+            }
+            Event::Incoming(Packet::Publish(publish)) => {
+                let arrived = Arrived { generation: self.connection.generation(), publish };
+                if self.queue.try_send(arrived).is_err() {
+                    self.meters.busy_refusals.inc();
+                    self.connection.start_over();
+                }
+                false
+            }
+            _ => false,
+        }
+    }
 }
 
-async fn work(
-    admitter: &Admitter,
-    meters: &Meters,
-    client: &AsyncClient,
-    arrivals: &Mutex<mpsc::Receiver<Arrived>>,
-    generation: &AtomicU64,
-) {
+async fn work(admitter: &Admitter, meters: &Meters, connection: &Connection, arrivals: &Mutex<mpsc::Receiver<Arrived>>) {
     loop {
         let next = arrivals.lock().await.recv().await;
-        let Some(Arrived { generation: arrived_on, publish }) = next else { return };
-        if !take(admitter, meters, client, &publish).await {
+        let Some(arrived) = next else { return };
+        if arrived.generation != connection.generation() {
+            meters.stale_arrivals.inc();
             continue;
         }
-        if generation.load(Ordering::SeqCst) == arrived_on && client.try_ack(&publish).is_err() {
-            meters.receipts_unsent.inc();
+        match take(admitter, meters, connection, &arrived.publish).await {
+            true => connection.acknowledge(&arrived),
+            false => connection.start_over(),
         }
     }
 }
 
-/// Append, then receipt. False leaves the publish unacknowledged.
-async fn take(admitter: &Admitter, meters: &Meters, client: &AsyncClient, publish: &Publish) -> bool {
+/// Append, then receipt. False says that nothing may be acknowledged.
+async fn take(admitter: &Admitter, meters: &Meters, connection: &Connection, publish: &Publish) -> bool {
     let topic = String::from_utf8_lossy(&publish.topic);
     match admitter.batch(&topic, &publish.payload, now()).await {
         Ok(Some(receipt)) => {
             let Ok(parsed) = BatchTopic::parse(&topic) else { return true };
             let payload = medfleet_wire::encode_receipt(&receipt);
-            if client.try_publish(parsed.receipt().to_string(), QoS::AtLeastOnce, false, payload).is_err() {
-                meters.receipts_unsent.inc();
-                return false;
-            }
+            // A worker may wait for room; the poller never does. A receipt that gets lost costs a repeated batch.
+            let sent = connection.client.publish(parsed.receipt().to_string(), QoS::AtLeastOnce, false, payload).await;
+            meters.receipts_unsent.inc_by(u64::from(sent.is_err()));
             true
         }
         Ok(None) => true,

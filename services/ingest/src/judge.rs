@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use medfleet_domain::fact::Run;
+use medfleet_domain::fact::{Fact, Run};
 use medfleet_domain::id::{Seq, SeqRange, SiteId, Subject};
 use medfleet_domain::time::{Day, MICROS_PER_SECOND, Timestamp};
 use medfleet_wire::{
@@ -56,7 +56,7 @@ pub fn batch(topic: &str, payload: &[u8], sites: &BTreeSet<SiteId>, now: Timesta
 /// Judges one run that came by another door. Its writer waits for the answer, so nothing is quarantined.
 pub fn run(run: Run, sites: &BTreeSet<SiteId>, now: Timestamp) -> Result<Record, Refusal> {
     for sealed in &run.facts {
-        medfleet_wire::accept(&sealed.fact)?;
+        medfleet_wire::decode_fact(&sealed.bytes)?;
     }
     if !sites.contains(&run.site) && !defines_site(&run) {
         return Err(Refusal::UnknownSite { site: run.site.to_string() });
@@ -156,6 +156,9 @@ fn record(run: Run, now: Timestamp) -> Record {
     let latest = now.plus_micros(AHEAD_MAX_SECONDS * MICROS_PER_SECOND);
     let plausible = EARLIEST_PLAUSIBLE.start()..=latest;
     let numbered = (run.first_seq.0..).map(Seq).zip(&run.facts);
-    let implausible = numbered.filter(|(_, sealed)| !plausible.contains(&sealed.fact.at)).map(|(seq, _)| seq);
+    // A stretch that ends in the future would carry the ledger's edge there.
+    let end = |fact: &Fact| fact.span().map_or(fact.at, |span| span.until);
+    let believed = |fact: &Fact| plausible.contains(&fact.at) && plausible.contains(&end(fact));
+    let implausible = numbered.filter(|(_, sealed)| !believed(&sealed.fact)).map(|(seq, _)| seq);
     Record { implausible: implausible.collect(), run, received_at: now }
 }

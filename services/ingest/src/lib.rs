@@ -6,6 +6,7 @@
 
 mod admitter;
 mod clock;
+mod crypto;
 pub mod door_embedded;
 pub mod door_external;
 mod error;

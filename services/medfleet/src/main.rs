@@ -1,2 +1,35 @@
-//! placeholder
-fn main() {}
+//! The server binary: `up` runs every role in one process, the other commands run one role or one job each.
+
+mod backing;
+mod cli;
+mod demo;
+mod house;
+mod inspect;
+mod live_demo;
+mod people;
+mod roles;
+mod secrets;
+mod up;
+
+use clap::Parser as _;
+use medfleet_runtime::logging;
+
+use crate::cli::{Cli, Command};
+
+#[tokio::main(worker_threads = 4)]
+async fn main() -> anyhow::Result<()> {
+    let Cli { command, place } = Cli::parse();
+    logging::start("info,datafusion=warn,deltalake_core=warn,mqtt5=warn,rumqttc=warn")?;
+    match command {
+        Command::Up(options) => up::run(&place, &options).await,
+        Command::Ingest(options) => roles::ingest(&place, &options).await,
+        Command::Processor(options) => roles::processor(&place, &options).await,
+        Command::Api(options) => roles::api(&place, &options).await,
+        Command::Topics(options) => inspect::topics(&place, &options).await,
+        Command::Quarantine(options) => inspect::quarantine(&place, options).await,
+        Command::Site(options) => inspect::site(&place, &options).await,
+        Command::AgentPassword { agent } => inspect::agent_password(&place, &agent),
+        Command::Hash => inspect::hash(&place).await,
+        Command::Rebuild(options) => inspect::rebuild(&place, &options).await,
+    }
+}

@@ -14,8 +14,6 @@ pub enum ProcessorError {
     Runtime(#[from] medfleet_runtime::RuntimeError),
     #[error("an archived name is no longer acceptable")]
     Invalid(#[from] medfleet_domain::Invalid),
-    #[error("table `{table}` has read {what} of log {found}, but this is log {wanted}: give the data directory its own log back")]
-    ForeignLog { table: &'static str, what: String, found: String, wanted: String },
     #[error("the tables have read `{partition}` up to {reached}, but the log ends at {end}: the log lost its tail, restore it")]
     LogTooShort { partition: String, reached: u64, end: u64 },
     #[error("record {place} cannot be read: quarantine it or run the version that wrote it")]
@@ -32,6 +30,8 @@ pub enum ProcessorError {
     Fenced { table: &'static str },
     #[error("table `{table}` is not known: use one of {known}")]
     UnknownTable { table: String, known: String },
+    #[error("partition `{partition}` of the log begins at {floor}: what lies below stands only in the facts table; rebuild from a log that has it")]
+    Trimmed { partition: String, floor: u64 },
     #[error("rebuilt `{table}` differs: {rebuilt} instead of {current}; the current table stays in place")]
     HashDiffers { table: String, current: String, rebuilt: String },
 }

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use futures::future::try_join_all;
-use medfleet_lake::rows::{FactRow, IntervalRow};
+use medfleet_lake::rows::{FactRow, SiteRow};
 use medfleet_lake::schema::{self, TableDef};
 use medfleet_lake::{
     Cut, Lake, Origin, Outcome, ROLLUP_DAY_SQL, ROLLUP_QUARTER_SQL, Reader, RecordBatch, Restored, Row,
-    TableVersion, TableWriter, Txn, UtcMicros, restore, run_over_batch,
+    TableVersion, TableWriter, Text, Txn, UtcMicros, restore, run_over_batch,
 };
 use medfleet_log::Partition;
 use uuid::Uuid;
@@ -42,9 +42,14 @@ struct Shelf {
 pub struct Shelves {
     log: String,
     shelves: BTreeMap<&'static str, Shelf>,
-    cuts: TableWriter,
-    cut: i64,
+    /// Absent where a single table is built anew: nobody reads it yet.
+    cuts: Option<Cuts>,
     reader: Reader,
+}
+
+struct Cuts {
+    writer: TableWriter,
+    last: i64,
 }
 
 /// What one flush did.
@@ -76,9 +81,15 @@ impl Shelves {
         }
         let app = cuts_app(&origin.log);
         let table = lake.current_or_create(definition("cuts")?, origin).await?;
-        let Restored { writer: cuts, txns } = restore(&table, origin, [&app]).await?;
-        let cut = txns.get(&app).copied().unwrap_or(0);
-        Ok(Self { log: origin.log.clone(), shelves, cuts, cut, reader })
+        let Restored { writer, txns } = restore(&table, origin, [&app]).await?;
+        let cuts = Cuts { writer, last: txns.get(&app).copied().unwrap_or(0) };
+        Ok(Self { log: origin.log.clone(), shelves, cuts: Some(cuts), reader })
+    }
+
+    /// One table alone, still empty, to be built anew.
+    pub fn single(name: &'static str, writer: TableWriter, log: &str, reader: Reader) -> Self {
+        let shelves = BTreeMap::from([(name, Shelf { writer, reached: BTreeMap::new() })]);
+        Self { log: log.to_owned(), shelves, cuts: None, reader }
     }
 
     /// The lowest offset of a partition that some table still lacks.
@@ -100,9 +111,8 @@ impl Shelves {
     /// Commits everything pending. With `all` even tables without rows learn the offsets, as before a snapshot.
     pub async fn flush(&mut self, book: &Book, all: bool, now: UtcMicros) -> Result<Flushed, ProcessorError> {
         let mut batches = self.batches(&book.pending)?;
-        let intervals = Rollups::input(&book.pending);
         for (name, sql) in [("rollup_quarter", ROLLUP_QUARTER_SQL), ("rollup_day", ROLLUP_DAY_SQL)] {
-            let rows = self.rollup(name, sql, &intervals, book).await?;
+            let rows = self.rollup(name, sql, book).await?;
             batches.insert(name, rows);
         }
         let txns: Vec<Txn> = book
@@ -154,12 +164,14 @@ impl Shelves {
         &self,
         name: &'static str,
         sql: &str,
-        intervals: &[IntervalRow],
         book: &Book,
     ) -> Result<Vec<RecordBatch>, ProcessorError> {
-        let lacking = self.unread(name, intervals)?;
+        if !self.shelves.contains_key(name) {
+            return Ok(Vec::new());
+        }
+        let lacking = self.unread(name, &book.pending.intervals)?;
         let Some(batch) = lacking.into_iter().find(|batch| batch.num_rows() > 0) else { return Ok(Vec::new()) };
-        let zones: Vec<_> = book.memory.zones.iter().map(|(site, zone)| Rollups::zone(site, zone)).collect();
+        let zones: Vec<_> = book.memory.zones.iter().map(|(site, zone)| zoned(site, zone)).collect();
         let sites = Row::to_batch(&zones)?;
         let session = self.reader.empty_session();
         let inputs = [("intervals", batch), ("sites", sites)];
@@ -167,17 +179,18 @@ impl Shelves {
     }
 
     async fn make_cut(&mut self, book: &Book, now: UtcMicros) -> Result<(), ProcessorError> {
+        let Some(cuts) = &mut self.cuts else { return Ok(()) };
         let named = |home: &Partition| home.to_string();
         let cut = Cut {
-            number: self.cut + 1,
+            number: cuts.last + 1,
             made_at: now,
             offsets: book.next.iter().map(|(home, next)| (named(home), next.cast_signed())).collect(),
             tables: self.shelves.iter().map(|(name, shelf)| ((*name).to_owned(), shelf.writer.version())).collect(),
             appended_max: book.appended_max.iter().map(|(home, at)| (named(home), UtcMicros(*at))).collect(),
         };
         let txn = Txn::new(cuts_app(&self.log), cut.number);
-        match self.cuts.flush(&[cut.to_batch()?], &[txn], Uuid::new_v4()).await? {
-            Outcome::Committed(_) => self.cut = cut.number,
+        match cuts.writer.flush(&[cut.to_batch()?], &[txn], Uuid::new_v4()).await? {
+            Outcome::Committed(_) => cuts.last = cut.number,
             Outcome::Fenced(_) => return Err(ProcessorError::Fenced { table: "cuts" }),
         }
         Ok(())
@@ -214,18 +227,10 @@ async fn commit(
     }
 }
 
-/// What the rollups are computed from.
-struct Rollups;
-
-impl Rollups {
-    fn input(pending: &Pending) -> Vec<IntervalRow> {
-        pending.intervals.clone()
-    }
-
-    fn zone(site: &str, zone: &str) -> medfleet_lake::rows::SiteRow {
-        let text = |text: &str| medfleet_lake::Text::from(text.to_owned());
-        medfleet_lake::rows::SiteRow { site: text(site), time_zone: text(zone), ..Default::default() }
-    }
+/// As much of a site as the rollups ask for.
+fn zoned(site: &str, zone: &str) -> SiteRow {
+    let text = |text: &str| Text::from(text.to_owned());
+    SiteRow { site: text(site), time_zone: text(zone), ..SiteRow::default() }
 }
 
 /// A row that names the record that made it appear.
@@ -249,7 +254,7 @@ impl Caused for FactRow {
 pub fn definition(name: &str) -> Result<&'static TableDef, ProcessorError> {
     schema::table(name).ok_or_else(|| ProcessorError::UnknownTable {
         table: name.to_owned(),
-        known: schema::tables().map(|def| def.name).collect::<Vec<_>>().join(", "),
+        known: schema::tables().iter().map(|def| def.name).collect::<Vec<_>>().join(", "),
     })
 }
 

@@ -6,6 +6,7 @@ pub mod config;
 mod error;
 mod flush;
 pub mod meters;
+pub mod rebuild;
 mod rows;
 mod snapshot;
 pub mod upkeep;

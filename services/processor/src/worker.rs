@@ -1,6 +1,5 @@
 //! The worker's loop: poll the log, admit records, flush rows with offsets. It owns no truth: after any doubt it restores.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -226,9 +225,6 @@ impl Worker {
         Ok(())
     }
 }
-
-/// The offsets a rebuild or an upkeep may rely on, by partition.
-pub type Offsets = BTreeMap<Partition, u64>;
 
 pub fn now_micros() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);

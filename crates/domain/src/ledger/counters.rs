@@ -14,7 +14,7 @@ use crate::usage::{Reading, Series, in_order};
 pub struct Ends {
     /// No reading lies in an earlier second; there may be none in this one any more.
     first_second: i64,
-    last: Option<Reading>,
+    last: Option<Box<Reading>>,
 }
 
 /// Seconds of each series whose rows, and whose successors' rows, may change.
@@ -38,7 +38,7 @@ impl Ledger {
         }
         let mut rows = Vec::new();
         for (series, readings) in by_series {
-            let mut before = self.series.get(&series).and_then(|ends| ends.last.clone());
+            let mut before = self.series.get(&series).and_then(|ends| ends.last.as_deref().cloned());
             for reading in in_order(readings) {
                 rows.extend(before.map(|before| reading.after(&before)));
                 before = Some(reading);
@@ -54,12 +54,8 @@ impl Ledger {
         let stands = self.amendments.leaves(held);
         let ends = self.series.entry(series).or_insert(Ends { first_second: second, last: None });
         ends.first_second = ends.first_second.min(second);
-        let newer = |last: &Reading| match last.at.second() {
-            last_second if last_second == second => reading.outranks(last),
-            last_second => last_second < second,
-        };
-        if stands && ends.last.as_ref().is_none_or(newer) {
-            ends.last = Some(reading);
+        if stands && ends.last.as_ref().is_none_or(|last| reading.speaks_after(last)) {
+            ends.last = Some(Box::new(reading));
         }
     }
 
@@ -86,7 +82,7 @@ impl Ledger {
             let first_second = self.series.get(series).map_or(*first, |ends| ends.first_second.min(*first));
             self.series.insert(series.clone(), Ends { first_second, last: None });
             let last = self.predecessor(series, i64::MAX)?;
-            self.series.insert(series.clone(), Ends { first_second, last });
+            self.series.insert(series.clone(), Ends { first_second, last: last.map(Box::new) });
         }
         Ok(())
     }
@@ -99,7 +95,7 @@ impl Ledger {
 
     fn predecessor(&self, series: &Series, second: i64) -> Result<Option<Reading>, Need> {
         let Some(ends) = self.series.get(series) else { return Ok(None) };
-        if let Some(last) = ends.last.as_ref().filter(|last| last.at.second() < second) {
+        if let Some(last) = ends.last.as_deref().filter(|last| last.at.second() < second) {
             return Ok(Some(last.clone()));
         }
         let latest = Timestamp::from_seconds(second.min(i64::MAX / MICROS_PER_SECOND)).day();
@@ -133,6 +129,6 @@ impl Ledger {
     fn readings(&self, series: &Series, day: Day) -> Vec<Reading> {
         let counting = self.counting(day);
         let readings = counting.iter().filter_map(|held| held.reading());
-        in_order(readings.filter(|reading| reading.series() == *series))
+        in_order(readings.filter(|reading| reading.series() == *series).collect())
     }
 }

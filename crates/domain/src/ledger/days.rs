@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::{Ledger, Need};
 use crate::claim::Claims;
@@ -31,21 +32,21 @@ impl Ledger {
         self.hear_sample(&held);
         self.hear_stretch(&held);
         self.known_days.insert(held.day());
-        self.days.entry(held.day()).or_default().push(held);
+        self.days.entry(held.day()).or_default().push(Arc::new(held));
     }
 
     /// The daily facts of a loaded day that count: amended ones gone, corrections in their place.
     pub(super) fn counting(&self, day: Day) -> Vec<Cow<'_, Held>> {
         let own = self.days.get(&day).into_iter().flatten().filter(|held| self.amendments.leaves(held));
         let corrected = self.amendments.corrected().filter(|held| held.folds() && held.day() == day);
-        own.map(Cow::Borrowed).chain(corrected.map(Cow::Owned)).collect()
+        own.map(|held| Cow::Borrowed(&**held)).chain(corrected.map(Cow::Owned)).collect()
     }
 
     /// Statements that count, whatever their day.
     pub(super) fn stated(&self) -> impl Iterator<Item = Cow<'_, Held>> {
         let own = self.statements.iter().filter(|held| held.counts() && self.amendments.leaves(held));
         let corrected = self.amendments.corrected().filter(Held::is_stated);
-        own.map(Cow::Borrowed).chain(corrected.map(Cow::Owned))
+        own.map(|held| Cow::Borrowed(&**held)).chain(corrected.map(Cow::Owned))
     }
 
     /// Lets amendments know the targets that are here by now.
@@ -53,7 +54,7 @@ impl Ledger {
         let Self { amendments, lives, days, statements, .. } = self;
         let at_hand = |identity| {
             let mut facts = days.values().flatten().chain(statements.iter());
-            facts.find(|held| held.counts() && held.identity() == identity)
+            facts.find(|held| held.counts() && held.identity() == identity).map(|held| &**held)
         };
         amendments.trace(|epoch, seq| lives.has_seen(epoch, seq), at_hand);
     }
@@ -70,7 +71,8 @@ impl Ledger {
 
     /// Days up to `day` that may hold facts that count, latest first.
     pub(super) fn days_back_from(&self, day: Day) -> impl Iterator<Item = Day> + '_ {
-        let mut corrected: Vec<Day> = self.amendments.corrected_days().filter(|other| *other <= day).collect();
+        let mut corrected: Vec<Day> =
+            self.amendments.corrected_days().filter(|other| *other <= day).collect();
         corrected.sort_unstable();
         corrected.dedup();
         let mut known = self.known_days.back_from(day).peekable();
@@ -84,7 +86,8 @@ impl Ledger {
 
     /// Days from `day` on that may hold facts that count, earliest first.
     pub(super) fn days_onward_from(&self, day: Day) -> impl Iterator<Item = Day> + '_ {
-        let mut corrected: Vec<Day> = self.amendments.corrected_days().filter(|other| *other >= day).collect();
+        let mut corrected: Vec<Day> =
+            self.amendments.corrected_days().filter(|other| *other >= day).collect();
         corrected.sort_unstable_by(|a, b| b.cmp(a));
         corrected.dedup();
         let mut known = self.known_days.onward_from(day).peekable();

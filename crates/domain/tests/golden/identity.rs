@@ -1,10 +1,12 @@
 //! Golden cases about identity: what is said twice counts once, and one name for two facts loses neither.
 
-use medfleet_domain::fact::{Body, Run};
-use medfleet_domain::id::{Epoch, Seq};
+use medfleet_domain::dedup::EPOCHS_KEPT;
+use medfleet_domain::fact::{Amendment, Body, Run};
+use medfleet_domain::id::{Epoch, Seq, SeqRange};
+use medfleet_domain::time::Day;
 
 use crate::archive::Book;
-use crate::given::{Device, P, S, UD, Writer, at, run, sample, seal, stretch};
+use crate::given::{Device, P, S, TODAY, UD, Writer, at, run, sample, seal, stretch};
 
 fn morning() -> Device {
     let mut device = Device::new();
@@ -48,10 +50,8 @@ fn golden_09_an_identity_with_other_bytes_is_kept_flagged_and_folded() {
     let mut device = morning();
     let mut other = device.records[0].clone();
     other.facts[0].fact.at = at("07:00");
-    other.facts[0] = seal(medfleet_domain::fact::Fact {
-        body: stretch(P, at("08:00")),
-        ..other.facts[0].fact.clone()
-    });
+    other.facts[0] =
+        seal(medfleet_domain::fact::Fact { body: stretch(P, at("08:00")), ..other.facts[0].fact.clone() });
     device.admit(other.clone());
     assert_eq!(device.verdicts()[2], 1);
     assert_eq!(device.view().seconds("07:00", "09:00").productive, 3_600, "folded like any fact");
@@ -63,10 +63,12 @@ fn golden_09_an_identity_with_other_bytes_is_kept_flagged_and_folded() {
 
 #[test]
 fn golden_09_equal_conflicts_under_two_epochs_are_two_facts() {
-    let reads = |value| Body::Usage(match sample(value, None) {
-        Body::Usage(one) => one,
-        _ => unreachable!("a sample is a usage body"),
-    });
+    let reads = |value| {
+        Body::Usage(match sample(value, None) {
+            Body::Usage(one) => one,
+            _ => unreachable!("a sample is a usage body"),
+        })
+    };
     let error = |code: &str| {
         let mut fact = morning().records[0].facts[0].fact.clone();
         fact.body = reads(code.len() as i64);
@@ -80,4 +82,33 @@ fn golden_09_equal_conflicts_under_two_epochs_are_two_facts() {
     }
     assert_eq!(book.verdicts, [2, 0, 2], "neither conflict passes for a repeat of the other");
     assert_eq!(book.ledger.missing_facts(), 8, "a conflict's seq stands for no gap of its own");
+}
+
+#[test]
+fn golden_09_a_life_long_forgotten_is_looked_up_before_it_is_judged() {
+    let days = 2 * EPOCHS_KEPT as i32;
+    let heard = |day: i32| {
+        let mut fact = morning().records[0].facts[0].fact.clone();
+        fact.at = Day(TODAY.0 + day).start();
+        fact.body = stretch(S, fact.at.plus_seconds(3_600));
+        run(Epoch(1_000 + day as u64), Seq(1), vec![seal(fact)])
+    };
+    let mut book = Book::default();
+    for day in 0..days {
+        book.admit(&heard(day));
+        book.commit();
+    }
+    book.admit(&heard(0));
+    assert_eq!(book.verdicts, [days as u64, 1, 0]);
+    let amendment = Amendment {
+        target: SeqRange::one(Epoch(1_001), Seq(1)),
+        replacement: None,
+        author: "lee".into(),
+        reason: "wrong asset".into(),
+    };
+    let mut void = morning().records[0].facts[0].fact.clone();
+    void.body = Body::Amended(Box::new(amendment));
+    let entries = book.admit(&run(Epoch(7), Seq(1), vec![seal(void)]));
+    let [taken_back] = &entries[..] else { panic!("one row: {entries:#?}") };
+    assert_eq!(taken_back.weight, -1);
 }

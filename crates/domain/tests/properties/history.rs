@@ -112,7 +112,9 @@ fn run_of(told: &Told) -> Run {
 
 /// A history told in some order, with repeats, in some records.
 pub fn histories() -> impl Strategy<Value = Story> {
-    any_history().prop_flat_map(|history| tellings(&history).prop_map(move |(order, joins)| history.told(&order, &joins)))
+    any_history().prop_flat_map(|history| {
+        tellings(&history).prop_map(move |(order, joins)| history.told(&order, &joins))
+    })
 }
 
 /// One history told in two ways.
@@ -129,14 +131,16 @@ fn tellings(history: &History) -> impl Strategy<Value = (Vec<usize>, Vec<bool>)>
     let as_written: Vec<usize> = (0..count).collect();
     let order = prop_oneof![Just(as_written.clone()), Just(as_written).prop_shuffle()];
     let repeats = prop::collection::vec((any::<Index>(), any::<Index>()), 0..4);
-    (order, repeats, prop::collection::vec(any::<bool>(), count + 4)).prop_map(|(mut order, repeats, joins)| {
-        for (what, after) in repeats {
-            let again = order[what.index(order.len())];
-            let place = after.index(order.len()) + 1;
-            order.insert(place, again);
-        }
-        (order, joins)
-    })
+    (order, repeats, prop::collection::vec(any::<bool>(), count + 4)).prop_map(
+        |(mut order, repeats, joins)| {
+            for (what, after) in repeats {
+                let again = order[what.index(order.len())];
+                let place = after.index(order.len()) + 1;
+                order.insert(place, again);
+            }
+            (order, joins)
+        },
+    )
 }
 
 pub fn any_history() -> impl Strategy<Value = History> {
@@ -196,7 +200,12 @@ fn fact_frame() -> impl Strategy<Value = Frame> {
         (SourceKind::Device, "modbus"),
         (SourceKind::Device, "serial"),
     ];
-    (0..DAYS * TICKS_PER_DAY - 1, -8..24i64, select(sources))
+    (moment(), -8..24i64, select(sources))
+}
+
+/// Any tick, and more often one around the first midnight, where much then happens at once.
+fn moment() -> impl Strategy<Value = i64> {
+    prop_oneof![2 => 0..DAYS * TICKS_PER_DAY - 1, 1 => TICKS_PER_DAY - 2..TICKS_PER_DAY + 2]
 }
 
 fn in_frame(body: Body, (at, delay, (kind, name)): Frame, clock: Clock) -> Fact {
@@ -244,7 +253,7 @@ fn on_its_day(mut body: Body, at: i64) -> Body {
 }
 
 fn draft() -> impl Strategy<Value = Draft> {
-    let replacement = || prop::option::weighted(0.5, (0..DAYS * TICKS_PER_DAY - 1, said()));
+    let replacement = || prop::option::weighted(0.5, (moment(), said()));
     let amends = (any::<Index>(), 0..3u64, replacement(), select(vec!["kim", "lee"])).prop_map(
         |(target, more, replacement, author)| Draft::Amends {
             target,
@@ -319,13 +328,14 @@ fn error() -> impl Strategy<Value = Body> {
 
 fn usage() -> impl Strategy<Value = Body> {
     let unit = prop_oneof![5 => Just("scans"), 1 => Just("kWs")];
-    (0..100i64, unit, prop::bool::weighted(0.3), select(vec!["tube", ""])).prop_map(|(value, unit, wraps, component)| {
-        Body::Usage(Sample {
-            counter: "exposures".into(),
-            component: component.into(),
-            unit: unit.into(),
-            value_milli: value,
-            modulus_milli: wraps.then_some(100),
+    ((0..8i64).prop_map(|step| step * 13), unit, prop::bool::weighted(0.3), select(vec!["tube", ""]))
+        .prop_map(|(value, unit, wraps, component)| {
+            Body::Usage(Sample {
+                counter: "exposures".into(),
+                component: component.into(),
+                unit: unit.into(),
+                value_milli: value,
+                modulus_milli: wraps.then_some(100),
+            })
         })
-    })
 }

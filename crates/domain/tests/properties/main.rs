@@ -16,7 +16,7 @@ use medfleet_domain::id::{Epoch, Seq};
 use medfleet_domain::time::{MICROS_PER_HOUR, MICROS_PER_SECOND, Timestamp};
 
 /// Cases of each property in the committed tests; `PROPTEST_CASES` asks for more.
-const CASES: u32 = 96;
+const CASES: u32 = 400;
 
 type Sums = BTreeMap<Row, i64>;
 
@@ -64,7 +64,11 @@ fn no_second_twice(sums: &Sums) -> Result<(), TestCaseError> {
         prop_assert!(pair[0].span.until <= pair[1].span.from, "overlap: {pair:#?}");
     }
     for row in rows {
-        prop_assert_eq!(row.span.from.day(), Timestamp(row.span.until.0 - 1).day(), "a row lies within one day");
+        prop_assert_eq!(
+            row.span.from.day(),
+            Timestamp(row.span.until.0 - 1).day(),
+            "a row lies within one day"
+        );
         let mut at = row.span.from;
         while at < row.span.until {
             let until = at.next_hour().min(row.span.until);

@@ -97,11 +97,14 @@ fn counting(known: &[Known]) -> Vec<Known> {
     let amendments: Vec<Amends<'_>> = known.iter().filter_map(amends).collect();
     let names = |one: &Amends<'_>, id: (Epoch, Seq)| one.target.contains(id.0, id.1);
     let voided = |one: &Amends<'_>| {
-        amendments.iter().any(|void| void.replacement.is_none() && void.by.id != one.by.id && names(void, one.by.id))
+        amendments
+            .iter()
+            .any(|void| void.replacement.is_none() && void.by.id != one.by.id && names(void, one.by.id))
     };
     let mut counting = Vec::new();
     for one in known {
-        let naming = amendments.iter().filter(|amends| !one.conflict && names(amends, one.id) && !voided(amends));
+        let naming =
+            amendments.iter().filter(|amends| !one.conflict && names(amends, one.id) && !voided(amends));
         let last = naming.max_by_key(|amends| {
             let origin = (&amends.by.site, amends.by.fact.source.kind, &amends.by.fact.source.name);
             (amends.by.fact.known_at, amends.replacement, amends.author, amends.reason, origin)
@@ -111,7 +114,8 @@ fn counting(known: &[Known]) -> Vec<Known> {
             None => counting.push(one.clone()),
             Some(Amends { replacement: None, .. }) => {}
             Some(Amends { by, replacement: Some(new), .. }) => {
-                let keeps = matches!(one.fact.body, Body::Asserted(_) | Body::Moved(_)) || one.fact.body.is_daily();
+                let keeps = matches!(one.fact.body, Body::Asserted(_) | Body::Moved(_) | Body::Returned)
+                    || one.fact.body.is_daily();
                 let told_by = if keeps && one.fact.clock != Clock::Suspect { one } else { by };
                 let mut corrected = Known { id: one.id, ..told_by.clone() };
                 corrected.fact.known_at = by.fact.known_at;
@@ -169,28 +173,35 @@ fn last_open(claims: &[Claim], at: Timestamp) -> Option<&Claim> {
 }
 
 fn worst(claims: &[Claim], at: Timestamp) -> Option<((u8, Degradation), &Claim)> {
-    let bounded = claims.iter().filter(|claim| claim.from <= at && claim.until.is_some_and(|until| at < until));
+    let bounded =
+        claims.iter().filter(|claim| claim.from <= at && claim.until.is_some_and(|until| at < until));
     let in_force = bounded.chain(last_open(claims, at));
     in_force.filter_map(|claim| severity(claim, at).map(|severity| (severity, claim))).max()
 }
 
 fn intervals(counting: &[Known]) -> Vec<IntervalRow> {
     let claims = claims(counting);
-    let stretches: Vec<(Span, &Known)> = counting.iter().filter_map(|one| Some((one.fact.span()?, one))).collect();
+    let stretches: Vec<(Span, &Known)> =
+        counting.iter().filter_map(|one| Some((one.fact.span()?, one))).collect();
     let said = claims.iter().flat_map(|claim| {
         let edges = [Some(claim.from), claim.until].into_iter().flatten();
         edges.filter(|edge| *edge <= claim.said_at)
     });
-    let Some(edge) = stretches.iter().map(|(span, _)| span.until).chain(said).max() else { return Vec::new() };
+    let Some(edge) = stretches.iter().map(|(span, _)| span.until).chain(said).max() else {
+        return Vec::new();
+    };
     let cuts = cuts(&stretches, &claims, edge);
     let mut rows: Vec<IntervalRow> = Vec::new();
     for ticks in 0..(DAYS + 4) * TICKS_PER_DAY {
         let span = Span { from: tick(ticks), until: tick(ticks + 1) };
-        let covering: Vec<_> = stretches.iter().filter(|(over, _)| over.contains(span.from)).map(|(_, one)| *one).collect();
+        let covering: Vec<_> =
+            stretches.iter().filter(|(over, _)| over.contains(span.from)).map(|(_, one)| *one).collect();
         let claim = if span.from < edge { worst(&claims, span.from) } else { None };
         let Some(row) = judged(span, &covering, claim) else { continue };
         match rows.last_mut() {
-            Some(last) if last.span.until == span.from && !cuts.contains(&span.from) => last.span.until = span.until,
+            Some(last) if last.span.until == span.from && !cuts.contains(&span.from) => {
+                last.span.until = span.until
+            }
             _ => rows.push(row),
         }
     }
@@ -198,7 +209,8 @@ fn intervals(counting: &[Known]) -> Vec<IntervalRow> {
 }
 
 fn cuts(stretches: &[(Span, &Known)], claims: &[Claim], edge: Timestamp) -> BTreeSet<Timestamp> {
-    let mut cuts: BTreeSet<Timestamp> = stretches.iter().flat_map(|(span, _)| [span.from, span.until]).collect();
+    let mut cuts: BTreeSet<Timestamp> =
+        stretches.iter().flat_map(|(span, _)| [span.from, span.until]).collect();
     cuts.extend((0..DAYS + 4).map(|day| tick(day * TICKS_PER_DAY)));
     cuts.insert(edge);
     for claim in claims {
@@ -218,7 +230,11 @@ fn cuts(stretches: &[(Span, &Known)], claims: &[Claim], edge: Timestamp) -> BTre
     cuts
 }
 
-fn judged(span: Span, covering: &[&Known], claim: Option<((u8, Degradation), &Claim)>) -> Option<IntervalRow> {
+fn judged(
+    span: Span,
+    covering: &[&Known],
+    claim: Option<((u8, Degradation), &Claim)>,
+) -> Option<IntervalRow> {
     let heard = heard(span, covering);
     let Some(((severity, class), claim)) = claim else { return heard };
     let asserted = |condition, reason, conflict, degradation| IntervalRow {
@@ -244,7 +260,9 @@ fn judged(span: Span, covering: &[&Known], claim: Option<((u8, Degradation), &Cl
         (3, _) => asserted(Condition::UnscheduledDown, Reason::MaintenanceOverrun, used, none),
         (2, _) => asserted(Condition::ScheduledDown, Reason::Claimed, used, none),
         (_, None) => asserted(Condition::Unknown, Reason::PartialInSilence, false, class),
-        (_, Some(row)) if matches!(row.condition, Condition::ScheduledDown | Condition::UnscheduledDown) => row,
+        (_, Some(row)) if matches!(row.condition, Condition::ScheduledDown | Condition::UnscheduledDown) => {
+            row
+        }
         (_, Some(row)) => IntervalRow {
             degradation: row.degradation.max(class),
             asserted: true,
@@ -300,7 +318,8 @@ fn increments(counting: &[Known]) -> Vec<UsageRow> {
         let readings: Vec<_> = seconds
             .into_values()
             .filter_map(|said| {
-                said.into_iter().max_by_key(|(one, sample)| (sample.value_milli, one.fact.at, *sample, one.site.clone()))
+                said.into_iter()
+                    .max_by_key(|(one, sample)| (sample.value_milli, one.fact.at, *sample, one.site.clone()))
             })
             .collect();
         for pair in readings.windows(2) {
@@ -327,7 +346,9 @@ fn gained(before: &Sample, now: &Sample) -> (i64, Step) {
     match now.modulus_milli {
         _ if before.unit != now.unit => (0, Step::UnitChanged),
         _ if gained >= 0 => (gained, Step::Counted),
-        Some(modulus) if (gained + modulus) * 2 <= modulus && gained + modulus >= 0 => (gained + modulus, Step::Wrapped),
+        Some(modulus) if (gained + modulus) * 2 <= modulus && gained + modulus >= 0 => {
+            (gained + modulus, Step::Wrapped)
+        }
         _ => (now.value_milli, Step::Reset),
     }
 }

@@ -16,6 +16,7 @@ pub enum Op {
     Read { permille: u64, max_bytes: usize },
     Truncate { permille: u64 },
     Reopen,
+    ReopenWithFailingSync,
     Kill,
     CutPower,
 }
@@ -85,6 +86,10 @@ impl World {
             Op::Read { permille, max_bytes } => self.read(*permille, *max_bytes),
             Op::Truncate { permille } => self.truncate(*permille),
             Op::Reopen => self.reopen(),
+            Op::ReopenWithFailingSync => {
+                self.disk.fail_sync_after(0);
+                self.reopen()
+            }
             Op::Kill => {
                 self.disk.kill();
                 self.reopen()
@@ -105,7 +110,9 @@ impl World {
             Err(Error::Io { .. }) => {
                 self.in_flight = batch;
                 let again = self.journal().append_batch(&[b"after a failure"]);
-                ensure(matches!(again, Err(Error::Poisoned { .. })), || format!("acknowledged after a failure: {again:?}"))?;
+                ensure(matches!(again, Err(Error::Poisoned { .. })), || {
+                    format!("acknowledged after a failure: {again:?}")
+                })?;
                 if power_fails_after_failure || self.disk.is_down() {
                     self.cut_power_and_reopen()
                 } else {
@@ -166,6 +173,8 @@ impl World {
         match Journal::open(storage, ID, LIMITS) {
             Ok(journal) => self.journal = Some(journal),
             Err(Error::Io { .. }) if self.disk.is_down() => return self.cut_power_and_reopen(),
+            // A sync failed while opening: each failure was asked for once, so trying again must succeed.
+            Err(Error::Io { action: "sync", .. }) => return self.reopen(),
             Err(other) => return Err(format!("opening failed: {other}")),
         }
         self.take_survivors()?;

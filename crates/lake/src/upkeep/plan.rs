@@ -1,8 +1,8 @@
 //! Which files to merge. Pure.
 //!
 //! Files of one partition merge like digits carry: a run starts with the smallest files and takes the
-//! next as long as it is no larger than what the run already holds, so a row is rewritten about
-//! log2(partition size / flush size) times.
+//! next as long as it is at most twice what the run already holds, so a row is rewritten about
+//! log(partition size / flush size) times.
 
 use std::collections::BTreeMap;
 
@@ -62,7 +62,7 @@ fn run(mut files: Vec<&FileSize>, policy: &CompactionPolicy, now_millis: i64) ->
     let mut run = Vec::new();
     let mut held_bytes = 0;
     for file in files {
-        let carries = quiet || run.is_empty() || file.size_bytes <= held_bytes;
+        let carries = quiet || run.is_empty() || file.size_bytes <= held_bytes * 2;
         if !carries || (held_bytes > 0 && held_bytes + file.size_bytes > full) {
             break;
         }

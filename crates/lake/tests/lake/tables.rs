@@ -48,16 +48,19 @@ async fn a_fact_and_a_duplicate_pointer_come_back_to_the_byte() {
         known_at: at(),
         known_assumed: true,
         day: at().day(),
-        site: Some("mercy".into()),
-        source_kind: Some("telemetry".into()),
+        site: "mercy".into(),
+        device_kind: "ct".into(),
+        agent: Some("edge-1".into()),
+        source_kind: "telemetry".into(),
         clock: "synchronised".into(),
         verdict: "new".into(),
+        suspect: true,
         bytes: Some(Bytes::from_static(b"\x00\xff\x01")),
         content_hash: i64::MIN,
         appended_at: UtcMicros(MARCH + 2),
         cause: cause(),
     };
-    let duplicate = FactRow { verdict: "duplicate".into(), bytes: None, site: None, ..fact.clone() };
+    let duplicate = FactRow { verdict: "duplicate".into(), bytes: None, agent: None, ..fact.clone() };
     let mut found = through_the_lake("facts", &[fact.clone(), duplicate.clone()]).await;
     found.sort_by_key(|row| row.bytes.is_none());
     assert_eq!(found, [fact, duplicate]);
@@ -72,13 +75,13 @@ async fn every_other_row_type_comes_back() {
     assert_eq!(through_the_lake("usage", &[row.clone()]).await, [row]);
     let row = ErrorRow { at: at(), day: at().day(), family: some("tube"), ..Default::default() };
     assert_eq!(through_the_lake("errors", &[row.clone()]).await, [row]);
-    let row = DeviceRow { serial: some("x"), retired_at: Some(at()), ..Default::default() };
+    let row = DeviceRow { serial: some("x"), in_service_day: Some(Day(9)), ..Default::default() };
     assert_eq!(through_the_lake("devices", &[row.clone()]).await, [row]);
     let row = SiteRow { time_zone: "Europe/Rome".into(), weight: -1, ..Default::default() };
     assert_eq!(through_the_lake("sites", &[row.clone()]).await, [row]);
     let row = CalendarRow { weekday: 7, until_minute: 1_020, ..Default::default() };
     assert_eq!(through_the_lake("calendars", &[row.clone()]).await, [row]);
-    let row = HeadRow { claim_from_at: Some(at()), provisional: true, ..Default::default() };
+    let row = HeadRow { until_at: Some(at()), role: "claim".into(), ..Default::default() };
     assert_eq!(through_the_lake("heads", &[row.clone()]).await, [row]);
     let row = VerdictRow { request: "r".into(), at: at(), cause: cause(), ..Default::default() };
     assert_eq!(through_the_lake("verdicts", &[row.clone()]).await, [row]);

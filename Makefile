@@ -1,0 +1,39 @@
+# The commands of the house. `make run` and `make test` are all a newcomer needs.
+SHELL := /bin/bash
+TOOLS := $(or $(MEDFLEET_TOOLS),$(HOME)/.cache/medfleet/tools)
+PYTHON := $(TOOLS)/python/bin/python
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+DATA ?= data
+
+.PHONY: run build test faults fuzz bench check tools
+
+build:
+	infra/dev/install.sh build
+	cargo build --workspace
+
+# Every role in one process, with the demo fleet; prints a sign-in link.
+run: build
+	$(TARGET)/debug/medfleet up --data $(DATA)
+
+tools:
+	infra/dev/install.sh
+
+# Everything, real brokers included. Parts that need a broker fail, never skip.
+test: tools
+	MEDFLEET_REQUIRE_BROKERS=1 tests/run_all.sh
+
+# Kills and cuts at full size; minutes to hours, by its arguments.
+faults: tools build
+	$(PYTHON) tests/faults/run.py --facts 1000000 --kills-per-role 10
+
+# Ten minutes of hostile bytes for each parser.
+fuzz:
+	MEDFLEET_FUZZ_SECONDS=600 cargo test --workspace --test hostile -- --nocapture
+
+bench: tools build
+	tests/bench/run.sh
+
+check:
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets
+	cargo test -p medfleet-tests --test tidy

@@ -1,0 +1,17 @@
+-- One row: one counter of one device over [$from, $until): what it gained, in thousandths of its unit,
+-- how many samples say so, and how many of these were resets (the gain is then a lower bound).
+SELECT
+    counter,
+    component,
+    unit,
+    source,
+    SUM(weight * increment_milli) AS gained_milli,
+    SUM(weight) AS samples,
+    SUM(CASE WHEN step = 'reset' THEN weight ELSE 0 END) AS resets,
+    MAX(CASE WHEN weight > 0 THEN CAST(at AS BIGINT) END) AS last_us
+FROM usage
+WHERE device = $device AND day >= CAST($from_day AS DATE) AND day <= CAST($until_day AS DATE)
+    AND CAST(at AS BIGINT) >= CAST($from AS BIGINT) AND CAST(at AS BIGINT) < CAST($until AS BIGINT)
+GROUP BY counter, component, unit, source
+HAVING SUM(weight) > 0
+ORDER BY counter, component, source

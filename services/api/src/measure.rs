@@ -1,0 +1,170 @@
+//! Uptime arithmetic: numerators and denominators in microseconds, ratios only where there is something to divide. Pure.
+
+use std::ops::AddAssign;
+
+/// What is known of some devices over a period, in device-microseconds. Silence is in none of the conditions.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Measure {
+    /// Registered and in service at some time of the period.
+    pub devices: i64,
+    /// Of these, heard or spoken for.
+    pub monitored: i64,
+    pub registered: i64,
+    pub productive: i64,
+    pub standby: i64,
+    pub engineering: i64,
+    pub scheduled_down: i64,
+    pub unscheduled_down: i64,
+    /// Of the known time, what an import assumed.
+    pub assumed: i64,
+    /// Of the down time, when use was seen.
+    pub conflict: i64,
+    pub base_registered: i64,
+    pub base_productive: i64,
+    pub base_up: i64,
+    pub base_down: i64,
+}
+
+/// Up for certain, and up if everything unknown was.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Bounds {
+    pub worst: f64,
+    pub best: f64,
+}
+
+impl Measure {
+    pub const fn up(&self) -> i64 {
+        self.productive + self.standby + self.engineering
+    }
+
+    pub const fn down(&self) -> i64 {
+        self.scheduled_down + self.unscheduled_down
+    }
+
+    pub const fn known(&self) -> i64 {
+        self.up() + self.down()
+    }
+
+    /// Registered time; a device heard without being registered counts with the time it was heard.
+    pub fn total(&self) -> i64 {
+        self.registered.max(self.known())
+    }
+
+    pub fn unknown(&self) -> i64 {
+        self.total() - self.known()
+    }
+
+    /// Up ÷ known.
+    pub fn uptime(&self) -> Option<f64> {
+        ratio(self.up(), self.known())
+    }
+
+    /// Known ÷ registered.
+    pub fn coverage(&self) -> Option<f64> {
+        ratio(self.known(), self.total())
+    }
+
+    /// The uptime of all registered time, were the unknown all down or all up; claimed downtime in which use was seen
+    /// counts as down in the worst case and as up in the best.
+    pub fn bounds(&self) -> Option<Bounds> {
+        let worst = ratio(self.up(), self.total())?;
+        let best = ratio((self.up() + self.unknown() + self.conflict).min(self.total()), self.total())?;
+        Some(Bounds { worst, best })
+    }
+
+    /// Productive ÷ known, around the clock. Unknown is not idle.
+    pub fn utilization(&self) -> Option<f64> {
+        ratio(self.productive, self.known())
+    }
+
+    pub const fn base_known(&self) -> i64 {
+        self.base_up + self.base_down
+    }
+
+    /// Up ÷ known, both within base hours.
+    pub fn base_uptime(&self) -> Option<f64> {
+        ratio(self.base_up, self.base_known())
+    }
+
+    /// Productive ÷ known, both within base hours.
+    pub fn base_utilization(&self) -> Option<f64> {
+        ratio(self.base_productive, self.base_known())
+    }
+}
+
+fn ratio(part: i64, whole: i64) -> Option<f64> {
+    (whole > 0).then(|| part as f64 / whole as f64)
+}
+
+impl AddAssign for Measure {
+    fn add_assign(&mut self, other: Self) {
+        self.devices += other.devices;
+        self.monitored += other.monitored;
+        self.registered += other.registered;
+        self.productive += other.productive;
+        self.standby += other.standby;
+        self.engineering += other.engineering;
+        self.scheduled_down += other.scheduled_down;
+        self.unscheduled_down += other.unscheduled_down;
+        self.assumed += other.assumed;
+        self.conflict += other.conflict;
+        self.base_registered += other.base_registered;
+        self.base_productive += other.base_productive;
+        self.base_up += other.base_up;
+        self.base_down += other.base_down;
+    }
+}
+
+impl std::iter::Sum for Measure {
+    fn sum<I: Iterator<Item = Self>>(all: I) -> Self {
+        all.fold(Self::default(), |mut sum, one| {
+            sum += one;
+            sum
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: i64 = 1_000_000;
+
+    #[test]
+    fn golden_01_an_agent_outage_leaves_uptime_and_halves_coverage() {
+        let four_hours = Measure { registered: 14_400 * SECOND, standby: 7_200 * SECOND, ..Measure::default() };
+        assert_eq!(four_hours.uptime(), Some(1.0));
+        assert_eq!(four_hours.coverage(), Some(0.5));
+        assert_eq!(four_hours.bounds(), Some(Bounds { worst: 0.5, best: 1.0 }));
+    }
+
+    #[test]
+    fn golden_04_use_seen_while_down_widens_the_bounds() {
+        let six_hours = Measure {
+            registered: 21_600 * SECOND,
+            standby: 5_400 * SECOND,
+            unscheduled_down: 16_200 * SECOND,
+            conflict: 1_800 * SECOND,
+            ..Measure::default()
+        };
+        let bounds = six_hours.bounds().unwrap();
+        assert!((bounds.worst * 21_600.0 - 5_400.0).abs() < 1e-6);
+        assert!((bounds.best * 21_600.0 - 7_200.0).abs() < 1e-6);
+    }
+
+    #[test]
+    fn nothing_known_is_no_number() {
+        let silent = Measure { devices: 1, registered: SECOND, ..Measure::default() };
+        assert_eq!((silent.uptime(), silent.utilization(), silent.base_uptime()), (None, None, None));
+        assert_eq!(silent.coverage(), Some(0.0));
+        assert_eq!(Measure::default().coverage(), None);
+    }
+
+    #[test]
+    fn sums_are_weighted_by_time_and_not_by_rows() {
+        let small = Measure { registered: 10, standby: 10, ..Measure::default() };
+        let large = Measure { registered: 90, unscheduled_down: 90, ..Measure::default() };
+        let both: Measure = [small, large].into_iter().sum();
+        assert_eq!(both.uptime(), Some(0.1));
+    }
+}

@@ -1,0 +1,52 @@
+//! The API's description, gathered from the handlers themselves.
+
+use axum::Json;
+use axum::Router;
+use utoipa::OpenApi;
+use utoipa::openapi::OpenApi as Document;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::rest;
+use crate::service::App;
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "medfleet",
+        description = "Uptime, utilization and state of medical devices. Every answer names its cut: ask `?cut=N` again \
+                       and every answer agrees. Times are UTC; seconds are device-seconds."
+    ),
+    tags(
+        (name = "fleet", description = "Sites, devices and uptime"),
+        (name = "device", description = "One device"),
+        (name = "statements", description = "What people say becomes a fact in the log")
+    )
+)]
+struct Description;
+
+/// The routes of the API and their description.
+pub fn routes() -> (Router<App>, Document) {
+    OpenApiRouter::with_openapi(Description::openapi())
+        .routes(routes!(rest::fleet::sites))
+        .routes(routes!(rest::fleet::uptime))
+        .routes(routes!(rest::devices::list))
+        .routes(routes!(rest::devices::one))
+        .routes(routes!(rest::devices::timeline))
+        .routes(routes!(rest::devices::errors))
+        .routes(routes!(rest::devices::usage))
+        .routes(routes!(rest::live::stream))
+        .routes(routes!(rest::statements::assert))
+        .routes(routes!(rest::statements::request))
+        .routes(routes!(rest::statements::verdict))
+        .split_for_parts()
+}
+
+/// The description as it is served at /api/openapi.json.
+pub fn document() -> Document {
+    routes().1
+}
+
+pub async fn serve() -> Json<Document> {
+    Json(document())
+}

@@ -1,0 +1,211 @@
+//! One device: what it is now, what it was, what it reported.
+
+use askama::Template;
+use axum::extract::{Path, Query, State};
+use axum::response::Response;
+
+use super::format::{Clock, condition_title, duration, kind_title, thousandths};
+use super::frame::Frame;
+use super::now::Now;
+use super::parts::Headline;
+use super::strip::{self, DayStrip};
+use super::{PageProblem, rendered};
+use crate::measure::Measure;
+use crate::period::PeriodQuery;
+use crate::problem::Problem;
+use crate::query::{self, Counter, DeviceVersion, Piece, Reported, Scope, Site};
+use crate::rest;
+use crate::service::App;
+use crate::timeline::{Origin, merged, without_holes};
+
+const ERRORS_SHOWN_MAX: usize = 25;
+const OUTAGES_SHOWN_MAX: usize = 25;
+
+#[derive(Template)]
+#[template(path = "device.html")]
+struct DevicePage {
+    frame: Frame,
+    device: String,
+    kind: String,
+    model: String,
+    place: String,
+    clock: String,
+    now: Option<Now>,
+    headline: Headline,
+    days: Vec<DayStrip>,
+    days_cut: bool,
+    columns: Vec<&'static str>,
+    outages: Vec<Outage>,
+    outages_more: usize,
+    errors: Vec<ErrorLine>,
+    errors_more: usize,
+    counters: Vec<CounterLine>,
+    entry: Vec<(&'static str, String)>,
+}
+
+/// A time the device was not known to be up.
+struct Outage {
+    class: &'static str,
+    what: &'static str,
+    from: String,
+    until: String,
+    lasted: String,
+    why: String,
+}
+
+struct ErrorLine {
+    at: String,
+    code: String,
+    severity: String,
+    text: String,
+}
+
+struct CounterLine {
+    name: String,
+    gained: String,
+    samples: i64,
+    note: String,
+}
+
+pub async fn page(
+    app: State<App>,
+    Path(name): Path<String>,
+    Query(asked): Query<PeriodQuery>,
+) -> Result<Response, PageProblem> {
+    let (open, period) = rest::scope(&app, &asked).await?;
+    let drawn = asked.read_open(open.at())?;
+    let frame = Frame::new(&app, &open, &asked, period).await?;
+    let versions = query::device(&open, &name).await?;
+    let current = versions.iter().rev().find(|version| version.holds_at(open.at())).or(versions.last());
+    let cure = "look it up on its site's page, or register it first";
+    let current = current.ok_or_else(|| Problem::not_found("device", &name, cure))?;
+    let site = query::sites(&open).await?.into_iter().find(|site| site.site == current.site);
+    let site = site.unwrap_or_else(|| unnamed(&current.site));
+    let live = open.live().await?;
+    let present = live.iter().find(|device| device.device == name);
+    let rows = query::uptime_by_device(&open, period, Scope { device: &name, ..Scope::default() }).await?;
+    let measure: Measure = rows.into_iter().map(|row| row.measure).sum();
+    let pieces = merged(without_holes(query::timeline(&open, &name, drawn).await?, drawn));
+    let errors = query::errors(&open, &name, drawn).await?;
+    let counters = query::counters(&open, &name, drawn).await?;
+    let clock = Clock::of(&site.time_zone);
+    let crumbs = vec![frame.crumb("Fleet", "/"), frame.crumb(&site.name, &format!("/sites/{}", site.site))];
+    let mut frame = frame.titled(name.clone(), crumbs);
+    frame.demo = site.demo;
+    let days = strip::days(&pieces, drawn, &site.time_zone);
+    let (outages, outages_more) = outages(&pieces, clock);
+    rendered(&DevicePage {
+        kind: kind_title(&current.kind).to_owned(),
+        model: words(&[&current.make, &current.model]),
+        place: std::iter::once(site.name.clone()).chain([&current.department, &current.room].into_iter().flatten().cloned()).collect::<Vec<_>>().join(" · "),
+        clock: site.time_zone.clone(),
+        now: present.map(|present| Now::of(present, &site.name, open.at(), String::new())),
+        headline: Headline::of(&measure),
+        days_cut: drawn.micros() > strip::DAYS_DRAWN_MAX as i64 * medfleet_domain::time::MICROS_PER_DAY,
+        days,
+        columns: strip::CONDITIONS.iter().map(|condition| condition_title(condition)).collect(),
+        outages,
+        outages_more,
+        errors_more: errors.len().saturating_sub(ERRORS_SHOWN_MAX),
+        errors: errors.into_iter().take(ERRORS_SHOWN_MAX).map(|error| error_line(error, clock)).collect(),
+        counters: counters.into_iter().map(counter_line).collect(),
+        entry: entry(current),
+        device: name,
+        frame,
+    })
+}
+
+fn unnamed(site: &str) -> Site {
+    let site = site.to_owned();
+    Site { name: site.clone(), site, time_zone: "UTC".to_owned(), region: String::new(), demo: false }
+}
+
+fn words(parts: &[&Option<String>]) -> String {
+    parts.iter().filter_map(|part| part.as_deref()).collect::<Vec<_>>().join(" ")
+}
+
+/// Downtime and silence, newest first.
+fn outages(pieces: &[Piece], clock: Clock) -> (Vec<Outage>, usize) {
+    let notable = |piece: &&Piece| !matches!(piece.condition.as_str(), "productive" | "standby" | "engineering");
+    let found: Vec<&Piece> = pieces.iter().rev().filter(notable).collect();
+    let more = found.len().saturating_sub(OUTAGES_SHOWN_MAX);
+    let outage = |piece: &&Piece| Outage {
+        class: match piece.condition.as_str() {
+            "unscheduled_down" => "u",
+            "scheduled_down" => "d",
+            _ => "n",
+        },
+        what: if piece.origin == Origin::Gap { "No data" } else { condition_title(&piece.condition) },
+        from: clock.minute(piece.from),
+        until: clock.minute(piece.until),
+        lasted: duration(piece.until.0 - piece.from.0),
+        why: why(piece),
+    };
+    (found.iter().take(OUTAGES_SHOWN_MAX).map(outage).collect(), more)
+}
+
+fn why(piece: &Piece) -> String {
+    let mut said = Vec::new();
+    match piece.origin {
+        Origin::Gap => said.push("nothing was heard".to_owned()),
+        Origin::Live => said.push("provisional".to_owned()),
+        Origin::Claim => said.push("claim still open".to_owned()),
+        Origin::Ledger => {}
+    }
+    if let Some(reason) = piece.reason.as_deref() {
+        said.push(reason.replace('_', " "));
+    }
+    if let Some(author) = piece.author.as_deref().filter(|author| !author.is_empty()) {
+        said.push(format!("says {author}"));
+    }
+    if piece.conflict {
+        said.push("use was seen".to_owned());
+    }
+    if piece.assumed {
+        said.push("assumed".to_owned());
+    }
+    if said.is_empty() { "reported by the device".to_owned() } else { said.join(", ") }
+}
+
+fn error_line(error: Reported, clock: Clock) -> ErrorLine {
+    let about = [error.text, error.family.map(|family| family.replace('_', " ")), error.component];
+    ErrorLine {
+        at: clock.minute(error.at),
+        code: error.code,
+        severity: error.severity,
+        text: about.into_iter().flatten().collect::<Vec<_>>().join(" · "),
+    }
+}
+
+fn counter_line(counter: Counter) -> CounterLine {
+    let name = counter.counter.replace('_', " ");
+    let note = match counter.resets {
+        0 => String::new(),
+        1 => "1 reset: at least".to_owned(),
+        resets => format!("{resets} resets: at least"),
+    };
+    CounterLine {
+        name: counter.component.map_or(name.clone(), |component| format!("{name} ({component})")),
+        gained: format!("{} {}", thousandths(counter.gained_milli), counter.unit),
+        samples: counter.samples,
+        note,
+    }
+}
+
+/// What the inventory says of it, as far as it says anything.
+fn entry(device: &DeviceVersion) -> Vec<(&'static str, String)> {
+    let day = |day: Option<medfleet_domain::time::Day>| day.map(|day| day.to_string());
+    let said = [
+        ("Serial", device.serial.clone()),
+        ("Asset number", device.asset_number.clone()),
+        ("Department", device.department.clone()),
+        ("Room", device.room.clone()),
+        ("In service since", day(device.in_service_day)),
+        ("End of support", day(device.end_of_support_day)),
+        ("Ownership", device.ownership.clone()),
+        ("Cost centre", device.cost_centre.clone()),
+        ("On loan to", device.on_loan_to.clone()),
+        ("In service", Some(if device.in_service { "yes" } else { "no, retired" }.to_owned())),
+    ];
+    said.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
+}

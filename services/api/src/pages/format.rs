@@ -1,0 +1,154 @@
+//! Numbers and times as people read them. What is not known is a word and never a zero. Pure.
+
+use chrono::{DateTime, Datelike as _, Timelike as _};
+use chrono_tz::Tz;
+use medfleet_domain::kind::DeviceKind;
+use medfleet_domain::time::Timestamp;
+
+pub const NO_DATA: &str = "No data";
+
+/// `98.7%`, cut and not rounded: only what is whole reads 100%.
+pub fn percent(ratio: f64) -> String {
+    let tenths = (ratio * 1_000.0 + 1e-9).floor().clamp(0.0, 1_000.0);
+    if tenths >= 1_000.0 { "100%".to_owned() } else { format!("{:.1}%", tenths / 10.0) }
+}
+
+pub fn some_percent(ratio: Option<f64>) -> String {
+    ratio.map_or_else(|| "–".to_owned(), percent)
+}
+
+/// `91.2–99.8`, without signs; one figure where both are the same.
+pub fn span_of(worst: f64, best: f64) -> String {
+    let strip = |ratio| percent(ratio).trim_end_matches('%').to_owned();
+    let (worst, best) = (strip(worst), strip(best));
+    if worst == best { worst } else { format!("{worst}–{best}") }
+}
+
+/// `1,234,567`.
+pub fn grouped(number: i64) -> String {
+    let digits = number.unsigned_abs().to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3 + 1);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    if number < 0 { format!("-{text}") } else { text }
+}
+
+/// Thousandths: `1,234.5`, without needless zeros.
+pub fn thousandths(milli: i64) -> String {
+    let rest = format!("{:03}", milli.unsigned_abs() % 1_000);
+    let rest = rest.trim_end_matches('0');
+    let whole = grouped(milli / 1_000);
+    if rest.is_empty() { whole } else { format!("{whole}.{rest}") }
+}
+
+/// Device-hours with one decimal below a hundred: `12.3 h`, `1,234 h`.
+pub fn hours(micros: i64) -> String {
+    let hours = micros as f64 / 3.6e9;
+    if hours.abs() < 99.95 { format!("{hours:.1} h") } else { format!("{} h", grouped(hours.round() as i64)) }
+}
+
+/// `45 s`, `12 min`, `2 h 28 min`, `3 d 4 h`.
+pub fn duration(micros: i64) -> String {
+    let seconds = (micros / 1_000_000).max(0);
+    let two = |large: i64, unit: &str, small: i64, small_unit: &str| match small {
+        0 => format!("{large} {unit}"),
+        _ => format!("{large} {unit} {small} {small_unit}"),
+    };
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3_600 => format!("{} min", seconds / 60),
+        3_600..86_400 => two(seconds / 3_600, "h", seconds % 3_600 / 60, "min"),
+        _ => two(seconds / 86_400, "d", seconds % 86_400 / 3_600, "h"),
+    }
+}
+
+pub fn kind_title(kind: &str) -> &str {
+    DeviceKind::parse(kind).map_or(kind, DeviceKind::title)
+}
+
+/// Makes `unscheduled_down` readable.
+pub fn condition_title(condition: &str) -> &str {
+    match condition {
+        "productive" => "In use",
+        "standby" => "Ready",
+        "engineering" => "Engineering",
+        "scheduled_down" => "Planned down",
+        "unscheduled_down" => "Down",
+        "unknown" => "Unknown",
+        other => other,
+    }
+}
+
+/// A clock on the wall of a site.
+#[derive(Debug, Clone, Copy)]
+pub struct Clock {
+    zone: Tz,
+}
+
+impl Clock {
+    /// UTC where the zone is no zone.
+    pub fn of(time_zone: &str) -> Self {
+        Self { zone: time_zone.parse().unwrap_or(Tz::UTC) }
+    }
+
+    pub fn local(&self, at: Timestamp) -> DateTime<Tz> {
+        DateTime::from_timestamp_micros(at.0).unwrap_or_default().with_timezone(&self.zone)
+    }
+
+    /// `16 Nov, 09:12`.
+    pub fn minute(&self, at: Timestamp) -> String {
+        let local = self.local(at);
+        format!("{} {}, {:02}:{:02}", local.day(), month(local.month()), local.hour(), local.minute())
+    }
+
+    /// `Mon 16 Nov`.
+    pub fn day(&self, at: Timestamp) -> String {
+        let local = self.local(at);
+        format!("{} {} {}", local.weekday(), local.day(), month(local.month()))
+    }
+}
+
+fn month(number: u32) -> &'static str {
+    const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    MONTHS.get(number as usize - 1).copied().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_whole_is_a_hundred_percent() {
+        assert_eq!(percent(0.99999), "99.9%");
+        assert_eq!(percent(1.0), "100%");
+        assert_eq!(percent(0.987), "98.7%");
+        assert_eq!(span_of(0.5, 1.0), "50.0–100");
+        assert_eq!(span_of(0.99, 0.99), "99.0");
+    }
+
+    #[test]
+    fn large_numbers_are_grouped_and_small_ones_keep_their_fraction() {
+        assert_eq!(grouped(1_234_567), "1,234,567");
+        assert_eq!(grouped(-999), "-999");
+        assert_eq!(thousandths(1_234_500), "1,234.5");
+        assert_eq!(hours(3_600_000_000 * 1_234), "1,234 h");
+    }
+
+    #[test]
+    fn durations_have_two_units_at_most() {
+        assert_eq!(duration(45_000_000), "45 s");
+        assert_eq!(duration(8_880_000_000), "2 h 28 min");
+        assert_eq!(duration(3 * 86_400_000_000), "3 d");
+    }
+
+    #[test]
+    fn a_site_reads_its_own_clock() {
+        let at = crate::period::read_instant("2026-03-08T07:30:00Z").unwrap();
+        assert_eq!(Clock::of("America/New_York").minute(at), "8 Mar, 03:30");
+        assert_eq!(Clock::of("nowhere").day(at), "Sun 8 Mar");
+    }
+}

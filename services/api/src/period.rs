@@ -1,0 +1,158 @@
+//! The period a question is about: `?from=&until=` or `?days=`, in whole quarter-hours and never past the cut.
+
+use chrono::{DateTime, NaiveDate};
+use medfleet_domain::time::{Day, MICROS_PER_DAY, MICROS_PER_HOUR, Timestamp};
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use crate::problem::Problem;
+
+pub const QUARTER_MICROS: i64 = 15 * 60 * 1_000_000;
+pub const PERIOD_DAYS_DEFAULT: i64 = 7;
+/// Thirteen months and a few days.
+pub const PERIOD_DAYS_MAX: i64 = 400;
+/// An hour's stretches arrive a moment after it: a default period ends with an hour this long over.
+const SETTLE_MICROS: i64 = 5 * 60 * 1_000_000;
+
+/// From `from` (included) to `until` (excluded), both on a quarter-hour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Period {
+    pub from: Timestamp,
+    pub until: Timestamp,
+}
+
+/// The period as it stands in an address.
+#[derive(Debug, Clone, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct PeriodQuery {
+    /// A UTC day (2026-03-01) or an instant (2026-03-01T06:15:00Z) on a quarter-hour.
+    pub from: Option<String>,
+    /// The end, excluded; never past the cut.
+    pub until: Option<String>,
+    /// Instead of `from`: so many days up to the end. 1 to 400, 7 when nothing is said.
+    pub days: Option<String>,
+    /// Ask an earlier cut; the answer of every other question about that cut agrees with it.
+    pub cut: Option<String>,
+}
+
+impl PeriodQuery {
+    /// The period asked for, as far as the cut goes.
+    pub fn read(&self, cut_at: Timestamp) -> Result<Period, Problem> {
+        let settled = floor(cut_at.plus_micros(-SETTLE_MICROS), MICROS_PER_HOUR);
+        let until = match said(&self.until) {
+            None => settled,
+            Some(text) => instant("until", text)?.min(floor(cut_at, QUARTER_MICROS)),
+        };
+        let from = match (said(&self.from), said(&self.days)) {
+            (Some(text), _) => instant("from", text)?,
+            (None, Some(text)) => until.plus_micros(-days(text)? * MICROS_PER_DAY),
+            (None, None) => until.plus_micros(-PERIOD_DAYS_DEFAULT * MICROS_PER_DAY),
+        };
+        if from >= until {
+            let asked = self.from.as_deref().unwrap_or_default();
+            return Err(Problem::bad_value("from", asked, &format!("it must lie before the end, {until}")));
+        }
+        if until.0 - from.0 > PERIOD_DAYS_MAX * MICROS_PER_DAY {
+            let asked = self.from.as_deref().unwrap_or_default();
+            return Err(Problem::bad_value("from", asked, "ask for at most 400 days at once"));
+        }
+        Ok(Period { from, until })
+    }
+
+    /// As [`Self::read`], but up to the very cut when no end was asked for: for what is drawn and not divided.
+    pub fn read_open(&self, cut_at: Timestamp) -> Result<Period, Problem> {
+        let settled = self.read(cut_at)?;
+        Ok(if said(&self.until).is_none() { Period { until: cut_at, ..settled } } else { settled })
+    }
+
+    pub fn cut(&self) -> Result<Option<i64>, Problem> {
+        said(&self.cut).map(|text| text.parse().map_err(|_| Problem::bad_value("cut", text, "it is a whole number"))).transpose()
+    }
+}
+
+impl Period {
+    pub const fn micros(&self) -> i64 {
+        self.until.0 - self.from.0
+    }
+
+    pub fn first_day(&self) -> Day {
+        self.from.day()
+    }
+
+    pub fn last_day(&self) -> Day {
+        Timestamp(self.until.0 - 1).day()
+    }
+}
+
+fn said(text: &Option<String>) -> Option<&str> {
+    text.as_deref().map(str::trim).filter(|text| !text.is_empty())
+}
+
+const fn floor(at: Timestamp, step_micros: i64) -> Timestamp {
+    Timestamp(at.0.div_euclid(step_micros) * step_micros)
+}
+
+fn days(text: &str) -> Result<i64, Problem> {
+    let cure = "use a whole number of days from 1 to 400";
+    let wrong = || Problem::bad_value("days", text, cure);
+    let days: i64 = text.parse().map_err(|_| wrong())?;
+    if (1..=PERIOD_DAYS_MAX).contains(&days) { Ok(days) } else { Err(wrong()) }
+}
+
+fn instant(name: &str, text: &str) -> Result<Timestamp, Problem> {
+    let cure = "write a day as 2026-03-01 or an instant as 2026-03-01T06:15:00Z";
+    let at = read_instant(text).ok_or_else(|| Problem::bad_value(name, text, cure))?;
+    if at.0 % QUARTER_MICROS != 0 {
+        return Err(Problem::bad_value(name, text, "use a multiple of 15 minutes"));
+    }
+    Ok(at)
+}
+
+/// A UTC day or an RFC 3339 instant.
+pub fn read_instant(text: &str) -> Option<Timestamp> {
+    let midnight = |day: NaiveDate| day.and_hms_opt(0, 0, 0).map(|at| at.and_utc().timestamp_micros());
+    let day = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok().and_then(midnight);
+    day.or_else(|| DateTime::parse_from_rfc3339(text).ok().map(|at| at.timestamp_micros())).map(Timestamp)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn query(from: &str, until: &str, days: &str) -> PeriodQuery {
+        let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+        PeriodQuery { from: some(from), until: some(until), days: some(days), cut: None }
+    }
+
+    fn read(from: &str, until: &str, days: &str) -> Result<String, String> {
+        let cut_at = read_instant("2026-03-10T12:34:56Z").unwrap();
+        let period = query(from, until, days).read(cut_at).map_err(|problem| problem.detail)?;
+        Ok(format!("{} {}", period.from, period.until))
+    }
+
+    #[test]
+    fn a_period_ends_with_a_settled_hour_or_as_asked() {
+        assert_eq!(read("", "", "").unwrap(), "2026-03-03T12:00:00Z 2026-03-10T12:00:00Z");
+        assert_eq!(read("", "", "1").unwrap(), "2026-03-09T12:00:00Z 2026-03-10T12:00:00Z");
+        assert_eq!(read("2026-03-01", "2026-03-08", "").unwrap(), "2026-03-01T00:00:00Z 2026-03-08T00:00:00Z");
+    }
+
+    #[test]
+    fn a_period_never_reaches_past_the_cut() {
+        assert_eq!(read("2026-03-10", "2026-03-11", "").unwrap(), "2026-03-10T00:00:00Z 2026-03-10T12:30:00Z");
+    }
+
+    #[test]
+    fn a_period_that_cannot_be_is_refused_with_its_value() {
+        for (from, until, days, word) in [
+            ("2026-03-12", "", "", "2026-03-12"),
+            ("tomorrow", "", "", "tomorrow"),
+            ("2026-03-01T00:07:00Z", "", "", "15 minutes"),
+            ("2020-01-01", "", "", "400 days"),
+            ("", "", "0", "`0`"),
+        ] {
+            let detail = read(from, until, days).unwrap_err();
+            assert!(detail.contains(word), "{detail}");
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! The `.sql` files, put together from their shared parts, asked of one cut and read into plain values.
+
+pub mod columns;
+mod devices;
+mod history;
+pub mod local_minute;
+mod uptime;
+
+use std::sync::LazyLock;
+
+use medfleet_domain::time::Timestamp;
+use medfleet_lake::{ScalarValue, run};
+
+use crate::cuts::OpenCut;
+use crate::error::ApiError;
+use crate::live::LiveDevice;
+use columns::{Answer, Line};
+
+pub use devices::{DeviceFilter, DeviceVersion, Site, device, devices, sites};
+pub use history::{Counter, Piece, Reported, Verdict, counters, errors, timeline, verdict};
+pub use uptime::{Scope, UptimeRow, uptime, uptime_by_device};
+
+macro_rules! sql {
+    ($name:literal) => {
+        include_str!(concat!("../../sql/", $name, ".sql"))
+    };
+}
+
+/// Files that others name as `{part}`.
+const PARTS: [(&str, &str); 5] = [
+    ("{base_hours}", sql!("base_hours")),
+    ("{sums}", sql!("uptime_sums")),
+    ("{sites}", sql!("sites")),
+    ("{device_versions}", sql!("device_versions")),
+    ("{heads}", sql!("heads")),
+];
+
+/// Replaces every `{part}` by its file. A part may name the parts below it in the list.
+pub fn whole(sql: &str) -> String {
+    PARTS.iter().fold(sql.to_owned(), |text, (name, part)| text.replace(name, part))
+}
+
+/// A file with its parts in place, put together once.
+macro_rules! file {
+    ($static:ident, $name:literal) => {
+        pub(crate) static $static: LazyLock<String> = LazyLock::new(|| whole(sql!($name)));
+    };
+}
+file!(SITES, "sites");
+file!(DEVICE_VERSIONS, "device_versions");
+file!(LIVE, "live");
+file!(UPTIME, "uptime");
+file!(UPTIME_DEVICES, "uptime_devices");
+file!(TIMELINE, "timeline");
+file!(ERRORS, "errors");
+file!(COUNTERS, "counters");
+file!(VERDICT, "verdict");
+
+/// Runs one file over a cut and reads its rows.
+pub(crate) async fn ask<T>(
+    open: &OpenCut,
+    sql: &str,
+    params: &[(&str, ScalarValue)],
+    read: impl Fn(&Line<'_>) -> Result<T, ApiError>,
+) -> Result<Vec<T>, ApiError> {
+    Answer::new(run(&open.session, sql, params).await?)?.read(read)
+}
+
+pub(crate) fn text(text: &str) -> ScalarValue {
+    ScalarValue::Utf8(Some(text.to_owned()))
+}
+
+pub(crate) fn int(value: i64) -> ScalarValue {
+    ScalarValue::Int64(Some(value))
+}
+
+pub(crate) fn day(day: medfleet_domain::time::Day) -> ScalarValue {
+    ScalarValue::Date32(Some(day.0))
+}
+
+/// The wall clock, at the rim only.
+pub fn now() -> Timestamp {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    Timestamp(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
+}
+
+/// Every device in service and what is believed of it at the time of the cut.
+pub async fn live(open: &OpenCut) -> Result<Vec<LiveDevice>, ApiError> {
+    ask(open, &LIVE, &[("now", int(open.at().0))], |line| {
+        Ok(LiveDevice {
+            device: line.text("device")?,
+            site: line.text("site")?,
+            kind: line.text("kind")?,
+            agent: line.some_text("agent")?,
+            condition: line.some_text("condition")?,
+            from: line.some_time("from_us")?,
+            until: line.some_time("until_us")?,
+            agent_seen: line.some_time("agent_seen_us")?,
+            claim: line.some_text("claim_condition")?,
+            claim_degradation: line.some_text("claim_degradation")?,
+            claim_from: line.some_time("claim_from_us")?,
+            claim_author: line.some_text("claim_author")?,
+        })
+    })
+    .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_part_is_left_unnamed_and_every_file_says_what_a_row_is() {
+        for sql in [&SITES, &DEVICE_VERSIONS, &LIVE, &UPTIME, &UPTIME_DEVICES, &TIMELINE, &ERRORS, &COUNTERS, &VERDICT] {
+            assert!(!sql.contains('{'), "{}", sql.as_str());
+            assert!(sql.starts_with("-- One row: "), "{}", sql.as_str());
+        }
+    }
+}

@@ -1,0 +1,269 @@
+//! Bad input at the MQTT door: refused, held or quarantined with a reason, and good facts unharmed.
+
+mod support;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use medfleet_domain::condition::Condition;
+use medfleet_domain::fact::Body;
+use medfleet_domain::id::{AgentId, SiteId};
+use medfleet_domain::time::Timestamp;
+use medfleet_ingest::quarantine::{self, Redriven};
+use medfleet_log::Topic;
+use medfleet_wire::{Batch, BatchTopic, FateKind, Receipt, decode_receipt, encode_batch};
+use rumqttc::v5::mqttbytes::QoS;
+use rumqttc::v5::mqttbytes::v5::{ConnectReturnCode, Packet, PubAckReason, SubscribeReasonCode};
+use rumqttc::v5::{AsyncClient, ConnectionError, Event, EventLoop, MqttOptions};
+use rumqttc::{TlsConfiguration, Transport};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use support::{PATIENCE, PASSWORD, SITE, Street, device, fact, now, run, seen, site};
+use tokio::time::timeout;
+
+/// A client that says what it likes.
+struct Client {
+    client: AsyncClient,
+    events: EventLoop,
+}
+
+impl Client {
+    fn new(street: &Street, client_id: &str, user: &str, password: &str) -> Self {
+        let pem = std::fs::read(street.folder.path().join("server.crt")).unwrap();
+        let mut roots = rustls::RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_slice(&pem).unwrap()).unwrap();
+        let tls = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let mut options = MqttOptions::new(client_id, "localhost", street.port);
+        options.set_credentials(user, password);
+        options.set_transport(Transport::tls_with_config(TlsConfiguration::Rustls(Arc::new(tls))));
+        options.set_keep_alive(Duration::from_secs(60));
+        let (client, events) = AsyncClient::new(options, 16);
+        Self { client, events }
+    }
+
+    /// Connected as the agent edge-9, hearing its receipts.
+    async fn edge_9(street: &Street) -> Self {
+        let mut client = Self::new(street, "edge-9", "edge-9", PASSWORD);
+        assert_eq!(client.subscribe(&topic().receipt().to_string()).await, SubscribeReasonCode::Success(rumqttc::v5::mqttbytes::QoS::AtLeastOnce));
+        client
+    }
+
+    async fn subscribe(&mut self, filter: &str) -> SubscribeReasonCode {
+        self.client.try_subscribe(filter, QoS::AtLeastOnce).unwrap();
+        self.until(|packet| match packet {
+            Packet::SubAck(answer) => Some(answer.return_codes[0]),
+            _ => None,
+        })
+        .await
+    }
+
+    async fn say(&mut self, topic: &str, payload: Vec<u8>) {
+        self.client.try_publish(topic, QoS::AtLeastOnce, false, payload).unwrap();
+    }
+
+    async fn acknowledged(&mut self) -> PubAckReason {
+        self.until(|packet| if let Packet::PubAck(answer) = packet { Some(answer.reason) } else { None }).await
+    }
+
+    async fn receipt(&mut self) -> Receipt {
+        self.until(|packet| if let Packet::Publish(publish) = packet { Some(decode_receipt(&publish.payload).unwrap()) } else { None }).await
+    }
+
+    async fn until<T>(&mut self, mut wanted: impl FnMut(Packet) -> Option<T>) -> T {
+        let found = async {
+            loop {
+                if let Event::Incoming(packet) = self.events.poll().await.unwrap() {
+                    if let Some(found) = wanted(packet) {
+                        return found;
+                    }
+                }
+            }
+        };
+        timeout(PATIENCE, found).await.expect("an answer from the door")
+    }
+
+    /// Why the connection ends.
+    async fn end(&mut self) -> ConnectionError {
+        let ended = async {
+            loop {
+                if let Err(error) = self.events.poll().await {
+                    return error;
+                }
+            }
+        };
+        timeout(PATIENCE, ended).await.expect("the door ends the connection")
+    }
+}
+
+fn agent() -> AgentId {
+    AgentId::new("edge-9").unwrap()
+}
+
+fn topic() -> BatchTopic {
+    BatchTopic::new(site(), agent())
+}
+
+fn heartbeats(count: u64, first_seq: u64) -> medfleet_domain::fact::Run {
+    run("ct-1", first_seq, (0..count).map(|_| fact(now(), Body::Heartbeat)).collect())
+}
+
+fn batch(number: u64, runs: Vec<medfleet_domain::fact::Run>) -> Batch {
+    Batch { agent: agent(), site: site(), session: 5, number, runs }
+}
+
+async fn quarantined_reasons(street: &Street) -> Vec<String> {
+    let mut reasons = Vec::new();
+    quarantine::scan(&*street.log, |entry| {
+        reasons.push(entry.quarantined.reason);
+        true
+    })
+    .await
+    .unwrap();
+    reasons
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repeated_batch_is_receipted_every_time() {
+    let street = Street::open().await;
+    let mut client = Client::edge_9(&street).await;
+    for _ in 0..3 {
+        client.say(&topic().to_string(), encode_batch(&batch(1, vec![heartbeats(5, 1)]))).await;
+        let receipt = client.receipt().await;
+        assert_eq!((receipt.session, receipt.number), (5, 1));
+        assert!(receipt.fates.iter().all(|fate| fate.kind == FateKind::Stored));
+    }
+    // Ingest knows no identities: the copies are in the log, and dedup behind it removes them.
+    assert!(street.identities().await.values().all(|times| *times == 3));
+    street.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn garbage_and_foreign_words_are_quarantined_and_spoil_nothing_beside_them() {
+    let street = Street::open().await;
+    let (good, ending) = street.agent("edge-1").await;
+    let intake = good.intake().unwrap();
+    let mut client = Client::edge_9(&street).await;
+    let foreign = medfleet_domain::fact::Run { site: SiteId::new("elsewhere").unwrap(), ..heartbeats(2, 10) };
+    let mut broken = heartbeats(3, 20);
+    broken.facts[1].bytes = vec![0xff; 9];
+    let whole = encode_batch(&batch(1, vec![heartbeats(5, 1)]));
+    let other_agent = Batch { agent: AgentId::new("edge-1").unwrap(), ..batch(2, vec![heartbeats(1, 40)]) };
+    let payloads = [
+        whole[..whole.len() - 3].to_vec(),
+        b"\x00\xff not a batch at all".to_vec(),
+        Vec::new(),
+        encode_batch(&other_agent),
+        encode_batch(&batch(3, vec![foreign, broken, heartbeats(1, 30)])),
+    ];
+    for payload in payloads {
+        client.say(&topic().to_string(), payload).await;
+        assert_eq!(client.acknowledged().await, PubAckReason::Success);
+    }
+    intake.observe(seen("ct-2", Condition::Standby)).await.unwrap();
+    timeout(PATIENCE, good.drained()).await.expect("good facts are unharmed");
+
+    let mut reasons = quarantined_reasons(&street).await;
+    reasons.sort();
+    assert!(reasons.iter().filter(|reason| *reason == "undecodable").count() >= 2, "{reasons:?}");
+    assert!(reasons.contains(&"topic_disagrees".to_owned()) && reasons.contains(&"foreign_run".to_owned()), "{reasons:?}");
+    let kept: Vec<u64> = street.identities().await.keys().filter(|(subject, ..)| *subject == device("ct-1")).map(|(.., seq)| *seq).collect();
+    assert_eq!(kept, [20, 22, 30], "the bad fact was cut out of its run");
+    let sums = street.sums();
+    assert_eq!(sums.quarantined, 4 + 2 + 1, "four whole messages, two foreign facts, one broken one");
+    ending.request();
+    drop(intake);
+    timeout(PATIENCE, good.join()).await.expect("the agent ends").unwrap();
+    street.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn poison_is_named_in_the_receipt_with_its_reason() {
+    let street = Street::open().await;
+    let mut client = Client::edge_9(&street).await;
+    let mut broken = heartbeats(3, 1);
+    broken.facts[1].bytes = vec![0xff; 9];
+    client.say(&topic().to_string(), encode_batch(&batch(1, vec![broken]))).await;
+    let fates: Vec<_> = client.receipt().await.fates.into_iter().map(|fate| (fate.seqs.first.0, fate.kind, fate.reason)).collect();
+    assert_eq!(
+        fates,
+        [(1, FateKind::Stored, String::new()), (2, FateKind::Poison, "undecodable".into()), (3, FateKind::Stored, String::new())]
+    );
+    street.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn implausible_times_are_kept_and_marked() {
+    let street = Street::open().await;
+    let mut client = Client::edge_9(&street).await;
+    let future = now().plus_seconds(3_600);
+    let times = [Timestamp::from_seconds(0), now(), future];
+    let facts = times.map(|at| fact(at, Body::Heartbeat)).to_vec();
+    client.say(&topic().to_string(), encode_batch(&batch(1, vec![run("ct-1", 1, facts)]))).await;
+    assert!(client.receipt().await.fates.iter().all(|fate| fate.kind == FateKind::Stored));
+    let records = street.records(Topic::FACTS).await;
+    let implausible: Vec<u64> = records[0].implausible.iter().map(|seq| seq.0).collect();
+    assert_eq!(implausible, [1, 3]);
+    street.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_oversized_message_ends_the_connection_and_nothing_else() {
+    let street = Street::open().await;
+    let mut client = Client::edge_9(&street).await;
+    client.say(&topic().to_string(), vec![0; 2 * medfleet_wire::limits::BATCH_MAX_BYTES]).await;
+    client.end().await;
+    let mut again = Client::edge_9(&street).await;
+    again.say(&topic().to_string(), encode_batch(&batch(1, vec![heartbeats(1, 1)]))).await;
+    assert_eq!(again.receipt().await.number, 1);
+    assert_eq!(street.sums().received, 1 + 1, "the site and one heartbeat");
+    street.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_speaks_and_hears_for_itself_only() {
+    let street = Street::open().await;
+    let mut client = Client::edge_9(&street).await;
+    let others = BatchTopic::new(site(), AgentId::new("edge-1").unwrap());
+    client.say(&others.to_string(), encode_batch(&batch(1, vec![heartbeats(1, 1)]))).await;
+    assert_eq!(client.acknowledged().await, PubAckReason::NotAuthorized);
+    client.say("medfleet/v1/any/thing", Vec::new()).await;
+    assert_eq!(client.acknowledged().await, PubAckReason::NotAuthorized);
+    for filter in ["#", "medfleet/#", &format!("medfleet/v1/{SITE}/+/+/receipt"), &others.receipt().to_string()] {
+        assert_ne!(client.subscribe(filter).await, SubscribeReasonCode::Success(QoS::AtLeastOnce), "{filter}");
+    }
+    assert_eq!(street.sums().received, 1, "only the site");
+    for (client_id, user, password) in [("edge-9", "edge-9", "guess"), ("edge-9", "nobody", PASSWORD), ("edge-1", "edge-9", PASSWORD)] {
+        let refused = Client::new(&street, client_id, user, password).end().await;
+        assert!(matches!(refused, ConnectionError::ConnectionRefused(ConnectReturnCode::BadUserNamePassword)), "{refused:?}");
+    }
+    street.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_quarantined_run_is_driven_in_again_under_its_own_identity() {
+    let street = Street::open().await;
+    let good = heartbeats(2, 50);
+    // Refused once for a reason that has gone since; its bytes are whole.
+    let refused = medfleet_wire::Quarantined {
+        origin: topic().to_string(),
+        reason: "foreign_run".into(),
+        payload: medfleet_wire::encode_run(&good),
+        received_at: now(),
+        subject: Some(good.subject.clone()),
+        seqs: good.seqs(),
+    };
+    let position = street.admitter.quarantine(&refused).await.unwrap();
+    let entry = quarantine::find(&*street.log, position.partition, position.offset).await.unwrap();
+    for _ in 0..2 {
+        let redriven = quarantine::redrive(&street.admitter, &entry, now()).await.unwrap();
+        assert!(matches!(redriven, Redriven::Admitted(_)), "{redriven:?}");
+    }
+    let identities = street.identities().await;
+    assert_eq!(identities.get(&(device("ct-1"), 7, 50)), Some(&2), "the same identity twice: dedup keeps one");
+    assert!(quarantine::find(&*street.log, position.partition, position.offset + 1).await.is_err());
+    street.close().await;
+}

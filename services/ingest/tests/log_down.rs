@@ -1,0 +1,107 @@
+//! The log fails while agents send: nothing is receipted that is not durable, and all of it is once the fault has ended.
+
+mod support;
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use medfleet_domain::condition::Condition;
+use medfleet_log::{
+    AppendError, Bounds, EventLog, LogError, LogId, LogStats, NewRecord, Outcome, Partition, Position, Record, Tail, Topic,
+};
+use support::{PATIENCE, Street, device, embedded_log, seen};
+use tokio::time::timeout;
+
+/// What the next append does instead of its work.
+#[derive(Debug, Clone, Copy)]
+enum Fault {
+    /// Nothing is appended, and trying again is of no use.
+    Refuse,
+    /// Everything is appended, and the answer is lost.
+    LoseAnswer,
+    /// Not taken now.
+    Hold(Duration),
+}
+
+/// A real log with faults planted before it.
+struct Faulty {
+    log: Arc<dyn EventLog>,
+    faults: Mutex<VecDeque<Fault>>,
+}
+
+#[async_trait::async_trait]
+impl EventLog for Faulty {
+    fn log_id(&self) -> LogId {
+        self.log.log_id()
+    }
+
+    fn partitions(&self, topic: Topic) -> Result<u32, LogError> {
+        self.log.partitions(topic)
+    }
+
+    async fn append(&self, records: Vec<NewRecord>) -> Result<Vec<Position>, AppendError> {
+        let fault = self.faults.lock().unwrap().pop_front();
+        match fault {
+            None => self.log.append(records).await,
+            Some(Fault::Refuse) => Err(AppendError::refused(records.len(), LogError::Closed)),
+            Some(Fault::LoseAnswer) => {
+                let outcomes = vec![Outcome::Unknown; records.len()];
+                self.log.append(records).await?;
+                Err(AppendError { outcomes, source: LogError::Closed })
+            }
+            Some(Fault::Hold(pause)) => {
+                tokio::time::sleep(pause).await;
+                self.log.append(records).await
+            }
+        }
+    }
+
+    async fn read(&self, from: Position, max_bytes: usize) -> Result<Vec<Record>, LogError> {
+        self.log.read(from, max_bytes).await
+    }
+
+    async fn tail(&self, from: &[Position]) -> Result<Box<dyn Tail>, LogError> {
+        self.log.tail(from).await
+    }
+
+    async fn bounds(&self, home: Partition) -> Result<Bounds, LogError> {
+        self.log.bounds(home).await
+    }
+
+    async fn trim(&self, below: Position) -> Result<Bounds, LogError> {
+        self.log.trim(below).await
+    }
+
+    fn stats(&self) -> LogStats {
+        self.log.stats()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_receipted_before_it_is_durable_and_everything_is_in_the_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = embedded_log(folder.path()).await;
+    let faulty = Arc::new(Faulty { log, faults: Mutex::default() });
+    let street = Street::open_over(folder, Arc::clone(&faulty) as Arc<dyn EventLog>).await;
+    street.define_site(support::SITE).await;
+    let faults = [Fault::Refuse, Fault::Hold(Duration::from_millis(50)), Fault::LoseAnswer, Fault::Refuse, Fault::LoseAnswer];
+    faulty.faults.lock().unwrap().extend(faults);
+
+    let (agent, ending) = street.agent("edge-1").await;
+    let intake = agent.intake().unwrap();
+    for turn in 0..40 {
+        let condition = if turn % 2 == 0 { Condition::Standby } else { Condition::Productive };
+        intake.observe(seen("ct-1", condition)).await.unwrap();
+    }
+    timeout(PATIENCE, agent.drained()).await.expect("the fault has ended");
+    assert!(faulty.faults.lock().unwrap().is_empty(), "every fault was met");
+    let identities = street.identities().await;
+    let seqs: Vec<u64> = identities.keys().filter(|(subject, ..)| *subject == device("ct-1")).map(|(.., seq)| *seq).collect();
+    assert_eq!(seqs, (1..=seqs.len() as u64).collect::<Vec<_>>(), "no gap");
+    assert!(agent.metrics().reconnects.get() >= 4, "an unanswered publish ends its connection");
+    ending.request();
+    drop(intake);
+    timeout(PATIENCE, agent.join()).await.expect("the agent ends").unwrap();
+    street.close().await;
+}

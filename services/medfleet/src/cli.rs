@@ -1,0 +1,189 @@
+//! The command line. Every flag has an environment variable of the same name, `MEDFLEET_…`.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+#[derive(Parser)]
+#[command(name = "medfleet", version, about = "The flight recorder and scoreboard of a health system's medical devices")]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+    #[command(flatten)]
+    pub place: Place,
+}
+
+/// Where everything is kept.
+#[derive(Args, Clone)]
+pub struct Place {
+    /// The one folder of this installation.
+    #[arg(long, global = true, env = "MEDFLEET_DATA", default_value = "data")]
+    pub data: PathBuf,
+    /// Kafka's bootstrap servers; without them the log is embedded under the data folder.
+    #[arg(long, global = true, env = "MEDFLEET_KAFKA", value_name = "HOST:PORT")]
+    pub kafka: Option<String>,
+}
+
+#[derive(Subcommand)]
+pub enum Command {
+    /// Runs every role in one process: MQTT door, ingest, log, processor, api and pages.
+    Up(UpOptions),
+    /// Runs ingest alone: judges batches and appends them to Kafka.
+    Ingest(IngestOptions),
+    /// Runs a processor alone: folds the log into tables.
+    Processor(ProcessorOptions),
+    /// Runs the api and the pages alone.
+    Api(ApiOptions),
+    /// Looks at or creates the topics of the event log.
+    Topics(TopicsOptions),
+    /// Looks at what was refused for good, or drives it in again.
+    Quarantine(QuarantineOptions),
+    /// Defines a site, so that its agents' facts are taken in.
+    Site(SiteOptions),
+    /// Makes an agent's password for the embedded door, and prints where it is kept.
+    AgentPassword { agent: String },
+    /// Prints the content hash of every table.
+    Hash,
+    /// Builds a table anew from the log, compares content hashes and swaps it in.
+    Rebuild(RebuildOptions),
+}
+
+#[derive(Args, Clone)]
+pub struct UpOptions {
+    /// Where pages and API are served. Any address but loopback turns TLS on.
+    #[arg(long, env = "MEDFLEET_LISTEN", default_value = "127.0.0.1:8080")]
+    pub listen: SocketAddr,
+    /// Where agents connect, with TLS.
+    #[arg(long, env = "MEDFLEET_MQTT_LISTEN", default_value = "127.0.0.1:8883")]
+    pub mqtt_listen: SocketAddr,
+    /// No demo fleet.
+    #[arg(long, env = "MEDFLEET_NO_DEMO")]
+    pub no_demo: bool,
+    /// Days of history of the demo fleet.
+    #[arg(long, env = "MEDFLEET_DEMO_DAYS", default_value_t = 21)]
+    pub demo_days: u16,
+    #[command(flatten)]
+    pub broker: BrokerOptions,
+}
+
+/// An MQTT broker outside; without it the door is embedded.
+#[derive(Args, Clone)]
+pub struct BrokerOptions {
+    /// mqtt://HOST:PORT or mqtts://HOST:PORT
+    #[arg(long, env = "MEDFLEET_MQTT", value_name = "URL")]
+    pub mqtt: Option<String>,
+    /// The authority that signed the broker's certificate.
+    #[arg(long, env = "MEDFLEET_MQTT_CA", value_name = "FILE")]
+    pub mqtt_ca: Option<PathBuf>,
+    #[arg(long, env = "MEDFLEET_MQTT_USER", default_value = "ingest")]
+    pub mqtt_user: String,
+    /// A file whose first line is the password.
+    #[arg(long, env = "MEDFLEET_MQTT_PASSWORD_FILE", value_name = "FILE")]
+    pub mqtt_password_file: Option<PathBuf>,
+    /// First of the 64 shards this process owns.
+    #[arg(long, default_value_t = 0)]
+    pub first_shard: u8,
+    #[arg(long, default_value_t = 63)]
+    pub last_shard: u8,
+}
+
+#[derive(Args, Clone)]
+pub struct IngestOptions {
+    #[command(flatten)]
+    pub broker: BrokerOptions,
+    /// Where /metrics, /live and /ready answer.
+    #[arg(long, default_value = "127.0.0.1:9101")]
+    pub status_listen: SocketAddr,
+}
+
+#[derive(Args, Clone)]
+pub struct ProcessorOptions {
+    /// Partitions of the fact topic this worker owns; all when absent.
+    #[arg(long, value_delimiter = ',')]
+    pub partitions: Vec<u32>,
+    #[arg(long, default_value = "127.0.0.1:9102")]
+    pub status_listen: SocketAddr,
+}
+
+#[derive(Args, Clone)]
+pub struct ApiOptions {
+    #[arg(long, env = "MEDFLEET_LISTEN", default_value = "127.0.0.1:8080")]
+    pub listen: SocketAddr,
+}
+
+#[derive(Args)]
+pub struct TopicsOptions {
+    #[arg(value_enum)]
+    pub action: TopicsAction,
+    /// Replication as on one development broker or as in production.
+    #[arg(long, value_enum, default_value = "production")]
+    pub profile: TopicsProfile,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub enum TopicsAction {
+    /// Creates what is missing and refuses another partition count.
+    Apply,
+    /// Prints what is declared.
+    Show,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub enum TopicsProfile {
+    Dev,
+    Production,
+}
+
+#[derive(Args)]
+pub struct QuarantineOptions {
+    #[command(subcommand)]
+    pub action: QuarantineAction,
+}
+
+#[derive(Subcommand)]
+pub enum QuarantineAction {
+    /// One line for each refused payload.
+    List,
+    /// One payload whole.
+    Show { place: QuarantinePlace },
+    /// Tries a payload again, under the identity its facts always had.
+    Redrive { place: QuarantinePlace },
+}
+
+/// PARTITION:OFFSET, as `list` prints it.
+#[derive(Clone, Copy)]
+pub struct QuarantinePlace {
+    pub partition: u32,
+    pub offset: u64,
+}
+
+impl std::str::FromStr for QuarantinePlace {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let parsed = text.split_once(':').and_then(|(partition, offset)| {
+            Some(Self { partition: partition.parse().ok()?, offset: offset.parse().ok()? })
+        });
+        parsed.ok_or_else(|| format!("`{text}` is no place in quarantine: write PARTITION:OFFSET as `list` prints it"))
+    }
+}
+
+#[derive(Args)]
+pub struct SiteOptions {
+    pub site: String,
+    #[arg(long)]
+    pub title: String,
+    /// IANA name, such as America/New_York.
+    #[arg(long)]
+    pub time_zone: String,
+    #[arg(long, default_value = "")]
+    pub region: String,
+}
+
+#[derive(Args)]
+pub struct RebuildOptions {
+    /// The table, or `all`.
+    #[arg(long)]
+    pub table: String,
+}

@@ -1,0 +1,183 @@
+//! The roles one by one, each as a future that ends when asked or with the error that ended it.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use medfleet_api::{ApiConfig, TlsFiles};
+use medfleet_ingest::{Admitter, ExternalDoor};
+use medfleet_lake::Lake;
+use medfleet_log::EventLog;
+use medfleet_processor::{Meters, ProcessorConfig, Worker, upkeep};
+use medfleet_runtime::{Health, Metrics, Shutdown, http};
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+
+use crate::cli::{ApiOptions, BrokerOptions, IngestOptions, Place, ProcessorOptions};
+use crate::house::House;
+use crate::people::PeoplesDoor;
+use crate::secrets::Secrets;
+use crate::{backing, up};
+
+/// Roles running beside each other; the first that fails ends them all.
+pub type Crew = JoinSet<anyhow::Result<()>>;
+
+/// Waits for every role. When one fails the others are asked to end, and its error is the answer.
+pub async fn see_through(mut crew: Crew, shutdown: &Shutdown) -> anyhow::Result<()> {
+    let mut failed = Ok(());
+    while let Some(ended) = crew.join_next().await {
+        let ended = ended.context("a role panicked").and_then(|result| result);
+        if let Err(error) = ended {
+            tracing::error!(error = format!("{error:#}"), "a role failed, ending");
+            shutdown.request();
+            failed = failed.and(Err(error));
+        }
+    }
+    failed
+}
+
+pub async fn ingest(place: &Place, options: &IngestOptions) -> anyhow::Result<()> {
+    let (house, shutdown) = (House::open(&place.data)?, Shutdown::on_signals()?);
+    let (metrics, health) = (Metrics::new()?, Health::new());
+    let log = backing::log(place, &house).await?;
+    let mut crew = Crew::new();
+    let meters = medfleet_ingest::Meters::new(&metrics)?;
+    let admitter = Admitter::new(log, meters.clone());
+    admitter.learn_sites().await?;
+    crew.spawn(up::follow_sites(admitter.clone(), shutdown.clone()));
+    let door = external_door(&options.broker)?.context("ingest alone needs a broker: name it with --mqtt URL")?;
+    let role = health.role("ingest");
+    crew.spawn(external(door, admitter, meters, shutdown.clone()));
+    role.ready();
+    serve_status(&mut crew, options.status_listen, metrics, health, &shutdown).await?;
+    see_through(crew, &shutdown).await
+}
+
+pub async fn processor(place: &Place, options: &ProcessorOptions) -> anyhow::Result<()> {
+    let (house, shutdown) = (House::open(&place.data)?, Shutdown::on_signals()?);
+    let (metrics, health) = (Metrics::new()?, Health::new());
+    let (log, lake) = (backing::log(place, &house).await?, backing::lake(&house).await?);
+    let mut crew = Crew::new();
+    fold(&mut crew, &house, log, lake, options.partitions.clone(), &metrics, &health, &shutdown)?;
+    serve_status(&mut crew, options.status_listen, metrics, health, &shutdown).await?;
+    see_through(crew, &shutdown).await
+}
+
+pub async fn api(place: &Place, options: &ApiOptions) -> anyhow::Result<()> {
+    let (house, shutdown) = (House::open(&place.data)?, Shutdown::on_signals()?);
+    let (metrics, health) = (Metrics::new()?, Health::new());
+    let (log, lake) = (backing::log(place, &house).await?, backing::lake(&house).await?);
+    let secrets = Secrets::open(&house.secrets(), &[options.listen])?;
+    let admitter = Admitter::new(Arc::clone(&log), medfleet_ingest::Meters::new(&metrics)?);
+    admitter.learn_sites().await?;
+    let mut crew = Crew::new();
+    crew.spawn(up::follow_sites(admitter.clone(), shutdown.clone()));
+    let config = api_config(options.listen, &secrets);
+    let door = Arc::new(PeoplesDoor(admitter));
+    let service = medfleet_api::Service::new(config, lake, log, door, metrics, health, shutdown.clone())?;
+    println!("sign in at {}", service.login_link());
+    crew.spawn(async move { Ok(service.run().await?) });
+    see_through(crew, &shutdown).await
+}
+
+/// Starts a worker, its watchdog and the upkeep of the tables.
+#[expect(clippy::too_many_arguments, reason = "each is a different thing that the process lends to the role")]
+pub fn fold(
+    crew: &mut Crew,
+    house: &House,
+    log: Arc<dyn EventLog>,
+    lake: Lake,
+    partitions: Vec<u32>,
+    metrics: &Metrics,
+    health: &Health,
+    shutdown: &Shutdown,
+) -> anyhow::Result<()> {
+    let config = ProcessorConfig { snapshot_folder: house.snapshots(), partitions, ..ProcessorConfig::default() };
+    let meters = Meters::new(metrics, &config)?;
+    let (watchdog, role) = (meters.watchdog.clone(), health.role("processor"));
+    let every = config.upkeep_after();
+    crew.spawn(keep_up(lake.clone(), every, meters.clone(), shutdown.clone()));
+    let worker = Worker::new(log, lake, config, meters);
+    let (asked, watched) = (shutdown.clone(), shutdown.clone());
+    crew.spawn(async move {
+        role.ready();
+        let ended = worker.run(&asked).await;
+        if let Err(error) = &ended {
+            role.failed(error.to_string());
+        }
+        ended.context("the processor failed")
+    });
+    crew.spawn(async move { Ok(watchdog.watch(&watched).await?) });
+    Ok(())
+}
+
+async fn keep_up(
+    lake: Lake,
+    every: std::time::Duration,
+    meters: Meters,
+    shutdown: Shutdown,
+) -> anyhow::Result<()> {
+    Ok(upkeep::keep_up(lake, every, meters, shutdown).await?)
+}
+
+pub async fn external(
+    door: ExternalDoor,
+    admitter: Admitter,
+    meters: medfleet_ingest::Meters,
+    shutdown: Shutdown,
+) -> anyhow::Result<()> {
+    Ok(door.run(admitter, meters, shutdown).await?)
+}
+
+/// Plain HTTP suits loopback, where nothing leaves the machine; any other address is served with TLS.
+pub fn api_config(listen: SocketAddr, secrets: &Secrets) -> ApiConfig {
+    let files = || TlsFiles { certificate: secrets.certificate(), key: secrets.key() };
+    let tls = (!listen.ip().is_loopback()).then(files);
+    ApiConfig { listen, token_file: secrets.token(), tls, ..ApiConfig::default() }
+}
+
+/// The door that the flags name, if they name a broker.
+pub fn external_door(options: &BrokerOptions) -> anyhow::Result<Option<ExternalDoor>> {
+    let Some(url) = &options.mqtt else { return Ok(None) };
+    let (tls, rest) = match url.split_once("://") {
+        Some(("mqtts", rest)) => (true, rest),
+        Some(("mqtt", rest)) => (false, rest),
+        _ => anyhow::bail!("`{url}` is no broker: write mqtt://HOST:PORT or mqtts://HOST:PORT"),
+    };
+    let (host, port) = rest.trim_end_matches('/').rsplit_once(':').with_context(|| format!("`{url}` names no port"))?;
+    let read = |path: &Path| std::fs::read(path).with_context(|| format!("cannot read {}", path.display()));
+    let ca_pem = match (&options.mqtt_ca, tls) {
+        (Some(path), true) => Some(read(path)?),
+        (None, true) => anyhow::bail!("an mqtts broker needs --mqtt-ca FILE, the authority that signed its certificate"),
+        (_, false) => None,
+    };
+    let password = options.mqtt_password_file.as_deref().map(read).transpose()?;
+    let user = password.map(|bytes| {
+        let text = String::from_utf8_lossy(&bytes).lines().next().unwrap_or_default().to_owned();
+        (options.mqtt_user.clone(), text)
+    });
+    Ok(Some(ExternalDoor {
+        host: host.to_owned(),
+        port: port.parse().with_context(|| format!("`{url}` has no usable port"))?,
+        ca_pem,
+        user,
+        first_shard: options.first_shard,
+        last_shard: options.last_shard,
+    }))
+}
+
+async fn serve_status(
+    crew: &mut Crew,
+    listen: SocketAddr,
+    metrics: Metrics,
+    health: Health,
+    shutdown: &Shutdown,
+) -> anyhow::Result<()> {
+    let listener = TcpListener::bind(listen)
+        .await
+        .with_context(|| format!("cannot listen on {listen}: choose a free port with --status-listen"))?;
+    let shutdown = shutdown.clone();
+    crew.spawn(async move { Ok(http::serve(listener, metrics, health, shutdown).await?) });
+    Ok(())
+}

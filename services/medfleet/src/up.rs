@@ -1,0 +1,80 @@
+//! `medfleet up`: every role in one process over one data folder, with nothing else installed.
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use medfleet_ingest::{Admitter, EmbeddedDoor};
+use medfleet_runtime::{Health, Metrics, Shutdown};
+
+use crate::cli::{Place, UpOptions};
+use crate::demo::Demo;
+use crate::house::House;
+use crate::people::PeoplesDoor;
+use crate::roles::{self, Crew};
+use crate::secrets::Secrets;
+use crate::{backing, live_demo};
+
+pub async fn run(place: &Place, options: &UpOptions) -> anyhow::Result<()> {
+    let house = House::open(&place.data)?;
+    let shutdown = Shutdown::on_signals()?;
+    let (metrics, health) = (Metrics::new()?, Health::new());
+    let secrets = Secrets::open(&house.secrets(), &[options.listen, options.mqtt_listen])?;
+    let log = backing::log(place, &house).await?;
+    let lake = backing::lake(&house).await?;
+    let mut crew = Crew::new();
+
+    let meters = medfleet_ingest::Meters::new(&metrics)?;
+    let admitter = Admitter::new(Arc::clone(&log), meters.clone());
+    admitter.learn_sites().await?;
+    crew.spawn(follow_sites(admitter.clone(), shutdown.clone()));
+    let demo = if options.no_demo { None } else { Some(Demo::open(&house, options.demo_days)?) };
+    if let Some(demo) = &demo {
+        demo.make_passwords(&secrets)?;
+    }
+
+    roles::fold(&mut crew, &house, Arc::clone(&log), lake.clone(), Vec::new(), &metrics, &health, &shutdown)?;
+
+    let config = roles::api_config(options.listen, &secrets);
+    let door = Arc::new(PeoplesDoor(admitter.clone()));
+    let service =
+        medfleet_api::Service::new(config, lake, log, door, metrics.clone(), health.clone(), shutdown.clone())?;
+    println!("medfleet is up. Sign in at {}", service.login_link());
+    crew.spawn(async move { Ok(service.run().await?) });
+
+    let ingest = health.role("ingest");
+    let mqtt = match roles::external_door(&options.broker)? {
+        Some(door) => {
+            let (host, port) = (door.host.clone(), door.port);
+            crew.spawn(roles::external(door, admitter.clone(), meters, shutdown.clone()));
+            live_demo::Broker { host, port, ca_file: options.broker.mqtt_ca.clone() }
+        }
+        None => {
+            let door = EmbeddedDoor {
+                listen: options.mqtt_listen,
+                certificate_file: secrets.certificate(),
+                key_file: secrets.key(),
+                passwords: secrets.passwords()?,
+            };
+            let open = door.open(admitter.clone(), meters).await?;
+            let port = open.address().port();
+            let asked = shutdown.clone();
+            crew.spawn(async move { open.run(asked).await.context("the MQTT door failed") });
+            live_demo::Broker { host: "localhost".to_owned(), port, ca_file: Some(secrets.authority()) }
+        }
+    };
+    ingest.ready();
+
+    if let Some(demo) = demo {
+        let stage = live_demo::Stage { house, secrets, broker: mqtt, metrics, health };
+        let asked = shutdown.clone();
+        crew.spawn(async move {
+            let fleet = demo.tell_history(&admitter, &asked).await?;
+            live_demo::play(fleet, stage, admitter, asked).await
+        });
+    }
+    roles::see_through(crew, &shutdown).await
+}
+
+pub async fn follow_sites(admitter: Admitter, shutdown: Shutdown) -> anyhow::Result<()> {
+    admitter.follow_sites(shutdown).await.context("following the fleet topic failed")
+}

@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# All tests: unit, golden and property tests, the brokers' half against real Kafka and Mosquitto, then whole-system tests.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+tools="${MEDFLEET_TOOLS:-$HOME/.cache/medfleet/tools}"
+work="$(mktemp -d)"
+target="${CARGO_TARGET_DIR:-target}"
+
+finish() {
+    infra/dev/kafka.sh kill "$work/kafka" >/dev/null 2>&1 || true
+    infra/dev/mosquitto.sh kill "$work/mosquitto" >/dev/null 2>&1 || true
+    rm -rf "$work"
+}
+trap finish EXIT
+
+step() { printf '\n== %s (%ss)\n' "$1" "$SECONDS"; }
+
+step "start a real Kafka and a real Mosquitto"
+eval "$(infra/dev/kafka.sh start "$work/kafka" 29092 | sed 's/^/KAFKA_/')"
+eval "$(infra/dev/mosquitto.sh start "$work/mosquitto" 28883 | sed 's/^/MQTT_/')"
+export MEDFLEET_TEST_KAFKA="$KAFKA_bootstrap"
+export MEDFLEET_TEST_MQTT_TLS="$MQTT_tls" MEDFLEET_TEST_MQTT_PLAIN="$MQTT_plain"
+export MEDFLEET_TEST_MQTT_CA="$MQTT_ca" MEDFLEET_TEST_MQTT_CREDENTIALS="$MQTT_credentials"
+export MEDFLEET_TEST_MQTT_DIR="$work/mosquitto"
+
+step "build and unit tests"
+cargo test --workspace
+
+step "whole-system tests"
+"$tools/python/bin/python" -m pytest -q tests/pipeline tests/oracle -p no:cacheprovider
+
+step "done"
