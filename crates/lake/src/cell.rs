@@ -4,10 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use arrow::array::{
-    Array as _, ArrayRef, BinaryArray, BinaryBuilder, BooleanArray, BooleanBuilder, Date32Array,
-    Date32Builder, Int8Array, Int8Builder, Int32Array, Int32Builder, Int64Array, Int64Builder,
-    RecordBatch, StringArray, StringBuilder, TimestampMicrosecondArray,
-    TimestampMicrosecondBuilder,
+    Array as _, ArrayRef, BinaryArray, BinaryBuilder, BooleanArray, BooleanBuilder, Date32Array, Date32Builder,
+    Int8Array, Int8Builder, Int32Array, Int32Builder, Int64Array, Int64Builder, RecordBatch, StringArray,
+    StringBuilder, TimestampMicrosecondArray, TimestampMicrosecondBuilder,
 };
 use arrow::datatypes::{DataType, Field, TimeUnit};
 use bytes::Bytes;
@@ -142,10 +141,7 @@ fn column<A: Clone + 'static>(batch: &RecordBatch, name: &str) -> Result<A, Lake
         .column_by_name(name)
         .and_then(|array| array.as_any().downcast_ref::<A>())
         .cloned()
-        .ok_or_else(|| LakeError::MissingColumn {
-            table: "being read".into(),
-            column: name.into(),
-        })
+        .ok_or_else(|| LakeError::MissingColumn { table: "being read".into(), column: name.into() })
 }
 
 /// A non-null field and its optional sibling, over one Arrow builder and array type.
@@ -212,25 +208,71 @@ pub(crate) fn utc_micros_type() -> DataType {
     DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))
 }
 
-cell!(i8, DataType::Int8, Int8Builder, Int8Array,
-    Int8Builder::with_capacity, |v: &i8| *v, |a: &Int8Array, r| a.value(r));
-cell!(i32, DataType::Int32, Int32Builder, Int32Array,
-    Int32Builder::with_capacity, |v: &i32| *v, |a: &Int32Array, r| a.value(r));
-cell!(i64, DataType::Int64, Int64Builder, Int64Array,
-    Int64Builder::with_capacity, |v: &i64| *v, |a: &Int64Array, r| a.value(r));
-cell!(bool, DataType::Boolean, BooleanBuilder, BooleanArray,
-    BooleanBuilder::with_capacity, |v: &bool| *v, |a: &BooleanArray, r| a.value(r));
-cell!(Day, DataType::Date32, Date32Builder, Date32Array,
-    Date32Builder::with_capacity, |v: &Day| v.0, |a: &Date32Array, r| Day(a.value(r)));
-cell!(UtcMicros, utc_micros_type(), TimestampMicrosecondBuilder, TimestampMicrosecondArray,
+cell!(i8, DataType::Int8, Int8Builder, Int8Array, Int8Builder::with_capacity, |v: &i8| *v, |a: &Int8Array, r| a
+    .value(r));
+cell!(
+    i32,
+    DataType::Int32,
+    Int32Builder,
+    Int32Array,
+    Int32Builder::with_capacity,
+    |v: &i32| *v,
+    |a: &Int32Array, r| a.value(r)
+);
+cell!(
+    i64,
+    DataType::Int64,
+    Int64Builder,
+    Int64Array,
+    Int64Builder::with_capacity,
+    |v: &i64| *v,
+    |a: &Int64Array, r| a.value(r)
+);
+cell!(
+    bool,
+    DataType::Boolean,
+    BooleanBuilder,
+    BooleanArray,
+    BooleanBuilder::with_capacity,
+    |v: &bool| *v,
+    |a: &BooleanArray, r| a.value(r)
+);
+cell!(
+    Day,
+    DataType::Date32,
+    Date32Builder,
+    Date32Array,
+    Date32Builder::with_capacity,
+    |v: &Day| v.0,
+    |a: &Date32Array, r| Day(a.value(r))
+);
+cell!(
+    UtcMicros,
+    utc_micros_type(),
+    TimestampMicrosecondBuilder,
+    TimestampMicrosecondArray,
     |rows| TimestampMicrosecondBuilder::with_capacity(rows).with_timezone("UTC"),
-    |v: &UtcMicros| v.0, |a: &TimestampMicrosecondArray, r| UtcMicros(a.value(r)));
-cell!(Text, DataType::Utf8, StringBuilder, StringArray,
+    |v: &UtcMicros| v.0,
+    |a: &TimestampMicrosecondArray, r| UtcMicros(a.value(r))
+);
+cell!(
+    Text,
+    DataType::Utf8,
+    StringBuilder,
+    StringArray,
     |rows| StringBuilder::with_capacity(rows, rows * NAME_BYTES),
-    as_str, |a: &StringArray, r| Text::Name(a.value(r).into()));
-cell!(Bytes, DataType::Binary, BinaryBuilder, BinaryArray,
+    as_str,
+    |a: &StringArray, r| Text::Name(a.value(r).into())
+);
+cell!(
+    Bytes,
+    DataType::Binary,
+    BinaryBuilder,
+    BinaryArray,
     |rows| BinaryBuilder::with_capacity(rows, rows * NAME_BYTES),
-    as_slice, |a: &BinaryArray, r| Bytes::copy_from_slice(a.value(r)));
+    as_slice,
+    |a: &BinaryArray, r| Bytes::copy_from_slice(a.value(r))
+);
 
 fn as_str(text: &Text) -> &str {
     text
@@ -243,12 +285,7 @@ fn as_slice(bytes: &Bytes) -> &[u8] {
 /// A cause takes four columns: `cause_topic`, `cause_partition`, `cause_offset`, `cause_index`.
 impl Cell for Cause {
     type Builder = (Int8Builder, Int32Builder, Int64Builder, Int32Builder);
-    type Reader = (
-        <i8 as Cell>::Reader,
-        <i32 as Cell>::Reader,
-        <i64 as Cell>::Reader,
-        <i32 as Cell>::Reader,
-    );
+    type Reader = (<i8 as Cell>::Reader, <i32 as Cell>::Reader, <i64 as Cell>::Reader, <i32 as Cell>::Reader);
 
     fn fields(name: &str, out: &mut Vec<Field>) {
         i8::fields(&format!("{name}_topic"), out);

@@ -26,8 +26,7 @@ pub struct Cut {
 
 impl Cut {
     pub fn to_row(&self) -> CutRow {
-        let appended: BTreeMap<&str, i64> =
-            self.appended_max.iter().map(|(key, at)| (key.as_str(), at.0)).collect();
+        let appended: BTreeMap<&str, i64> = self.appended_max.iter().map(|(key, at)| (key.as_str(), at.0)).collect();
         let text = |json: serde_json::Value| Text::from(json.to_string());
         CutRow {
             cut: self.number,
@@ -66,10 +65,7 @@ mod tests {
             number: 7,
             made_at: UtcMicros(1_700_000_000_000_000),
             offsets: BTreeMap::from([("facts/0".into(), 12), ("fleet/0".into(), 0)]),
-            tables: BTreeMap::from([(
-                "facts".into(),
-                TableVersion { generation: "g0001".into(), version: 3 },
-            )]),
+            tables: BTreeMap::from([("facts".into(), TableVersion { generation: "g0001".into(), version: 3 })]),
             appended_max: BTreeMap::from([("facts/0".into(), UtcMicros(5))]),
         };
         let rows = CutRow::from_batch(&cut.to_batch().unwrap()).unwrap();

@@ -45,20 +45,24 @@ pub enum LakeError {
     #[error("batch for table {table} lacks column {column}: build it with the table's own row type")]
     MissingColumn { table: String, column: String },
 
-    #[error("column {column} holds no value in row {row}, but its type forbids that: the file was not written by this program; restore it from a backup")]
+    #[error(
+        "column {column} holds no value in row {row}, but its type forbids that: the file was not written by this program; restore it from a backup"
+    )]
     UnexpectedNull { column: String, row: usize },
 
-    #[error("table {table} has another shape than this program writes ({detail}): run `medfleet rebuild --table {table}`")]
+    #[error(
+        "table {table} has another shape than this program writes ({detail}): run `medfleet rebuild --table {table}`"
+    )]
     ShapeChanged { table: String, detail: String },
 
-    #[error("table {table} was built by {found}, this program is {wanted}: run `medfleet rebuild --table {table}`, or start it with the log it was built from")]
-    OriginChanged {
-        table: String,
-        found: String,
-        wanted: String,
-    },
+    #[error(
+        "table {table} was built by {found}, this program is {wanted}: run `medfleet rebuild --table {table}`, or start it with the log it was built from"
+    )]
+    OriginChanged { table: String, found: String, wanted: String },
 
-    #[error("commit {version} of table {table} is unreadable: restore the table folder from a backup or run `medfleet rebuild --table {table}`")]
+    #[error(
+        "commit {version} of table {table} is unreadable: restore the table folder from a backup or run `medfleet rebuild --table {table}`"
+    )]
     TornCommit {
         table: String,
         version: u64,
@@ -84,7 +88,9 @@ pub enum LakeError {
     #[error("{path} says {text:?}, which names no generation: write the name of the newest generation folder into it")]
     BadPointer { path: String, text: String },
 
-    #[error("generation {generation} of table {table} is the current one and cannot be removed: swap the pointer first")]
+    #[error(
+        "generation {generation} of table {table} is the current one and cannot be removed: swap the pointer first"
+    )]
     RemoveCurrent { table: String, generation: String },
 
     #[error("cut {cut} is unreadable in column {column}: the row was not written by this program")]
@@ -113,9 +119,7 @@ impl LakeError {
         move |source| Self::Arrow { doing, source }
     }
 
-    pub(crate) fn query(
-        doing: &'static str,
-    ) -> impl FnOnce(datafusion::error::DataFusionError) -> Self {
+    pub(crate) fn query(doing: &'static str) -> impl FnOnce(datafusion::error::DataFusionError) -> Self {
         move |source| Self::Query { doing, source: Box::new(source) }
     }
 

@@ -61,11 +61,7 @@ impl Lake {
         Self { store: wrap(Arc::clone(&self.store)), ..self.clone() }
     }
 
-    fn new(
-        root: Url,
-        store: Arc<dyn ObjectStore>,
-        durable: Option<DurableFileSystem>,
-    ) -> Result<Self, LakeError> {
+    fn new(root: Url, store: Arc<dyn ObjectStore>, durable: Option<DurableFileSystem>) -> Result<Self, LakeError> {
         let prefix = Path::from_url_path(root.path()).map_err(|e| LakeError::Storage {
             doing: "use as lake root",
             path: root.to_string(),
@@ -91,11 +87,7 @@ impl Lake {
     }
 
     /// The current generation of a table, created with this origin where there is none.
-    pub async fn current_or_create(
-        &self,
-        def: &'static TableDef,
-        origin: &Origin,
-    ) -> Result<Table, LakeError> {
+    pub async fn current_or_create(&self, def: &'static TableDef, origin: &Origin) -> Result<Table, LakeError> {
         if let Some(table) = self.current(def).await? {
             return Ok(table);
         }
@@ -106,11 +98,7 @@ impl Lake {
     }
 
     /// A new, empty generation beside the current one; readers do not see it until [`Self::swap`].
-    pub async fn create_generation(
-        &self,
-        def: &'static TableDef,
-        origin: &Origin,
-    ) -> Result<Table, LakeError> {
+    pub async fn create_generation(&self, def: &'static TableDef, origin: &Origin) -> Result<Table, LakeError> {
         let newest = self.generations(def).await?.pop();
         let number = newest.as_deref().and_then(generation_number).unwrap_or(0);
         let table = self.generation(def, &format!("g{:04}", number + 1))?;
@@ -142,19 +130,12 @@ impl Lake {
     pub async fn remove_generation(&self, table: &Table) -> Result<usize, LakeError> {
         let def = table.def();
         if self.read_pointer(def).await?.as_deref() == Some(table.generation()) {
-            return Err(LakeError::RemoveCurrent {
-                table: def.name.into(),
-                generation: table.generation().into(),
-            });
+            return Err(LakeError::RemoveCurrent { table: def.name.into(), generation: table.generation().into() });
         }
         let folder = self.folder(def).join(table.generation());
         let files = self.store.list(Some(&folder)).map_ok(|meta| meta.location).boxed();
-        let removed: Vec<Path> = self
-            .store
-            .delete_stream(files)
-            .try_collect()
-            .await
-            .map_err(LakeError::storage("delete", &folder))?;
+        let removed: Vec<Path> =
+            self.store.delete_stream(files).try_collect().await.map_err(LakeError::storage("delete", &folder))?;
         Ok(removed.len())
     }
 
@@ -165,10 +146,7 @@ impl Lake {
             text: text.to_owned(),
         };
         generation_number(generation).ok_or_else(|| failed(generation))?;
-        let url = self
-            .root
-            .join(&format!("{}/{generation}/", def.name))
-            .map_err(|_| failed(generation))?;
+        let url = self.root.join(&format!("{}/{generation}/", def.name)).map_err(|_| failed(generation))?;
         let log_store = logstore_with(Arc::clone(&self.store), &url, StorageConfig::default())
             .map_err(LakeError::delta("locate", def.name))?;
         let folder = self.folder(def).join(generation);
@@ -193,12 +171,7 @@ impl Lake {
         }
     }
 
-    async fn write_pointer(
-        &self,
-        def: &TableDef,
-        generation: &str,
-        mode: PutMode,
-    ) -> Result<(), LakeError> {
+    async fn write_pointer(&self, def: &TableDef, generation: &str, mode: PutMode) -> Result<(), LakeError> {
         let path = self.folder(def).join(POINTER);
         let text = format!("{generation}\n");
         let options = PutOptions { mode, ..PutOptions::default() };
@@ -213,9 +186,7 @@ impl Lake {
 /// `g0007` is 7; anything else is no generation.
 fn generation_number(name: &str) -> Option<u32> {
     let digits = name.strip_prefix('g')?;
-    (digits.len() >= 4 && digits.bytes().all(|b| b.is_ascii_digit()))
-        .then(|| digits.parse().ok())
-        .flatten()
+    (digits.len() >= 4 && digits.bytes().all(|b| b.is_ascii_digit())).then(|| digits.parse().ok()).flatten()
 }
 
 #[cfg(test)]

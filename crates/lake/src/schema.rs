@@ -44,8 +44,7 @@ pub trait Row: Sized {
     }
 
     fn to_batch(rows: &[Self]) -> Result<RecordBatch, LakeError> {
-        RecordBatch::try_new(Self::schema(), Self::to_arrays(rows))
-            .map_err(LakeError::arrow("build a batch of rows"))
+        RecordBatch::try_new(Self::schema(), Self::to_arrays(rows)).map_err(LakeError::arrow("build a batch of rows"))
     }
 
     /// Reads rows from any batch that has the columns, in any order and encoding.
@@ -122,8 +121,7 @@ impl TableDef {
 }
 
 fn reorder(batch: &RecordBatch, indices: &UInt32Array) -> Result<RecordBatch, LakeError> {
-    let columns: Result<Vec<ArrayRef>, _> =
-        batch.columns().iter().map(|column| take(column, indices, None)).collect();
+    let columns: Result<Vec<ArrayRef>, _> = batch.columns().iter().map(|column| take(column, indices, None)).collect();
     columns
         .and_then(|columns| RecordBatch::try_new(batch.schema(), columns))
         .map_err(LakeError::arrow("reorder a batch"))

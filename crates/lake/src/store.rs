@@ -18,8 +18,8 @@ use futures::{StreamExt as _, TryStreamExt as _};
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::{
-    CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
-    PutMode, PutMultipartOptions, PutOptions, PutPayload, PutResult, RenameOptions, Result,
+    CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore, PutMode,
+    PutMultipartOptions, PutOptions, PutPayload, PutResult, RenameOptions, Result,
 };
 
 use crate::upload::DurableUpload;
@@ -127,13 +127,7 @@ impl Disk {
 
     /// Syncs the staged file, gives it its name, and syncs the folder. The staged name is gone
     /// afterwards, whatever happened.
-    pub(crate) fn publish(
-        &self,
-        file: &File,
-        staged: &FsPath,
-        target: &FsPath,
-        must_be_new: bool,
-    ) -> Result<()> {
+    pub(crate) fn publish(&self, file: &File, staged: &FsPath, target: &FsPath, must_be_new: bool) -> Result<()> {
         let named = file.sync_data().and_then(|()| match must_be_new {
             true => std::fs::hard_link(staged, target),
             false => std::fs::rename(staged, target),
@@ -144,10 +138,7 @@ impl Disk {
         match named {
             Ok(()) => {}
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
-                return Err(Error::AlreadyExists {
-                    path: target.display().to_string(),
-                    source: e.into(),
-                });
+                return Err(Error::AlreadyExists { path: target.display().to_string(), source: e.into() });
             }
             Err(e) => return Err(generic(target, e)),
         }
@@ -209,8 +200,7 @@ fn sweep(folder: &FsPath, now: SystemTime, swept: &mut usize) -> io::Result<()> 
 
 /// The local store hides names that end in `#` and digits from every listing.
 fn is_staged(name: &str) -> bool {
-    name.rsplit_once('#')
-        .is_some_and(|(_, tail)| !tail.is_empty() && tail.bytes().all(|b| b.is_ascii_digit()))
+    name.rsplit_once('#').is_some_and(|(_, tail)| !tail.is_empty() && tail.bytes().all(|b| b.is_ascii_digit()))
 }
 
 /// True for `…/_delta_log/00000000000000000042.json`.
@@ -218,8 +208,7 @@ fn is_commit(path: &Path) -> bool {
     let mut parts = path.parts().collect::<Vec<_>>().into_iter().rev();
     let (Some(file), Some(folder)) = (parts.next(), parts.next()) else { return false };
     let stem = file.as_ref().strip_suffix(".json");
-    folder.as_ref() == "_delta_log"
-        && stem.is_some_and(|s| s.len() == 20 && s.bytes().all(|b| b.is_ascii_digit()))
+    folder.as_ref() == "_delta_log" && stem.is_some_and(|s| s.len() == 20 && s.bytes().all(|b| b.is_ascii_digit()))
 }
 
 fn refuse_empty_commit(meta: ObjectMeta) -> Result<ObjectMeta> {
@@ -254,12 +243,7 @@ impl fmt::Display for DurableFileSystem {
 
 #[async_trait::async_trait]
 impl ObjectStore for DurableFileSystem {
-    async fn put_opts(
-        &self,
-        location: &Path,
-        payload: PutPayload,
-        opts: PutOptions,
-    ) -> Result<PutResult> {
+    async fn put_opts(&self, location: &Path, payload: PutPayload, opts: PutOptions) -> Result<PutResult> {
         let must_be_new = match opts.mode {
             PutMode::Overwrite => false,
             PutMode::Create => true,
@@ -302,18 +286,11 @@ impl ObjectStore for DurableFileSystem {
         Ok(got)
     }
 
-    async fn get_ranges(
-        &self,
-        location: &Path,
-        ranges: &[std::ops::Range<u64>],
-    ) -> Result<Vec<bytes::Bytes>> {
+    async fn get_ranges(&self, location: &Path, ranges: &[std::ops::Range<u64>]) -> Result<Vec<bytes::Bytes>> {
         self.inner.get_ranges(location, ranges).await
     }
 
-    fn delete_stream(
-        &self,
-        locations: BoxStream<'static, Result<Path>>,
-    ) -> BoxStream<'static, Result<Path>> {
+    fn delete_stream(&self, locations: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
         self.inner.delete_stream(locations)
     }
 
@@ -322,11 +299,7 @@ impl ObjectStore for DurableFileSystem {
         metas.and_then(|meta| std::future::ready(refuse_empty_commit(meta))).boxed()
     }
 
-    fn list_with_offset(
-        &self,
-        prefix: Option<&Path>,
-        offset: &Path,
-    ) -> BoxStream<'static, Result<ObjectMeta>> {
+    fn list_with_offset(&self, prefix: Option<&Path>, offset: &Path) -> BoxStream<'static, Result<ObjectMeta>> {
         let metas = self.inner.list_with_offset(prefix, offset);
         metas.and_then(|meta| std::future::ready(refuse_empty_commit(meta))).boxed()
     }

@@ -116,10 +116,7 @@ impl Table {
             (TableProperty::LogRetentionDuration.as_ref(), Some(hours.clone())),
             (TableProperty::DeletedFileRetentionDuration.as_ref(), Some(hours)),
             (TableProperty::EnableExpiredLogCleanup.as_ref(), Some("false".into())),
-            (
-                TableProperty::DataSkippingStatsColumns.as_ref(),
-                Some(self.def.stats_columns.join(",")),
-            ),
+            (TableProperty::DataSkippingStatsColumns.as_ref(), Some(self.def.stats_columns.join(","))),
         ]
     }
 
@@ -154,17 +151,13 @@ impl Table {
     }
 
     /// Refuses a table that another program made: bare commits skip the protocol check.
-    pub(crate) fn check(
-        &self,
-        state: &DeltaTableState,
-        origin: &Origin,
-    ) -> Result<(), LakeError> {
+    pub(crate) fn check(&self, state: &DeltaTableState, origin: &Origin) -> Result<(), LakeError> {
         let table = self.def.name;
         let shape = |detail: String| LakeError::ShapeChanged { table: table.into(), detail };
         self.check_shape(state, &shape)?;
         let found = state.metadata().description().unwrap_or("nothing");
-        let found: Origin = serde_json::from_str(found)
-            .map_err(|e| shape(format!("its description {found:?} is no origin: {e}")))?;
+        let found: Origin =
+            serde_json::from_str(found).map_err(|e| shape(format!("its description {found:?} is no origin: {e}")))?;
         if found != *origin {
             return Err(LakeError::OriginChanged {
                 table: table.into(),
@@ -175,11 +168,7 @@ impl Table {
         Ok(())
     }
 
-    fn check_shape(
-        &self,
-        state: &DeltaTableState,
-        shape: &dyn Fn(String) -> LakeError,
-    ) -> Result<(), LakeError> {
+    fn check_shape(&self, state: &DeltaTableState, shape: &dyn Fn(String) -> LakeError) -> Result<(), LakeError> {
         let protocol = serde_json::json!(state.protocol());
         let wanted = serde_json::json!({ "minReaderVersion": 1, "minWriterVersion": 2 });
         if protocol != wanted {
@@ -220,4 +209,3 @@ impl fmt::Display for TableVersion {
         write!(f, "{}@{}", self.generation, self.version)
     }
 }
-

@@ -79,8 +79,6 @@ fn finished(target: &std::path::Path) -> Error {
     }
 }
 
-async fn blocking<T: Send + 'static>(
-    job: impl FnOnce() -> Result<T> + Send + 'static,
-) -> Result<T> {
+async fn blocking<T: Send + 'static>(job: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
     tokio::task::spawn_blocking(job).await.map_err(|source| Error::JoinError { source })?
 }

@@ -11,7 +11,7 @@ use prometheus::{
 use crate::error::RuntimeError;
 
 /// What a gauge or histogram may be measured in: base units, or the things it counts.
-pub const UNITS: [&str; 22] = [
+pub const UNITS: [&str; 23] = [
     "seconds",
     "bytes",
     "ratio",
@@ -26,6 +26,7 @@ pub const UNITS: [&str; 22] = [
     "sessions",
     "connections",
     "devices",
+    "subjects",
     "sites",
     "agents",
     "shards",

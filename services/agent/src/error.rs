@@ -22,8 +22,6 @@ pub enum AgentError {
     NoCertificate { path: PathBuf },
     #[error("line {line} of {} cannot be read: {why}", path.display())]
     Replay { path: PathBuf, line: u64, why: String },
-    #[error("source {name} has ended")]
-    Source { name: String, #[source] source: Box<AgentError> },
     #[error("a domain value is not valid")]
     Invalid { #[source] source: medfleet_domain::Invalid },
     #[error(transparent)]

@@ -152,14 +152,18 @@ fn spawn(
         Ok(())
     });
     for source in sources {
-        let (intake, shutdown) = (intake.clone(), shutdown.clone());
-        tasks.spawn(async move {
-            let name = source.name().to_owned();
-            let ended = shutdown.unless_requested(source.run(intake)).await;
-            ended.unwrap_or(Ok(())).map_err(|source| AgentError::Source { name, source: Box::new(source) })
-        });
+        tasks.spawn(follow(source, intake.clone(), shutdown.clone()));
     }
     tasks
+}
+
+/// A source that fails ends alone: the others still have something to say.
+async fn follow(source: Box<dyn Source>, intake: Intake, shutdown: Shutdown) -> Result<(), AgentError> {
+    let name = source.name().to_owned();
+    if let Some(Err(error)) = shutdown.unless_requested(source.run(intake)).await {
+        tracing::error!(source = name, %error, cause = ?std::error::Error::source(&error), "source has ended");
+    }
+    Ok(())
 }
 
 /// An agent without its broker still accepts, so it is alive and waiting.

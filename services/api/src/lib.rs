@@ -26,8 +26,9 @@ pub mod timeline;
 
 pub use auth::Token;
 pub use config::{ApiConfig, TlsFiles};
+pub use cuts::OpenCut;
 pub use error::ApiError;
 pub use human::{Accepted, HumanDoor, Refused};
 pub use openapi::document as openapi_document;
 pub use period::Period;
-pub use service::{Service, serve};
+pub use service::{Bound, Service, serve};

@@ -1,5 +1,6 @@
 //! The api as a process role: its state, its routes, its life.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -69,6 +70,7 @@ impl Service {
     ) -> Result<Self, ApiError> {
         let limits = ReaderLimits { memory_mebibytes: config.query_memory_mebibytes, ..ReaderLimits::default() };
         let token = Token::read_or_make(&config.token_file)?;
+        health.role("api");
         let app = App {
             cuts: Arc::new(Cuts::new(Reader::new(lake, limits)?)),
             hub: Arc::default(),
@@ -100,19 +102,41 @@ impl Service {
         self.app.cuts.advance().await
     }
 
+    /// Opens the door: from here on the address is known and connections wait.
+    pub async fn bind(self) -> Result<Bound, ApiError> {
+        let door = Door::open(self.config.listen, self.config.tls.as_ref(), self.app.meters.clone()).await?;
+        tracing::info!(address = %door.address(), tls = self.config.tls.is_some(), "api is listening");
+        Ok(Bound { service: self, door })
+    }
+
     /// Serves until the end is asked for.
     pub async fn run(self) -> Result<(), ApiError> {
-        let role = self.app.health.role("api");
-        let app = &self.app;
-        let door = Door::open(self.config.listen, self.config.tls.as_ref(), app.meters.clone()).await?;
-        let every = Duration::from_millis(self.config.cut_poll_milliseconds.max(1));
+        self.bind().await?.serve().await
+    }
+}
+
+/// An api with an open door.
+pub struct Bound {
+    service: Service,
+    door: Door,
+}
+
+impl Bound {
+    pub const fn address(&self) -> SocketAddr {
+        self.door.address()
+    }
+
+    /// Serves until the end is asked for.
+    pub async fn serve(self) -> Result<(), ApiError> {
+        let Self { service, door } = self;
+        let app = &service.app;
+        let every = Duration::from_millis(service.config.cut_poll_milliseconds.max(1));
         let (cuts, log) = (Arc::clone(&app.cuts), Arc::clone(&app.log));
         let follower = tokio::spawn(cuts::follow(cuts, log, every, app.meters.clone(), app.shutdown.clone()));
         let watcher = tokio::spawn(live::watch(Arc::clone(&app.hub), Arc::clone(&app.cuts), app.shutdown.clone()));
-        tracing::info!(address = %door.address(), tls = self.config.tls.is_some(), "api is listening");
-        role.ready();
+        app.health.role("api").ready();
         let (shutdown, asked) = (app.shutdown.clone(), app.shutdown.clone());
-        let server = axum::serve(door, self.router().into_make_service_with_connect_info::<Peer>())
+        let server = axum::serve(door, service.router().into_make_service_with_connect_info::<Peer>())
             .with_graceful_shutdown(async move { shutdown.requested().await });
         let late = async move {
             asked.requested().await;

@@ -18,7 +18,7 @@ use rumqttc::v5::{AsyncClient, ConnectionError, Event, EventLoop, MqttOptions};
 use rumqttc::{TlsConfiguration, Transport};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
-use support::{PATIENCE, PASSWORD, SITE, Street, device, fact, now, run, seen, site};
+use support::{PASSWORD, PATIENCE, SITE, Street, device, end, fact, now, run, seen, seqs_of, site};
 use tokio::time::timeout;
 
 /// A client that says what it likes.
@@ -170,13 +170,12 @@ async fn garbage_and_foreign_words_are_quarantined_and_spoil_nothing_beside_them
     reasons.sort();
     assert!(reasons.iter().filter(|reason| *reason == "undecodable").count() >= 2, "{reasons:?}");
     assert!(reasons.contains(&"topic_disagrees".to_owned()) && reasons.contains(&"foreign_run".to_owned()), "{reasons:?}");
-    let kept: Vec<u64> = street.identities().await.keys().filter(|(subject, ..)| *subject == device("ct-1")).map(|(.., seq)| *seq).collect();
+    let kept = seqs_of(&street.identities().await, &device("ct-1"));
     assert_eq!(kept, [20, 22, 30], "the bad fact was cut out of its run");
     let sums = street.sums();
     assert_eq!(sums.quarantined, 4 + 2 + 1, "four whole messages, two foreign facts, one broken one");
-    ending.request();
     drop(intake);
-    timeout(PATIENCE, good.join()).await.expect("the agent ends").unwrap();
+    end(good, ending).await;
     street.close().await;
 }
 

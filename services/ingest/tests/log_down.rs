@@ -10,7 +10,7 @@ use medfleet_domain::condition::Condition;
 use medfleet_log::{
     AppendError, Bounds, EventLog, LogError, LogId, LogStats, NewRecord, Outcome, Partition, Position, Record, Tail, Topic,
 };
-use support::{PATIENCE, Street, device, embedded_log, seen};
+use support::{PATIENCE, Street, device, embedded_log, end, seen, seqs_of};
 use tokio::time::timeout;
 
 /// What the next append does instead of its work.
@@ -97,11 +97,10 @@ async fn nothing_is_receipted_before_it_is_durable_and_everything_is_in_the_end(
     timeout(PATIENCE, agent.drained()).await.expect("the fault has ended");
     assert!(faulty.faults.lock().unwrap().is_empty(), "every fault was met");
     let identities = street.identities().await;
-    let seqs: Vec<u64> = identities.keys().filter(|(subject, ..)| *subject == device("ct-1")).map(|(.., seq)| *seq).collect();
+    let seqs = seqs_of(&identities, &device("ct-1"));
     assert_eq!(seqs, (1..=seqs.len() as u64).collect::<Vec<_>>(), "no gap");
     assert!(agent.metrics().reconnects.get() >= 4, "an unanswered publish ends its connection");
-    ending.request();
     drop(intake);
-    timeout(PATIENCE, agent.join()).await.expect("the agent ends").unwrap();
+    end(agent, ending).await;
     street.close().await;
 }

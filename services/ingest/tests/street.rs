@@ -4,8 +4,10 @@ mod support;
 
 use medfleet_agent::Refusal;
 use medfleet_domain::condition::Condition;
+use medfleet_domain::fact::Body;
+use medfleet_ingest::quarantine;
 use medfleet_log::Topic;
-use support::{PATIENCE, Street, device, seen};
+use support::{PATIENCE, Street, device, end, now, seen, seqs_of, start_agent};
 use tokio::time::timeout;
 
 const CONDITIONS: [Condition; 2] = [Condition::Standby, Condition::Productive];
@@ -25,8 +27,7 @@ async fn what_an_agent_accepts_is_in_the_log_once_and_its_journal_is_freed() {
     assert!(identities.values().all(|times| *times == 1), "nothing was sent twice");
     let mut last_seqs: Vec<u64> = Vec::new();
     for number in 0..20 {
-        let of_device = identities.keys().filter(|(subject, ..)| *subject == device(&format!("ct-{number}")));
-        let seqs: Vec<u64> = of_device.map(|(_, _, seq)| *seq).collect();
+        let seqs = seqs_of(&identities, &device(&format!("ct-{number}")));
         assert_eq!(seqs, (1..=seqs.len() as u64).collect::<Vec<_>>(), "no gap");
         last_seqs.push(seqs.len() as u64);
     }
@@ -34,9 +35,8 @@ async fn what_an_agent_accepts_is_in_the_log_once_and_its_journal_is_freed() {
     assert!(last_seqs.iter().all(|last| (51..=100).contains(last)), "{last_seqs:?}");
     assert_eq!(street.sums().appended, identities.len() as u64 + 1, "and the site");
 
-    ending.request();
     drop(intake);
-    timeout(PATIENCE, agent.join()).await.expect("the agent ends").unwrap();
+    end(agent, ending).await;
     street.close().await;
 }
 
@@ -46,10 +46,9 @@ async fn a_new_life_has_a_new_epoch_and_loses_nothing_of_the_last() {
     let (first, ending) = street.agent("edge-1").await;
     let intake = first.intake().unwrap();
     intake.observe(seen("ct-1", Condition::Standby)).await.unwrap();
-    ending.request();
     drop(intake);
     let first_epoch = first.epoch();
-    timeout(PATIENCE, first.join()).await.expect("the agent ends").unwrap();
+    end(first, ending).await;
 
     let (second, ending) = street.agent("edge-1").await;
     assert_ne!(second.epoch(), first_epoch);
@@ -62,9 +61,8 @@ async fn a_new_life_has_a_new_epoch_and_loses_nothing_of_the_last() {
         assert_eq!(seqs, (1..=seqs.len() as u64).collect::<Vec<_>>());
         assert!(seqs.len() >= 2);
     }
-    ending.request();
     drop(intake);
-    timeout(PATIENCE, second.join()).await.expect("the agent ends").unwrap();
+    end(second, ending).await;
     street.close().await;
 }
 
@@ -86,9 +84,8 @@ async fn facts_of_an_unknown_site_are_held_by_the_agent_until_the_site_is_define
     timeout(PATIENCE, agent.drained()).await.expect("the agent tries again");
     assert!(street.identities().await.contains_key(&(device("ct-1"), agent.epoch().0, 2)));
     street.sums();
-    ending.request();
     drop(intake);
-    timeout(PATIENCE, agent.join()).await.expect("the agent ends").unwrap();
+    end(agent, ending).await;
     street.close().await;
 }
 
@@ -109,9 +106,8 @@ async fn a_full_journal_refuses_loudly_and_takes_again_what_follows_the_first_re
     assert!(matches!(refused, Some(Refusal::Full { .. })), "{refused:?}");
     let refused_count = agent.metrics().refused_full.get();
     assert!(refused_count > 0, "the refusal is counted");
-    ending.request();
     drop(intake);
-    timeout(PATIENCE, agent.join()).await.expect("the agent ends").unwrap();
+    end(agent, ending).await;
 
     street.port = open_port;
     let (agent, ending) = street.agent("edge-1").await;
@@ -123,8 +119,51 @@ async fn a_full_journal_refuses_loudly_and_takes_again_what_follows_the_first_re
         }
     };
     timeout(PATIENCE, taken).await.expect("there is room again");
-    ending.request();
     drop(intake);
-    timeout(PATIENCE, agent.join()).await.expect("the agent ends").unwrap();
+    end(agent, ending).await;
+    street.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn poison_leaves_a_tombstone_frees_the_journal_and_can_be_driven_in_again() {
+    let mut street = Street::open().await;
+    street.define_site("elsewhere").await;
+    let open_port = std::mem::replace(&mut street.port, 1);
+    let (agent, ending) = street.agent("edge-1").await;
+    let (intake, lost_epoch) = (agent.intake().unwrap(), agent.epoch());
+    intake.observe(seen("ct-1", Condition::Standby)).await.unwrap();
+    drop(intake);
+    end(agent, ending).await;
+
+    // Moved to another site with facts on board that it may no longer speak for.
+    street.port = open_port;
+    let mut config = street.agent_config("edge-1");
+    config.site = "elsewhere".into();
+    let (agent, ending) = start_agent(config).await;
+    timeout(PATIENCE, agent.drained()).await.expect("poison frees the journal");
+    assert!(agent.metrics().poison.get() >= 2, "opened and began, at least");
+
+    let mut refused = Vec::new();
+    quarantine::scan(&*street.log, |entry| {
+        refused.push(entry);
+        true
+    })
+    .await
+    .unwrap();
+    assert!(refused.iter().all(|entry| entry.quarantined.reason == "foreign_run"));
+    let mut buried = Vec::new();
+    for record in street.records(Topic::FACTS).await {
+        buried.extend(record.run.facts.into_iter().filter_map(|sealed| match sealed.fact.body {
+            Body::Tombstone { target, reason } if record.run.subject == device("ct-1") => Some((target.epoch, target.last.0, reason)),
+            _ => None,
+        }));
+    }
+    assert_eq!(buried, [(lost_epoch, 2, "foreign_run".to_owned())]);
+
+    for entry in &refused {
+        quarantine::redrive(&street.admitter, entry, now()).await.unwrap();
+    }
+    assert!(street.identities().await.contains_key(&(device("ct-1"), lost_epoch.0, 2)), "under the identity it always had");
+    end(agent, ending).await;
     street.close().await;
 }

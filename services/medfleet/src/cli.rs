@@ -47,6 +47,8 @@ pub enum Command {
     Hash,
     /// Builds a table anew from the log, compares content hashes and swaps it in.
     Rebuild(RebuildOptions),
+    /// Brings a file of past repairs into the log, by a mapping that says what its columns mean.
+    Import(ImportOptions),
 }
 
 #[derive(Args, Clone)]
@@ -104,6 +106,9 @@ pub struct ProcessorOptions {
     pub partitions: Vec<u32>,
     #[arg(long, default_value = "127.0.0.1:9102")]
     pub status_listen: SocketAddr,
+    /// Ends once everything in the log is in the tables.
+    #[arg(long)]
+    pub until_idle: bool,
 }
 
 #[derive(Args, Clone)]
@@ -186,4 +191,17 @@ pub struct RebuildOptions {
     /// The table, or `all`.
     #[arg(long)]
     pub table: String,
+}
+
+#[derive(Args)]
+pub struct ImportOptions {
+    /// What the columns mean (TOML).
+    #[arg(long, value_name = "FILE")]
+    pub mapping: PathBuf,
+    /// The CSV, with a header line; `-` reads standard input.
+    #[arg(default_value = "-")]
+    pub csv: PathBuf,
+    /// Where to list the rows that were refused or read in a special way; under the data folder when absent.
+    #[arg(long, value_name = "FILE")]
+    pub rejects: Option<PathBuf>,
 }

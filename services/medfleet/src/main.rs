@@ -4,6 +4,7 @@ mod backing;
 mod cli;
 mod demo;
 mod house;
+mod import;
 mod inspect;
 mod live_demo;
 mod people;
@@ -31,5 +32,6 @@ async fn main() -> anyhow::Result<()> {
         Command::AgentPassword { agent } => inspect::agent_password(&place, &agent),
         Command::Hash => inspect::hash(&place).await,
         Command::Rebuild(options) => inspect::rebuild(&place, &options).await,
+        Command::Import(options) => import::run(&place, &options).await,
     }
 }

@@ -59,7 +59,9 @@ pub async fn processor(place: &Place, options: &ProcessorOptions) -> anyhow::Res
     let (metrics, health) = (Metrics::new()?, Health::new());
     let (log, lake) = (backing::log(place, &house).await?, backing::lake(&house).await?);
     let mut crew = Crew::new();
-    fold(&mut crew, &house, log, lake, options.partitions.clone(), &metrics, &health, &shutdown)?;
+    let stop_when_idle = options.until_idle;
+    let config = ProcessorConfig { partitions: options.partitions.clone(), stop_when_idle, ..ProcessorConfig::default() };
+    fold(&mut crew, &house, log, lake, config, &metrics, &health, &shutdown)?;
     serve_status(&mut crew, options.status_listen, metrics, health, &shutdown).await?;
     see_through(crew, &shutdown).await
 }
@@ -88,12 +90,12 @@ pub fn fold(
     house: &House,
     log: Arc<dyn EventLog>,
     lake: Lake,
-    partitions: Vec<u32>,
+    config: ProcessorConfig,
     metrics: &Metrics,
     health: &Health,
     shutdown: &Shutdown,
 ) -> anyhow::Result<()> {
-    let config = ProcessorConfig { snapshot_folder: house.snapshots(), partitions, ..ProcessorConfig::default() };
+    let config = ProcessorConfig { snapshot_folder: house.snapshots(), ..config };
     let meters = Meters::new(metrics, &config)?;
     let (watchdog, role) = (meters.watchdog.clone(), health.role("processor"));
     let every = config.upkeep_after();
@@ -103,8 +105,10 @@ pub fn fold(
     crew.spawn(async move {
         role.ready();
         let ended = worker.run(&asked).await;
-        if let Err(error) = &ended {
-            role.failed(error.to_string());
+        match &ended {
+            Err(error) => role.failed(error.to_string()),
+            // It was asked to, or has nothing left to do: either way the process is over.
+            Ok(()) => asked.request(),
         }
         ended.context("the processor failed")
     });

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use medfleet_ingest::{Admitter, EmbeddedDoor};
+use medfleet_processor::ProcessorConfig;
 use medfleet_runtime::{Health, Metrics, Shutdown};
 
 use crate::cli::{Place, UpOptions};
@@ -32,7 +33,7 @@ pub async fn run(place: &Place, options: &UpOptions) -> anyhow::Result<()> {
         demo.make_passwords(&secrets)?;
     }
 
-    roles::fold(&mut crew, &house, Arc::clone(&log), lake.clone(), Vec::new(), &metrics, &health, &shutdown)?;
+    roles::fold(&mut crew, &house, Arc::clone(&log), lake.clone(), ProcessorConfig::default(), &metrics, &health, &shutdown)?;
 
     let config = roles::api_config(options.listen, &secrets);
     let door = Arc::new(PeoplesDoor(admitter.clone()));

@@ -72,6 +72,11 @@ pub struct Book {
 }
 
 impl Book {
+    /// A book that goes on from a snapshot.
+    pub fn remembering(memory: Memory) -> Self {
+        Self { memory, ..Self::default() }
+    }
+
     /// Takes one record in. On a need nothing has changed: answer it and admit the record again.
     pub fn admit(&mut self, run: &Run, implausible: &[Seq], place: Place) -> Result<(), Need> {
         let ledger = self.memory.ledgers.entry(run.subject.clone()).or_default();

@@ -22,6 +22,8 @@ pub struct ProcessorConfig {
     /// Lag without progress for so long is an alarm, and the process ends.
     pub stall_limit_seconds: u64,
     pub upkeep_after_seconds: u64,
+    /// Ends, as if asked to, once everything that the log holds is in the tables: for jobs, not for services.
+    pub stop_when_idle: bool,
 }
 
 impl Default for ProcessorConfig {
@@ -35,6 +37,7 @@ impl Default for ProcessorConfig {
             snapshot_after_seconds: 300,
             stall_limit_seconds: 120,
             upkeep_after_seconds: 60,
+            stop_when_idle: false,
         }
     }
 }

@@ -6,7 +6,7 @@ use futures::future::try_join_all;
 use medfleet_lake::rows::{FactRow, SiteRow};
 use medfleet_lake::schema::{self, TableDef};
 use medfleet_lake::{
-    Cut, Lake, Origin, Outcome, ROLLUP_DAY_SQL, ROLLUP_QUARTER_SQL, Reader, RecordBatch, Restored, Row,
+    Cut, Lake, Origin, Outcome, ROLLUP_DAY_SQL, ROLLUP_QUARTER_SQL, Reader, RecordBatch, Restored, Row, SessionContext,
     TableVersion, TableWriter, Text, Txn, UtcMicros, restore, run_over_batch,
 };
 use medfleet_log::Partition;
@@ -69,10 +69,11 @@ impl Shelves {
     ) -> Result<Self, ProcessorError> {
         let apps: Vec<(Partition, String)> =
             owned.iter().map(|home| (*home, app_id(&origin.log, *home))).collect();
+        let ids: Vec<String> = apps.iter().map(|(_, app)| app.clone()).collect();
         let mut shelves = BTreeMap::new();
         for name in TABLES {
             let table = lake.current_or_create(definition(name)?, origin).await?;
-            let Restored { writer, txns } = restore(&table, origin, apps.iter().map(|(_, app)| app)).await?;
+            let Restored { writer, txns } = restore(&table, origin, ids.clone()).await?;
             let reached = apps
                 .iter()
                 .filter_map(|(home, app)| txns.get(app).map(|next| (*home, next.cast_unsigned())))
@@ -81,7 +82,7 @@ impl Shelves {
         }
         let app = cuts_app(&origin.log);
         let table = lake.current_or_create(definition("cuts")?, origin).await?;
-        let Restored { writer, txns } = restore(&table, origin, [&app]).await?;
+        let Restored { writer, txns } = restore(&table, origin, [app.clone()]).await?;
         let cuts = Cuts { writer, last: txns.get(&app).copied().unwrap_or(0) };
         Ok(Self { log: origin.log.clone(), shelves, cuts: Some(cuts), reader })
     }
@@ -112,8 +113,9 @@ impl Shelves {
     pub async fn flush(&mut self, book: &Book, all: bool, now: UtcMicros) -> Result<Flushed, ProcessorError> {
         let mut batches = self.batches(&book.pending)?;
         for (name, sql) in [("rollup_quarter", ROLLUP_QUARTER_SQL), ("rollup_day", ROLLUP_DAY_SQL)] {
-            let rows = self.rollup(name, sql, book).await?;
-            batches.insert(name, rows);
+            let lacking = self.unread(name, &book.pending.intervals)?;
+            let session = self.reader.empty_session();
+            batches.insert(name, rollup(session, name, sql, lacking, book).await?);
         }
         let txns: Vec<Txn> = book
             .next
@@ -160,24 +162,6 @@ impl Shelves {
         Ok(vec![R::to_batch(&kept)?])
     }
 
-    async fn rollup(
-        &self,
-        name: &'static str,
-        sql: &str,
-        book: &Book,
-    ) -> Result<Vec<RecordBatch>, ProcessorError> {
-        if !self.shelves.contains_key(name) {
-            return Ok(Vec::new());
-        }
-        let lacking = self.unread(name, &book.pending.intervals)?;
-        let Some(batch) = lacking.into_iter().find(|batch| batch.num_rows() > 0) else { return Ok(Vec::new()) };
-        let zones: Vec<_> = book.memory.zones.iter().map(|(site, zone)| zoned(site, zone)).collect();
-        let sites = Row::to_batch(&zones)?;
-        let session = self.reader.empty_session();
-        let inputs = [("intervals", batch), ("sites", sites)];
-        Ok(run_over_batch(&session, sql, &inputs, definition(name)?).await?)
-    }
-
     async fn make_cut(&mut self, book: &Book, now: UtcMicros) -> Result<(), ProcessorError> {
         let Some(cuts) = &mut self.cuts else { return Ok(()) };
         let named = |home: &Partition| home.to_string();
@@ -205,6 +189,20 @@ impl Shelf {
         let reached = self.reached.iter().find(|(home, _)| same(home)).map_or(0, |(_, next)| *next);
         cause.offset.cast_unsigned() >= reached
     }
+}
+
+/// Runs a rollup's `.sql` over the intervals that its table lacks.
+async fn rollup(
+    session: SessionContext,
+    name: &'static str,
+    sql: &str,
+    lacking: Vec<RecordBatch>,
+    book: &Book,
+) -> Result<Vec<RecordBatch>, ProcessorError> {
+    let Some(batch) = lacking.into_iter().find(|batch| batch.num_rows() > 0) else { return Ok(Vec::new()) };
+    let zones: Vec<_> = book.memory.zones.iter().map(|(site, zone)| zoned(site, zone)).collect();
+    let inputs = [("intervals", batch), ("sites", SiteRow::to_batch(&zones)?)];
+    Ok(run_over_batch(&session, sql, &inputs, definition(name)?).await?)
 }
 
 async fn commit(

@@ -41,9 +41,9 @@ impl Meters {
             needs: room.counter("archive_lookups_total", "Look-ups of older facts in the archive.")?,
             snapshots: room.counter("snapshots_total", "Snapshots written.")?,
             snapshot_bytes: room.gauge("snapshot_bytes", "Size of the latest snapshot.")?,
-            missing: room.gauge("missing_facts_count", "Facts known to exist and not seen: gaps.")?,
-            freshness: room.gauge("freshness_milliseconds", "Age of the newest record when its cut was made.")?,
-            subjects: room.gauge("subjects_count", "Subjects with a ledger in memory.")?,
+            missing: room.gauge("missing_facts", "Facts known to exist and not seen: gaps.")?,
+            freshness: room.gauge("freshness_seconds", "Age of the newest record when its cut was made.")?,
+            subjects: room.gauge("known_subjects", "Subjects with a ledger in memory.")?,
             upkeep_failures: room.counter("upkeep_failures_total", "Upkeep runs that failed.")?,
             watchdog: Watchdog::new("processor", config.stall_limit(), metrics)?,
         })

@@ -44,12 +44,12 @@ pub async fn rebuild(
     let current = lake.current_or_create(def, &origin).await?;
     let homes = partitions(&*log)?;
     let apps: Vec<String> = homes.iter().map(|home| app_id(&origin.log, *home)).collect();
-    let Restored { txns, .. } = restore(&current, &origin, &apps).await?;
+    let Restored { txns, .. } = restore(&current, &origin, apps.clone()).await?;
     let reader = || Reader::new(lake.clone(), ReaderLimits::default());
     let before = hashed(&reader()?, &current).await?;
 
     let fresh = lake.create_generation(def, &origin).await?;
-    let Restored { writer, .. } = restore(&fresh, &origin, &apps).await?;
+    let Restored { writer, .. } = restore(&fresh, &origin, apps.clone()).await?;
     let facts = lake.current_or_create(definition("facts")?, &origin).await?.newest_version().await?;
     let mut replay = Replay {
         log: Arc::clone(&log),

@@ -1,6 +1,5 @@
 //! Snapshots of a worker's memory: two kept, checked when read, never trusted past the tables.
 
-use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{Error, ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
@@ -91,19 +90,13 @@ impl Snapshots {
             return Err(bad("of another log"));
         }
         let memory: Memory = postcard::from_bytes(rest).map_err(|_| bad("memory not readable"))?;
-        let mut book = Book { memory, ..Book::default() };
+        let mut book = Book::remembering(memory);
         for (topic, partition, next, appended_max) in header.offsets {
             let topic = Topic::of_street(&topic).map_err(|_| bad("unknown topic"))?;
             book.next.insert(Partition::new(topic, partition), next);
             book.appended_max.insert(Partition::new(topic, partition), appended_max);
         }
         Ok(book)
-    }
-
-    /// The offsets of the oldest snapshot kept: the log may be trimmed below them, never above.
-    pub fn oldest_offsets(&self) -> Result<Option<BTreeMap<Partition, u64>>, ProcessorError> {
-        let oldest = self.list()?.into_iter().next();
-        Ok(oldest.and_then(|(_, path)| self.read(&path).ok()).map(|book| book.next))
     }
 
     /// Number and path of every snapshot, oldest first.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use medfleet_lake::{Lake, Origin, Reader, ReaderLimits, UtcMicros};
-use medfleet_log::{Batch, EventLog, Partition, Tail, Topic};
+use medfleet_log::{Batch, EventLog, Partition, Position, Tail, Topic};
 use medfleet_runtime::Shutdown;
 
 use crate::archive::{Archive, Past};
@@ -52,7 +52,7 @@ impl Worker {
         Self { log, lake, config, meters }
     }
 
-    /// Works until asked to end, then drains: flushes and writes a snapshot.
+    /// Works until asked to end, or idle if that is enough, then drains: flushes and writes a snapshot.
     pub async fn run(&self, shutdown: &Shutdown) -> Result<(), ProcessorError> {
         loop {
             match self.live(shutdown).await {
@@ -76,7 +76,10 @@ impl Worker {
     async fn live(&self, shutdown: &Shutdown) -> Result<(), ProcessorError> {
         let mut life = self.restore().await?;
         while !shutdown.is_requested() {
-            self.turn(&mut life).await?;
+            let lag = self.turn(&mut life).await?;
+            if lag == 0 && self.config.stop_when_idle {
+                break;
+            }
         }
         self.flush(&mut life, true).await?;
         self.snapshot(&mut life)
@@ -96,10 +99,9 @@ impl Worker {
         }
         let snapshots = Snapshots::open(&self.config.snapshot_folder, &self.log.log_id().to_string())?;
         let book = snapshots.load(|home| shelves.resume_at(home))?.unwrap_or_default();
-        let stand = |home: &Partition| home.at(book.next.get(home).copied().unwrap_or(0));
-        let of = |topic: Topic| owned.iter().filter(move |home| home.topic == topic).map(stand).collect::<Vec<_>>();
-        let fleet = self.log.tail(&of(Topic::FLEET)).await?;
-        let facts = self.log.tail(&of(Topic::FACTS)).await?;
+        let (fleet_from, facts_from) = standing(&owned, &book);
+        let fleet = self.log.tail(&fleet_from).await?;
+        let facts = self.log.tail(&facts_from).await?;
         tracing::info!(
             subjects = book.memory.ledgers.len(),
             milliseconds = started.elapsed().as_millis(),
@@ -127,7 +129,8 @@ impl Worker {
     }
 
     /// One poll, and a flush when it is due. Fleet facts appended before a device's facts are folded before them.
-    async fn turn(&self, life: &mut Life) -> Result<(), ProcessorError> {
+    /// Answers how many records of the log are still to be read.
+    async fn turn(&self, life: &mut Life) -> Result<u64, ProcessorError> {
         let facts = life.facts.poll(self.config.poll_bytes, POLL_WAIT).await?;
         let mut batches = Vec::new();
         loop {
@@ -149,17 +152,18 @@ impl Worker {
             self.flush(life, true).await?;
             self.snapshot(life)?;
         }
-        let lag = self.lag(life).await?;
+        let cursors = life.facts.cursors().into_iter().chain(life.fleet.cursors()).collect();
+        let lag = self.lag(cursors).await?;
         let done = life.book.counts.appended - life.counted.appended;
         self.meters.count(life.counted, life.book.counts);
         life.counted = life.book.counts;
         self.meters.watchdog.report(done, lag);
-        Ok(())
+        Ok(lag)
     }
 
-    async fn lag(&self, life: &Life) -> Result<u64, ProcessorError> {
+    async fn lag(&self, cursors: Vec<Position>) -> Result<u64, ProcessorError> {
         let mut lag = 0;
-        for at in life.facts.cursors().into_iter().chain(life.fleet.cursors()) {
+        for at in cursors {
             lag += self.log.bounds(at.home()).await?.end.saturating_sub(at.offset);
         }
         Ok(lag)
@@ -210,7 +214,7 @@ impl Worker {
         self.meters.rows.inc_by(flushed.rows);
         self.meters.subjects.set(life.book.memory.ledgers.len() as i64);
         if let Some(newest) = life.book.appended_max.values().max() {
-            self.meters.freshness.set((now_micros() - newest) / 1_000);
+            self.meters.freshness.set((now_micros() - newest) / 1_000_000);
         }
         Ok(())
     }
@@ -224,6 +228,12 @@ impl Worker {
         self.meters.missing.set(missing.cast_signed());
         Ok(())
     }
+}
+
+/// Where the book ends in the partitions of each topic: fleet, then facts.
+fn standing(owned: &[Partition], book: &Book) -> (Vec<Position>, Vec<Position>) {
+    let stand = |home: &Partition| home.at(book.next.get(home).copied().unwrap_or(0));
+    owned.iter().map(stand).partition(|at| at.topic == Topic::FLEET)
 }
 
 pub fn now_micros() -> i64 {

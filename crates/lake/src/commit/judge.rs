@@ -53,9 +53,7 @@ pub(crate) fn judge(actions: Option<&[Action]>, attempt: Uuid, mine: &BTreeSet<&
     let taken: Vec<Txn> = actions
         .iter()
         .filter_map(|action| match action {
-            Action::Txn(txn) if mine.contains(txn.app_id.as_str()) => {
-                Some(Txn::new(txn.app_id.clone(), txn.version))
-            }
+            Action::Txn(txn) if mine.contains(txn.app_id.as_str()) => Some(Txn::new(txn.app_id.clone(), txn.version)),
             _ => None,
         })
         .collect();

@@ -34,8 +34,6 @@ pub async fn restore(
             txns.insert(app_id.to_owned(), version);
         }
     }
-    let files = RecordBatchWriter::for_table(&loaded)
-        .map_err(failed())?
-        .with_writer_properties(writer_properties());
+    let files = RecordBatchWriter::for_table(&loaded).map_err(failed())?.with_writer_properties(writer_properties());
     Ok(Restored { writer: TableWriter::new(table.clone(), files, state.version()), txns })
 }

@@ -91,12 +91,7 @@ impl TableWriter {
     /// `attempt` must be new for every flush. Batches may be in any row order; without rows the
     /// commit carries the transactions alone. After an error other than a failed data file the
     /// writer is lost: drop it and restore.
-    pub async fn flush(
-        &mut self,
-        batches: &[RecordBatch],
-        txns: &[Txn],
-        attempt: Uuid,
-    ) -> Result<Outcome, LakeError> {
+    pub async fn flush(&mut self, batches: &[RecordBatch], txns: &[Txn], attempt: Uuid) -> Result<Outcome, LakeError> {
         if self.lost {
             return Err(LakeError::WriterLost { table: self.table.name().into() });
         }
@@ -120,12 +115,7 @@ impl TableWriter {
         self.files.flush().await.map_err(failed())
     }
 
-    async fn commit(
-        &mut self,
-        adds: &[Add],
-        txns: &[Txn],
-        attempt: Uuid,
-    ) -> Result<Outcome, LakeError> {
+    async fn commit(&mut self, adds: &[Add], txns: &[Txn], attempt: Uuid) -> Result<Outcome, LakeError> {
         let bytes = self.entry(adds, txns, attempt)?;
         let mine: BTreeSet<&str> = txns.iter().map(|txn| txn.app_id.as_str()).collect();
         let mut found_landed = false;
@@ -134,16 +124,12 @@ impl TableWriter {
             let entry = self.put_or_read(version, &bytes, attempt, &mine).await?;
             let was_silent = self.last_contact.elapsed() > self.silence_max;
             let fence = match entry {
-                None | Some(Entry::Mine) if was_silent && self.is_past(version).await? => {
-                    Fence::LeftBehind { version }
-                }
+                None | Some(Entry::Mine) if was_silent && self.is_past(version).await? => Fence::LeftBehind { version },
                 None | Some(Entry::Mine) => {
                     found_landed |= entry.is_some();
                     self.version = version;
                     self.last_contact = Instant::now();
-                    return Ok(Outcome::Committed(committed(
-                        version, adds, stepped_over, found_landed,
-                    )));
+                    return Ok(Outcome::Committed(committed(version, adds, stepped_over, found_landed)));
                 }
                 Some(Entry::Foreign | Entry::Absent) => {
                     self.version = version;
@@ -175,7 +161,7 @@ impl TableWriter {
 
     /// Puts the entry until it is in or something else is. `None` means the put was acknowledged.
     async fn put_or_read(
-        &self,
+        &mut self,
         version: u64,
         bytes: &bytes::Bytes,
         attempt: Uuid,
@@ -215,7 +201,7 @@ impl TableWriter {
     }
 
     /// True when the log holds anything newer than `version`.
-    async fn is_past(&self, version: u64) -> Result<bool, LakeError> {
+    async fn is_past(&mut self, version: u64) -> Result<bool, LakeError> {
         let store = self.table.log_store().object_store(None);
         let folder = Path::from("_delta_log");
         let mut names = store.list(Some(&folder));
@@ -231,7 +217,7 @@ impl TableWriter {
     }
 
     /// Deletes files of a flush that is certainly in no commit. Whatever stays is vacuum's.
-    async fn drop_files(&self, adds: &[Add]) {
+    async fn drop_files(&mut self, adds: &[Add]) {
         let store = self.table.log_store().object_store(None);
         let paths: Vec<_> = adds.iter().map(|add| Ok(Path::from(add.path.as_str()))).collect();
         let mut deleted = store.delete_stream(futures::stream::iter(paths).boxed());
@@ -243,11 +229,7 @@ impl TableWriter {
     }
 
     fn torn(&self, version: u64, source: DeltaTableError) -> LakeError {
-        LakeError::TornCommit {
-            table: self.table.name().into(),
-            version,
-            source: Box::new(source),
-        }
+        LakeError::TornCommit { table: self.table.name().into(), version, source: Box::new(source) }
     }
 
     /// Sets after how much silence a put is checked against the newest version.

@@ -4,11 +4,7 @@ use super::Layout;
 use crate::cell::{Text, UtcMicros};
 use crate::schema::row;
 
-pub(super) const CUTS: Layout = Layout {
-    partition: &[],
-    sort: &["cut"],
-    stats: &["cut", "made_at"],
-};
+pub(super) const CUTS: Layout = Layout { partition: &[], sort: &["cut"], stats: &["cut", "made_at"] };
 
 row! {
     /// One cut: up to where every table had read every partition of the log.

@@ -10,11 +10,8 @@ pub(super) const DEVICES: Layout = Layout {
     stats: &["device", "site", "cause_partition", "cause_offset"],
 };
 
-pub(super) const SITES: Layout = Layout {
-    partition: &[],
-    sort: &["site", "valid_from"],
-    stats: &["site", "cause_partition", "cause_offset"],
-};
+pub(super) const SITES: Layout =
+    Layout { partition: &[], sort: &["site", "valid_from"], stats: &["site", "cause_partition", "cause_offset"] };
 
 pub(super) const CALENDARS: Layout = Layout {
     partition: &[],

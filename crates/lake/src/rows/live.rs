@@ -4,17 +4,11 @@ use super::Layout;
 use crate::cell::{Cause, Text, UtcMicros};
 use crate::schema::row;
 
-pub(super) const HEADS: Layout = Layout {
-    partition: &[],
-    sort: &["subject"],
-    stats: &["subject", "site", "cause_partition", "cause_offset"],
-};
+pub(super) const HEADS: Layout =
+    Layout { partition: &[], sort: &["subject"], stats: &["subject", "site", "cause_partition", "cause_offset"] };
 
-pub(super) const VERDICTS: Layout = Layout {
-    partition: &[],
-    sort: &["at", "request"],
-    stats: &["subject", "at", "cause_partition", "cause_offset"],
-};
+pub(super) const VERDICTS: Layout =
+    Layout { partition: &[], sort: &["at", "request"], stats: &["subject", "at", "cause_partition", "cause_offset"] };
 
 row! {
     /// What is believed beyond the edge of one subject's ledger, until something is heard.

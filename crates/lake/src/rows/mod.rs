@@ -55,12 +55,7 @@ pub(crate) fn definitions() -> Vec<TableDef> {
         entries::<CalendarRow>("calendars", dimensions::CALENDARS),
         entries::<HeadRow>("heads", live::HEADS),
         entries::<VerdictRow>("verdicts", live::VERDICTS),
-        sums::<QuarterRollupRow>(
-            "rollup_quarter",
-            rollups::QUARTER,
-            rollups::QUARTER_KEYS,
-            rollups::SUMS,
-        ),
+        sums::<QuarterRollupRow>("rollup_quarter", rollups::QUARTER, rollups::QUARTER_KEYS, rollups::SUMS),
         sums::<DayRollupRow>("rollup_day", rollups::DAY, rollups::DAY_KEYS, rollups::SUMS),
         entries::<CutRow>("cuts", cuts::CUTS),
     ]

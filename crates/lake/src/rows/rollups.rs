@@ -4,21 +4,16 @@ use super::Layout;
 use crate::cell::{Day, Text, UtcMicros};
 use crate::schema::row;
 
-pub(super) const QUARTER: Layout = Layout {
-    partition: &["month"],
-    sort: &["site", "kind", "quarter_at"],
-    stats: &["site", "kind", "quarter_at"],
-};
-pub(super) const QUARTER_KEYS: &[&str] =
-    &["month", "site", "kind", "quarter_at", "condition", "degradation"];
+pub(super) const QUARTER: Layout =
+    Layout { partition: &["month"], sort: &["site", "kind", "quarter_at"], stats: &["site", "kind", "quarter_at"] };
+pub(super) const QUARTER_KEYS: &[&str] = &["month", "site", "kind", "quarter_at", "condition", "degradation"];
 
 pub(super) const DAY: Layout = Layout {
     partition: &["month"],
     sort: &["site", "device", "local_day"],
     stats: &["device", "site", "kind", "local_day"],
 };
-pub(super) const DAY_KEYS: &[&str] =
-    &["month", "device", "site", "kind", "local_day", "condition", "degradation"];
+pub(super) const DAY_KEYS: &[&str] = &["month", "device", "site", "kind", "local_day", "condition", "degradation"];
 
 pub(super) const SUMS: &[&str] = &["micros", "assumed_micros", "conflict_micros"];
 

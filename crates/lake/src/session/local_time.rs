@@ -5,9 +5,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{
-    Array as _, ArrayRef, AsArray as _, Date32Array, PrimitiveArray, TimestampMicrosecondArray,
-};
+use arrow::array::{Array as _, ArrayRef, AsArray as _, Date32Array, PrimitiveArray, TimestampMicrosecondArray};
 use arrow::datatypes::{ArrowPrimitiveType, DataType, Date32Type, TimestampMicrosecondType};
 use chrono::{DateTime, Days, MappedLocalTime, NaiveDate, NaiveTime, TimeDelta, TimeZone as _};
 use chrono_tz::Tz;

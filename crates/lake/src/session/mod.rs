@@ -55,16 +55,14 @@ impl Reader {
             .build_arc()
             .map_err(LakeError::query("prepare the query engine"))?;
         runtime.register_object_store(lake.root(), Arc::clone(lake.store()));
-        let config = SessionConfig::new()
-            .with_target_partitions(limits.threads_per_query)
-            .with_information_schema(true);
+        let config =
+            SessionConfig::new().with_target_partitions(limits.threads_per_query).with_information_schema(true);
         Ok(Self { lake, config, runtime, providers: Providers::default() })
     }
 
     /// A session without tables; functions of the lake are registered.
     pub fn empty_session(&self) -> SessionContext {
-        let session =
-            SessionContext::new_with_config_rt(self.config.clone(), Arc::clone(&self.runtime));
+        let session = SessionContext::new_with_config_rt(self.config.clone(), Arc::clone(&self.runtime));
         local_time::register(&session);
         session
     }
@@ -75,18 +73,13 @@ impl Reader {
     }
 
     /// A session over these tables at these versions.
-    pub async fn open(
-        &self,
-        tables: &BTreeMap<String, TableVersion>,
-    ) -> Result<SessionContext, LakeError> {
+    pub async fn open(&self, tables: &BTreeMap<String, TableVersion>) -> Result<SessionContext, LakeError> {
         let session = self.empty_session();
         for (name, version) in tables {
             let def = schema::table(name).ok_or_else(|| self.no_table(name))?;
             let table = self.lake.generation(def, &version.generation)?;
             let provider = self.providers.open(&table, version.version).await?;
-            session
-                .register_table(def.name, provider)
-                .map_err(LakeError::query("register a table"))?;
+            session.register_table(def.name, provider).map_err(LakeError::query("register a table"))?;
         }
         Ok(session)
     }
@@ -117,9 +110,7 @@ impl Reader {
         let Some(table) = self.lake.current(def).await? else { return Ok(None) };
         let session = self.empty_session();
         let provider = self.providers.newest(&table).await?;
-        session
-            .register_table(def.name, provider)
-            .map_err(LakeError::query("register a table"))?;
+        session.register_table(def.name, provider).map_err(LakeError::query("register a table"))?;
         for batch in run(&session, sql, &[]).await? {
             if let Some(row) = CutRow::from_batch(&batch)?.first() {
                 return Cut::from_row(row).map(Some);

@@ -39,11 +39,7 @@ struct Carried {
 
 impl Providers {
     /// The table at this version.
-    pub(super) async fn open(
-        &self,
-        table: &Table,
-        version: u64,
-    ) -> Result<Arc<dyn TableProvider>, LakeError> {
+    pub(super) async fn open(&self, table: &Table, version: u64) -> Result<Arc<dyn TableProvider>, LakeError> {
         let mut state = self.state.lock().await;
         let key = key(table, version);
         if let Some(provider) = state.open.get(&key) {
@@ -89,8 +85,7 @@ impl State {
     async fn load_newest(&mut self, table: &Table) -> Result<DeltaTable, LakeError> {
         let carried = self.carried.get_mut(table.name()).filter(|carried| {
             let behind = carried.table.version().map(|at| at.saturating_sub(carried.loaded_at));
-            carried.generation == table.generation()
-                && behind.is_some_and(|versions| versions < CARRIED_VERSIONS_MAX)
+            carried.generation == table.generation() && behind.is_some_and(|versions| versions < CARRIED_VERSIONS_MAX)
         });
         if let Some(carried) = carried {
             let updated = carried.table.update_incremental(None).await;
@@ -106,8 +101,7 @@ impl State {
     fn carry(&mut self, table: &Table, loaded: &DeltaTable) {
         let loaded_at = loaded.version().unwrap_or_default();
         let older = self.carried.get(table.name()).is_none_or(|carried| {
-            carried.generation != table.generation()
-                || carried.table.version().is_none_or(|at| at <= loaded_at)
+            carried.generation != table.generation() || carried.table.version().is_none_or(|at| at <= loaded_at)
         });
         if older {
             let generation = table.generation().to_owned();
@@ -116,12 +110,7 @@ impl State {
         }
     }
 
-    async fn keep(
-        &mut self,
-        key: Key,
-        loaded: DeltaTable,
-        table: &Table,
-    ) -> Result<Arc<dyn TableProvider>, LakeError> {
+    async fn keep(&mut self, key: Key, loaded: DeltaTable, table: &Table) -> Result<Arc<dyn TableProvider>, LakeError> {
         let provider = loaded.table_provider().await;
         let provider = provider.map_err(LakeError::query("open a table"))?;
         while self.opened.len() >= OPEN_VERSIONS_MAX {

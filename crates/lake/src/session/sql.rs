@@ -21,10 +21,7 @@ pub async fn query(
     sql: &str,
     params: &[(&str, ScalarValue)],
 ) -> Result<DataFrame, LakeError> {
-    let read_only = SQLOptions::new()
-        .with_allow_ddl(false)
-        .with_allow_dml(false)
-        .with_allow_statements(false);
+    let read_only = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
     let planned = session.sql_with_options(sql, read_only).await;
     let planned = planned.map_err(LakeError::query("plan a query"))?;
     if params.is_empty() {
@@ -32,9 +29,7 @@ pub async fn query(
     }
     let params: Vec<(String, ScalarValue)> =
         params.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
-    planned
-        .with_param_values(ParamValues::from(params))
-        .map_err(LakeError::query("bind the parameters of a query"))
+    planned.with_param_values(ParamValues::from(params)).map_err(LakeError::query("bind the parameters of a query"))
 }
 
 /// Runs a query to its end.

@@ -32,9 +32,7 @@ pub async fn checkpoint_if_due(table: &Table) -> Result<Option<u64>, LakeError> 
     if version.saturating_sub(last.unwrap_or(0)) < CHECKPOINT_EVERY_VERSIONS {
         return Ok(None);
     }
-    checkpoints::create_checkpoint(&loaded, None)
-        .await
-        .map_err(LakeError::delta("checkpoint", table.name()))?;
+    checkpoints::create_checkpoint(&loaded, None).await.map_err(LakeError::delta("checkpoint", table.name()))?;
     Ok(Some(version))
 }
 
@@ -72,8 +70,7 @@ async fn vacuum(table: &Table, loaded: &DeltaTable, now_millis: i64) -> Result<u
     let failed = || LakeError::delta("vacuum", table.name());
     let oldest = now_millis - RETENTION_MILLISECONDS;
     let state = loaded.snapshot().map_err(failed())?;
-    let active: HashSet<String> =
-        state.log_data().iter().map(|file| file.path().into_owned()).collect();
+    let active: HashSet<String> = state.log_data().iter().map(|file| file.path().into_owned()).collect();
     let removed_at: HashMap<String, i64> = state
         .all_tombstones(table.log_store().as_ref())
         .map_ok(|file| (file.path().into_owned(), file.deletion_timestamp().unwrap_or(i64::MAX)))
@@ -85,8 +82,8 @@ async fn vacuum(table: &Table, loaded: &DeltaTable, now_millis: i64) -> Result<u
     let expired = store.list(None).try_filter_map(move |meta| {
         let path = meta.location.as_ref();
         let data = path.ends_with(".parquet") && !path.starts_with("_delta_log/");
-        let recent = meta.last_modified.timestamp_millis() > oldest
-            || removed_at.get(path).is_some_and(|at| *at > oldest);
+        let recent =
+            meta.last_modified.timestamp_millis() > oldest || removed_at.get(path).is_some_and(|at| *at > oldest);
         let expired = data && !recent && !active.contains(path);
         std::future::ready(Ok(expired.then_some(meta.location)))
     });

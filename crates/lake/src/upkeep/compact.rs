@@ -32,11 +32,7 @@ pub struct Compacted {
 }
 
 /// Merges files where the policy says so. Rows keep their values; sums of equal key are added up.
-pub async fn compact(
-    reader: &Reader,
-    table: &Table,
-    policy: &CompactionPolicy,
-) -> Result<Compacted, LakeError> {
+pub async fn compact(reader: &Reader, table: &Table, policy: &CompactionPolicy) -> Result<Compacted, LakeError> {
     let loaded = table.load_newest().await?;
     let failed = || LakeError::delta("compact", table.name());
     let state = loaded.snapshot().map_err(failed())?;
@@ -117,21 +113,18 @@ async fn commit(
     let failed = || LakeError::delta("commit a compaction of", table.name());
     let state = loaded.snapshot().map_err(failed())?;
     let version = i64::try_from(state.version()).unwrap_or(i64::MAX);
-    let properties =
-        quiet_commit().with_application_transaction(Transaction::new(UPKEEP_APP, version));
-    let operation = DeltaOperation::Optimize {
-        predicate: None,
-        target_size: (policy.full_file_mebibytes << 20) as i64,
-    };
+    let properties = quiet_commit().with_application_transaction(Transaction::new(UPKEEP_APP, version));
+    let operation =
+        DeltaOperation::Optimize { predicate: None, target_size: (policy.full_file_mebibytes << 20) as i64 };
     let committed = CommitBuilder::from(properties)
         .with_actions(actions)
         .build(Some(state), table.log_store().clone(), operation)
         .await;
     match committed {
         Ok(_) => Ok(()),
-        Err(
-            source @ DeltaTableError::Transaction { source: TransactionError::CommitConflict(_) },
-        ) => Err(LakeError::UpkeepRace { table: table.name().into(), source: Box::new(source) }),
+        Err(source @ DeltaTableError::Transaction { source: TransactionError::CommitConflict(_) }) => {
+            Err(LakeError::UpkeepRace { table: table.name().into(), source: Box::new(source) })
+        }
         Err(source) => Err(failed()(source)),
     }
 }

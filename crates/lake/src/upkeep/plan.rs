@@ -21,12 +21,7 @@ pub struct CompactionPolicy {
 
 impl Default for CompactionPolicy {
     fn default() -> Self {
-        Self {
-            busy_merge_files: 64,
-            quiet_after_seconds: 600,
-            full_file_mebibytes: 128,
-            partitions_per_commit: 64,
-        }
+        Self { busy_merge_files: 64, quiet_after_seconds: 600, full_file_mebibytes: 128, partitions_per_commit: 64 }
     }
 }
 
@@ -110,16 +105,14 @@ mod tests {
     #[test]
     fn a_quiet_partition_merges_everything_below_full_size() {
         let policy = CompactionPolicy { full_file_mebibytes: 1, ..policy() };
-        let files =
-            [file(0, "d1", 100, 3_600), file(1, "d1", 90_000, 3_600), file(2, "d1", 2 << 20, 3_600)];
+        let files = [file(0, "d1", 100, 3_600), file(1, "d1", 90_000, 3_600), file(2, "d1", 2 << 20, 3_600)];
         assert_eq!(plan(&files, &policy, NOW), vec![vec!["0", "1"]]);
         assert!(plan(&files[1..], &policy, NOW).is_empty(), "one file below full size is left alone");
     }
 
     #[test]
     fn partitions_never_mix() {
-        let files: Vec<_> =
-            (0..6).map(|i| file(i, if i < 3 { "d1" } else { "d2" }, 100, 3_600)).collect();
+        let files: Vec<_> = (0..6).map(|i| file(i, if i < 3 { "d1" } else { "d2" }, 100, 3_600)).collect();
         assert_eq!(plan(&files, &policy(), NOW), vec![vec!["0", "1", "2"], vec!["3", "4", "5"]]);
     }
 
@@ -130,8 +123,7 @@ mod tests {
         for flush in 0..4_096 {
             files.push(file(flush, "d1", 100, 1));
             for run in plan(&files, &policy(), NOW) {
-                let merged: u64 =
-                    files.iter().filter(|f| run.contains(&f.path)).map(|f| f.size_bytes).sum();
+                let merged: u64 = files.iter().filter(|f| run.contains(&f.path)).map(|f| f.size_bytes).sum();
                 files.retain(|f| !run.contains(&f.path));
                 files.push(file(10_000 + flush, "d1", merged, 1));
                 rewritten_bytes += merged;

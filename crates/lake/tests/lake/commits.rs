@@ -4,9 +4,7 @@ use medfleet_lake::{CompactionPolicy, Fence, LakeError, Outcome, Txn, compact, r
 use uuid::Uuid;
 
 use crate::faulty::{Fault, Faults};
-use crate::rig::{
-    APP, Rig, batch, flush, interval, intervals_of, number, origin, restored, try_flush, writer,
-};
+use crate::rig::{APP, Rig, batch, flush, interval, intervals_of, number, origin, restored, try_flush, writer};
 
 async fn rows(rig: &Rig) -> i64 {
     let reader = rig.reader();

@@ -6,8 +6,8 @@ use arrow::array::{AsArray as _, RecordBatch};
 use arrow::datatypes::Int64Type;
 use medfleet_lake::rows::IntervalRow;
 use medfleet_lake::{
-    Cause, ContentHash, Lake, Origin, Outcome, Reader, ReaderLimits, Restored, Row as _, Table,
-    TableWriter, Text, Txn, UtcMicros, content_hash, restore, schema,
+    Cause, ContentHash, Lake, Origin, Outcome, Reader, ReaderLimits, Restored, Row as _, Table, TableWriter, Text, Txn,
+    UtcMicros, content_hash, restore, schema,
 };
 use tempfile::TempDir;
 use uuid::Uuid;

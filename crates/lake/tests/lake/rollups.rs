@@ -1,9 +1,7 @@
 //! Golden tests of the two rollups: quarter-hours in UTC, local days of 23, 24 and 25 hours.
 
 use medfleet_lake::rows::{DayRollupRow, IntervalRow, QuarterRollupRow, SiteRow};
-use medfleet_lake::{
-    Day, ROLLUP_DAY_SQL, ROLLUP_QUARTER_SQL, Row as _, Text, UtcMicros, run_over_batch, schema,
-};
+use medfleet_lake::{Day, ROLLUP_DAY_SQL, ROLLUP_QUARTER_SQL, Row as _, Text, UtcMicros, run_over_batch, schema};
 
 use crate::rig::{HOUR, MARCH, MINUTE, Rig, interval};
 
@@ -19,8 +17,7 @@ async fn quarters(rows: &[IntervalRow]) -> Vec<QuarterRollupRow> {
     let inputs = [("intervals", IntervalRow::to_batch(rows).unwrap())];
     let output = schema::table("rollup_quarter").unwrap();
     let found = run_over_batch(&session, ROLLUP_QUARTER_SQL, &inputs, output).await.unwrap();
-    let mut rows: Vec<_> =
-        found.iter().flat_map(|b| QuarterRollupRow::from_batch(b).unwrap()).collect();
+    let mut rows: Vec<_> = found.iter().flat_map(|b| QuarterRollupRow::from_batch(b).unwrap()).collect();
     rows.sort_by_key(|row| (row.site.clone(), row.quarter_at));
     rows
 }
@@ -28,10 +25,7 @@ async fn quarters(rows: &[IntervalRow]) -> Vec<QuarterRollupRow> {
 async fn days(rows: &[IntervalRow], zone: &'static str) -> Vec<DayRollupRow> {
     let session = Rig::new().await.reader().empty_session();
     let site = SiteRow { site: "mercy".into(), time_zone: zone.into(), ..SiteRow::default() };
-    let inputs = [
-        ("intervals", IntervalRow::to_batch(rows).unwrap()),
-        ("sites", SiteRow::to_batch(&[site]).unwrap()),
-    ];
+    let inputs = [("intervals", IntervalRow::to_batch(rows).unwrap()), ("sites", SiteRow::to_batch(&[site]).unwrap())];
     let output = schema::table("rollup_day").unwrap();
     let found = run_over_batch(&session, ROLLUP_DAY_SQL, &inputs, output).await.unwrap();
     let mut rows: Vec<_> = found.iter().flat_map(|b| DayRollupRow::from_batch(b).unwrap()).collect();
@@ -45,10 +39,7 @@ async fn golden_an_interval_is_split_at_quarter_hours_and_devices_add_up() {
     let rows = [span("a", from, from + 30 * MINUTE, 1), span("b", MARCH, MARCH + 5 * MINUTE, 1)];
     let found = quarters(&rows).await;
     let micros: Vec<_> = found.iter().map(|r| (r.quarter_at.0 - MARCH, r.micros)).collect();
-    assert_eq!(
-        micros,
-        [(0, 10 * MINUTE), (QUARTER, 15 * MINUTE), (2 * QUARTER, 10 * MINUTE)]
-    );
+    assert_eq!(micros, [(0, 10 * MINUTE), (QUARTER, 15 * MINUTE), (2 * QUARTER, 10 * MINUTE)]);
     assert_eq!(found[0].month, UtcMicros(MARCH).day());
     assert_eq!((&*found[0].site, &*found[0].condition), ("mercy", "productive"));
 }
@@ -77,10 +68,7 @@ async fn golden_assumed_and_conflicting_time_are_counted_apart() {
     let found = quarters(&[assumed, conflict]).await;
     assert_eq!(found.len(), 1);
     let row = &found[0];
-    assert_eq!(
-        (row.micros, row.assumed_micros, row.conflict_micros),
-        (3 * MINUTE, MINUTE, 2 * MINUTE)
-    );
+    assert_eq!((row.micros, row.assumed_micros, row.conflict_micros), (3 * MINUTE, MINUTE, 2 * MINUTE));
 }
 
 /// Golden case 21's days: 8 March 2026 has 23 hours in New York, 1 November has 25.
@@ -89,14 +77,10 @@ async fn golden_21_a_local_day_has_23_24_or_25_hours() {
     let day = |date: Day| (MARCH / (24 * HOUR)) as i32 + date.0;
     let in_march = |d: i64, h: i64| MARCH + (d - 1) * 24 * HOUR + h * HOUR;
     // UTC days 7 to 9 March: New York changes from UTC-5 to UTC-4 on the 8th at 07:00 UTC.
-    let rows: Vec<_> =
-        (7..=9).map(|d| span("a", in_march(d, 0), in_march(d + 1, 0), 1)).collect();
+    let rows: Vec<_> = (7..=9).map(|d| span("a", in_march(d, 0), in_march(d + 1, 0), 1)).collect();
     let found = days(&rows, "America/New_York").await;
     let hours: Vec<_> = found.iter().map(|r| (r.local_day.0, r.micros / HOUR)).collect();
-    assert_eq!(
-        hours,
-        [(day(Day(5)), 5), (day(Day(6)), 24), (day(Day(7)), 23), (day(Day(8)), 20)]
-    );
+    assert_eq!(hours, [(day(Day(5)), 5), (day(Day(6)), 24), (day(Day(7)), 23), (day(Day(8)), 20)]);
     // UTC 31 October 12:00 to 2 November 12:00 2026: back to UTC-5 on 1 November at 06:00 UTC.
     let november = MARCH + 245 * 24 * HOUR;
     let found = days(&[span("a", november - 12 * HOUR, november + 36 * HOUR, 1)], "America/New_York").await;

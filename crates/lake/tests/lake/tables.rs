@@ -4,12 +4,10 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use medfleet_lake::rows::{
-    CalendarRow, DayRollupRow, DeviceRow, ErrorRow, FactRow, HeadRow, IntervalRow, QuarterRollupRow,
-    SiteRow, UsageRow, VerdictRow,
+    CalendarRow, DayRollupRow, DeviceRow, ErrorRow, FactRow, HeadRow, IntervalRow, QuarterRollupRow, SiteRow, UsageRow,
+    VerdictRow,
 };
-use medfleet_lake::{
-    Cause, Day, LakeError, Origin, Row, Text, Txn, UtcMicros, restore, run, schema,
-};
+use medfleet_lake::{Cause, Day, LakeError, Origin, Row, Text, Txn, UtcMicros, restore, run, schema};
 use uuid::Uuid;
 
 use crate::rig::{APP, MARCH, Rig, flush, interval, origin, writer};
@@ -118,10 +116,7 @@ async fn a_rebuilt_table_is_a_new_folder_and_a_swapped_pointer() {
 async fn another_rule_or_another_log_is_refused() {
     let rig = Rig::new().await;
     let table = rig.intervals().await;
-    for foreign in [
-        Origin { rules: "fold 2".into(), ..origin() },
-        Origin { log: "log-2".into(), ..origin() },
-    ] {
+    for foreign in [Origin { rules: "fold 2".into(), ..origin() }, Origin { log: "log-2".into(), ..origin() }] {
         let refused = restore(&table, &foreign, [APP]).await.map(|_| ());
         assert!(matches!(refused, Err(LakeError::OriginChanged { .. })), "{refused:?}");
     }

@@ -1,8 +1,6 @@
 //! Upkeep changes how a table lies on disk and nothing in it.
 
-use medfleet_lake::{
-    CompactionPolicy, Row as _, Txn, checkpoint_if_due, clean, compact, restore, rows, run, schema,
-};
+use medfleet_lake::{CompactionPolicy, Row as _, Txn, checkpoint_if_due, clean, compact, restore, rows, run, schema};
 use uuid::Uuid;
 
 use crate::rig::{APP, Rig, flush, interval, number, origin, restored, writer};
@@ -43,10 +41,7 @@ async fn two_compactions_of_one_state_do_not_double_rows() {
     let before = rig.hash(&table).await;
     let (reader_a, reader_b) = (rig.reader(), rig.reader());
     let policy = eager();
-    let (a, b) = tokio::join!(
-        compact(&reader_a, &table, &policy),
-        compact(&reader_b, &table, &policy)
-    );
+    let (a, b) = tokio::join!(compact(&reader_a, &table, &policy), compact(&reader_b, &table, &policy));
     assert!(a.is_ok() || b.is_ok(), "{a:?} {b:?}");
     assert_eq!(rig.hash(&table).await, before);
 }

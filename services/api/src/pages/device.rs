@@ -10,6 +10,7 @@ use super::now::Now;
 use super::parts::Headline;
 use super::strip::{self, DayStrip};
 use super::{PageProblem, rendered};
+use crate::live::SILENT_AFTER_MICROS;
 use crate::measure::Measure;
 use crate::period::PeriodQuery;
 use crate::problem::Problem;
@@ -126,7 +127,13 @@ fn words(parts: &[&Option<String>]) -> String {
 
 /// Downtime and silence, newest first.
 fn outages(pieces: &[Piece], clock: Clock) -> (Vec<Outage>, usize) {
-    let notable = |piece: &&Piece| !matches!(piece.condition.as_str(), "productive" | "standby" | "engineering");
+    let end = pieces.last().map(|piece| piece.until);
+    // Between the agent's last sign of life and the cut there is always a moment.
+    let waits = |piece: &Piece| {
+        piece.origin == Origin::Gap && Some(piece.until) == end && piece.until.0 - piece.from.0 < SILENT_AFTER_MICROS
+    };
+    let up = |piece: &Piece| matches!(piece.condition.as_str(), "productive" | "standby" | "engineering");
+    let notable = |piece: &&Piece| !up(piece) && !waits(piece);
     let found: Vec<&Piece> = pieces.iter().rev().filter(notable).collect();
     let more = found.len().saturating_sub(OUTAGES_SHOWN_MAX);
     let outage = |piece: &&Piece| Outage {

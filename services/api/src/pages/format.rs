@@ -67,19 +67,21 @@ pub fn duration(micros: i64) -> String {
 }
 
 pub fn kind_title(kind: &str) -> &str {
-    DeviceKind::parse(kind).map_or(kind, DeviceKind::title)
+    match DeviceKind::parse(kind) {
+        Ok(known) => known.title(),
+        Err(_) => kind,
+    }
 }
 
-/// Makes `unscheduled_down` readable.
-pub fn condition_title(condition: &str) -> &str {
+/// Makes `unscheduled_down` readable; a condition of a newer version reads as unknown.
+pub fn condition_title(condition: &str) -> &'static str {
     match condition {
         "productive" => "In use",
         "standby" => "Ready",
         "engineering" => "Engineering",
         "scheduled_down" => "Planned down",
         "unscheduled_down" => "Down",
-        "unknown" => "Unknown",
-        other => other,
+        _ => "Unknown",
     }
 }
 

@@ -3,7 +3,7 @@
 #![allow(dead_code, reason = "every test file uses its own part")]
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -105,60 +105,24 @@ impl Street {
     }
 
     pub fn agent_config(&self, name: &str) -> AgentConfig {
-        let path = |name: &str| self.folder.path().join(name).display().to_string();
-        let text = format!(
-            "id = '{name}'\nsite = '{SITE}'\n[journal]\nfolder = '{}'\ncapacity_bytes = 16777216\nsegment_max_bytes = 1048576\n\
-             [mqtt]\nhost = 'localhost'\nport = {}\nca_file = '{}'\npassword_file = '{}'\n[batch]\nmax_age_millis = 20\n",
-            path(name),
-            self.port,
-            path("server.crt"),
-            path("password")
-        );
-        medfleet_runtime::Layers::new().file(Some(&self.write("agent.toml", &text))).unwrap().build().unwrap()
+        let path = |name: &str| self.folder.path().join(name);
+        agent_config(self.folder.path(), name, self.port, &path("server.crt"), &path("password"))
     }
 
     pub async fn agent(&self, name: &str) -> (Agent, Shutdown) {
-        let shutdown = Shutdown::new();
-        let metrics = AgentMetrics::register(&Metrics::new().unwrap()).unwrap();
-        let surroundings = Surroundings { metrics, health: Health::new().role("agent"), clocks: None };
-        let agent = Agent::start(self.agent_config(name), Vec::new(), surroundings, shutdown.clone()).await.unwrap();
-        (agent, shutdown)
+        start_agent(self.agent_config(name)).await
     }
 
-    /// Every record of the facts topic, and of the fleet topic if asked.
     pub async fn records(&self, topic: Topic) -> Vec<Record> {
-        let mut records = Vec::new();
-        for value in self.values(topic).await {
-            records.push(decode_record(&value).unwrap());
-        }
-        records
+        self.values(topic).await.iter().map(|value| decode_record(value).unwrap()).collect()
     }
 
     pub async fn values(&self, topic: Topic) -> Vec<bytes::Bytes> {
-        let mut values = Vec::new();
-        for partition in 0..self.log.partitions(topic).unwrap() {
-            let home = Partition::new(topic, partition);
-            let bounds = self.log.bounds(home).await.unwrap();
-            let mut next = bounds.floor;
-            while next < bounds.end {
-                let read = self.log.read(home.at(next), 1 << 20).await.unwrap();
-                next = read.last().unwrap().offset + 1;
-                values.extend(read.into_iter().map(|record| record.value));
-            }
-        }
-        values
+        values(&*self.log, topic).await
     }
 
-    /// Every fact of the log by identity, with how often it stands there.
     pub async fn identities(&self) -> BTreeMap<(Subject, u64, u64), usize> {
-        let mut identities = BTreeMap::new();
-        for record in self.records(Topic::FACTS).await {
-            let Run { subject, epoch, first_seq, facts, .. } = record.run;
-            for seq in (first_seq.0..).take(facts.len()) {
-                *identities.entry((subject.clone(), epoch.0, seq)).or_insert(0) += 1;
-            }
-        }
-        identities
+        identities(&*self.log).await
     }
 
     /// Facts that ingest has counted by fate; checked to balance.
@@ -177,12 +141,66 @@ impl Street {
         self.shutdown.request();
         self.door.await.unwrap().unwrap();
     }
+}
 
-    fn write(&self, name: &str, text: &str) -> PathBuf {
-        let path = self.folder.path().join(name);
-        std::fs::write(&path, text).unwrap();
-        path
+/// Every value of a topic, partition by partition.
+pub async fn values(log: &dyn EventLog, topic: Topic) -> Vec<bytes::Bytes> {
+    let mut values = Vec::new();
+    for partition in 0..log.partitions(topic).unwrap() {
+        let home = Partition::new(topic, partition);
+        let bounds = log.bounds(home).await.unwrap();
+        let mut next = bounds.floor;
+        while next < bounds.end {
+            let read = log.read(home.at(next), 1 << 20).await.unwrap();
+            next = read.last().unwrap().offset + 1;
+            values.extend(read.into_iter().map(|record| record.value));
+        }
     }
+    values
+}
+
+/// Every fact of the log by identity, with how often it stands there.
+pub async fn identities(log: &dyn EventLog) -> BTreeMap<(Subject, u64, u64), usize> {
+    let mut identities = BTreeMap::new();
+    for value in values(log, Topic::FACTS).await {
+        let Run { subject, epoch, first_seq, facts, .. } = decode_record(&value).unwrap().run;
+        for seq in (first_seq.0..).take(facts.len()) {
+            *identities.entry((subject.clone(), epoch.0, seq)).or_insert(0) += 1;
+        }
+    }
+    identities
+}
+
+/// The seqs of a subject that the log holds, over all epochs.
+pub fn seqs_of(identities: &BTreeMap<(Subject, u64, u64), usize>, subject: &Subject) -> Vec<u64> {
+    identities.keys().filter(|(of, ..)| of == subject).map(|(.., seq)| *seq).collect()
+}
+
+pub fn agent_config(folder: &Path, name: &str, port: u16, ca: &Path, password: &Path) -> AgentConfig {
+    let text = format!(
+        "id = '{name}'\nsite = '{SITE}'\n[journal]\nfolder = '{}'\ncapacity_bytes = 16777216\nsegment_max_bytes = 1048576\n\
+         [mqtt]\nhost = 'localhost'\nport = {port}\nca_file = '{}'\npassword_file = '{}'\n[batch]\nmax_age_millis = 20\n",
+        folder.join(name).display(),
+        ca.display(),
+        password.display()
+    );
+    let file = folder.join(format!("{name}.toml"));
+    std::fs::write(&file, text).unwrap();
+    medfleet_runtime::Layers::new().file(Some(&file)).unwrap().build().unwrap()
+}
+
+pub async fn start_agent(config: AgentConfig) -> (Agent, Shutdown) {
+    let shutdown = Shutdown::new();
+    let metrics = AgentMetrics::register(&Metrics::new().unwrap()).unwrap();
+    let surroundings = Surroundings { metrics, health: Health::new().role("agent"), clocks: None };
+    let agent = Agent::start(config, Vec::new(), surroundings, shutdown.clone()).await.unwrap();
+    (agent, shutdown)
+}
+
+/// Asks an agent to end and waits until it has.
+pub async fn end(agent: Agent, ending: Shutdown) {
+    ending.request();
+    tokio::time::timeout(PATIENCE, agent.join()).await.expect("the agent ends").unwrap();
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

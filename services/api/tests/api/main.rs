@@ -1,0 +1,6 @@
+//! The api over made-up fleets: what the `.sql` files say, what pages and programs get, who is let in.
+
+mod fleet;
+mod http;
+mod snapshot;
+mod sql;

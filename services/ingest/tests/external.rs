@@ -1,0 +1,147 @@
+//! The external door at a real Mosquitto over TLS, which is killed while agents send. Runs when `MEDFLEET_TEST_MQTT_TLS` says that
+//! brokers may be started; with `MEDFLEET_REQUIRE_BROKERS=1` their absence is a failure and not a pass.
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+
+use medfleet_domain::condition::Condition;
+use medfleet_domain::fact::{Body, Run};
+use medfleet_domain::fleet::Site;
+use medfleet_domain::id::Subject;
+use medfleet_ingest::{Admitter, ExternalDoor, Meters};
+use medfleet_log::EventLog;
+use medfleet_runtime::{Metrics, Shutdown};
+use support::{PATIENCE, agent_config, device, embedded_log, end, fact, identities, now, run, seen, seqs_of, site, start_agent};
+use tokio::time::timeout;
+
+const AGENT: &str = "edge-1";
+
+/// A Mosquitto of this test alone. Dropping it ends it.
+struct Broker {
+    folder: PathBuf,
+    port: u16,
+}
+
+impl Broker {
+    /// None where brokers are not wanted.
+    fn start(folder: &Path) -> Option<Self> {
+        if std::env::var_os("MEDFLEET_TEST_MQTT_TLS").is_none() {
+            let required = std::env::var("MEDFLEET_REQUIRE_BROKERS").is_ok_and(|value| value == "1");
+            assert!(!required, "MEDFLEET_TEST_MQTT_TLS is not set though brokers are required");
+            eprintln!("skipped: MEDFLEET_TEST_MQTT_TLS is not set");
+            return None;
+        }
+        let broker = Self { folder: folder.join("mosquitto"), port: free_port() };
+        broker.script(&["start"], &[&broker.port.to_string()]);
+        broker.script(&["users"], &[AGENT]);
+        std::fs::write(folder.join("password"), broker.password(AGENT)).unwrap();
+        Some(broker)
+    }
+
+    fn script(&self, before: &[&str], after: &[&str]) {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../infra/dev/mosquitto.sh");
+        let done = Command::new(script).args(before).arg(&self.folder).args(after).output().unwrap();
+        assert!(done.status.success(), "{before:?}: {}", String::from_utf8_lossy(&done.stderr));
+    }
+
+    fn kill_and_start(&self) {
+        self.script(&["kill"], &[]);
+        self.script(&["start"], &[&self.port.to_string()]);
+    }
+
+    fn password(&self, name: &str) -> String {
+        let text = std::fs::read_to_string(self.folder.join("credentials")).unwrap();
+        let pairs: BTreeMap<&str, &str> = text.lines().filter_map(|line| line.split_once(':')).collect();
+        pairs[name].to_owned()
+    }
+
+    fn ca(&self) -> PathBuf {
+        self.folder.join("tls/ca.crt")
+    }
+}
+
+impl Drop for Broker {
+    fn drop(&mut self) {
+        self.script(&["stop"], &[]);
+    }
+}
+
+/// Two neighbouring ports that were free a moment ago: the broker takes both.
+fn free_port() -> u16 {
+    loop {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        if port < u16::MAX && TcpListener::bind(("127.0.0.1", port + 1)).is_ok() {
+            return port;
+        }
+    }
+}
+
+/// Ingest at this broker, owning every shard.
+struct Ingest {
+    ending: Shutdown,
+    task: tokio::task::JoinHandle<Result<(), medfleet_ingest::IngestError>>,
+}
+
+impl Ingest {
+    async fn start(broker: &Broker, log: &Arc<dyn EventLog>) -> Self {
+        let meters = Meters::new(&Metrics::new().unwrap()).unwrap();
+        let admitter = Admitter::new(Arc::clone(log), meters.clone());
+        let body = Body::SiteDefined(Site { title: "St Mary".into(), time_zone: "Europe/Berlin".into(), region: "north".into(), demo: true });
+        let defined = Run { subject: Subject::site(&site()), agent: None, ..run("-", 1, vec![fact(now(), body)]) };
+        admitter.run(defined, now()).await.unwrap();
+        let door = ExternalDoor {
+            host: "localhost".into(),
+            port: broker.port,
+            ca_pem: Some(std::fs::read(broker.ca()).unwrap()),
+            user: Some(("ingest".into(), broker.password("ingest"))),
+            first_shard: 0,
+            last_shard: 63,
+        };
+        let ending = Shutdown::new();
+        let task = tokio::spawn(door.run(admitter, meters, ending.clone()));
+        Self { ending, task }
+    }
+
+    async fn end(self) {
+        self.ending.request();
+        timeout(PATIENCE, self.task).await.expect("ingest ends").unwrap().unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_broker_and_a_new_ingest_lose_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(broker) = Broker::start(folder.path()) else { return };
+    let log = embedded_log(folder.path()).await;
+    let mut ingest = Ingest::start(&broker, &log).await;
+    let config = agent_config(folder.path(), AGENT, broker.port, &broker.ca(), &folder.path().join("password"));
+    let (agent, ending) = start_agent(config).await;
+    let intake = agent.intake().unwrap();
+    for turn in 0..60 {
+        let condition = if turn % 2 == 0 { Condition::Standby } else { Condition::Productive };
+        intake.observe_all((0..50).map(|number| seen(&format!("ct-{number}"), condition)).collect()).await;
+        match turn {
+            20 => broker.kill_and_start(),
+            40 => {
+                ingest.end().await;
+                ingest = Ingest::start(&broker, &log).await;
+            }
+            _ => {}
+        }
+    }
+    timeout(PATIENCE, agent.drained()).await.expect("receipts for everything");
+    let identities = identities(&*log).await;
+    for number in 0..50 {
+        let seqs = seqs_of(&identities, &device(&format!("ct-{number}")));
+        assert_eq!(seqs, (1..=seqs.len() as u64).collect::<Vec<_>>(), "ct-{number} has a gap");
+        assert!(seqs.len() > 60);
+    }
+    drop(intake);
+    end(agent, ending).await;
+    ingest.end().await;
+}

@@ -1,0 +1,80 @@
+"""The figures of the Los Alamos log as the product's tables tell them: raw Parquet files, read by DuckDB."""
+
+from collections import defaultdict
+from pathlib import Path
+from statistics import median
+
+import duckdb
+
+from faults import delta
+from faults.factbytes import fields
+
+HERE = Path(__file__).parent
+WORK_ORDER_FIELD, ORDER_FIELD, PHASE_FIELD = 32, 1, 3
+OPENED, RETURNED_TO_SERVICE = 1, 8
+
+
+class Tables:
+    """The tables of one data folder."""
+
+    def __init__(self, data: Path):
+        self.lake = data / "lake"
+        self.db = duckdb.connect()
+        self.db.execute("SET TimeZone = 'UTC'")
+        for table in ["facts", "intervals"]:
+            files = [str(path) for path in delta.active_files(delta.current(self.lake, table))]
+            self.db.execute(f"CREATE VIEW {table} AS SELECT * FROM read_parquet({files}, hive_partitioning = true)")
+
+    def facts(self) -> dict[str, int]:
+        """Facts by verdict."""
+        return dict(self.db.execute("SELECT verdict, count(*) FROM facts GROUP BY verdict").fetchall())
+
+    def figures(self) -> dict[int, dict]:
+        """By system, what fixtures/lanl/FIGURES.md defines. Everything in whole seconds."""
+        repairs = self._repairs()
+        seconds = self.db.execute((HERE / "lanl_seconds.sql").read_text()).fetchall()
+        systems = {}
+        for site in sorted({site for site, *_ in seconds} | set(repairs)):
+            devices = [row for row in seconds if row[0] == site]
+            in_service = [row for row in devices if row[3]]
+            assert not any(row[4] for row in devices), f"{site} has conditions that nobody reported"
+            spans = [span for device in repairs[site].values() for span in device]
+            lengths = [ends - begins for begins, ends in spans]
+            systems[int(site.removeprefix("lanl-"))] = {
+                "nodes_listed": len(in_service),
+                "failures": len(spans),
+                "episodes": self._episodes(repairs[site]),
+                "repair_seconds": sum(lengths),
+                "median_repair_seconds": int(median(lengths)),
+                "downtime_seconds": sum(row[2] or 0 for row in devices),
+                "in_service_seconds": sum((row[2] or 0) + row[3] for row in in_service),
+                "down_in_service_seconds": sum(row[2] or 0 for row in in_service),
+            }
+        return systems
+
+    def _repairs(self) -> dict[str, dict[str, list[tuple[int, int]]]]:
+        """Start and end of every order, by site and device, from the archived bytes."""
+        rows = self.db.execute(
+            "SELECT site, subject, epoch_us(at) // 1000000, bytes FROM facts WHERE kind = 'order' AND verdict = 'new'"
+        ).fetchall()
+        orders = defaultdict(dict)
+        for site, subject, at, data in rows:
+            order = fields(fields(data)[WORK_ORDER_FIELD])
+            orders[site, subject, order[ORDER_FIELD]][order[PHASE_FIELD]] = at
+        repairs = defaultdict(lambda: defaultdict(list))
+        for (site, subject, _), phases in orders.items():
+            repairs[site][subject].append((phases[OPENED], phases[RETURNED_TO_SERVICE]))
+        return repairs
+
+    def _episodes(self, repairs: dict[str, list[tuple[int, int]]]) -> int:
+        """Stretches of down that touch are one outage; a repair of no length is one too, unless it lies in or touches another."""
+        down = defaultdict(list)
+        for device, begins, ends in self.db.execute((HERE / "lanl_outages.sql").read_text()).fetchall():
+            down[device].append((begins, ends))
+        count = 0
+        for device, spans in repairs.items():
+            reached = None
+            for begins, ends in sorted(down[device] + [span for span in spans if span[0] == span[1]]):
+                count += reached is None or begins > reached
+                reached = ends if reached is None else max(reached, ends)
+        return count

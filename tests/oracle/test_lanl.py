@@ -1,0 +1,152 @@
+"""Real input: the failure log of Los Alamos through import, log, fold and tables, against figures computed from its CSV alone.
+
+We thank Los Alamos National Laboratory for providing these data (LA-UR-05-7318; fixtures/lanl/NOTICE.md).
+`--systems all` takes the whole log.
+"""
+
+import csv
+import io
+import lzma
+import subprocess
+from pathlib import Path
+
+import lanl
+import pytest
+from faults.process import binary, environment
+from tables import Tables
+
+MAPPING = lanl.LOG.parent / "mapping.toml"
+COMMAND_DEADLINE_SECONDS = 3600
+FIGURES = [
+    "nodes_listed",
+    "failures",
+    "episodes",
+    "repair_seconds",
+    "median_repair_seconds",
+    "downtime_seconds",
+    "in_service_seconds",
+    "down_in_service_seconds",
+]
+# What the import reports of a trap, and the same count by the oracle.
+TRAPS = {
+    ("imported", "unassigned"): "rows_without_node",
+    ("imported", "stated_disagrees"): "stated_disagrees",
+    ("imported", "no_length"): "zero_length",
+    ("imported", "united"): "joined_to_an_earlier_repair",
+    ("imported", "no_cause"): "no_blame",
+    ("imported", "service_unknown"): "before_tracking",
+    ("imported", "outside_service"): "ends_after_service",
+}
+
+
+def medfleet(data: Path, *arguments: str, stdin: bytes | None = None) -> str:
+    command = [binary("medfleet"), *arguments, "--data", str(data)]
+    done = subprocess.run(command, input=stdin, capture_output=True, timeout=COMMAND_DEADLINE_SECONDS, env=environment())
+    assert done.returncode == 0, f"{' '.join(arguments)} failed:\n{done.stderr.decode()[-4000:]}"
+    return done.stdout.decode()
+
+
+def fold(data: Path) -> None:
+    medfleet(data, "processor", "--until-idle", "--status-listen", "127.0.0.1:0")
+
+
+def some_systems(wanted: str) -> bytes:
+    """The log as released, or only the rows of some systems."""
+    whole = lzma.open(lanl.LOG).read()
+    if wanted == "all":
+        return whole
+    rows = list(csv.reader(io.StringIO(whole.decode())))
+    kept = io.StringIO()
+    csv.writer(kept).writerows(row for row in rows if row[0] in {rows[0][0], *wanted.split(",")})
+    return kept.getvalue().encode()
+
+
+class Imported:
+    """One file, imported and folded, beside what the oracle makes of it."""
+
+    def __init__(self, folder: Path, systems: str):
+        self.data, self.file, self.rejects = folder / "data", folder / "log.csv", folder / "rejects.csv"
+        self.file.write_bytes(some_systems(systems))
+        self.tell()
+
+    def tell(self) -> None:
+        arguments = ["import", "--mapping", str(MAPPING), "--rejects", str(self.rejects), "-"]
+        self.said = medfleet(self.data, *arguments, stdin=self.file.read_bytes())
+        fold(self.data)
+
+    def oracle(self) -> tuple[dict[int, dict], dict[str, int]]:
+        log = lanl.read(self.file, lanl.ZONE)
+        outages, nodes = lanl.episodes(log), lanl.service(log)
+        systems = {one["system"]: one for one in lanl.figures(log, outages, nodes)}
+        return systems, lanl.traps(log, outages, nodes)
+
+
+@pytest.fixture(scope="module")
+def imported(request, tmp_path_factory) -> Imported:
+    return Imported(tmp_path_factory.mktemp("lanl"), request.config.getoption("--systems"))
+
+
+def hours(seconds):
+    return f"{seconds / 3600:,.2f}"
+
+
+def share(figures):
+    service = figures["in_service_seconds"]
+    return f"{100 * (1 - figures['down_in_service_seconds'] / service):.4f}" if service else "-"
+
+
+def printed(system, source, figures) -> str:
+    mean = figures["repair_seconds"] / figures["failures"] / 60
+    middle = figures["median_repair_seconds"] / 60
+    cells = [system, source, figures["failures"], figures["episodes"], hours(figures["downtime_seconds"]), f"{mean:.2f}"]
+    return " ".join(f"{cell!s:>12}" for cell in [*cells, f"{middle:g}", share(figures)])
+
+
+def test_every_figure_of_the_tables_is_that_of_the_file(imported):
+    tables, (oracle, _) = Tables(imported.data).figures(), imported.oracle()
+    head = ["system", "source", "failures", "episodes", "downtime h", "mean min", "median min", "available %"]
+    print("\n" + " ".join(f"{cell:>12}" for cell in head))
+    for system, expected in oracle.items():
+        print(printed(system, "tables", tables[system]))
+        print(printed(system, "file", expected))
+    for system, expected in oracle.items():
+        # No period of service is no figure in the oracle and no time in the tables.
+        wanted = {name: expected[name] or 0 for name in FIGURES}
+        assert tables[system] == wanted, f"system {system}"
+    assert tables.keys() == oracle.keys()
+
+
+def test_no_row_is_dropped_and_every_trap_is_reported(imported):
+    _, traps = imported.oracle()
+    with imported.rejects.open() as file:
+        lines = list(csv.DictReader(file))
+    assert f"{traps['rows']} rows read = {traps['rows']} imported + 0 refused" in imported.said
+    for (fate, reason), trap in TRAPS.items():
+        found = sum(line["fate"] == fate and line["reason"] == reason for line in lines)
+        print(f"{reason}: import {found}, oracle {traps[trap]}")
+        assert found == traps[trap], reason
+    assert not [line for line in lines if line["fate"] == "refused"]
+    months = {line["text"] for line in lines if line["reason"] == "month_spelling"}
+    assert any("`5-" in text or "`3-" in text for text in months) and any("`Nov-96`" in text or "-97`" in text for text in months)
+
+
+def test_a_file_imported_twice_changes_nothing(tmp_path):
+    once = Imported(tmp_path, "7")
+    figures, facts = Tables(once.data).figures(), Tables(once.data).facts()
+    once.tell()
+    again = Tables(once.data)
+    assert again.figures() == figures
+    assert again.facts() == {"new": facts["new"], "duplicate": facts["new"]}
+
+
+def test_a_wrong_second_would_be_found(imported):
+    """The comparison itself can fail: a repair made one minute longer in the file is seen in its system's figures."""
+    oracle, _ = imported.oracle()
+    log = lanl.read(imported.file, lanl.ZONE)
+    longest = log["seconds"].idxmax()
+    log.loc[longest, "end"] += lanl.pd.Timedelta(minutes=1)
+    log["seconds"] = lanl.whole_seconds(log["end"] - log["start"])
+    moved = {one["system"]: one for one in lanl.figures(log, lanl.episodes(log), lanl.service(log))}
+    system = int(log.loc[longest, "system"])
+    assert moved[system]["repair_seconds"] == oracle[system]["repair_seconds"] + 60
+    assert Tables(imported.data).figures()[system]["repair_seconds"] != moved[system]["repair_seconds"]
