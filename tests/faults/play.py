@@ -51,6 +51,7 @@ class Play:
             self._await_work(fault)
             tell(f"fault {number}/{len(self.faults)}: {fault.kind} {fault.target} at {self.share():.0%} of the load")
             self._kill(fault) if fault.kind == "kill" else self._harm(fault)
+        self.stage.links.restore("agent")
 
     def share(self) -> float:
         for agent in self.stage.agents:
@@ -58,6 +59,7 @@ class Play:
         return sum(agent.receipted for agent in self.stage.agents) / self.facts
 
     def _await_share(self, share: float) -> None:
+        self.stage.links.restore("agent")
         reached, moved = self.share(), time.monotonic()
         while reached < share:
             self._must_live()
@@ -91,6 +93,9 @@ class Play:
         role.kill()
         for name in self.stage.together.get(fault.target, (fault.target,)):
             self.kills[name] = self.kills.get(name, 0) + 1
+        # Between faults nothing new flows, or a fast line would have delivered the load before the last kill.
+        self.stage.links.harm("agent", "blackhole")
+        self.stage.links.cuts["agent"] -= 1
         time.sleep(down)  # the length of the outage is part of the fault
         role.start()
 

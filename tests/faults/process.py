@@ -42,7 +42,7 @@ def binary(name: str) -> str:
 def environment() -> dict[str, str]:
     """The surroundings of a role: nothing that would configure it behind the harness' back."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith("MEDFLEET_") or key == "MEDFLEET_LOG"}
-    return kept | {"RUST_BACKTRACE": "1"}
+    return kept | {"RUST_BACKTRACE": "1", "RUST_LIB_BACKTRACE": "0"}
 
 
 def await_true(what: str, condition, deadline_seconds: float = READY_DEADLINE_SECONDS):

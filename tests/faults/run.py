@@ -10,6 +10,7 @@ import argparse
 import json
 import random
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -65,6 +66,8 @@ def main() -> int:
     parser.add_argument("--keeper", choices=[*STAGES, "both"], default="both")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="work in this empty folder and leave it; else a temporary one is removed")
     options = parser.parse_args()
+    # Ended from outside, the roles must end too: the way out leads through `finally`.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     keepers = list(STAGES) if options.keeper == "both" else [options.keeper]
     folder = options.keep or Path(tempfile.mkdtemp(prefix="medfleet-faults-"))
     reports, failed = [], False

@@ -32,7 +32,7 @@ class Tables:
     def figures(self) -> dict[int, dict]:
         """By system, what fixtures/lanl/FIGURES.md defines. Everything in whole seconds."""
         repairs = self._repairs()
-        seconds = self.db.execute((HERE / "lanl_seconds.sql").read_text()).fetchall()
+        seconds = self._ask("lanl_seconds.sql")
         systems = {}
         for site in sorted({site for site, *_ in seconds} | set(repairs)):
             devices = [row for row in seconds if row[0] == site]
@@ -52,11 +52,12 @@ class Tables:
             }
         return systems
 
+    def _ask(self, name: str) -> list[tuple]:
+        return self.db.execute((HERE / name).read_text()).fetchall()
+
     def _repairs(self) -> dict[str, dict[str, list[tuple[int, int]]]]:
         """Start and end of every order, by site and device, from the archived bytes."""
-        rows = self.db.execute(
-            "SELECT site, subject, epoch_us(at) // 1000000, bytes FROM facts WHERE kind = 'order' AND verdict = 'new'"
-        ).fetchall()
+        rows = self._ask("lanl_orders.sql")
         orders = defaultdict(dict)
         for site, subject, at, data in rows:
             order = fields(fields(data)[WORK_ORDER_FIELD])
@@ -69,7 +70,7 @@ class Tables:
     def _episodes(self, repairs: dict[str, list[tuple[int, int]]]) -> int:
         """Stretches of down that touch are one outage; a repair of no length is one too, unless it lies in or touches another."""
         down = defaultdict(list)
-        for device, begins, ends in self.db.execute((HERE / "lanl_outages.sql").read_text()).fetchall():
+        for device, begins, ends in self._ask("lanl_outages.sql"):
             down[device].append((begins, ends))
         count = 0
         for device, spans in repairs.items():

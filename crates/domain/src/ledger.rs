@@ -52,6 +52,9 @@ pub struct Ledger {
     stewardship: Stewardship,
     #[serde(skip)]
     located: Vec<(SeqRange, Vec<Day>)>,
+    /// Days read or written since the last commit: a backlog comes day by day, and each should be read once.
+    #[serde(skip)]
+    used_days: BTreeSet<Day>,
 }
 
 /// The ledger cannot go on without something that stands in the archive. Answer it and admit the record again.
@@ -121,12 +124,13 @@ impl Ledger {
 
     /// Once everything admitted so far is archived: drops what can be read back.
     pub fn committed(&mut self) {
-        while self.days.len() > HOT_DAYS {
-            self.days.pop_first();
-        }
+        let newest: Vec<Day> = self.days.keys().rev().take(HOT_DAYS).copied().collect();
+        let used = std::mem::take(&mut self.used_days);
+        self.days.retain(|day, _| newest.contains(day) || used.contains(day));
     }
 
     pub fn supply_day(&mut self, day: Day, facts: Vec<Held>) {
+        self.used_days.insert(day);
         self.days.insert(day, facts.into_iter().filter(Held::folds).map(Arc::new).collect());
     }
 

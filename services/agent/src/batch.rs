@@ -43,13 +43,8 @@ impl Packer {
         }
         let end = records.last().map_or(from, |(index, _)| index + 1);
         let (carried, runs): (Vec<_>, Vec<_>) = runs.into_iter().unzip();
-        let batch = Batch {
-            agent: self.agent.clone(),
-            site: self.site.clone(),
-            session: self.session,
-            number,
-            runs: carried,
-        };
+        let batch =
+            Batch { agent: self.agent.clone(), site: self.site.clone(), session: self.session, number, runs: carried };
         Ok(Packed { batch, covered: from..end, runs })
     }
 
@@ -64,7 +59,8 @@ impl Packer {
             agent: Some(self.agent.clone()),
             facts: Vec::new(),
         };
-        let sent = SentRun { subject: subject.clone(), kind: *kind, epoch: *epoch, first_seq: *seq, indices: Vec::new() };
+        let sent =
+            SentRun { subject: subject.clone(), kind: *kind, epoch: *epoch, first_seq: *seq, indices: Vec::new() };
         (run, sent)
     }
 }

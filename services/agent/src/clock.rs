@@ -180,7 +180,11 @@ mod tests {
     const HOUR: i64 = 3_600 * MICROS_PER_SECOND;
 
     fn reading(wall_seconds: i64, steady_seconds: i64, synchronised: Option<bool>) -> Reading {
-        Reading { wall: Timestamp::from_seconds(wall_seconds), steady: Steady(steady_seconds * MICROS_PER_SECOND), synchronised }
+        Reading {
+            wall: Timestamp::from_seconds(wall_seconds),
+            steady: Steady(steady_seconds * MICROS_PER_SECOND),
+            synchronised,
+        }
     }
 
     #[test]
@@ -188,7 +192,8 @@ mod tests {
         let mut watch = ClockWatch::new(None);
         for second in 0..600 {
             let slewed = Timestamp(second * (MICROS_PER_SECOND + 400));
-            let change = watch.read(Reading { wall: slewed, steady: Steady(second * MICROS_PER_SECOND), synchronised: None });
+            let change =
+                watch.read(Reading { wall: slewed, steady: Steady(second * MICROS_PER_SECOND), synchronised: None });
             assert_eq!(change, Change::None);
         }
         assert_eq!(watch.clock(), Clock::Holdover);
@@ -199,7 +204,10 @@ mod tests {
         let mut watch = ClockWatch::new(None);
         watch.read(reading(36_000, 0, None));
         let strayed = watch.read(reading(32_410, 10, None));
-        assert_eq!(strayed, Change::Strayed { until: Timestamp::from_seconds(36_010), step_micros: -HOUR, was_agreed: false });
+        assert_eq!(
+            strayed,
+            Change::Strayed { until: Timestamp::from_seconds(36_010), step_micros: -HOUR, was_agreed: false }
+        );
         assert_eq!(watch.read(reading(32_420, 20, None)), Change::None);
         assert_eq!(watch.clock(), Clock::Suspect);
         let back = watch.read(reading(36_030, 30, None));

@@ -130,7 +130,11 @@ impl AgentConfig {
         }
         if self.mqtt.ca_file.is_none() && !self.mqtt.plain {
             let value = String::new();
-            return Err(AgentError::Config { what: "mqtt.ca_file", value, cure: "name the authority's file, or set mqtt.plain = true" });
+            return Err(AgentError::Config {
+                what: "mqtt.ca_file",
+                value,
+                cure: "name the authority's file, or set mqtt.plain = true",
+            });
         }
         Ok(())
     }
@@ -139,7 +143,10 @@ impl AgentConfig {
 impl BatchConfig {
     pub fn limits(&self) -> BatchLimits {
         let max_age = Duration::from_millis(self.max_age_millis);
-        BatchLimits { max_facts: self.max_facts, max_age_micros: i64::try_from(max_age.as_micros()).unwrap_or(i64::MAX) }
+        BatchLimits {
+            max_facts: self.max_facts,
+            max_age_micros: i64::try_from(max_age.as_micros()).unwrap_or(i64::MAX),
+        }
     }
 
     fn check(&self) -> Result<(), AgentError> {

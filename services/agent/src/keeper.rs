@@ -138,7 +138,8 @@ impl Keeper {
         for call in calls {
             match call {
                 Command::Observe { observations, reply } => {
-                    let answers = observations.into_iter().map(|each| self.observe(each, has_room, &mut group.entries)).collect();
+                    let answers =
+                        observations.into_iter().map(|each| self.observe(each, has_room, &mut group.entries)).collect();
                     group.observed.push((reply, answers));
                 }
                 Command::Bury { graves, reply } => {
@@ -199,7 +200,8 @@ impl Keeper {
             let part = std::mem::replace(&mut entries, rest);
             let journal = Arc::clone(&self.journal);
             let append = move || journal.lock().unwrap_or_else(PoisonError::into_inner).append_batch(&part);
-            let indices = tokio::task::spawn_blocking(append).await.map_err(|source| AgentError::Panicked { source })??;
+            let indices =
+                tokio::task::spawn_blocking(append).await.map_err(|source| AgentError::Panicked { source })??;
             self.desk.durable.send_replace(indices.end);
         }
         self.desk.metrics.journal_bytes.set(self.reader.used_bytes().cast_signed());

@@ -168,7 +168,8 @@ fn options(config: &MqttConfig, topic: &BatchTopic) -> Result<MqttOptions, Agent
     properties.session_expiry_interval = Some(0);
     options.set_connect_properties(properties);
     // A hint for people who watch the broker. Facts are said by the agent's silence alone.
-    let will_topic = topic.to_string().replace("/batch", "/will");
+    let said = topic.to_string();
+    let will_topic = format!("{}/will", said.strip_suffix("/batch").unwrap_or(&said));
     options.set_last_will(LastWill::new(will_topic, "lost", QoS::AtMostOnce, false, None));
     if let Some(path) = &config.password_file {
         options.set_credentials(agent, password(path)?);
@@ -190,7 +191,11 @@ fn password(path: &Path) -> Result<String, AgentError> {
 fn tls(ca_file: &Path) -> Result<ClientConfig, AgentError> {
     let unusable = |source| AgentError::Certificates { path: ca_file.to_owned(), source };
     let mut roots = RootCertStore::empty();
-    let pem = std::fs::read(ca_file).map_err(|source| AgentError::File { what: "ca file", path: ca_file.to_owned(), source })?;
+    let pem = std::fs::read(ca_file).map_err(|source| AgentError::File {
+        what: "ca file",
+        path: ca_file.to_owned(),
+        source,
+    })?;
     for certificate in CertificateDer::pem_slice_iter(&pem).flatten() {
         roots.add(certificate).map_err(unusable)?;
     }
@@ -198,6 +203,7 @@ fn tls(ca_file: &Path) -> Result<ClientConfig, AgentError> {
         return Err(AgentError::NoCertificate { path: ca_file.to_owned() });
     }
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().map_err(unusable)?;
+    let builder =
+        ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().map_err(unusable)?;
     Ok(builder.with_root_certificates(roots).with_no_client_auth())
 }

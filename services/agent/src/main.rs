@@ -24,7 +24,8 @@ async fn main() -> anyhow::Result<()> {
     let config: AgentConfig = Layers::new().file(Some(&arguments.config))?.environment(std::env::vars())?.build()?;
     let shutdown = Shutdown::on_signals()?;
     let (metrics, health) = (Metrics::new()?, Health::new());
-    let surroundings = Surroundings { metrics: AgentMetrics::register(&metrics)?, health: health.role("agent"), clocks: None };
+    let surroundings =
+        Surroundings { metrics: AgentMetrics::register(&metrics)?, health: health.role("agent"), clocks: None };
     let status = listen(config.status_listen.as_deref(), metrics, health, &shutdown).await?;
     let sources = source::build(&config.source)?;
     let agent = Agent::start(config, sources, surroundings, shutdown.clone()).await?;
@@ -39,8 +40,15 @@ async fn main() -> anyhow::Result<()> {
 
 type Status = tokio::task::JoinHandle<Result<(), medfleet_runtime::RuntimeError>>;
 
-async fn listen(address: Option<&str>, metrics: Metrics, health: Health, shutdown: &Shutdown) -> anyhow::Result<Option<Status>> {
+async fn listen(
+    address: Option<&str>,
+    metrics: Metrics,
+    health: Health,
+    shutdown: &Shutdown,
+) -> anyhow::Result<Option<Status>> {
     let Some(address) = address else { return Ok(None) };
-    let listener = TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}: set status_listen to a free port"))?;
+    let listener = TcpListener::bind(address)
+        .await
+        .with_context(|| format!("cannot listen on {address}: set status_listen to a free port"))?;
     Ok(Some(tokio::spawn(http::serve(listener, metrics, health, shutdown.clone()))))
 }

@@ -51,20 +51,68 @@ impl AgentMetrics {
         let by_agent = ["agent"];
         Ok(Self {
             accepted: room.counter_vec("accepted_facts_total", "Facts that are durable in the journal.", &by_agent)?,
-            published: room.counter_vec("published_facts_total", "Facts handed to the link, repeats included.", &by_agent)?,
-            batches: room.counter_vec("published_batches_total", "Batches handed to the link, repeats included.", &by_agent)?,
-            resent: room.counter_vec("resent_batches_total", "Batches handed to the link again for want of a receipt.", &by_agent)?,
-            receipted: room.counter_vec("receipted_facts_total", "Facts that are durable in the event log.", &by_agent)?,
-            held: room.counter_vec("held_facts_total", "Facts that ingest asked to keep and send again later.", &by_agent)?,
-            poison: room.counter_vec("poison_facts_total", "Facts that ingest refused for good; a tombstone stands for each.", &by_agent)?,
-            refused: room.counter_vec("refused_observations_total", "Observations refused to their source.", &["agent", "reason"])?,
-            stale_receipts: room.counter_vec("stale_receipts_total", "Receipts that answered no batch in flight.", &by_agent)?,
-            dropped_receipts: room.counter_vec("dropped_receipts_total", "Receipts lost inside the agent; their batches go again.", &by_agent)?,
-            reconnects: room.counter_vec("reconnects_total", "Attempts to reach the broker that failed or ended.", &by_agent)?,
+            published: room.counter_vec(
+                "published_facts_total",
+                "Facts handed to the link, repeats included.",
+                &by_agent,
+            )?,
+            batches: room.counter_vec(
+                "published_batches_total",
+                "Batches handed to the link, repeats included.",
+                &by_agent,
+            )?,
+            resent: room.counter_vec(
+                "resent_batches_total",
+                "Batches handed to the link again for want of a receipt.",
+                &by_agent,
+            )?,
+            receipted: room.counter_vec(
+                "receipted_facts_total",
+                "Facts that are durable in the event log.",
+                &by_agent,
+            )?,
+            held: room.counter_vec(
+                "held_facts_total",
+                "Facts that ingest asked to keep and send again later.",
+                &by_agent,
+            )?,
+            poison: room.counter_vec(
+                "poison_facts_total",
+                "Facts that ingest refused for good; a tombstone stands for each.",
+                &by_agent,
+            )?,
+            refused: room.counter_vec(
+                "refused_observations_total",
+                "Observations refused to their source.",
+                &["agent", "reason"],
+            )?,
+            stale_receipts: room.counter_vec(
+                "stale_receipts_total",
+                "Receipts that answered no batch in flight.",
+                &by_agent,
+            )?,
+            dropped_receipts: room.counter_vec(
+                "dropped_receipts_total",
+                "Receipts lost inside the agent; their batches go again.",
+                &by_agent,
+            )?,
+            reconnects: room.counter_vec(
+                "reconnects_total",
+                "Attempts to reach the broker that failed or ended.",
+                &by_agent,
+            )?,
             journal_bytes: room.gauge_vec("journal_used_bytes", "Journal segments on disk.", &by_agent)?,
             unreceipted: room.gauge_vec("unreceipted_facts", "Facts in the journal without a receipt.", &by_agent)?,
-            oldest_unreceipted: room.gauge_vec("oldest_unreceipted_seconds", "Age of the oldest fact without a receipt.", &by_agent)?,
-            linked: room.gauge_vec("link_state", "1 while the broker is connected and receipts are subscribed.", &by_agent)?,
+            oldest_unreceipted: room.gauge_vec(
+                "oldest_unreceipted_seconds",
+                "Age of the oldest fact without a receipt.",
+                &by_agent,
+            )?,
+            linked: room.gauge_vec(
+                "link_state",
+                "1 while the broker is connected and receipts are subscribed.",
+                &by_agent,
+            )?,
         })
     }
 

@@ -53,15 +53,23 @@ pub struct Saying {
 /// Why an observation was not taken. The source decides what to do; nothing of it was kept.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    #[error("{subject} was already seen at {open_from}, so {at} comes too late: send observations of one subject in their order")]
+    #[error(
+        "{subject} was already seen at {open_from}, so {at} comes too late: send observations of one subject in their order"
+    )]
     OutOfOrder { subject: Subject, at: Timestamp, open_from: Timestamp },
     #[error("a `{body}` fact of {subject} is made by the agent itself: send conditions, errors and samples")]
     NotForSources { subject: Subject, body: &'static str },
     #[error("the observation of {subject} is no fact that a reader would take")]
-    Unfit { subject: Subject, #[source] source: medfleet_wire::Refusal },
+    Unfit {
+        subject: Subject,
+        #[source]
+        source: medfleet_wire::Refusal,
+    },
     #[error("the agent already follows {max_subjects} subjects: give {subject} to another agent")]
     TooManySubjects { subject: Subject, max_subjects: usize },
-    #[error("the journal is full ({used_bytes} of {capacity_bytes} bytes): nothing was dropped, restore the link or raise journal.capacity_bytes")]
+    #[error(
+        "the journal is full ({used_bytes} of {capacity_bytes} bytes): nothing was dropped, restore the link or raise journal.capacity_bytes"
+    )]
     Full { used_bytes: u64, capacity_bytes: u64 },
     #[error("the agent is ending and takes no more observations")]
     Closed,

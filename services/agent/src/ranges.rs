@@ -16,7 +16,8 @@ impl Ranges {
             return;
         }
         let Range { mut start, mut end } = range;
-        let touching: Vec<u64> = self.ends.range(..=end).rev().take_while(|(_, each)| **each >= start).map(|(each, _)| *each).collect();
+        let touching: Vec<u64> =
+            self.ends.range(..=end).rev().take_while(|(_, each)| **each >= start).map(|(each, _)| *each).collect();
         for each in touching {
             start = start.min(each);
             end = end.max(self.ends.remove(&each).unwrap_or(end));

@@ -158,7 +158,17 @@ impl Recorder {
 
     fn own_saying(&self, subject: Subject, kind: DeviceKind, body: Body) -> Saying {
         let (at, clock) = (self.now, self.watch.clock());
-        Saying { subject, kind, stated: false, at, known_at: at, known_assumed: false, clock, source: agent_source(), body }
+        Saying {
+            subject,
+            kind,
+            stated: false,
+            at,
+            known_at: at,
+            known_assumed: false,
+            clock,
+            source: agent_source(),
+            body,
+        }
     }
 
     fn write(&mut self, sayings: Vec<Saying>, into: &mut Vec<Written>) {

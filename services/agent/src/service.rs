@@ -68,7 +68,8 @@ impl Agent {
         let (link, poller) = link::prepare(&config.mqtt, &topic, state_sender, receipt_sender, metrics.clone())?;
 
         let progress = (durable.clone(), freed.clone());
-        let desk = Desk { site: site.clone(), clocks, commands, durable: durable_sender, freed, metrics: metrics.clone() };
+        let desk =
+            Desk { site: site.clone(), clocks, commands, durable: durable_sender, freed, metrics: metrics.clone() };
         let keeper = Keeper::begin(&agent, config.journal.clone(), journal, recovered, desk).await?;
         let epoch = keeper.epoch();
         let durable_end = *durable.borrow();

@@ -34,7 +34,12 @@ pub struct Checkpoint {
 }
 
 impl Checkpoint {
-    pub fn new(freed_below: u64, now: Timestamp, marks: BTreeMap<Subject, Mark>, open: &BTreeMap<Subject, Open>) -> Self {
+    pub fn new(
+        freed_below: u64,
+        now: Timestamp,
+        marks: BTreeMap<Subject, Mark>,
+        open: &BTreeMap<Subject, Open>,
+    ) -> Self {
         let open = open.iter().map(|(subject, open)| (subject.clone(), open.clone())).collect();
         let marks = marks.into_iter().collect();
         Self { version: CHECKPOINT_VERSION, freed_below, last_sign_of_life: now, marks, open }
@@ -64,8 +69,8 @@ impl Entry {
                 Ok(Self::Fact { spooled, stated: *tag == TAG_STATED_FACT })
             }
             TAG_CHECKPOINT => {
-                let checkpoint: Checkpoint =
-                    serde_json::from_slice(rest).map_err(|error| AgentError::Entry { index, why: error.to_string() })?;
+                let checkpoint: Checkpoint = serde_json::from_slice(rest)
+                    .map_err(|error| AgentError::Entry { index, why: error.to_string() })?;
                 if checkpoint.version != CHECKPOINT_VERSION {
                     let why = format!("it is a checkpoint of version {}", checkpoint.version);
                     return Err(AgentError::Entry { index, why });
@@ -134,7 +139,8 @@ impl Recovered {
             Body::Heartbeat => self.last_sign_of_life = Some(fact.at),
             Body::Began { condition, degradation } => {
                 let (from, source, clock) = (fact.at, fact.source, fact.clock);
-                self.open.insert(subject, Open { from, condition, degradation, kind, source, clock, stated, ended: None });
+                self.open
+                    .insert(subject, Open { from, condition, degradation, kind, source, clock, stated, ended: None });
             }
             Body::Stretch(stretch) => {
                 if let Some(open) = self.open.get_mut(&subject) {

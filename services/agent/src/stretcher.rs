@@ -136,7 +136,9 @@ impl Stretcher {
     /// A change of this subject's condition could not be recorded: its stretch must not grow past this moment.
     pub fn refuse(&mut self, observation: &Observation, now: Timestamp) {
         let at = When::of(observation.stated, now).at;
-        if let (Seen::Condition { .. } | Seen::Lost, Some(open)) = (&observation.seen, self.open.get_mut(&observation.subject)) {
+        if let (Seen::Condition { .. } | Seen::Lost, Some(open)) =
+            (&observation.seen, self.open.get_mut(&observation.subject))
+        {
             let ended = open.ended.get_or_insert(at);
             *ended = (*ended).min(at).max(open.from);
         }
@@ -149,9 +151,12 @@ impl Stretcher {
     fn check(&self, subject: &Subject, stated: Option<Stated>, seen: &Seen) -> Result<(), Refusal> {
         let open = self.open.get(subject);
         match (seen, open) {
-            (Seen::Event(body @ (Body::Opened { .. } | Body::Tombstone { .. } | Body::ClockStep { .. } | Body::Heartbeat)), _) => {
-                Err(Refusal::NotForSources { subject: subject.clone(), body: body.name() })
-            }
+            (
+                Seen::Event(
+                    body @ (Body::Opened { .. } | Body::Tombstone { .. } | Body::ClockStep { .. } | Body::Heartbeat),
+                ),
+                _,
+            ) => Err(Refusal::NotForSources { subject: subject.clone(), body: body.name() }),
             (Seen::Condition { .. }, None) if self.open.len() >= MAX_SUBJECTS => {
                 Err(Refusal::TooManySubjects { subject: subject.clone(), max_subjects: MAX_SUBJECTS })
             }

@@ -163,13 +163,23 @@ mod tests {
         let before = Mark { epoch: Epoch(7), last: Seq(41), kind: DeviceKind::Ct };
         let mut writer = Writer::new(Epoch(8), BTreeMap::from([(subject("ct-1"), before)]));
         let written = write(&mut writer, &["ct-1", "ct-2", "ct-1"]);
-        let seqs: Vec<_> = written.iter().map(|each| (each.subject.name(), each.seq.0, each.fact.body.name())).collect();
+        let seqs: Vec<_> =
+            written.iter().map(|each| (each.subject.name(), each.seq.0, each.fact.body.name())).collect();
         assert_eq!(
             seqs,
-            [("ct-1", 1, "opened"), ("ct-1", 2, "heartbeat"), ("ct-2", 1, "opened"), ("ct-2", 2, "heartbeat"), ("ct-1", 3, "heartbeat")]
+            [
+                ("ct-1", 1, "opened"),
+                ("ct-1", 2, "heartbeat"),
+                ("ct-2", 1, "opened"),
+                ("ct-2", 2, "heartbeat"),
+                ("ct-1", 3, "heartbeat")
+            ]
         );
         let named = |index: usize| written[index].fact.body.clone();
-        assert_eq!(named(0), Body::Opened { previous: Some(SeqRange { epoch: Epoch(7), first: Seq(1), last: Seq(41) }) });
+        assert_eq!(
+            named(0),
+            Body::Opened { previous: Some(SeqRange { epoch: Epoch(7), first: Seq(1), last: Seq(41) }) }
+        );
         assert_eq!(named(2), Body::Opened { previous: None });
     }
 

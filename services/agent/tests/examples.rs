@@ -21,7 +21,9 @@ fn the_example_configuration_is_read_and_usable() {
 fn what_is_commented_out_shows_the_defaults() {
     let text = std::fs::read_to_string(example("agent.example.toml")).unwrap();
     let folder = tempfile::tempdir().unwrap();
-    let shown = text.lines().map(|line| line.strip_prefix('#').filter(|rest| rest.contains(" = ") && !rest.starts_with(' ')).unwrap_or(line));
+    let shown = text.lines().map(|line| {
+        line.strip_prefix('#').filter(|rest| rest.contains(" = ") && !rest.starts_with(' ')).unwrap_or(line)
+    });
     let shown: Vec<&str> = shown.take_while(|line| !line.starts_with("# A file of what was seen earlier")).collect();
     let path = folder.path().join("agent.toml");
     std::fs::write(&path, shown.join("\n")).unwrap();

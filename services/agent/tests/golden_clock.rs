@@ -69,7 +69,9 @@ impl Watched {
     /// Seconds of the day covered by stretches that the fold would believe.
     fn believed(&self) -> Vec<(i64, i64)> {
         let suspect = self.suspect();
-        let believed = |each: &&Written| each.fact.clock != Clock::Suspect && !suspect.iter().any(|range| range.contains(&each.seq));
+        let believed = |each: &&Written| {
+            each.fact.clock != Clock::Suspect && !suspect.iter().any(|range| range.contains(&each.seq))
+        };
         self.stretches().filter(believed).map(span).collect()
     }
 
@@ -134,14 +136,22 @@ fn golden_10_a_fast_clock_is_voided_back_to_its_last_agreement() {
     }
     let watched = watched.until(10 * HOUR - 1).set(0, true).until(11 * HOUR);
     assert_eq!(watched.believed(), [(7 * HOUR, 8 * HOUR), (10 * HOUR, 11 * HOUR)]);
-    let step = watched.written.iter().find(|each| matches!(each.fact.body, Body::ClockStep { .. }) && each.subject == device());
-    let Some(Body::ClockStep { step_micros, last_agreement, .. }) = step.map(|each| &each.fact.body) else { panic!("no clock step") };
+    let step = watched
+        .written
+        .iter()
+        .find(|each| matches!(each.fact.body, Body::ClockStep { .. }) && each.subject == device());
+    let Some(Body::ClockStep { step_micros, last_agreement, .. }) = step.map(|each| &each.fact.body) else {
+        panic!("no clock step")
+    };
     assert_eq!((*step_micros, *last_agreement), (-HOUR * MICROS_PER_SECOND, Some(midnight().plus_seconds(8 * HOUR))));
 }
 
 #[test]
 fn golden_10_a_step_across_midnight_splits_no_day_wrongly() {
-    let watched = Watched::standby_from(23 * HOUR).until(23 * HOUR + 30 * MINUTE - 1).set(HOUR, false).until(23 * HOUR + 45 * MINUTE);
+    let watched = Watched::standby_from(23 * HOUR)
+        .until(23 * HOUR + 30 * MINUTE - 1)
+        .set(HOUR, false)
+        .until(23 * HOUR + 45 * MINUTE);
     let watched = watched.set(0, true).until(24 * HOUR + 10 * MINUTE);
     // `span` checks every stretch, suspect ones included: none crosses a midnight.
     let suspect: Vec<_> = watched.stretches().filter(|each| each.fact.clock == Clock::Suspect).map(span).collect();

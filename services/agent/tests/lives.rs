@@ -18,7 +18,11 @@ fn device(name: &str) -> Subject {
 }
 
 fn reading(second: i64) -> Reading {
-    Reading { wall: Timestamp::from_seconds(START + second), steady: Steady(second * MICROS_PER_SECOND), synchronised: None }
+    Reading {
+        wall: Timestamp::from_seconds(START + second),
+        steady: Steady(second * MICROS_PER_SECOND),
+        synchronised: None,
+    }
 }
 
 fn seen(name: &str, condition: Condition) -> Observation {
@@ -80,7 +84,10 @@ fn a_killed_agent_knows_up_to_its_last_heartbeat_and_no_further() {
     }
     let (_, said) = records.begin(2, 5_000);
     assert_eq!(stretches(&said), [(0, 90)], "heartbeats were written at 0, 30, 60 and 90");
-    assert_eq!(said[0].fact.body, Body::Opened { previous: Some(SeqRange { epoch: Epoch(1), first: Seq(1), last: Seq(2) }) });
+    assert_eq!(
+        said[0].fact.body,
+        Body::Opened { previous: Some(SeqRange { epoch: Epoch(1), first: Seq(1), last: Seq(2) }) }
+    );
 }
 
 #[test]
@@ -147,7 +154,12 @@ fn conditions_are_cut_on_the_hour_and_closed_at_a_change() {
     written.extend(recorder.observe(seen("ct-1", Condition::UnscheduledDown)).unwrap());
     assert_eq!(
         stretches(&written),
-        [(0, to_hour), (to_hour, to_hour + 3_600), (to_hour + 3_600, to_hour + 7_200), (to_hour + 7_200, to_hour + 7_210)]
+        [
+            (0, to_hour),
+            (to_hour, to_hour + 3_600),
+            (to_hour + 3_600, to_hour + 7_200),
+            (to_hour + 7_200, to_hour + 7_210)
+        ]
     );
     assert!(matches!(written.last().unwrap().fact.body, Body::Began { condition: Condition::UnscheduledDown, .. }));
 }

@@ -246,7 +246,12 @@ fn poison_is_freed_only_when_its_tombstone_is_durable() {
     let mut fates = receipt(1, &runs, FateKind::Stored);
     fates.fates = vec![
         Fate { seqs: SeqRange { epoch: Epoch(1), first: Seq(1), last: Seq(1) }, ..fates.fates[0].clone() },
-        Fate { seqs: SeqRange { epoch: Epoch(1), first: Seq(2), last: Seq(3) }, kind: FateKind::Poison, reason: "bad".into(), subject: subject() },
+        Fate {
+            seqs: SeqRange { epoch: Epoch(1), first: Seq(2), last: Seq(3) },
+            kind: FateKind::Poison,
+            reason: "bad".into(),
+            subject: subject(),
+        },
         Fate { seqs: SeqRange { epoch: Epoch(1), first: Seq(4), last: Seq(4) }, ..fates.fates[0].clone() },
     ];
     let receipted = window.receipt(&fates, Steady(1));

@@ -1,42 +1,58 @@
-//! Styles and scripts, embedded in the binary.
+//! Styles and scripts, embedded in the binary whatever the profile.
 
 use axum::Router;
 use axum::extract::Path;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use rust_embed::RustEmbed;
+use medfleet_domain::id::Epoch;
 
 use crate::service::App;
 
 /// The address of a file carries its hash, so that a new binary is never shown with old styles.
 const CACHING: &str = "public, max-age=31536000, immutable";
 
-#[derive(RustEmbed)]
-#[folder = "../../dashboards/web/assets/"]
-struct Files;
+struct Asset {
+    name: &'static str,
+    media_type: &'static str,
+    bytes: &'static [u8],
+}
+
+macro_rules! asset {
+    ($name:literal, $media_type:literal) => {
+        Asset {
+            name: $name,
+            media_type: $media_type,
+            bytes: include_bytes!(concat!("../../../dashboards/web/assets/", $name)),
+        }
+    };
+}
+
+static ASSETS: [Asset; 3] = [
+    asset!("medfleet.css", "text/css; charset=utf-8"),
+    asset!("live.js", "text/javascript; charset=utf-8"),
+    asset!("icon.svg", "image/svg+xml"),
+];
 
 pub fn routes() -> Router<App> {
     Router::new().route("/assets/{file}", get(serve))
 }
 
+fn find(name: &str) -> Option<&'static Asset> {
+    ASSETS.iter().find(|asset| asset.name == name)
+}
+
 /// Where a page finds a file.
 pub fn href(name: &str) -> String {
-    let hash = Files::get(name).map(|file| file.metadata.sha256_hash()).unwrap_or_default();
-    format!("/assets/{name}?v={:02x}{:02x}{:02x}{:02x}", hash[0], hash[1], hash[2], hash[3])
+    let version = find(name).map_or(Epoch(0), |asset| Epoch::derived(&[asset.bytes]));
+    format!("/assets/{name}?v={version}")
 }
 
 async fn serve(Path(name): Path<String>) -> Response {
-    let Some(file) = Files::get(&name) else { return StatusCode::NOT_FOUND.into_response() };
-    let headers = [(header::CONTENT_TYPE, media_type(&name)), (header::CACHE_CONTROL, CACHING)];
-    (headers, file.data).into_response()
-}
-
-fn media_type(name: &str) -> &'static str {
-    match name.rsplit_once('.').map(|(_, ending)| ending) {
-        Some("css") => "text/css; charset=utf-8",
-        Some("js") => "text/javascript; charset=utf-8",
-        Some("svg") => "image/svg+xml",
-        _ => "application/octet-stream",
+    match find(&name) {
+        Some(asset) => {
+            ([(header::CONTENT_TYPE, asset.media_type), (header::CACHE_CONTROL, CACHING)], asset.bytes).into_response()
+        }
+        None => StatusCode::NOT_FOUND.into_response(),
     }
 }

@@ -16,16 +16,30 @@ pub enum ApiError {
     #[error("runtime failed")]
     Runtime(#[from] RuntimeError),
     #[error("cannot listen on {address}: is the port free, and may the process use it?")]
-    Listen { address: SocketAddr, #[source] source: std::io::Error },
+    Listen {
+        address: SocketAddr,
+        #[source]
+        source: std::io::Error,
+    },
     #[error("the web server ended")]
     Serve(#[source] std::io::Error),
     #[error("certificate or key file `{path}` cannot be used: it must be PEM, and readable by this process")]
-    Certificate { path: PathBuf, #[source] source: rustls::pki_types::pem::Error },
+    Certificate {
+        path: PathBuf,
+        #[source]
+        source: rustls::pki_types::pem::Error,
+    },
     #[error("the certificate and the key do not fit together: give the pair that was made together")]
     Tls(#[source] rustls::Error),
     #[error("token file `{path}` cannot be read or made: check that the folder exists and may be written")]
-    TokenFile { path: PathBuf, #[source] source: std::io::Error },
-    #[error("token file `{path}` does not hold a token of at least {least} letters and digits: delete it to have a new one made")]
+    TokenFile {
+        path: PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
+    #[error(
+        "token file `{path}` does not hold a token of at least {least} letters and digits: delete it to have a new one made"
+    )]
     WeakToken { path: PathBuf, least: usize },
     #[error("the answer of a query could not be read")]
     Arrow(#[from] arrow::error::ArrowError),

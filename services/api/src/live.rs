@@ -194,7 +194,8 @@ fn presents(devices: &[LiveDevice], at: Timestamp) -> BTreeMap<String, Present> 
 /// Devices that stand otherwise than before. A heartbeat alone is no change.
 fn differences(before: &BTreeMap<String, Present>, now: &BTreeMap<String, Present>) -> Vec<Present> {
     let same = |one: &Present, other: &Present| {
-        (one.standing, &one.condition, &one.since, &one.site) == (other.standing, &other.condition, &other.since, &other.site)
+        (one.standing, &one.condition, &one.since, &one.site)
+            == (other.standing, &other.condition, &other.since, &other.site)
     };
     let changed = now.values().filter(|present| !before.get(&present.device).is_some_and(|old| same(old, present)));
     changed.cloned().collect()

@@ -66,7 +66,9 @@ impl PeriodQuery {
     }
 
     pub fn cut(&self) -> Result<Option<i64>, Problem> {
-        said(&self.cut).map(|text| text.parse().map_err(|_| Problem::bad_value("cut", text, "it is a whole number"))).transpose()
+        said(&self.cut)
+            .map(|text| text.parse().map_err(|_| Problem::bad_value("cut", text, "it is a whole number")))
+            .transpose()
     }
 }
 

@@ -57,7 +57,8 @@ impl Problem {
     }
 
     pub fn not_signed_in() -> Self {
-        let detail = "send `Authorization: Bearer <token>`, or sign in at /login with the token from the server's start";
+        let detail =
+            "send `Authorization: Bearer <token>`, or sign in at /login with the token from the server's start";
         Self::new(StatusCode::UNAUTHORIZED, "not-signed-in", "Sign in first", detail)
     }
 
@@ -87,10 +88,9 @@ impl IntoResponse for Problem {
 /// Trouble of ours: the log has the whole chain, the answer does not.
 impl From<ApiError> for Problem {
     fn from(error: ApiError) -> Self {
-        let chain: Vec<String> =
-            std::iter::successors(std::error::Error::source(&error), |inner| inner.source())
-                .map(ToString::to_string)
-                .collect();
+        let chain: Vec<String> = std::iter::successors(std::error::Error::source(&error), |inner| inner.source())
+            .map(ToString::to_string)
+            .collect();
         tracing::error!(%error, chain = chain.join(": "), "a question could not be answered");
         let detail = format!("{error}; the server's log has more");
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "trouble", "The server could not answer", detail)

@@ -115,7 +115,8 @@ mod tests {
     fn told(pieces: Vec<Piece>) -> String {
         let period = Period { from: Timestamp(0), until: Timestamp(100) };
         let all = merged(without_holes(pieces, period));
-        let word = |piece: &Piece| format!("{} {} {}–{}", piece.origin.as_str(), piece.condition, piece.from.0, piece.until.0);
+        let word =
+            |piece: &Piece| format!("{} {} {}–{}", piece.origin.as_str(), piece.condition, piece.from.0, piece.until.0);
         all.iter().map(word).collect::<Vec<_>>().join(", ")
     }
 

@@ -21,6 +21,7 @@ use crate::meters::Meters;
 /// Longest pause between looks at the fleet topic.
 const FLEET_POLL_WAIT: Duration = Duration::from_millis(500);
 const FLEET_POLL_BYTES: usize = 1024 * 1024;
+const FLEET_RETRY_PAUSE: Duration = Duration::from_secs(1);
 /// How long an unconfirmed append is tried again before its message is let go without an answer.
 const APPEND_PATIENCE: Duration = Duration::from_secs(20);
 const RETRY_FIRST: Duration = Duration::from_millis(50);
@@ -125,9 +126,11 @@ impl Admitter {
                 return Err(IngestError::Append(error));
             }
             self.meters.append_retries.inc();
-            let confirmed = |outcome: &Outcome| if let Outcome::Appended(position) = outcome { Some(*position) } else { None };
+            let confirmed =
+                |outcome: &Outcome| if let Outcome::Appended(position) = outcome { Some(*position) } else { None };
             places.iter().zip(&error.outcomes).for_each(|(place, outcome)| positions[*place] = confirmed(outcome));
-            let mut open = error.outcomes.iter().map(|outcome| confirmed(outcome).is_none()).collect::<Vec<_>>().into_iter();
+            let mut open =
+                error.outcomes.iter().map(|outcome| confirmed(outcome).is_none()).collect::<Vec<_>>().into_iter();
             records.retain(|_| open.next().unwrap_or(true));
             places.retain(|place| positions[*place].is_none());
             tokio::time::sleep(pauses.next().unwrap_or(RETRY_MAX)).await;
@@ -150,8 +153,22 @@ impl Admitter {
         Ok(())
     }
 
-    /// Follows the fleet topic: a site defined anywhere is known to every ingest process.
+    /// Follows the fleet topic: a site defined anywhere is known to every ingest process. A log that is away is
+    /// waited for; what is known stays known meanwhile.
     pub async fn follow_sites(self, shutdown: Shutdown) -> Result<(), IngestError> {
+        while !shutdown.is_requested() {
+            match self.follow_once(&shutdown).await {
+                Err(IngestError::Log(error)) if error.is_retryable() => {
+                    tracing::warn!(%error, "fleet topic is away, trying again");
+                    let _ = shutdown.unless_requested(tokio::time::sleep(FLEET_RETRY_PAUSE)).await;
+                }
+                other => return other,
+            }
+        }
+        Ok(())
+    }
+
+    async fn follow_once(&self, shutdown: &Shutdown) -> Result<(), IngestError> {
         let count = self.log.partitions(Topic::FLEET)?;
         let mut from = Vec::new();
         for partition in 0..count {

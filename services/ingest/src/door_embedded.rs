@@ -15,9 +15,7 @@ use medfleet_wire::{BatchTopic, ReceiptTopic};
 use mqtt5::QoS;
 use mqtt5::broker::config::{BrokerConfig, StorageConfig, TlsConfig};
 use mqtt5::broker::router::MessageRouter;
-use mqtt5::broker::{
-    AuthProvider, AuthResult, BrokerEventHandler, ClientPublishEvent, MqttBroker, PublishAction,
-};
+use mqtt5::broker::{AuthProvider, AuthResult, BrokerEventHandler, ClientPublishEvent, MqttBroker, PublishAction};
 use mqtt5::packet::connect::ConnectPacket;
 use mqtt5::packet::publish::PublishPacket;
 use mqtt5::protocol::v5::reason_codes::ReasonCode;
@@ -70,8 +68,7 @@ impl Passwords {
     /// Reads `name:password` lines; empty lines and `#` comments are skipped.
     pub fn read(path: &std::path::Path) -> Result<Self, IngestError> {
         let shown = || path.display().to_string();
-        let text = std::fs::read_to_string(path)
-            .map_err(|source| IngestError::Secrets { path: shown(), source })?;
+        let text = std::fs::read_to_string(path).map_err(|source| IngestError::Secrets { path: shown(), source })?;
         let lines = (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty() && !line.starts_with('#'));
         let parsed = lines.map(|(number, line)| {
             let pair = line.split_once(':').and_then(|(name, password)| Some((AgentId::new(name).ok()?, password)));

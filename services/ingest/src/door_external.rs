@@ -192,7 +192,12 @@ impl Poller {
     }
 }
 
-async fn work(admitter: &Admitter, meters: &Meters, connection: &Connection, arrivals: &Mutex<mpsc::Receiver<Arrived>>) {
+async fn work(
+    admitter: &Admitter,
+    meters: &Meters,
+    connection: &Connection,
+    arrivals: &Mutex<mpsc::Receiver<Arrived>>,
+) {
     loop {
         let next = arrivals.lock().await.recv().await;
         let Some(arrived) = next else { return };

@@ -32,13 +32,21 @@ impl Meters {
             )?,
             implausible: room.counter("implausible_facts_total", "Facts kept whose time cannot be true.")?,
             quarantined: room.counter_vec("quarantined_total", "Refused payloads, by reason.", &["reason"])?,
-            append_retries: room.counter("append_retries_total", "Appends tried again because the log did not confirm them.")?,
-            append_failures: room.counter("append_failures_total", "Appends given up because the log did not confirm them.")?,
-            receipts_unsent: room.counter("receipts_unsent_total", "Receipts that could not be handed to the broker.")?,
+            append_retries: room
+                .counter("append_retries_total", "Appends tried again because the log did not confirm them.")?,
+            append_failures: room
+                .counter("append_failures_total", "Appends given up because the log did not confirm them.")?,
+            receipts_unsent: room
+                .counter("receipts_unsent_total", "Receipts that could not be handed to the broker.")?,
             refused_clients: room.counter("refused_clients_total", "Connections with a wrong name or password.")?,
-            busy_refusals: room.counter("busy_refusals_total", "Messages not taken because too many were in flight.")?,
-            stale_arrivals: room.counter("stale_arrivals_total", "Messages of a connection that has ended; the broker sends them again.")?,
-            broker_reconnects: room.counter("broker_reconnects_total", "Connections to the external broker that failed or ended.")?,
+            busy_refusals: room
+                .counter("busy_refusals_total", "Messages not taken because too many were in flight.")?,
+            stale_arrivals: room.counter(
+                "stale_arrivals_total",
+                "Messages of a connection that has ended; the broker sends them again.",
+            )?,
+            broker_reconnects: room
+                .counter("broker_reconnects_total", "Connections to the external broker that failed or ended.")?,
             known_sites: room.gauge("known_sites", "Sites defined in the fleet topic.")?,
             admit_seconds: room.histogram(
                 "admit_seconds",

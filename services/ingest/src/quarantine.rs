@@ -37,9 +37,8 @@ pub async fn scan(log: &dyn EventLog, mut each: impl FnMut(Entry) -> bool) -> Re
             next = last.offset + 1;
             for record in records {
                 let position = home.at(record.offset);
-                let quarantined = decode_quarantined(&record.value).map_err(|source| {
-                    IngestError::Quarantined { position: position.to_string(), source }
-                })?;
+                let quarantined = decode_quarantined(&record.value)
+                    .map_err(|source| IngestError::Quarantined { position: position.to_string(), source })?;
                 if !each(Entry { position, quarantined }) {
                     return Ok(());
                 }

@@ -8,6 +8,7 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
+use std::time::Duration;
 
 use medfleet_domain::condition::Condition;
 use medfleet_domain::fact::{Body, Run};
@@ -16,10 +17,12 @@ use medfleet_domain::id::Subject;
 use medfleet_ingest::{Admitter, ExternalDoor, Meters};
 use medfleet_log::EventLog;
 use medfleet_runtime::{Metrics, Shutdown};
-use support::{PATIENCE, agent_config, device, embedded_log, end, fact, identities, now, run, seen, seqs_of, site, start_agent};
+use support::{agent_config, device, embedded_log, end, fact, identities, now, run, seen, seqs_of, site, start_agent};
 use tokio::time::timeout;
 
 const AGENT: &str = "edge-1";
+/// Two batches in a row may be lost with the broker's memory, and go again after 30 and then 60 seconds.
+const PATIENCE: Duration = Duration::from_secs(240);
 
 /// A Mosquitto of this test alone. Dropping it ends it.
 struct Broker {
@@ -91,7 +94,12 @@ impl Ingest {
     async fn start(broker: &Broker, log: &Arc<dyn EventLog>) -> Self {
         let meters = Meters::new(&Metrics::new().unwrap()).unwrap();
         let admitter = Admitter::new(Arc::clone(log), meters.clone());
-        let body = Body::SiteDefined(Site { title: "St Mary".into(), time_zone: "Europe/Berlin".into(), region: "north".into(), demo: true });
+        let body = Body::SiteDefined(Site {
+            title: "St Mary".into(),
+            time_zone: "Europe/Berlin".into(),
+            region: "north".into(),
+            demo: true,
+        });
         let defined = Run { subject: Subject::site(&site()), agent: None, ..run("-", 1, vec![fact(now(), body)]) };
         admitter.run(defined, now()).await.unwrap();
         let door = ExternalDoor {

@@ -48,7 +48,10 @@ impl Client {
     /// Connected as the agent edge-9, hearing its receipts.
     async fn edge_9(street: &Street) -> Self {
         let mut client = Self::new(street, "edge-9", "edge-9", PASSWORD);
-        assert_eq!(client.subscribe(&topic().receipt().to_string()).await, SubscribeReasonCode::Success(rumqttc::v5::mqttbytes::QoS::AtLeastOnce));
+        assert_eq!(
+            client.subscribe(&topic().receipt().to_string()).await,
+            SubscribeReasonCode::Success(rumqttc::v5::mqttbytes::QoS::AtLeastOnce)
+        );
         client
     }
 
@@ -70,7 +73,10 @@ impl Client {
     }
 
     async fn receipt(&mut self) -> Receipt {
-        self.until(|packet| if let Packet::Publish(publish) = packet { Some(decode_receipt(&publish.payload).unwrap()) } else { None }).await
+        self.until(|packet| {
+            if let Packet::Publish(publish) = packet { Some(decode_receipt(&publish.payload).unwrap()) } else { None }
+        })
+        .await
     }
 
     async fn until<T>(&mut self, mut wanted: impl FnMut(Packet) -> Option<T>) -> T {
@@ -169,7 +175,10 @@ async fn garbage_and_foreign_words_are_quarantined_and_spoil_nothing_beside_them
     let mut reasons = quarantined_reasons(&street).await;
     reasons.sort();
     assert!(reasons.iter().filter(|reason| *reason == "undecodable").count() >= 2, "{reasons:?}");
-    assert!(reasons.contains(&"topic_disagrees".to_owned()) && reasons.contains(&"foreign_run".to_owned()), "{reasons:?}");
+    assert!(
+        reasons.contains(&"topic_disagrees".to_owned()) && reasons.contains(&"foreign_run".to_owned()),
+        "{reasons:?}"
+    );
     let kept = seqs_of(&street.identities().await, &device("ct-1"));
     assert_eq!(kept, [20, 22, 30], "the bad fact was cut out of its run");
     let sums = street.sums();
@@ -186,10 +195,15 @@ async fn poison_is_named_in_the_receipt_with_its_reason() {
     let mut broken = heartbeats(3, 1);
     broken.facts[1].bytes = vec![0xff; 9];
     client.say(&topic().to_string(), encode_batch(&batch(1, vec![broken]))).await;
-    let fates: Vec<_> = client.receipt().await.fates.into_iter().map(|fate| (fate.seqs.first.0, fate.kind, fate.reason)).collect();
+    let fates: Vec<_> =
+        client.receipt().await.fates.into_iter().map(|fate| (fate.seqs.first.0, fate.kind, fate.reason)).collect();
     assert_eq!(
         fates,
-        [(1, FateKind::Stored, String::new()), (2, FateKind::Poison, "undecodable".into()), (3, FateKind::Stored, String::new())]
+        [
+            (1, FateKind::Stored, String::new()),
+            (2, FateKind::Poison, "undecodable".into()),
+            (3, FateKind::Stored, String::new())
+        ]
     );
     street.close().await;
 }
@@ -235,9 +249,14 @@ async fn an_agent_speaks_and_hears_for_itself_only() {
         assert_ne!(client.subscribe(filter).await, SubscribeReasonCode::Success(QoS::AtLeastOnce), "{filter}");
     }
     assert_eq!(street.sums().received, 1, "only the site");
-    for (client_id, user, password) in [("edge-9", "edge-9", "guess"), ("edge-9", "nobody", PASSWORD), ("edge-1", "edge-9", PASSWORD)] {
+    for (client_id, user, password) in
+        [("edge-9", "edge-9", "guess"), ("edge-9", "nobody", PASSWORD), ("edge-1", "edge-9", PASSWORD)]
+    {
         let refused = Client::new(&street, client_id, user, password).end().await;
-        assert!(matches!(refused, ConnectionError::ConnectionRefused(ConnectReturnCode::BadUserNamePassword)), "{refused:?}");
+        assert!(
+            matches!(refused, ConnectionError::ConnectionRefused(ConnectReturnCode::BadUserNamePassword)),
+            "{refused:?}"
+        );
     }
     street.close().await;
 }

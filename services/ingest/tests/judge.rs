@@ -84,11 +84,13 @@ fn an_unknown_site_holds_everything_and_quarantines_nothing() {
 fn a_stretch_that_ends_in_the_future_is_implausible_though_it_began_in_time() {
     use medfleet_domain::condition::{Condition, Degradation};
     use medfleet_domain::fact::Stretch;
-    let until = |seconds| Body::Stretch(Stretch {
-        until: NOW.plus_seconds(seconds),
-        condition: Condition::Standby,
-        degradation: Degradation::None,
-    });
+    let until = |seconds| {
+        Body::Stretch(Stretch {
+            until: NOW.plus_seconds(seconds),
+            condition: Condition::Standby,
+            degradation: Degradation::None,
+        })
+    };
     let facts = vec![fact(NOW, until(60)), fact(NOW, until(7_200))];
     let record = judge::run(run("ct-1", 1, facts), &known(&[support::SITE]), NOW).unwrap();
     assert_eq!(record.implausible.iter().map(|seq| seq.0).collect::<Vec<_>>(), [2]);

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use medfleet_domain::condition::Condition;
 use medfleet_log::{
-    AppendError, Bounds, EventLog, LogError, LogId, LogStats, NewRecord, Outcome, Partition, Position, Record, Tail, Topic,
+    AppendError, Bounds, EventLog, LogError, LogId, LogStats, NewRecord, Outcome, Partition, Position, Record, Tail,
+    Topic,
 };
 use support::{PATIENCE, Street, device, embedded_log, end, seen, seqs_of};
 use tokio::time::timeout;
@@ -85,7 +86,8 @@ async fn nothing_is_receipted_before_it_is_durable_and_everything_is_in_the_end(
     let faulty = Arc::new(Faulty { log, faults: Mutex::default() });
     let street = Street::open_over(folder, Arc::clone(&faulty) as Arc<dyn EventLog>).await;
     street.define_site(support::SITE).await;
-    let faults = [Fault::Refuse, Fault::Hold(Duration::from_millis(50)), Fault::LoseAnswer, Fault::Refuse, Fault::LoseAnswer];
+    let faults =
+        [Fault::Refuse, Fault::Hold(Duration::from_millis(50)), Fault::LoseAnswer, Fault::Refuse, Fault::LoseAnswer];
     faulty.faults.lock().unwrap().extend(faults);
 
     let (agent, ending) = street.agent("edge-1").await;
@@ -95,10 +97,10 @@ async fn nothing_is_receipted_before_it_is_durable_and_everything_is_in_the_end(
         intake.observe(seen("ct-1", condition)).await.unwrap();
     }
     timeout(PATIENCE, agent.drained()).await.expect("the fault has ended");
-    assert!(faulty.faults.lock().unwrap().is_empty(), "every fault was met");
     let identities = street.identities().await;
     let seqs = seqs_of(&identities, &device("ct-1"));
     assert_eq!(seqs, (1..=seqs.len() as u64).collect::<Vec<_>>(), "no gap");
+    assert!(faulty.faults.lock().unwrap().is_empty(), "every fault was met");
     assert!(agent.metrics().reconnects.get() >= 4, "an unanswered publish ends its connection");
     drop(intake);
     end(agent, ending).await;

@@ -57,7 +57,11 @@ async fn a_new_life_has_a_new_epoch_and_loses_nothing_of_the_last() {
     timeout(PATIENCE, second.drained()).await.expect("receipts for both lives");
     let identities = street.identities().await;
     for epoch in [first_epoch, second.epoch()] {
-        let seqs: Vec<u64> = identities.keys().filter(|(subject, of, _)| *subject == device("ct-1") && *of == epoch.0).map(|(.., seq)| *seq).collect();
+        let seqs: Vec<u64> = identities
+            .keys()
+            .filter(|(subject, of, _)| *subject == device("ct-1") && *of == epoch.0)
+            .map(|(.., seq)| *seq)
+            .collect();
         assert_eq!(seqs, (1..=seqs.len() as u64).collect::<Vec<_>>());
         assert!(seqs.len() >= 2);
     }
@@ -141,6 +145,7 @@ async fn poison_leaves_a_tombstone_frees_the_journal_and_can_be_driven_in_again(
     config.site = "elsewhere".into();
     let (agent, ending) = start_agent(config).await;
     timeout(PATIENCE, agent.drained()).await.expect("poison frees the journal");
+    timeout(PATIENCE, agent.drained()).await.expect("its tombstones are delivered");
     assert!(agent.metrics().poison.get() >= 2, "opened and began, at least");
 
     let mut refused = Vec::new();
@@ -154,7 +159,9 @@ async fn poison_leaves_a_tombstone_frees_the_journal_and_can_be_driven_in_again(
     let mut buried = Vec::new();
     for record in street.records(Topic::FACTS).await {
         buried.extend(record.run.facts.into_iter().filter_map(|sealed| match sealed.fact.body {
-            Body::Tombstone { target, reason } if record.run.subject == device("ct-1") => Some((target.epoch, target.last.0, reason)),
+            Body::Tombstone { target, reason } if record.run.subject == device("ct-1") => {
+                Some((target.epoch, target.last.0, reason))
+            }
             _ => None,
         }));
     }
@@ -163,7 +170,10 @@ async fn poison_leaves_a_tombstone_frees_the_journal_and_can_be_driven_in_again(
     for entry in &refused {
         quarantine::redrive(&street.admitter, entry, now()).await.unwrap();
     }
-    assert!(street.identities().await.contains_key(&(device("ct-1"), lost_epoch.0, 2)), "under the identity it always had");
+    assert!(
+        street.identities().await.contains_key(&(device("ct-1"), lost_epoch.0, 2)),
+        "under the identity it always had"
+    );
     end(agent, ending).await;
     street.close().await;
 }

@@ -44,7 +44,6 @@ pub async fn ingest(place: &Place, options: &IngestOptions) -> anyhow::Result<()
     let mut crew = Crew::new();
     let meters = medfleet_ingest::Meters::new(&metrics)?;
     let admitter = Admitter::new(log, meters.clone());
-    admitter.learn_sites().await?;
     crew.spawn(up::follow_sites(admitter.clone(), shutdown.clone()));
     let door = external_door(&options.broker)?.context("ingest alone needs a broker: name it with --mqtt URL")?;
     let role = health.role("ingest");
@@ -59,8 +58,8 @@ pub async fn processor(place: &Place, options: &ProcessorOptions) -> anyhow::Res
     let (metrics, health) = (Metrics::new()?, Health::new());
     let (log, lake) = (backing::log(place, &house).await?, backing::lake(&house).await?);
     let mut crew = Crew::new();
-    let stop_when_idle = options.until_idle;
-    let config = ProcessorConfig { partitions: options.partitions.clone(), stop_when_idle, ..ProcessorConfig::default() };
+    let config = if options.until_idle { ProcessorConfig::until_idle() } else { ProcessorConfig::default() };
+    let config = ProcessorConfig { partitions: options.partitions.clone(), ..config };
     fold(&mut crew, &house, log, lake, config, &metrics, &health, &shutdown)?;
     serve_status(&mut crew, options.status_listen, metrics, health, &shutdown).await?;
     see_through(crew, &shutdown).await

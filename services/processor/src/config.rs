@@ -43,6 +43,18 @@ impl Default for ProcessorConfig {
 }
 
 impl ProcessorConfig {
+    /// For a job over a long past: nobody waits for freshness, and a flush writes a file for every day it touches, so flushes
+    /// are few and large.
+    pub fn until_idle() -> Self {
+        Self {
+            flush_rows: 500_000,
+            flush_after_milliseconds: 60_000,
+            stall_limit_seconds: 900,
+            stop_when_idle: true,
+            ..Self::default()
+        }
+    }
+
     pub const fn flush_after(&self) -> Duration {
         Duration::from_millis(self.flush_after_milliseconds)
     }

@@ -44,6 +44,8 @@ struct Life {
     facts: Box<dyn Tail>,
     oldest_pending: Option<Instant>,
     last_snapshot: Instant,
+    /// Records that waited at the last look.
+    lag: u64,
     counted: Counts,
 }
 
@@ -117,6 +119,7 @@ impl Worker {
             facts,
             oldest_pending: None,
             last_snapshot: Instant::now(),
+            lag: 0,
         })
     }
 
@@ -153,12 +156,11 @@ impl Worker {
             self.snapshot(life)?;
         }
         let cursors = life.facts.cursors().into_iter().chain(life.fleet.cursors()).collect();
-        let lag = self.lag(cursors).await?;
-        let done = life.book.counts.appended - life.counted.appended;
+        life.lag = self.lag(cursors).await?;
         self.meters.count(life.counted, life.book.counts);
         life.counted = life.book.counts;
-        self.meters.watchdog.report(done, lag);
-        Ok(lag)
+        self.meters.watchdog.report(0, life.lag);
+        Ok(life.lag)
     }
 
     async fn lag(&self, cursors: Vec<Position>) -> Result<u64, ProcessorError> {
@@ -179,6 +181,7 @@ impl Worker {
                 self.meters.needs.inc();
                 self.answer(life, &read.run.subject, need, place).await?;
             }
+            self.meters.watchdog.report(read.run.facts.len() as u64, life.lag);
             life.oldest_pending.get_or_insert_with(Instant::now);
             if life.book.pending.len() >= self.config.flush_rows {
                 self.flush(life, false).await?;

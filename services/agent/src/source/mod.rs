@@ -36,7 +36,9 @@ pub fn build(configs: &[SourceConfig]) -> Result<Vec<Box<dyn Source>>, AgentErro
         .iter()
         .map(|config| {
             Ok(match config {
-                SourceConfig::Simulated(config) => Box::new(simulated::SimulatedDevice::new(config)?) as Box<dyn Source>,
+                SourceConfig::Simulated(config) => {
+                    Box::new(simulated::SimulatedDevice::new(config)?) as Box<dyn Source>
+                }
                 SourceConfig::Replay(config) => Box::new(replay::Replay::open(config)?),
                 SourceConfig::Reachability(config) => Box::new(reachability::Reachability::new(config)?),
             })

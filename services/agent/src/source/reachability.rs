@@ -72,7 +72,13 @@ impl Reachability {
             text: String::new(),
         };
         let source = Witness { kind: SourceKind::Derived, name: "tcp".into() };
-        Observation { subject: self.place.clone(), kind: DeviceKind::Other, source, stated: None, seen: Seen::Event(Body::Error(error)) }
+        Observation {
+            subject: self.place.clone(),
+            kind: DeviceKind::Other,
+            source,
+            stated: None,
+            seen: Seen::Event(Body::Error(error)),
+        }
     }
 }
 

@@ -54,7 +54,11 @@ impl Replay {
 
     /// Rows of the file from a row number on, with their line numbers, until `take` says stop.
     fn rows(&self) -> Result<Box<dyn Iterator<Item = Result<(u64, Row), AgentError>> + Send>, AgentError> {
-        let file = File::open(&self.path).map_err(|source| AgentError::File { what: "replay file", path: self.path.clone(), source })?;
+        let file = File::open(&self.path).map_err(|source| AgentError::File {
+            what: "replay file",
+            path: self.path.clone(),
+            source,
+        })?;
         let path = self.path.clone();
         let bad = move |line: u64, why: String| AgentError::Replay { path: path.clone(), line, why };
         if self.mapping.is_json() {
@@ -78,7 +82,8 @@ fn json_rows(
         if text.len() > LINE_MAX_BYTES {
             return Err(bad(line, format!("{} bytes are over the limit of {LINE_MAX_BYTES}", text.len())));
         }
-        let object: BTreeMap<String, serde_json::Value> = serde_json::from_str(&text).map_err(|error| bad(line, error.to_string()))?;
+        let object: BTreeMap<String, serde_json::Value> =
+            serde_json::from_str(&text).map_err(|error| bad(line, error.to_string()))?;
         let plain = |value| match value {
             serde_json::Value::String(text) => text,
             serde_json::Value::Null => String::new(),
@@ -103,7 +108,11 @@ fn csv_rows(
         match reader.read_record(&mut record) {
             Ok(false) => None,
             Ok(true) => {
-                let row = header.iter().zip(record.iter()).map(|(key, value)| (key.trim().into(), value.trim().into())).collect();
+                let row = header
+                    .iter()
+                    .zip(record.iter())
+                    .map(|(key, value)| (key.trim().into(), value.trim().into()))
+                    .collect();
                 Some(Ok((line, row)))
             }
             Err(error) => Some(Err(bad(line, error.to_string()))),

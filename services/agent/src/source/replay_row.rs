@@ -105,7 +105,11 @@ fn warning() -> String {
 
 impl Mapping {
     pub fn read(path: &Path) -> Result<Self, AgentError> {
-        let text = std::fs::read_to_string(path).map_err(|source| AgentError::File { what: "mapping file", path: path.into(), source })?;
+        let text = std::fs::read_to_string(path).map_err(|source| AgentError::File {
+            what: "mapping file",
+            path: path.into(),
+            source,
+        })?;
         toml::from_str(&text).map_err(|error| AgentError::Replay { path: path.into(), line: 0, why: error.to_string() })
     }
 
@@ -119,9 +123,13 @@ impl Mapping {
 
     /// What one row says; empty cells say nothing.
     pub fn observe(&self, row: &Row) -> Result<Vec<Observation>, String> {
-        let device = cell(row, &self.device).ok_or_else(|| format!("column {} is empty: every row needs a device", self.device))?;
+        let device = cell(row, &self.device)
+            .ok_or_else(|| format!("column {} is empty: every row needs a device", self.device))?;
         let subject = Subject::new(SubjectKind::Device, device).map_err(|error| error.to_string())?;
-        let at = self.time.read(row)?.ok_or_else(|| format!("column {} is empty: every row needs a time", self.time.column))?;
+        let at = self
+            .time
+            .read(row)?
+            .ok_or_else(|| format!("column {} is empty: every row needs a time", self.time.column))?;
         let known_at = self.known_at.as_ref().map_or(Ok(None), |column| column.read(row))?;
         let mut seen = Vec::new();
         if let Some(columns) = &self.error {
@@ -158,19 +166,25 @@ impl TimeColumn {
             TimeFormat::UnixMillis => number(1_000),
             TimeFormat::Rfc3339 => rfc3339(text),
         };
-        time.map(Some).ok_or_else(|| format!("`{text}` in column {} is no time of format {:?}", self.column, self.format))
+        time.map(Some)
+            .ok_or_else(|| format!("`{text}` in column {} is no time of format {:?}", self.column, self.format))
     }
 }
 
 impl ConditionColumn {
     fn read(&self, row: &Row) -> Result<Option<Seen>, String> {
         let Some(word) = cell(row, &self.column) else { return Ok(None) };
-        let name = self.words.get(word).ok_or_else(|| format!("`{word}` in column {} is no word of the mapping: add it", self.column))?;
+        let name = self
+            .words
+            .get(word)
+            .ok_or_else(|| format!("`{word}` in column {} is no word of the mapping: add it", self.column))?;
         if name == "lost" {
             return Ok(Some(Seen::Lost));
         }
         match Condition::parse(name) {
-            Some(condition) if condition != Condition::Unknown => Ok(Some(Seen::Condition { condition, degradation: Degradation::None })),
+            Some(condition) if condition != Condition::Unknown => {
+                Ok(Some(Seen::Condition { condition, degradation: Degradation::None }))
+            }
             _ => Err(format!("`{name}` is no condition: correct the mapping of `{word}`")),
         }
     }
@@ -179,8 +193,11 @@ impl ConditionColumn {
 impl ErrorColumns {
     fn read(&self, row: &Row) -> Result<Option<Seen>, String> {
         let Some(code) = cell(row, &self.code) else { return Ok(None) };
-        let severity = Severity::parse(&self.severity).ok_or_else(|| format!("`{}` is no severity: correct the mapping", self.severity))?;
-        let text = |column: &Option<String>| column.as_deref().and_then(|column| cell(row, column)).unwrap_or_default().to_owned();
+        let severity = Severity::parse(&self.severity)
+            .ok_or_else(|| format!("`{}` is no severity: correct the mapping", self.severity))?;
+        let text = |column: &Option<String>| {
+            column.as_deref().and_then(|column| cell(row, column)).unwrap_or_default().to_owned()
+        };
         Ok(Some(Seen::Event(Body::Error(DeviceError {
             code: code.into(),
             family: self.family.clone(),
@@ -195,7 +212,8 @@ impl ErrorColumns {
 impl UsageColumn {
     fn read(&self, row: &Row) -> Result<Option<Seen>, String> {
         let Some(text) = cell(row, &self.column) else { return Ok(None) };
-        let value_milli = thousandths(text).ok_or_else(|| format!("`{text}` in column {} is no number", self.column))?;
+        let value_milli =
+            thousandths(text).ok_or_else(|| format!("`{text}` in column {} is no number", self.column))?;
         let modulus_milli = self.modulus.map(|modulus| modulus.saturating_mul(1_000));
         let (counter, component, unit) = (self.counter.clone(), self.component.clone(), self.unit.clone());
         Ok(Some(Seen::Event(Body::Usage(Sample { counter, component, unit, value_milli, modulus_milli }))))
@@ -216,7 +234,9 @@ fn thousandths(text: &str) -> Option<i64> {
 /// Reads `2026-03-08T09:00:00[.123][Z|+01:00]`, a space for the T allowed. Without an offset it is UTC.
 fn rfc3339(text: &str) -> Option<Timestamp> {
     let number = |range: std::ops::Range<usize>| text.get(range)?.parse::<u32>().ok();
-    let marks = |places: [(usize, &[u8]); 5]| places.iter().all(|(place, allowed)| text.as_bytes().get(*place).is_some_and(|byte| allowed.contains(byte)));
+    let marks = |places: [(usize, &[u8]); 5]| {
+        places.iter().all(|(place, allowed)| text.as_bytes().get(*place).is_some_and(|byte| allowed.contains(byte)))
+    };
     if !marks([(4, b"-"), (7, b"-"), (10, b"T t"), (13, b":"), (16, b":")]) {
         return None;
     }
@@ -233,7 +253,8 @@ fn rfc3339(text: &str) -> Option<Timestamp> {
 
 /// Microseconds and the offset from UTC in seconds.
 fn fraction_and_offset(rest: &str) -> Option<(i64, i64)> {
-    let digits = rest.strip_prefix('.').map_or("", |rest| rest.split(|c: char| !c.is_ascii_digit()).next().unwrap_or(""));
+    let digits =
+        rest.strip_prefix('.').map_or("", |rest| rest.split(|c: char| !c.is_ascii_digit()).next().unwrap_or(""));
     let micros = if digits.is_empty() { 0 } else { format!("{digits:0<6}").get(..6)?.parse().ok()? };
     let zone = if rest.starts_with('.') { rest.get(1 + digits.len()..)? } else { rest };
     match zone {
@@ -261,14 +282,27 @@ mod tests {
         assert_eq!(read("2026-03-08T09:00:00Z").as_deref(), Some("2026-03-08T09:00:00Z"));
         assert_eq!(read("2026-03-08 09:00:00").as_deref(), Some("2026-03-08T09:00:00Z"));
         assert_eq!(read("2026-03-08T00:30:00.25+01:00").as_deref(), Some("2026-03-07T23:30:00.250000Z"));
-        for bad in ["2026-02-30T09:00:00Z", "2026-03-08", "2026-03-08T25:00:00Z", "2026-03-08T09:00:00+", "2026-03-08T09:00:00é"] {
+        for bad in [
+            "2026-02-30T09:00:00Z",
+            "2026-03-08",
+            "2026-03-08T25:00:00Z",
+            "2026-03-08T09:00:00+",
+            "2026-03-08T09:00:00é",
+        ] {
             assert_eq!(read(bad), None, "{bad}");
         }
     }
 
     #[test]
     fn numbers_become_exact_thousandths() {
-        let cases = [("12", Some(12_000)), ("0.5", Some(500)), ("-1.25", Some(-1_250)), ("1.2345", Some(1_234)), ("x", None), ("1.x", None)];
+        let cases = [
+            ("12", Some(12_000)),
+            ("0.5", Some(500)),
+            ("-1.25", Some(-1_250)),
+            ("1.2345", Some(1_234)),
+            ("x", None),
+            ("1.x", None),
+        ];
         for (text, expected) in cases {
             assert_eq!(thousandths(text), expected, "{text}");
         }

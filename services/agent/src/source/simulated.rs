@@ -64,7 +64,9 @@ pub(crate) async fn offer(intake: &Intake, source: &str, observations: Vec<Obser
                 Ok(()) => {}
                 Err(Refusal::Full { .. }) => full.push(observation),
                 Err(Refusal::Closed) => return,
-                Err(refusal) => tracing::warn!(source, subject = %observation.subject, %refusal, "observation was refused"),
+                Err(refusal) => {
+                    tracing::warn!(source, subject = %observation.subject, %refusal, "observation was refused")
+                }
             }
         }
         waiting = full;
@@ -133,7 +135,13 @@ impl SimulatedDevice {
 
     fn cycle_counter(&self) -> Body {
         let (counter, unit) = ("cycles".into(), "cycle".into());
-        Body::Usage(Sample { counter, component: String::new(), unit, value_milli: self.cycles * 1_000, modulus_milli: None })
+        Body::Usage(Sample {
+            counter,
+            component: String::new(),
+            unit,
+            value_milli: self.cycles * 1_000,
+            modulus_milli: None,
+        })
     }
 }
 

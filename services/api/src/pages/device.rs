@@ -98,7 +98,10 @@ pub async fn page(
     rendered(&DevicePage {
         kind: kind_title(&current.kind).to_owned(),
         model: words(&[&current.make, &current.model]),
-        place: std::iter::once(site.name.clone()).chain([&current.department, &current.room].into_iter().flatten().cloned()).collect::<Vec<_>>().join(" · "),
+        place: std::iter::once(site.name.clone())
+            .chain([&current.department, &current.room].into_iter().flatten().cloned())
+            .collect::<Vec<_>>()
+            .join(" · "),
         clock: site.time_zone.clone(),
         now: present.map(|present| Now::of(present, &site.name, open.at(), String::new())),
         headline: Headline::of(&measure),

@@ -107,6 +107,11 @@ impl Clock {
         format!("{} {}, {:02}:{:02}", local.day(), month(local.month()), local.hour(), local.minute())
     }
 
+    /// `16 Nov, 09:12:45`.
+    pub fn second(&self, at: Timestamp) -> String {
+        format!("{}:{:02}", self.minute(at), self.local(at).second())
+    }
+
     /// `Mon 16 Nov`.
     pub fn day(&self, at: Timestamp) -> String {
         let local = self.local(at);

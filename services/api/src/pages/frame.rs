@@ -36,6 +36,8 @@ pub struct Frame {
     pub cut: i64,
     pub cut_text: String,
     pub cut_at: String,
+    /// The same in words.
+    pub cut_time: String,
     pub cut_age: String,
     pub lag: String,
     pub pinned: bool,
@@ -76,6 +78,7 @@ impl Frame {
             cut: open.cut.number,
             cut_text: grouped(open.cut.number),
             cut_at: open.at().to_string(),
+            cut_time: format!("{} UTC", utc.second(open.at())),
             cut_age: duration(now().0 - open.at().0),
             lag,
             pinned,

@@ -80,7 +80,11 @@ impl Headline {
             unknown: hours(measure.unknown()),
             base_uptime: some_percent(measure.base_uptime()),
             base_utilization: some_percent(measure.base_utilization()),
-            base_hours: if measure.base_registered > 0 { hours(measure.base_registered) } else { "no calendar".to_owned() },
+            base_hours: if measure.base_registered > 0 {
+                hours(measure.base_registered)
+            } else {
+                "no calendar".to_owned()
+            },
             utilization: some_percent(measure.utilization()),
             monitored: grouped(measure.monitored),
             registered: grouped(measure.devices),

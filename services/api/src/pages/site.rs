@@ -91,16 +91,18 @@ fn compose(
     let here = live.iter().filter(|device| device.site == site.site && fits(&device.kind));
     let (lines, devices_more) = device_lines(&frame, open, site, kind, rows, devices, live);
     let region = if site.region.is_empty() { String::new() } else { format!("{} · ", site.region) };
+    let mut by_kind: Vec<FigureRow> = kinds
+        .iter()
+        .filter(|(of, _)| fits(of))
+        .map(|(of, measure)| FigureRow::of(kind_title(of), measure, format!("{}&kind={of}", frame.link(&path))))
+        .collect();
+    by_kind.sort_by(|a, b| a.label.cmp(&b.label));
     SitePage {
         name: site.name.clone(),
         place: format!("{region}{} time", site.time_zone),
         headline: Headline::of(&all),
         filters: filters(&frame, &path, kind, &kinds),
-        kinds: kinds
-            .iter()
-            .filter(|(of, _)| fits(of))
-            .map(|(of, measure)| FigureRow::of(kind_title(of), measure, format!("{}&kind={of}", frame.link(&path))))
-            .collect(),
+        kinds: by_kind,
         tally: tally(here, open.at()),
         devices: lines,
         devices_more,
@@ -115,7 +117,9 @@ fn filters(frame: &Frame, path: &str, kind: &str, kinds: &BTreeMap<&str, Measure
         href: format!("{}&kind={of}", frame.link(path)),
         current: *of == kind,
     };
-    std::iter::once(all).chain(kinds.keys().map(one)).collect()
+    let mut named: Vec<Choice> = kinds.keys().map(one).collect();
+    named.sort_by(|a, b| a.label.cmp(&b.label));
+    std::iter::once(all).chain(named).collect()
 }
 
 /// What needs a look first: down, then planned, degraded and silent, then up; the least uptime first.

@@ -111,7 +111,8 @@ mod tests {
 
     #[test]
     fn no_part_is_left_unnamed_and_every_file_says_what_a_row_is() {
-        for sql in [&SITES, &DEVICE_VERSIONS, &LIVE, &UPTIME, &UPTIME_DEVICES, &TIMELINE, &ERRORS, &COUNTERS, &VERDICT] {
+        for sql in [&SITES, &DEVICE_VERSIONS, &LIVE, &UPTIME, &UPTIME_DEVICES, &TIMELINE, &ERRORS, &COUNTERS, &VERDICT]
+        {
             assert!(!sql.contains('{'), "{}", sql.as_str());
             assert!(sql.starts_with("-- One row: "), "{}", sql.as_str());
         }

@@ -15,7 +15,9 @@ use medfleet_lake::{
     Cut, Day, Lake, Origin, ROLLUP_DAY_SQL, ROLLUP_QUARTER_SQL, Reader, ReaderLimits, RecordBatch, Row, Text, Txn,
     UtcMicros, restore, run_over_batch, schema,
 };
-use medfleet_log::{AppendError, Bounds, EventLog, LogError, LogId, LogStats, NewRecord, Partition, Position, Record, Tail, Topic};
+use medfleet_log::{
+    AppendError, Bounds, EventLog, LogError, LogId, LogStats, NewRecord, Partition, Position, Record, Tail, Topic,
+};
 use uuid::Uuid;
 
 pub const MINUTE: i64 = 60_000_000;

@@ -77,7 +77,10 @@ pub fn six_hospitals(now: Timestamp) -> Fleet {
 
 /// The life of one device, as it was told.
 fn live(fleet: &mut Fleet, of: &DeviceRow, begin: i64, now: i64, seen: i64, number: usize, index: usize) {
-    let seed = of.device.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+    let seed = of
+        .device
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
     let mut dice = Dice(seed | 1);
     if dice.roll(23) == 0 {
         return; // registered, never heard

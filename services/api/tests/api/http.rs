@@ -14,7 +14,9 @@ use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
 use tower::ServiceExt as _;
 
-use super::fleet::{EmptyLog, Fleet, HOUR, OpenDoor, Rig, device, head, office_hours, sign_of_life, site, text, told};
+use super::fleet::{
+    EmptyLog, Fleet, HOUR, OpenDoor, Rig, device, head, office_hours, sign_of_life, site, six_hospitals, text, told,
+};
 
 /// 2026-03-03T00:30Z.
 const NOW: i64 = 1_772_497_800_000_000;
@@ -48,9 +50,13 @@ fn two_cts() -> Fleet {
 
 impl Street {
     async fn open() -> Self {
+        Self::with(&two_cts()).await
+    }
+
+    async fn with(fleet: &Fleet) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let rig = Rig::open(folder.path()).await.unwrap();
-        rig.fill(&two_cts(), Timestamp(NOW)).await.unwrap();
+        rig.fill(fleet, Timestamp(NOW)).await.unwrap();
         let door = Arc::new(OpenDoor::default());
         let shutdown = Shutdown::new();
         let config = ApiConfig {
@@ -180,15 +186,34 @@ async fn pages_say_what_they_know_and_escape_what_they_are_told() {
 }
 
 #[tokio::test]
+async fn six_hospitals_fit_small_pages() {
+    let street = Street::with(&six_hospitals(Timestamp(NOW))).await;
+    for path in ["/?days=7", "/sites/harbor", "/devices/prairie-ip-05?days=30"] {
+        let page = street.page(path).await;
+        assert!(page.len() < 60_000, "{path} has {} bytes", page.len());
+    }
+    let fleet = street.page("/").await;
+    for word in ["Harbor General", "Infusion pump", "never heard", "coverage", "bounds"] {
+        assert!(fleet.contains(word), "{word}");
+    }
+}
+
+#[tokio::test]
 async fn uptime_carries_its_cut_its_coverage_and_what_it_is_made_of() {
     let street = Street::open().await;
     let answer = street.json("/api/v1/uptime?group=kind&from=2026-03-02&until=2026-03-03").await;
     let row = &answer["rows"][0];
     assert_eq!(answer["cut"]["number"], 1);
-    assert_eq!((&row["kind"], &row["registered_devices"], &row["monitored_devices"]), (&json!("ct"), &json!(2), &json!(2)));
+    assert_eq!(
+        (&row["kind"], &row["registered_devices"], &row["monitored_devices"]),
+        (&json!("ct"), &json!(2), &json!(2))
+    );
     assert_eq!((&row["uptime"], &row["seconds"]["registered"]), (&json!(1.0), &json!(172_800.0)));
     // Told until 19:30 of 24 hours.
-    assert_eq!((&row["coverage"], &row["uptime_worst"], &row["uptime_best"]), (&json!(0.8125), &json!(0.8125), &json!(1.0)));
+    assert_eq!(
+        (&row["coverage"], &row["uptime_worst"], &row["uptime_best"]),
+        (&json!(0.8125), &json!(0.8125), &json!(1.0))
+    );
     let devices = street.json("/api/v1/uptime?group=device&from=2026-03-02&until=2026-03-03&cut=1").await;
     assert_eq!(devices["rows"].as_array().unwrap().len(), 2);
 }
@@ -213,7 +238,10 @@ async fn what_cannot_be_answered_is_a_problem_with_its_value_and_cure() {
 async fn devices_come_page_by_page() {
     let street = Street::open().await;
     let first = street.json("/api/v1/devices?limit=1&kind=ct").await;
-    assert_eq!((&first["devices"][0]["device"], &first["next"], &first["total"]), (&json!("ct-1"), &json!("ct-1"), &json!(2)));
+    assert_eq!(
+        (&first["devices"][0]["device"], &first["next"], &first["total"]),
+        (&json!("ct-1"), &json!("ct-1"), &json!(2))
+    );
     let second = street.json("/api/v1/devices?limit=1&after=ct-1").await;
     assert_eq!((&second["devices"][0]["device"], &second["next"]), (&json!("ct-2"), &Value::Null));
     assert_eq!(street.json("/api/v1/devices?q=CT-2").await["total"], 1);
@@ -286,6 +314,10 @@ async fn a_newer_cut_is_an_event_with_its_number() {
     server.await.unwrap().unwrap();
 }
 
-fn head_with_agent(of: &medfleet_lake::rows::DeviceRow, condition: &'static str, from: i64) -> medfleet_lake::rows::HeadRow {
+fn head_with_agent(
+    of: &medfleet_lake::rows::DeviceRow,
+    condition: &'static str,
+    from: i64,
+) -> medfleet_lake::rows::HeadRow {
     medfleet_lake::rows::HeadRow { agent: Some(text("agent-1")), ..head(of, "live", condition, from, None) }
 }

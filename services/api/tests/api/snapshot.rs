@@ -9,5 +9,8 @@ fn the_description_equals_its_snapshot() {
         std::fs::write(SNAPSHOT, &now).unwrap();
     }
     let committed = std::fs::read_to_string(SNAPSHOT).unwrap_or_default();
-    assert!(now == committed, "docs/openapi.json is old: look at the change, then run this test with MEDFLEET_TEST_BLESS=1");
+    assert!(
+        now == committed,
+        "docs/openapi.json is old: look at the change, then run this test with MEDFLEET_TEST_BLESS=1"
+    );
 }

@@ -190,7 +190,8 @@ async fn the_last_condition_heard_is_provisional_up_to_the_agents_last_sign_of_l
     let (at, two_hours) = (MONDAY + 2 * HOUR, period(MONDAY, MONDAY + 2 * HOUR));
     let open = open(&fleet, at).await;
     let pieces = without_holes(query::timeline(&open, "ct-1", two_hours).await.unwrap(), two_hours);
-    let told: Vec<_> = pieces.iter().map(|piece| (piece.origin.as_str(), (piece.until.0 - piece.from.0) / MINUTE)).collect();
+    let told: Vec<_> =
+        pieces.iter().map(|piece| (piece.origin.as_str(), (piece.until.0 - piece.from.0) / MINUTE)).collect();
     assert_eq!(told, [("ledger", 60), ("live", 20), ("gap", 40)]);
     let now = &open.live().await.unwrap()[0];
     assert_eq!(now.standing(Timestamp(MONDAY + 85 * MINUTE)).as_str(), "up");
@@ -209,7 +210,62 @@ async fn a_device_that_moved_counts_where_it_was() {
     fleet.devices = vec![ct, moved];
     let open = open(&fleet, MONDAY + DAY).await;
     let rows = query::uptime(&open, period(MONDAY, MONDAY + DAY)).await.unwrap();
-    let hours: Vec<_> = rows.iter().map(|row| (row.site.as_str(), row.measure.registered / HOUR, row.measure.standby / HOUR)).collect();
+    let hours: Vec<_> =
+        rows.iter().map(|row| (row.site.as_str(), row.measure.registered / HOUR, row.measure.standby / HOUR)).collect();
     assert_eq!(hours, [("north", 12, 12), ("south", 12, 12)]);
     assert_eq!(query::devices(&open, &query::DeviceFilter::default()).await.unwrap()[0].site, "south");
+}
+
+#[tokio::test]
+async fn errors_counters_and_verdicts_are_netted_and_ordered() {
+    let (mut fleet, ct) = one_ct("UTC");
+    let error = |minute: i64, code: &str, weight: i64| ErrorRow {
+        device: ct.device.clone(),
+        day: medfleet_lake::Day((MONDAY / DAY) as i32),
+        at: UtcMicros(MONDAY + minute * MINUTE),
+        code: text(code),
+        severity: text("major"),
+        seq: minute,
+        weight,
+        ..ErrorRow::default()
+    };
+    fleet.errors = vec![error(1, "E-1", 1), error(2, "E-2", 1), error(1, "E-1", -1), error(3, "E-3", 1)];
+    let sample = |minute: i64, gained: i64, step: &str, weight: i64| UsageRow {
+        device: ct.device.clone(),
+        day: medfleet_lake::Day((MONDAY / DAY) as i32),
+        counter: text("exams"),
+        unit: text("exams"),
+        source: text("device"),
+        at: UtcMicros(MONDAY + minute * MINUTE),
+        increment_milli: gained * 1_000,
+        step: text(step),
+        weight,
+        ..UsageRow::default()
+    };
+    // 100 at 12:00 becomes 40 at 10:30 and 60 at 12:00 when a late sample comes (golden 14).
+    fleet.usage = vec![
+        sample(720, 100, "counted", 1),
+        sample(720, 100, "counted", -1),
+        sample(630, 40, "counted", 1),
+        sample(720, 60, "counted", 1),
+        sample(725, 7, "reset", 1),
+    ];
+    let verdict = |offset: i64, verdict: &str| VerdictRow {
+        request: text("r-1"),
+        subject: text("device/ct-1"),
+        verdict: text(verdict),
+        cause: medfleet_lake::Cause { offset, ..medfleet_lake::Cause::default() },
+        ..VerdictRow::default()
+    };
+    fleet.verdicts = vec![verdict(9, "refused"), verdict(4, "granted")];
+    let open = open(&fleet, MONDAY + DAY).await;
+    let day = period(MONDAY, MONDAY + DAY);
+    let codes: Vec<_> = query::errors(&open, "ct-1", day).await.unwrap().into_iter().map(|one| one.code).collect();
+    assert_eq!(codes, ["E-3", "E-2"]);
+    let counters = query::counters(&open, "ct-1", day).await.unwrap();
+    assert_eq!((counters.len(), counters[0].gained_milli, counters[0].samples, counters[0].resets), (1, 107_000, 3, 1));
+    let found = query::verdict(&open, "r-1", "").await.unwrap().unwrap();
+    assert_eq!((found.verdict.as_str(), found.subject.as_str()), ("granted", "device/ct-1"));
+    assert_eq!(query::verdict(&open, "r-1", "device/ct-2").await.unwrap(), None);
+    assert_eq!(query::sites(&open).await.unwrap()[0].name, "North");
 }

@@ -98,7 +98,12 @@ impl Street {
     }
 
     pub async fn define_site(&self, name: &str) {
-        let body = Body::SiteDefined(Site { title: name.into(), time_zone: "Europe/Berlin".into(), region: "north".into(), demo: true });
+        let body = Body::SiteDefined(Site {
+            title: name.into(),
+            time_zone: "Europe/Berlin".into(),
+            region: "north".into(),
+            demo: true,
+        });
         let site = SiteId::new(name).unwrap();
         let run = Run { subject: Subject::site(&site), site, agent: None, ..run("-", 1, vec![fact(now(), body)]) };
         self.admitter.run(run, now()).await.unwrap();
@@ -132,7 +137,12 @@ impl Street {
             let line = format!("medfleet_ingest_facts_total{{fate=\"{fate}\"}} ");
             text.lines().find_map(|each| each.strip_prefix(&line)).map_or(0, |number| number.parse().unwrap())
         };
-        let sums = Sums { received: of("received"), appended: of("appended"), quarantined: of("quarantined"), held: of("held") };
+        let sums = Sums {
+            received: of("received"),
+            appended: of("appended"),
+            quarantined: of("quarantined"),
+            held: of("held"),
+        };
         assert_eq!(sums.received, sums.appended + sums.quarantined + sums.held, "INV-4");
         sums
     }

@@ -38,18 +38,24 @@ use reader::{FILE_MAX_BYTES, FileError};
 use rejects::Rejects;
 use runs::Import;
 
+/// The name under which standard input is read.
+const STANDARD_INPUT: &str = "-";
 /// Runs handed to the log in one append, each with few facts: a window has one or two runs of a subject.
 const APPEND_MAX_RUNS: usize = 1_000;
 /// Facts handed to the log in one append, unless a single run has more.
 const APPEND_MAX_FACTS: usize = 50_000;
 
 pub async fn run(place: &Place, options: &ImportOptions) -> anyhow::Result<()> {
-    let named = |path: &Path| format!("cannot import {}", path.display());
-    let text = fs::read_to_string(&options.mapping).with_context(|| named(&options.mapping))?;
-    let mapping = Mapping::read(&text).with_context(|| named(&options.mapping))?;
-    let file = slurp(&options.csv).with_context(|| named(&options.csv))?;
+    let unusable = |path: &Path| format!("cannot use the mapping {}", path.display());
+    let text = fs::read_to_string(&options.mapping).with_context(|| unusable(&options.mapping))?;
+    let mapping = Mapping::read(&text).with_context(|| unusable(&options.mapping))?;
+    let unread = || match options.csv.to_str() {
+        Some(STANDARD_INPUT) => "cannot import standard input".to_owned(),
+        _ => format!("cannot import {}", options.csv.display()),
+    };
+    let file = slurp(&options.csv).with_context(unread)?;
     let import = Import::of(&file, &text);
-    let mut plan = Plan::of(&file, &mapping, import).with_context(|| named(&options.csv))?;
+    let mut plan = Plan::of(&file, &mapping, import).with_context(unread)?;
     drop(file);
 
     let house = House::open(&place.data)?;
@@ -72,7 +78,7 @@ pub async fn run(place: &Place, options: &ImportOptions) -> anyhow::Result<()> {
 fn slurp(path: &Path) -> anyhow::Result<Vec<u8>> {
     let most = FILE_MAX_BYTES as u64 + 1;
     let mut bytes = Vec::new();
-    if path == Path::new("-") {
+    if path == Path::new(STANDARD_INPUT) {
         std::io::stdin().lock().take(most).read_to_end(&mut bytes)?;
     } else {
         fs::File::open(path)?.take(most).read_to_end(&mut bytes)?;

@@ -15,9 +15,20 @@ use crate::problem::Problem;
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 pub enum AskIn {
     Register(RegistrationIn),
-    Retire { reason: String },
-    OpenOrder { order: String, class: ClassIn, #[serde(default)] text: String },
-    AdvanceOrder { order: String, phase: PhaseIn, waiting_for: Option<PartyIn> },
+    Retire {
+        reason: String,
+    },
+    OpenOrder {
+        order: String,
+        class: ClassIn,
+        #[serde(default)]
+        text: String,
+    },
+    AdvanceOrder {
+        order: String,
+        phase: PhaseIn,
+        waiting_for: Option<PartyIn>,
+    },
 }
 
 #[derive(Debug, Clone, Deserialize, ToSchema)]
