@@ -23,10 +23,15 @@ export MEDFLEET_TEST_MQTT_TLS="$MQTT_tls" MEDFLEET_TEST_MQTT_PLAIN="$MQTT_plain"
 export MEDFLEET_TEST_MQTT_CA="$MQTT_ca" MEDFLEET_TEST_MQTT_CREDENTIALS="$MQTT_credentials"
 export MEDFLEET_TEST_MQTT_DIR="$work/mosquitto"
 
-step "build and unit tests"
-cargo test --workspace
+step "build, then unit, golden and property tests"
+cargo build --workspace --locked
+cargo test --workspace --locked --no-fail-fast
 
 step "whole-system tests"
-"$tools/python/bin/python" -m pytest -q tests/pipeline tests/oracle -p no:cacheprovider
+python="$tools/python/bin/python"
+"$python" -m pytest -q tests/pipeline/test_demo.py -p no:cacheprovider
+
+step "kills with work in flight, judged over the raw files"
+"$python" tests/faults/run.py --facts 4000 --kills 2 --keeper embedded --seed 1
 
 step "done"
