@@ -46,7 +46,7 @@ def _plant(stage: Stage, found: Judgement, table: str) -> None:
     generation = current(stage.lake, table)
     entry, file = forge(generation)
     done = stage.command("rebuild", "--table", table, may_fail=True)
-    noticed = done.returncode != 0 and "hash" in done.stderr
+    noticed = done.returncode != 0 and "differs" in done.stderr
     found.check(noticed, f"a planted row in `{table}` went unnoticed by rebuild ({done.returncode}): {done.stderr[-EXCERPT_LETTERS:]}")
     found.figures.setdefault("planted", {})[table] = (done.stderr or done.stdout).strip()[-EXCERPT_LETTERS:]
     found.check(current(stage.lake, table) == generation, f"the rebuild of `{table}` swapped in a table that it found to differ")

@@ -17,9 +17,7 @@ fn main() {
     let mut fleet: Vec<Ledger> = (0..DEVICES).map(|_| Ledger::default()).collect();
     let hours: Vec<u64> = (0..HOURS).collect();
     let plain = measure(&mut fleet, &hours);
-    println!(
-        "plain:       {plain:>10.0} facts/s ({DEVICES} devices, {HOURS} hourly runs of {FACTS_PER_RUN})"
-    );
+    println!("plain:       {plain:>10.0} facts/s ({DEVICES} devices, {HOURS} hourly runs of {FACTS_PER_RUN})");
 
     let mut late: Vec<Ledger> = (0..LATE_DEVICES).map(|_| Ledger::default()).collect();
     measure(&mut late, &(0..HOURS).map(|hour| hour * 2).collect::<Vec<_>>());
@@ -36,8 +34,7 @@ fn main() {
 
 /// Seconds this thread has spent on a core: other work on the machine does not blur the figure.
 fn core_seconds() -> f64 {
-    let spent =
-        std::fs::read_to_string("/proc/thread-self/schedstat").expect("a Linux kernel with schedstat");
+    let spent = std::fs::read_to_string("/proc/thread-self/schedstat").expect("a Linux kernel with schedstat");
     let nanos = spent.split(' ').next().and_then(|nanos| nanos.parse::<f64>().ok());
     nanos.expect("schedstat begins with nanoseconds") / 1e9
 }
@@ -86,13 +83,7 @@ fn hourly(device: usize, hour: u64) -> Run {
 }
 
 fn claim(device: usize) -> Run {
-    let down = Asserted {
-        claim: Claimed::Down,
-        until: None,
-        author: "kim".into(),
-        reason: "tube".into(),
-        order: None,
-    };
+    let down = Asserted { claim: Claimed::Down, until: None, author: "kim".into(), reason: "tube".into(), order: None };
     let mut run = run_of(device, Seq(1), vec![seal(Day(20_000).start(), Body::Asserted(down))]);
     run.epoch = Epoch(1);
     run

@@ -52,12 +52,8 @@ impl Said {
     /// An amendment's word; a clock step voids the seqs it suspects. Other facts amend nothing.
     fn of(held: &Held) -> Option<Self> {
         let (target, replacement, author, reason) = match &held.body {
-            Body::Amended(one) => {
-                (one.target, one.replacement.clone(), one.author.clone(), one.reason.clone())
-            }
-            Body::ClockStep { suspect: Some(range), .. } => {
-                (*range, None, String::new(), "clock_suspect".into())
-            }
+            Body::Amended(one) => (one.target, one.replacement.clone(), one.author.clone(), one.reason.clone()),
+            Body::ClockStep { suspect: Some(range), .. } => (*range, None, String::new(), "clock_suspect".into()),
             _ => return None,
         };
         Some(Self {
@@ -177,8 +173,7 @@ impl Amendments {
     /// the amendments that they amend.
     pub fn moved_by(&self, fresh: &[Held]) -> Vec<SeqRange> {
         let named: Vec<SeqRange> = fresh.iter().filter_map(Held::amended).collect();
-        let amended =
-            self.all.iter().filter(|said| named.iter().any(|range| range.contains(said.epoch, said.seq)));
+        let amended = self.all.iter().filter(|said| named.iter().any(|range| range.contains(said.epoch, said.seq)));
         let mut moved: Vec<SeqRange> = amended.map(|said| said.target).collect();
         moved.extend(named);
         moved

@@ -15,14 +15,8 @@ pub enum Condition {
 }
 
 impl Condition {
-    pub const ALL: [Condition; 6] = [
-        Self::Standby,
-        Self::Engineering,
-        Self::Productive,
-        Self::ScheduledDown,
-        Self::UnscheduledDown,
-        Self::Unknown,
-    ];
+    pub const ALL: [Condition; 6] =
+        [Self::Standby, Self::Engineering, Self::Productive, Self::ScheduledDown, Self::UnscheduledDown, Self::Unknown];
 
     pub const fn is_up(self) -> bool {
         matches!(self, Self::Standby | Self::Engineering | Self::Productive)

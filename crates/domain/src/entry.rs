@@ -59,13 +59,8 @@ pub enum Reason {
 }
 
 impl Reason {
-    pub const ALL: [Reason; 5] = [
-        Self::Reported,
-        Self::Claimed,
-        Self::Contradiction,
-        Self::PartialInSilence,
-        Self::MaintenanceOverrun,
-    ];
+    pub const ALL: [Reason; 5] =
+        [Self::Reported, Self::Claimed, Self::Contradiction, Self::PartialInSilence, Self::MaintenanceOverrun];
 
     pub const fn as_str(self) -> &'static str {
         match self {

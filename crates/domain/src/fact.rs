@@ -5,9 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::Invalid;
 use crate::condition::{Clock, Condition, Degradation, SourceKind};
 use crate::fleet::{Calendar, Site};
-use crate::human::{
-    Asserted, Binding, ComponentReplaced, Loan, Move, OrderPhase, PmDone, Registration, Retirement,
-};
+use crate::human::{Asserted, Binding, ComponentReplaced, Loan, Move, OrderPhase, PmDone, Registration, Retirement};
 use crate::id::{AgentId, Epoch, Seq, SeqRange, SiteId, Subject};
 use crate::kind::DeviceKind;
 use crate::order::Request;

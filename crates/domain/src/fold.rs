@@ -30,10 +30,8 @@ struct Heard<'a> {
 /// The rows of `day`, cut at every edge of every covering stretch and claim, never merged.
 pub fn intervals(day: Day, observed: &[Observed<'_>], claims: &Claims, edge: Timestamp) -> Vec<IntervalRow> {
     let bounds = day.span();
-    let mut stretches: Vec<_> = observed
-        .iter()
-        .filter_map(|one| one.span.clip(bounds).map(|span| Observed { span, ..*one }))
-        .collect();
+    let mut stretches: Vec<_> =
+        observed.iter().filter_map(|one| one.span.clip(bounds).map(|span| Observed { span, ..*one })).collect();
     stretches.sort_unstable_by_key(|one| one.span);
     let cuts = cuts(bounds, &stretches, claims, edge);
     let mut rows = Vec::with_capacity(stretches.len());
@@ -105,10 +103,7 @@ fn judge(span: Span, heard: Option<Heard<'_>>, claim: Option<(Force, &Claim)>) -
         Force::Overrun => claimed(Condition::UnscheduledDown, Reason::MaintenanceOverrun, seen(in_use)),
         Force::Maintenance => claimed(Condition::ScheduledDown, Reason::Claimed, seen(in_use)),
         Force::Partial(class) => match &heard {
-            None => IntervalRow {
-                degradation: class,
-                ..claimed(Condition::Unknown, Reason::PartialInSilence, false)
-            },
+            None => IntervalRow { degradation: class, ..claimed(Condition::Unknown, Reason::PartialInSilence, false) },
             Some(heard) if heard.condition.is_down() => reported(span, heard),
             Some(heard) => {
                 let row = reported(span, heard);

@@ -156,9 +156,7 @@ pub enum Claimed {
 impl Asserted {
     pub fn check(&self, from: Timestamp) -> Result<(), Invalid> {
         match (self.claim, self.until) {
-            (Claimed::Usable, Some(_)) => {
-                Err(Invalid::Missing { what: "an open end", of: "claim of usable" })
-            }
+            (Claimed::Usable, Some(_)) => Err(Invalid::Missing { what: "an open end", of: "claim of usable" }),
             (Claimed::Partial(Degradation::None), _) => {
                 Err(Invalid::Missing { what: "a degradation class", of: "claim of partial" })
             }

@@ -47,9 +47,7 @@ impl Decision {
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    #[error(
-        "already registered with serial `{serial}`: retire that device first, or correct its registration"
-    )]
+    #[error("already registered with serial `{serial}`: retire that device first, or correct its registration")]
     OtherSerial { serial: String },
     #[error("not registered: register the device first")]
     NotRegistered,
@@ -193,17 +191,13 @@ mod tests {
         assert_eq!(when(&[open("wo-1")], advance("wo-1", Phase::Repaired)), Ok("order_advanced"));
         let back = when(&[open("wo-1"), advance("wo-1", Phase::Repaired)], advance("wo-1", Phase::Arrived));
         assert!(matches!(back, Err(Refusal::Backwards { .. })));
-        let waits =
-            [open("wo-1"), advance("wo-1", Phase::WaitingStarted), advance("wo-1", Phase::WaitingEnded)];
+        let waits = [open("wo-1"), advance("wo-1", Phase::WaitingStarted), advance("wo-1", Phase::WaitingEnded)];
         assert_eq!(when(&waits, advance("wo-1", Phase::WaitingStarted)), Ok("order_advanced"));
     }
 
     #[test]
     fn a_refused_request_says_what_to_do() {
-        assert_eq!(
-            when(&[], advance("wo-9", Phase::Closed)),
-            Err(Refusal::OrderUnknown { order: "wo-9".into() })
-        );
+        assert_eq!(when(&[], advance("wo-9", Phase::Closed)), Err(Refusal::OrderUnknown { order: "wo-9".into() }));
         assert_eq!(when(&[open("wo-1")], open("wo-1")), Err(Refusal::OrderExists { order: "wo-1".into() }));
         assert_eq!(Stewardship::default().decide(&ask(open("x"))), Err(Refusal::NotRegistered));
         assert_eq!(when(&[Ask::Retire { reason: String::new() }], open("wo-2")), Err(Refusal::Retired));

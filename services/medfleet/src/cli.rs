@@ -6,7 +6,11 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 #[derive(Parser)]
-#[command(name = "medfleet", version, about = "The flight recorder and scoreboard of a health system's medical devices")]
+#[command(
+    name = "medfleet",
+    version,
+    about = "The flight recorder and scoreboard of a health system's medical devices"
+)]
 pub struct Cli {
     #[command(subcommand)]
     pub command: Command,

@@ -47,8 +47,9 @@ impl Demo {
     pub fn open(house: &House, days: u16) -> anyhow::Result<Self> {
         let path = house.demo();
         let told = match fs::read_to_string(&path) {
-            Ok(text) => serde_json::from_str(&text)
-                .with_context(|| format!("{} cannot be read: remove the data folder or use --no-demo", path.display()))?,
+            Ok(text) => serde_json::from_str(&text).with_context(|| {
+                format!("{} cannot be read: remove the data folder or use --no-demo", path.display())
+            })?,
             Err(_) => {
                 let until = Timestamp(now_micros());
                 let start = until.day().start().plus_micros(-i64::from(days) * MICROS_PER_DAY);

@@ -21,8 +21,8 @@ use medfleet_runtime::Metrics;
 
 use crate::backing;
 use crate::cli::{
-    Place, QuarantineAction, QuarantineOptions, QuarantinePlace, RebuildOptions, SiteOptions, TopicsAction, TopicsOptions,
-    TopicsProfile,
+    Place, QuarantineAction, QuarantineOptions, QuarantinePlace, RebuildOptions, SiteOptions, TopicsAction,
+    TopicsOptions, TopicsProfile,
 };
 use crate::house::House;
 use crate::secrets::Secrets;
@@ -101,7 +101,13 @@ fn show(entry: &Entry) {
     println!("origin {}", entry.quarantined.origin);
     match medfleet_wire::decode_run(&entry.quarantined.payload) {
         Ok(run) => {
-            println!("run of {} epoch {} from seq {}, {} facts", run.subject, run.epoch, run.first_seq.0, run.facts.len());
+            println!(
+                "run of {} epoch {} from seq {}, {} facts",
+                run.subject,
+                run.epoch,
+                run.first_seq.0,
+                run.facts.len()
+            );
             run.facts.iter().for_each(|sealed| println!("  {:?}", sealed.fact));
         }
         Err(refusal) => {

@@ -81,12 +81,7 @@ pub async fn play(fleet: Fleet, stage: Stage, admitter: Admitter, shutdown: Shut
 }
 
 /// Passes on what a ward's devices show, at the moment they show it.
-async fn attend(
-    mut ward: Ward,
-    first: Vec<Observation>,
-    admitter: Admitter,
-    shutdown: Shutdown,
-) -> anyhow::Result<()> {
+async fn attend(mut ward: Ward, first: Vec<Observation>, admitter: Admitter, shutdown: Shutdown) -> anyhow::Result<()> {
     offer(&ward.feed, first).await;
     let mut agenda: BinaryHeap<_> =
         ward.devices.iter_mut().enumerate().map(|(index, device)| Reverse((device.next_at(), index))).collect();

@@ -20,7 +20,9 @@ use crate::cli::{Cli, Command};
 #[tokio::main(worker_threads = 4)]
 async fn main() -> anyhow::Result<()> {
     let Cli { command, place } = Cli::parse();
-    logging::start("info,datafusion=warn,deltalake_core=warn,buoyant_kernel=warn,buoyant_kernel_engine=warn,mqtt5=warn,rumqttc=warn")?;
+    logging::start(
+        "info,datafusion=warn,deltalake_core=warn,buoyant_kernel=warn,buoyant_kernel_engine=warn,mqtt5=warn,rumqttc=warn",
+    )?;
     match command {
         Command::Up(options) => up::run(&place, &options).await,
         Command::Ingest(options) => roles::ingest(&place, &options).await,

@@ -115,12 +115,7 @@ pub fn fold(
     Ok(())
 }
 
-async fn keep_up(
-    lake: Lake,
-    every: std::time::Duration,
-    meters: Meters,
-    shutdown: Shutdown,
-) -> anyhow::Result<()> {
+async fn keep_up(lake: Lake, every: std::time::Duration, meters: Meters, shutdown: Shutdown) -> anyhow::Result<()> {
     Ok(upkeep::keep_up(lake, every, meters, shutdown).await?)
 }
 
@@ -152,7 +147,9 @@ pub fn external_door(options: &BrokerOptions) -> anyhow::Result<Option<ExternalD
     let read = |path: &Path| std::fs::read(path).with_context(|| format!("cannot read {}", path.display()));
     let ca_pem = match (&options.mqtt_ca, tls) {
         (Some(path), true) => Some(read(path)?),
-        (None, true) => anyhow::bail!("an mqtts broker needs --mqtt-ca FILE, the authority that signed its certificate"),
+        (None, true) => {
+            anyhow::bail!("an mqtts broker needs --mqtt-ca FILE, the authority that signed its certificate")
+        }
         (_, false) => None,
     };
     let password = options.mqtt_password_file.as_deref().map(read).transpose()?;

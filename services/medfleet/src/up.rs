@@ -33,7 +33,16 @@ pub async fn run(place: &Place, options: &UpOptions) -> anyhow::Result<()> {
         demo.make_passwords(&secrets)?;
     }
 
-    roles::fold(&mut crew, &house, Arc::clone(&log), lake.clone(), ProcessorConfig::default(), &metrics, &health, &shutdown)?;
+    roles::fold(
+        &mut crew,
+        &house,
+        Arc::clone(&log),
+        lake.clone(),
+        ProcessorConfig::default(),
+        &metrics,
+        &health,
+        &shutdown,
+    )?;
 
     let config = roles::api_config(options.listen, &secrets);
     let door = Arc::new(PeoplesDoor(admitter.clone()));

@@ -14,23 +14,41 @@ pub enum ProcessorError {
     Runtime(#[from] medfleet_runtime::RuntimeError),
     #[error("an archived name is no longer acceptable")]
     Invalid(#[from] medfleet_domain::Invalid),
-    #[error("the tables have read `{partition}` up to {reached}, but the log ends at {end}: the log lost its tail, restore it")]
+    #[error(
+        "the tables have read `{partition}` up to {reached}, but the log ends at {end}: the log lost its tail, restore it"
+    )]
     LogTooShort { partition: String, reached: u64, end: u64 },
     #[error("record {place} cannot be read: quarantine it or run the version that wrote it")]
-    Record { place: String, #[source] source: medfleet_wire::Refusal },
+    Record {
+        place: String,
+        #[source]
+        source: medfleet_wire::Refusal,
+    },
     #[error("archived fact {epoch}/{seq} of `{subject}` cannot be read: restore the facts table from its backup")]
-    Archived { subject: String, epoch: Epoch, seq: i64, #[source] source: medfleet_wire::Refusal },
+    Archived {
+        subject: String,
+        epoch: Epoch,
+        seq: i64,
+        #[source]
+        source: medfleet_wire::Refusal,
+    },
     #[error("fact {epoch}/{seq} was seen but is not archived: rebuild the tables")]
     NotArchived { epoch: i64, seq: i64 },
     #[error("snapshot `{path}` cannot be used")]
-    Snapshot { path: String, #[source] source: std::io::Error },
+    Snapshot {
+        path: String,
+        #[source]
+        source: std::io::Error,
+    },
     #[error("snapshot cannot be written")]
     SnapshotCoding(#[source] postcard::Error),
     #[error("table `{table}` belongs to another writer now")]
     Fenced { table: &'static str },
     #[error("table `{table}` is not known: use one of {known}")]
     UnknownTable { table: String, known: String },
-    #[error("partition `{partition}` of the log begins at {floor}: what lies below stands only in the facts table; rebuild from a log that has it")]
+    #[error(
+        "partition `{partition}` of the log begins at {floor}: what lies below stands only in the facts table; rebuild from a log that has it"
+    )]
     Trimmed { partition: String, floor: u64 },
     #[error("rebuilt `{table}` differs: {rebuilt} instead of {current}; the current table stays in place")]
     HashDiffers { table: String, current: String, rebuilt: String },

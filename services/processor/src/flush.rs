@@ -67,17 +67,14 @@ impl Shelves {
         origin: &Origin,
         owned: &[Partition],
     ) -> Result<Self, ProcessorError> {
-        let apps: Vec<(Partition, String)> =
-            owned.iter().map(|home| (*home, app_id(&origin.log, *home))).collect();
+        let apps: Vec<(Partition, String)> = owned.iter().map(|home| (*home, app_id(&origin.log, *home))).collect();
         let ids: Vec<String> = apps.iter().map(|(_, app)| app.clone()).collect();
         let mut shelves = BTreeMap::new();
         for name in TABLES {
             let table = lake.current_or_create(definition(name)?, origin).await?;
             let Restored { writer, txns } = restore(&table, origin, ids.clone()).await?;
-            let reached = apps
-                .iter()
-                .filter_map(|(home, app)| txns.get(app).map(|next| (*home, next.cast_unsigned())))
-                .collect();
+            let reached =
+                apps.iter().filter_map(|(home, app)| txns.get(app).map(|next| (*home, next.cast_unsigned()))).collect();
             shelves.insert(name, Shelf { writer, reached });
         }
         let app = cuts_app(&origin.log);
@@ -117,11 +114,8 @@ impl Shelves {
             let session = self.reader.empty_session();
             batches.insert(name, rollup(session, name, sql, lacking, book).await?);
         }
-        let txns: Vec<Txn> = book
-            .next
-            .iter()
-            .map(|(home, next)| Txn::new(app_id(&self.log, *home), next.cast_signed()))
-            .collect();
+        let txns: Vec<Txn> =
+            book.next.iter().map(|(home, next)| Txn::new(app_id(&self.log, *home), next.cast_signed())).collect();
         let attempt = Uuid::new_v4();
         let commits = self.shelves.iter_mut().filter_map(|(name, shelf)| {
             let batch = batches.remove(name).unwrap_or_default();
@@ -183,9 +177,8 @@ impl Shelves {
 
 impl Shelf {
     fn lacks(&self, cause: medfleet_lake::Cause) -> bool {
-        let same = |home: &Partition| {
-            topic_code(*home) == cause.topic && home.partition.cast_signed() == cause.partition
-        };
+        let same =
+            |home: &Partition| topic_code(*home) == cause.topic && home.partition.cast_signed() == cause.partition;
         let reached = self.reached.iter().find(|(home, _)| same(home)).map_or(0, |(_, next)| *next);
         cause.offset.cast_unsigned() >= reached
     }

@@ -29,7 +29,8 @@ impl Meters {
         let room = metrics.room("processor");
         Ok(Self {
             facts: room.counter_vec("facts_total", "Facts read from the log, by verdict.", &["verdict"])?,
-            suspect: room.counter("suspect_facts_total", "Facts kept but not folded: wrong clock or implausible time.")?,
+            suspect: room
+                .counter("suspect_facts_total", "Facts kept but not folded: wrong clock or implausible time.")?,
             rows: room.counter("rows_total", "Rows committed to tables.")?,
             flush_seconds: room.histogram(
                 "flush_seconds",

@@ -102,12 +102,7 @@ fn partitions(log: &dyn EventLog) -> Result<Vec<Partition>, ProcessorError> {
 }
 
 impl Replay {
-    async fn partition(
-        &mut self,
-        home: Partition,
-        until: u64,
-        progress: &impl Fn(u64),
-    ) -> Result<(), ProcessorError> {
+    async fn partition(&mut self, home: Partition, until: u64, progress: &impl Fn(u64)) -> Result<(), ProcessorError> {
         let floor = self.log.bounds(home).await?.floor;
         if floor > 0 && until > 0 {
             return Err(ProcessorError::Trimmed { partition: home.to_string(), floor });

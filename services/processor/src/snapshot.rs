@@ -47,8 +47,7 @@ impl Snapshots {
             let appended_max = book.appended_max.get(home).copied().unwrap_or(i64::MIN);
             (home.topic.name().to_owned(), home.partition, *next, appended_max)
         });
-        let header =
-            Header { layout: LAYOUT, fold: FOLD_VERSION, log: self.log.clone(), offsets: offsets.collect() };
+        let header = Header { layout: LAYOUT, fold: FOLD_VERSION, log: self.log.clone(), offsets: offsets.collect() };
         let mut body = vec![0; HEADER_BYTES];
         body = postcard::to_extend(&header, body).map_err(ProcessorError::SnapshotCoding)?;
         body = postcard::to_extend(&book.memory, body).map_err(ProcessorError::SnapshotCoding)?;

@@ -13,12 +13,7 @@ use crate::meters::Meters;
 const CLEAN_AFTER: Duration = Duration::from_secs(600);
 
 /// Keeps all tables in shape until asked to end. A failure is counted and tried again at the next turn.
-pub async fn keep_up(
-    lake: Lake,
-    every: Duration,
-    meters: Meters,
-    shutdown: Shutdown,
-) -> Result<(), ProcessorError> {
+pub async fn keep_up(lake: Lake, every: Duration, meters: Meters, shutdown: Shutdown) -> Result<(), ProcessorError> {
     let reader = Reader::new(lake.clone(), ReaderLimits::default())?;
     let mut cleaned = Instant::now();
     loop {

@@ -104,11 +104,7 @@ impl Worker {
         let (fleet_from, facts_from) = standing(&owned, &book);
         let fleet = self.log.tail(&fleet_from).await?;
         let facts = self.log.tail(&facts_from).await?;
-        tracing::info!(
-            subjects = book.memory.ledgers.len(),
-            milliseconds = started.elapsed().as_millis(),
-            "restored"
-        );
+        tracing::info!(subjects = book.memory.ledgers.len(), milliseconds = started.elapsed().as_millis(), "restored");
         Ok(Life {
             shelves,
             archive: Archive::new(reader()?),

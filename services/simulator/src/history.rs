@@ -59,7 +59,8 @@ struct Storyline {
 impl History {
     pub fn new(plan: Plan, until: Timestamp, seal: Seal) -> Self {
         let outages = plan.outages(until);
-        let lives: BTreeMap<AgentId, Vec<Span>> = plan.agents.iter().map(|agent| (agent.id.clone(), lives(&plan, &outages, &agent.id, until))).collect();
+        let lives: BTreeMap<AgentId, Vec<Span>> =
+            plan.agents.iter().map(|agent| (agent.id.clone(), lives(&plan, &outages, &agent.id, until))).collect();
         let storyline = |device| {
             let teller = DeviceTeller::new(&plan, device, &lives, &outages);
             Storyline { living: Living::new(&plan, device), teller, clerk: DeviceClerk::new(&plan, device) }

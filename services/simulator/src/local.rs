@@ -113,7 +113,8 @@ mod tests {
     #[test]
     fn a_closed_evening_waits_for_the_next_opening() {
         let zone = Zone::named("America/Chicago").expect("zone");
-        let hours: Vec<_> = (1..=5).map(|weekday| BaseHours { weekday, from_minute: 480, until_minute: 1_020 }).collect();
+        let hours: Vec<_> =
+            (1..=5).map(|weekday| BaseHours { weekday, from_minute: 480, until_minute: 1_020 }).collect();
         let friday = Day::from_civil(2026, 3, 13);
         // Friday 18:00 local (23:00 UTC in summer time) waits until Monday 08:00 (13:00 UTC).
         assert_eq!(zone.next_open(&hours, utc(friday, 23, 0)), utc(Day::from_civil(2026, 3, 16), 13, 0));

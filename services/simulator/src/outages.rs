@@ -61,8 +61,16 @@ impl Plan {
         let heard = self.devices.iter().filter(|device| device.agent.is_some());
         Outages {
             devices: heard.map(|device| (device.id.clone(), before(self.device_silences(&device.id), until))).collect(),
-            agents: self.agents.iter().map(|agent| (agent.id.clone(), before(self.agent_outages(&agent.id), until))).collect(),
-            links: self.sites.iter().map(|site| (site.id.clone(), before(self.link_outages(&site.id), until))).collect(),
+            agents: self
+                .agents
+                .iter()
+                .map(|agent| (agent.id.clone(), before(self.agent_outages(&agent.id), until)))
+                .collect(),
+            links: self
+                .sites
+                .iter()
+                .map(|site| (site.id.clone(), before(self.link_outages(&site.id), until)))
+                .collect(),
         }
     }
 }

@@ -81,20 +81,21 @@ impl Plan {
     }
 
     pub fn draw(fleet: &Fleet, catalogue: &Catalogue, seed: u64, start: Timestamp) -> Result<Self, Error> {
-        let mut plan = Self {
-            seed,
-            start,
-            outages: fleet.outages,
-            sites: Vec::new(),
-            agents: Vec::new(),
-            devices: Vec::new(),
-        };
+        let mut plan =
+            Self { seed, start, outages: fleet.outages, sites: Vec::new(), agents: Vec::new(), devices: Vec::new() };
         for hospital in &fleet.hospitals {
             let site = planned_site(hospital, start)?;
             for number in 1..=hospital.agents {
                 plan.agents.push(PlannedAgent { id: agent_id(hospital, number)?, site: site.id.clone() });
             }
-            let mut desk = Desk { plan: &mut plan, catalogue, people: fleet.people, hospital, site: &site, drawn: BTreeMap::new() };
+            let mut desk = Desk {
+                plan: &mut plan,
+                catalogue,
+                people: fleet.people,
+                hospital,
+                site: &site,
+                drawn: BTreeMap::new(),
+            };
             for department in &hospital.departments {
                 desk.furnish(department, &department.devices, true)?;
                 desk.furnish(department, &department.unheard, false)?;
@@ -162,7 +163,13 @@ impl Desk<'_> {
         Ok(())
     }
 
-    fn device(&mut self, kind: &Arc<Kind>, department: &Department, place: u32, heard: bool) -> Result<PlannedDevice, Error> {
+    fn device(
+        &mut self,
+        kind: &Arc<Kind>,
+        department: &Department,
+        place: u32,
+        heard: bool,
+    ) -> Result<PlannedDevice, Error> {
         let ordinal = self.drawn.entry(kind.kind).or_insert(0);
         *ordinal += 1;
         let name = format!("{}-{}-{:02}", self.hospital.id, kind.kind.as_str().replace('_', "-"), ordinal);
@@ -242,7 +249,9 @@ mod tests {
 
     #[test]
     fn a_plan_is_a_function_of_its_seed() {
-        let serials = |seed| -> Vec<String> { demo(seed).devices.iter().map(|device| device.registration.serial.clone()).collect() };
+        let serials = |seed| -> Vec<String> {
+            demo(seed).devices.iter().map(|device| device.registration.serial.clone()).collect()
+        };
         assert_eq!(serials(1), serials(1));
         assert_ne!(serials(1), serials(2));
     }

@@ -72,8 +72,7 @@ impl Ledger {
 
     /// Days up to `day` that may hold facts that count, latest first.
     pub(super) fn days_back_from(&self, day: Day) -> impl Iterator<Item = Day> + '_ {
-        let mut corrected: Vec<Day> =
-            self.amendments.corrected_days().filter(|other| *other <= day).collect();
+        let mut corrected: Vec<Day> = self.amendments.corrected_days().filter(|other| *other <= day).collect();
         corrected.sort_unstable();
         corrected.dedup();
         let mut known = self.known_days.back_from(day).peekable();
@@ -87,8 +86,7 @@ impl Ledger {
 
     /// Days from `day` on that may hold facts that count, earliest first.
     pub(super) fn days_onward_from(&self, day: Day) -> impl Iterator<Item = Day> + '_ {
-        let mut corrected: Vec<Day> =
-            self.amendments.corrected_days().filter(|other| *other >= day).collect();
+        let mut corrected: Vec<Day> = self.amendments.corrected_days().filter(|other| *other >= day).collect();
         corrected.sort_unstable_by(|a, b| b.cmp(a));
         corrected.dedup();
         let mut known = self.known_days.onward_from(day).peekable();

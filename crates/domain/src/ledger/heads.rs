@@ -143,9 +143,8 @@ impl Ledger {
     /// The condition last heard: a `began` newer than the latest stretch is still open.
     fn live(&self, edge: Timestamp) -> Option<HeadRow> {
         let latest = self.latest.as_ref();
-        let still_open = |began: &&Sign| {
-            latest.is_none_or(|latest| began.at >= latest.from || latest.condition == began.condition)
-        };
+        let still_open =
+            |began: &&Sign| latest.is_none_or(|latest| began.at >= latest.from || latest.condition == began.condition);
         if let Some(began) = self.began.last().filter(still_open) {
             return Some(HeadRow {
                 role: HeadRole::Live,

@@ -62,9 +62,7 @@ fn next_version(last: Option<&DeviceRow>, held: &Held) -> Option<DeviceRow> {
             version.registration.room.clone_from(&to.room);
             Some(version)
         }
-        (Body::Loaned(loan), Some(row)) => {
-            Some(DeviceRow { on_loan_to: Some(loan.to_site.clone()), ..following(row) })
-        }
+        (Body::Loaned(loan), Some(row)) => Some(DeviceRow { on_loan_to: Some(loan.to_site.clone()), ..following(row) }),
         (Body::Returned, Some(row)) => Some(DeviceRow { on_loan_to: None, ..following(row) }),
         (Body::Retired(_), Some(row)) => Some(DeviceRow { retired: true, ..following(row) }),
         _ => None,

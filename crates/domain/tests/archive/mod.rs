@@ -84,14 +84,12 @@ impl Book {
                 self.ledger.supply_located(range, days.into_iter().collect());
             }
             Need::Epoch(epoch) => {
-                let seqs =
-                    self.filed.iter().filter(|(held, _)| held.epoch == epoch).map(|(held, _)| held.seq);
+                let seqs = self.filed.iter().filter(|(held, _)| held.epoch == epoch).map(|(held, _)| held.seq);
                 self.ledger.supply_epoch(epoch, seqs);
             }
             Need::Digest(epoch, seq) => {
                 let found = self.filed.iter().find(|(held, _)| (held.epoch, held.seq) == (epoch, seq));
-                let digest =
-                    found.map(|(_, digest)| *digest).expect("only digests of filed facts are asked for");
+                let digest = found.map(|(_, digest)| *digest).expect("only digests of filed facts are asked for");
                 self.ledger.supply_digest(epoch, seq, digest);
             }
         }

@@ -24,13 +24,8 @@ fn golden_03_an_asserted_down_outlives_silence_until_it_is_returned_to_use() {
     device.claims("14:30", Claimed::Usable, "14:30", None);
     device.hears(S, "14:00", "15:00");
     let seconds = device.view().seconds("09:00", "15:00");
-    let expected = Seconds {
-        standby: 3_600 + 1_800,
-        up: 5_400,
-        unscheduled_down: 16_200,
-        conflict: 1_800,
-        ..Seconds::default()
-    };
+    let expected =
+        Seconds { standby: 3_600 + 1_800, up: 5_400, unscheduled_down: 16_200, conflict: 1_800, ..Seconds::default() };
     assert_eq!(seconds, expected, "coverage is whole");
     assert_eq!(device.view().head_seconds(UD, "20:00"), 0);
 }
@@ -57,12 +52,8 @@ fn golden_08_a_claim_on_the_wrong_asset_is_taken_back_and_stays_readable() {
     assert_eq!(at_one.seconds("09:00", "13:00").unscheduled_down, 7_200);
     assert_eq!(device.view().seconds("09:00", "13:00").unscheduled_down, 0);
     let said = device.records.last().map(|run| &run.facts[0].fact.body);
-    let readable =
-        matches!(said, Some(Body::Amended(one)) if one.author == "lee" && one.reason == "wrong asset");
-    assert!(
-        readable
-            && device.last.iter().all(|entry| entry.weight < 0 || !matches!(entry.row, Row::Interval(_)))
-    );
+    let readable = matches!(said, Some(Body::Amended(one)) if one.author == "lee" && one.reason == "wrong asset");
+    assert!(readable && device.last.iter().all(|entry| entry.weight < 0 || !matches!(entry.row, Row::Interval(_))));
 }
 
 #[test]
@@ -99,16 +90,11 @@ fn golden_12_maintenance_is_scheduled_within_its_window_and_an_overrun_beyond() 
     let view = device.view();
     let seconds = view.seconds("-19 00:00", "+14 12:00");
     assert_eq!((seconds.scheduled_down, seconds.unscheduled_down), (6_600, 3_600));
-    let overrun =
-        view.intervals().into_iter().find(|row| row.condition == UD).map(|row| (row.span, row.reason));
+    let overrun = view.intervals().into_iter().find(|row| row.condition == UD).map(|row| (row.span, row.reason));
     assert_eq!(overrun, Some((span("16:00", "17:00"), Reason::MaintenanceOverrun)), "no failure");
     device.corrects("+14 10:00", claim, "13:50", claimed(performed, Some("17:00")));
     let seconds = device.view().seconds("00:00", "+1 00:00");
-    assert_eq!(
-        (seconds.scheduled_down, seconds.standby),
-        (7_200 + 600, 3_000),
-        "begun early is scheduled too"
-    );
+    assert_eq!((seconds.scheduled_down, seconds.standby), (7_200 + 600, 3_000), "begun early is scheduled too");
 }
 
 #[test]
@@ -134,11 +120,7 @@ fn golden_19_a_weekend_down_spans_three_silent_midnights() {
     let view = device.view();
     let seconds = view.seconds("22:00", "+3 18:00");
     assert_eq!((seconds.unscheduled_down, seconds.up, seconds.silent), (62 * 3_600, 0, 6 * 3_600));
-    assert_eq!(
-        view.intervals().iter().filter(|row| row.condition == UD).count(),
-        4,
-        "cut at three midnights"
-    );
+    assert_eq!(view.intervals().iter().filter(|row| row.condition == UD).count(), 4, "cut at three midnights");
     assert_eq!(view.head_seconds(UD, "+3 18:00"), 0);
 }
 
@@ -164,11 +146,7 @@ fn golden_19b_voids_and_corrections_say_the_same_in_any_order_of_arrival() {
     let (standby, down) = (seconds.standby, seconds.unscheduled_down);
     assert_eq!((standby, down, seconds.scheduled_down, seconds.productive), expected);
     let same = |epoch: Epoch| epoch;
-    assert_eq!(
-        Device::retold(device.records.iter().rev(), same).view(),
-        device.view(),
-        "voids before targets"
-    );
+    assert_eq!(Device::retold(device.records.iter().rev(), same).view(), device.view(), "voids before targets");
     for cut in 1..device.records.len() {
         let (first, then) = device.records.split_at(cut);
         assert_eq!(Device::retold(then.iter().chain(first), same).view(), device.view(), "rotated at {cut}");
@@ -179,8 +157,7 @@ fn golden_19b_voids_and_corrections_say_the_same_in_any_order_of_arrival() {
 fn golden_19b_renaming_every_epoch_changes_no_number() {
     let device = amended_history();
     for salt in 1..20u64 {
-        let renamed =
-            Device::retold(&device.records, |epoch| Epoch::derived(&[&(epoch.0 ^ salt).to_le_bytes()]));
+        let renamed = Device::retold(&device.records, |epoch| Epoch::derived(&[&(epoch.0 ^ salt).to_le_bytes()]));
         assert_eq!(renamed.view(), device.view());
     }
 }

@@ -21,9 +21,8 @@ pub const TODAY: Day = Day::from_civil(2026, 3, 20);
 
 /// `"09:30"` is today, `"+1 09:30"` tomorrow.
 pub fn at(time: &str) -> Timestamp {
-    let (days, clock) = time
-        .split_once(' ')
-        .map_or((0, time), |(days, clock)| (days.parse().expect("a number of days"), clock));
+    let (days, clock) =
+        time.split_once(' ').map_or((0, time), |(days, clock)| (days.parse().expect("a number of days"), clock));
     let (hour, minute) = clock.split_once(':').expect("hours and minutes");
     let seconds = |text: &str, unit: i64| text.parse::<i64>().expect("a number") * unit;
     Day(TODAY.0 + days).start().plus_seconds(seconds(hour, 3_600) + seconds(minute, 60))
@@ -107,14 +106,7 @@ impl Device {
         self.fact(writer, happened, known, Clock::Synchronised, body)
     }
 
-    pub fn fact(
-        &mut self,
-        writer: Writer,
-        happened: &str,
-        known: &str,
-        clock: Clock,
-        body: Body,
-    ) -> SeqRange {
+    pub fn fact(&mut self, writer: Writer, happened: &str, known: &str, clock: Clock, body: Body) -> SeqRange {
         let seq = self.next(writer);
         let source = writer.source();
         let fact = Fact { at: at(happened), known_at: at(known), known_assumed: false, clock, source, body };
@@ -160,14 +152,7 @@ impl Device {
         self.amends(said, target, Some(replacement), "kim", "misread")
     }
 
-    fn amends(
-        &mut self,
-        said: &str,
-        target: SeqRange,
-        new: Option<Replacement>,
-        who: &str,
-        why: &str,
-    ) -> SeqRange {
+    fn amends(&mut self, said: &str, target: SeqRange, new: Option<Replacement>, who: &str, why: &str) -> SeqRange {
         let amendment = Amendment { target, replacement: new, author: who.into(), reason: why.into() };
         self.says(Writer::Person, said, said, Body::Amended(Box::new(amendment)))
     }
@@ -250,10 +235,7 @@ pub struct Seconds {
 
 impl View {
     pub fn intervals(&self) -> Vec<&IntervalRow> {
-        self.net
-            .keys()
-            .filter_map(|row| if let Row::Interval(one) = row { Some(one) } else { None })
-            .collect()
+        self.net.keys().filter_map(|row| if let Row::Interval(one) = row { Some(one) } else { None }).collect()
     }
 
     pub fn heads(&self, role: HeadRole) -> Vec<&HeadRow> {

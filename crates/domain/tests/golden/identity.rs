@@ -50,8 +50,7 @@ fn golden_09_an_identity_with_other_bytes_is_kept_flagged_and_folded() {
     let mut device = morning();
     let mut other = device.records[0].clone();
     other.facts[0].fact.at = at("07:00");
-    other.facts[0] =
-        seal(medfleet_domain::fact::Fact { body: stretch(P, at("08:00")), ..other.facts[0].fact.clone() });
+    other.facts[0] = seal(medfleet_domain::fact::Fact { body: stretch(P, at("08:00")), ..other.facts[0].fact.clone() });
     device.admit(other.clone());
     assert_eq!(device.verdicts()[2], 1);
     assert_eq!(device.view().seconds("07:00", "09:00").productive, 3_600, "folded like any fact");

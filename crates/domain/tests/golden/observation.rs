@@ -25,20 +25,14 @@ fn golden_01_an_agent_outage_is_not_device_downtime() {
 fn golden_02_a_device_that_failed_and_fell_silent_is_unknown_after_its_last_word() {
     let mut device = Device::new();
     device.hears(S, "09:00", "10:00");
-    device.says(
-        Writer::Agent,
-        "10:00",
-        "10:00",
-        Body::Began { condition: UD, degradation: Degradation::None },
-    );
+    device.says(Writer::Agent, "10:00", "10:00", Body::Began { condition: UD, degradation: Degradation::None });
     device.hears(UD, "10:00", "10:20");
     let at_noon = device.view();
     let [live] = at_noon.heads(HeadRole::Live)[..] else { panic!("one live head") };
     assert_eq!((live.condition, live.edge), (UD, at("10:20")), "failed when last heard at 10:20");
     device.hears(S, "14:00", "15:00");
     let seconds = device.view().seconds("09:00", "15:00");
-    let expected =
-        Seconds { standby: 7_200, up: 7_200, unscheduled_down: 1_200, silent: 13_200, ..Seconds::default() };
+    let expected = Seconds { standby: 7_200, up: 7_200, unscheduled_down: 1_200, silent: 13_200, ..Seconds::default() };
     assert_eq!(seconds, expected);
 }
 
@@ -50,12 +44,7 @@ fn golden_05_a_backlog_fills_the_gap_and_the_evening_before_keeps_its_answer() {
     device.says(Writer::Agent, "11:00", "+1 08:00", stretch(S, at("12:00")));
     assert_eq!(device.view().seconds("09:00", "13:00").silent, 0);
     assert_eq!(evening_before.seconds("09:00", "13:00").silent, 7_200);
-    assert!(
-        device
-            .last
-            .iter()
-            .any(|entry| matches!(&entry.row, Row::Interval(row) if row.span.from == at("11:00")))
-    );
+    assert!(device.last.iter().any(|entry| matches!(&entry.row, Row::Interval(row) if row.span.from == at("11:00"))));
 }
 
 #[test]
@@ -113,11 +102,7 @@ fn golden_10_a_correction_of_the_clock_voids_all_since_the_last_agreement() {
     let seconds = view.seconds("07:00", "10:00");
     assert_eq!((seconds.standby, seconds.productive, seconds.silent), (3_600, 0, 7_200));
     let [live] = view.heads(HeadRole::Live)[..] else { panic!("one live head") };
-    assert_eq!(
-        (live.condition, live.edge),
-        (S, at("08:00")),
-        "the edge recedes, and what began is forgotten"
-    );
+    assert_eq!((live.condition, live.edge), (S, at("08:00")), "the edge recedes, and what began is forgotten");
 }
 
 #[test]

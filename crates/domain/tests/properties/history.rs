@@ -112,9 +112,8 @@ fn run_of(told: &Told) -> Run {
 
 /// A history told in some order, with repeats, in some records.
 pub fn histories() -> impl Strategy<Value = Story> {
-    any_history().prop_flat_map(|history| {
-        tellings(&history).prop_map(move |(order, joins)| history.told(&order, &joins))
-    })
+    any_history()
+        .prop_flat_map(|history| tellings(&history).prop_map(move |(order, joins)| history.told(&order, &joins)))
 }
 
 /// One history told in two ways.
@@ -131,16 +130,14 @@ fn tellings(history: &History) -> impl Strategy<Value = (Vec<usize>, Vec<bool>)>
     let as_written: Vec<usize> = (0..count).collect();
     let order = prop_oneof![Just(as_written.clone()), Just(as_written).prop_shuffle()];
     let repeats = prop::collection::vec((any::<Index>(), any::<Index>()), 0..4);
-    (order, repeats, prop::collection::vec(any::<bool>(), count + 4)).prop_map(
-        |(mut order, repeats, joins)| {
-            for (what, after) in repeats {
-                let again = order[what.index(order.len())];
-                let place = after.index(order.len()) + 1;
-                order.insert(place, again);
-            }
-            (order, joins)
-        },
-    )
+    (order, repeats, prop::collection::vec(any::<bool>(), count + 4)).prop_map(|(mut order, repeats, joins)| {
+        for (what, after) in repeats {
+            let again = order[what.index(order.len())];
+            let place = after.index(order.len()) + 1;
+            order.insert(place, again);
+        }
+        (order, joins)
+    })
 }
 
 pub fn any_history() -> impl Strategy<Value = History> {
@@ -328,8 +325,8 @@ fn error() -> impl Strategy<Value = Body> {
 
 fn usage() -> impl Strategy<Value = Body> {
     let unit = prop_oneof![5 => Just("scans"), 1 => Just("kWs")];
-    ((0..8i64).prop_map(|step| step * 13), unit, prop::bool::weighted(0.3), select(vec!["tube", ""]))
-        .prop_map(|(value, unit, wraps, component)| {
+    ((0..8i64).prop_map(|step| step * 13), unit, prop::bool::weighted(0.3), select(vec!["tube", ""])).prop_map(
+        |(value, unit, wraps, component)| {
             Body::Usage(Sample {
                 counter: "exposures".into(),
                 component: component.into(),
@@ -337,5 +334,6 @@ fn usage() -> impl Strategy<Value = Body> {
                 value_milli: value,
                 modulus_milli: wraps.then_some(100),
             })
-        })
+        },
+    )
 }

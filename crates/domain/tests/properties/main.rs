@@ -64,11 +64,7 @@ fn no_second_twice(sums: &Sums) -> Result<(), TestCaseError> {
         prop_assert!(pair[0].span.until <= pair[1].span.from, "overlap: {pair:#?}");
     }
     for row in rows {
-        prop_assert_eq!(
-            row.span.from.day(),
-            Timestamp(row.span.until.0 - 1).day(),
-            "a row lies within one day"
-        );
+        prop_assert_eq!(row.span.from.day(), Timestamp(row.span.until.0 - 1).day(), "a row lies within one day");
         let mut at = row.span.from;
         while at < row.span.until {
             let until = at.next_hour().min(row.span.until);

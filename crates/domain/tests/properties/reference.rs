@@ -97,14 +97,11 @@ fn counting(known: &[Known]) -> Vec<Known> {
     let amendments: Vec<Amends<'_>> = known.iter().filter_map(amends).collect();
     let names = |one: &Amends<'_>, id: (Epoch, Seq)| one.target.contains(id.0, id.1);
     let voided = |one: &Amends<'_>| {
-        amendments
-            .iter()
-            .any(|void| void.replacement.is_none() && void.by.id != one.by.id && names(void, one.by.id))
+        amendments.iter().any(|void| void.replacement.is_none() && void.by.id != one.by.id && names(void, one.by.id))
     };
     let mut counting = Vec::new();
     for one in known {
-        let naming =
-            amendments.iter().filter(|amends| !one.conflict && names(amends, one.id) && !voided(amends));
+        let naming = amendments.iter().filter(|amends| !one.conflict && names(amends, one.id) && !voided(amends));
         let last = naming.max_by_key(|amends| {
             let origin = (&amends.by.site, amends.by.fact.source.kind, &amends.by.fact.source.name);
             (amends.by.fact.known_at, amends.replacement, amends.author, amends.reason, origin)
@@ -173,16 +170,14 @@ fn last_open(claims: &[Claim], at: Timestamp) -> Option<&Claim> {
 }
 
 fn worst(claims: &[Claim], at: Timestamp) -> Option<((u8, Degradation), &Claim)> {
-    let bounded =
-        claims.iter().filter(|claim| claim.from <= at && claim.until.is_some_and(|until| at < until));
+    let bounded = claims.iter().filter(|claim| claim.from <= at && claim.until.is_some_and(|until| at < until));
     let in_force = bounded.chain(last_open(claims, at));
     in_force.filter_map(|claim| severity(claim, at).map(|severity| (severity, claim))).max()
 }
 
 fn intervals(counting: &[Known]) -> Vec<IntervalRow> {
     let claims = claims(counting);
-    let stretches: Vec<(Span, &Known)> =
-        counting.iter().filter_map(|one| Some((one.fact.span()?, one))).collect();
+    let stretches: Vec<(Span, &Known)> = counting.iter().filter_map(|one| Some((one.fact.span()?, one))).collect();
     let said = claims.iter().flat_map(|claim| {
         let edges = [Some(claim.from), claim.until].into_iter().flatten();
         edges.filter(|edge| *edge <= claim.said_at)
@@ -199,9 +194,7 @@ fn intervals(counting: &[Known]) -> Vec<IntervalRow> {
         let claim = if span.from < edge { worst(&claims, span.from) } else { None };
         let Some(row) = judged(span, &covering, claim) else { continue };
         match rows.last_mut() {
-            Some(last) if last.span.until == span.from && !cuts.contains(&span.from) => {
-                last.span.until = span.until
-            }
+            Some(last) if last.span.until == span.from && !cuts.contains(&span.from) => last.span.until = span.until,
             _ => rows.push(row),
         }
     }
@@ -209,8 +202,7 @@ fn intervals(counting: &[Known]) -> Vec<IntervalRow> {
 }
 
 fn cuts(stretches: &[(Span, &Known)], claims: &[Claim], edge: Timestamp) -> BTreeSet<Timestamp> {
-    let mut cuts: BTreeSet<Timestamp> =
-        stretches.iter().flat_map(|(span, _)| [span.from, span.until]).collect();
+    let mut cuts: BTreeSet<Timestamp> = stretches.iter().flat_map(|(span, _)| [span.from, span.until]).collect();
     cuts.extend((0..DAYS + 4).map(|day| tick(day * TICKS_PER_DAY)));
     cuts.insert(edge);
     for claim in claims {
@@ -230,11 +222,7 @@ fn cuts(stretches: &[(Span, &Known)], claims: &[Claim], edge: Timestamp) -> BTre
     cuts
 }
 
-fn judged(
-    span: Span,
-    covering: &[&Known],
-    claim: Option<((u8, Degradation), &Claim)>,
-) -> Option<IntervalRow> {
+fn judged(span: Span, covering: &[&Known], claim: Option<((u8, Degradation), &Claim)>) -> Option<IntervalRow> {
     let heard = heard(span, covering);
     let Some(((severity, class), claim)) = claim else { return heard };
     let asserted = |condition, reason, conflict, degradation| IntervalRow {
@@ -260,15 +248,10 @@ fn judged(
         (3, _) => asserted(Condition::UnscheduledDown, Reason::MaintenanceOverrun, used, none),
         (2, _) => asserted(Condition::ScheduledDown, Reason::Claimed, used, none),
         (_, None) => asserted(Condition::Unknown, Reason::PartialInSilence, false, class),
-        (_, Some(row)) if matches!(row.condition, Condition::ScheduledDown | Condition::UnscheduledDown) => {
-            row
+        (_, Some(row)) if matches!(row.condition, Condition::ScheduledDown | Condition::UnscheduledDown) => row,
+        (_, Some(row)) => {
+            IntervalRow { degradation: row.degradation.max(class), asserted: true, author: claim.author.clone(), ..row }
         }
-        (_, Some(row)) => IntervalRow {
-            degradation: row.degradation.max(class),
-            asserted: true,
-            author: claim.author.clone(),
-            ..row
-        },
     })
 }
 

@@ -33,7 +33,9 @@ fn hold(sound: bool, flaw: impl FnOnce() -> Flaw) -> Result<(), Flaw> {
 }
 
 fn defined(kind: &Kind, family: &str, by: &str) -> Result<(), Flaw> {
-    hold(kind.family(family).is_some(), || format!("{by} names family `{family}`, which is not defined: add it to families"))
+    hold(kind.family(family).is_some(), || {
+        format!("{by} names family `{family}`, which is not defined: add it to families")
+    })
 }
 
 fn unique<'a>(what: &str, names: impl Iterator<Item = &'a str>) -> Result<(), Flaw> {
@@ -61,7 +63,9 @@ fn busy(kind: &Kind) -> Result<(), Flaw> {
     hold(kind.usage.duration_min.is_sound(), || "use.duration_min needs 0 < median <= p90".into())?;
     let hours = kind.usage.weekday_busy_percent.iter().chain(&kind.usage.weekend_busy_percent);
     for percent in hours {
-        hold((0.0..=95.0).contains(percent), || format!("busy percent {percent} is outside 0 to 95: some time must be free"))?;
+        hold((0.0..=95.0).contains(percent), || {
+            format!("busy percent {percent} is outside 0 to 95: some time must be free")
+        })?;
     }
     hold(kind.usage.weekly_share() > 0.0, || "busy percents are all zero: the kind would never be used".into())
 }
@@ -73,11 +77,15 @@ fn families(kind: &Kind) -> Result<(), Flaw> {
 fn counters(kind: &Kind) -> Result<(), Flaw> {
     unique("counter", kind.counters.iter().map(|counter| counter.name.as_str()))?;
     for counter in &kind.counters {
-        hold(counter.rate > 0.0, || format!("counter `{}` has rate {}: use a rate above 0", counter.name, counter.rate))?;
+        hold(counter.rate > 0.0, || {
+            format!("counter `{}` has rate {}: use a rate above 0", counter.name, counter.rate)
+        })?;
         hold(counter.name != DAY_AGE, || format!("counter `{DAY_AGE}` is reserved: choose another name"))?;
         match (&counter.family, counter.per) {
             (Some(family), Growth::Error) => defined(kind, family, &counter.name)?,
-            (None, Growth::Error) => return Err(format!("counter `{}` counts errors of no family: name one", counter.name)),
+            (None, Growth::Error) => {
+                return Err(format!("counter `{}` counts errors of no family: name one", counter.name));
+            }
             (Some(_), _) => return Err(format!("counter `{}` has a family but does not count errors", counter.name)),
             (None, _) => {}
         }
@@ -90,7 +98,9 @@ fn check_repair(name: &str, repair: &Repair) -> Result<(), Flaw> {
     let sum = share.us + share.vendor + share.parts;
     hold((sum - 1.0).abs() < SHARE_TOLERANCE, || format!("route shares of repair `{name}` sum to {sum}: make it 1"))?;
     let spreads = [repair.response_h, repair.active_h, repair.vendor_wait_h, repair.parts_wait_h];
-    hold(spreads.iter().all(|spread| spread.is_sound()), || format!("repair `{name}` needs 0 < median <= p90 everywhere"))
+    hold(spreads.iter().all(|spread| spread.is_sound()), || {
+        format!("repair `{name}` needs 0 < median <= p90 everywhere")
+    })
 }
 
 fn check_component(kind: &Kind, part: &Component) -> Result<(), Flaw> {

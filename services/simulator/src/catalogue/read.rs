@@ -3,8 +3,8 @@
 use medfleet_domain::condition::Condition;
 use medfleet_domain::fact::Severity;
 use medfleet_domain::kind::DeviceKind;
-use serde::de::{Deserializer, Error};
 use serde::Deserialize;
+use serde::de::{Deserializer, Error};
 
 pub fn kind<'de, D: Deserializer<'de>>(from: D) -> Result<DeviceKind, D::Error> {
     DeviceKind::parse(&String::deserialize(from)?).map_err(D::Error::custom)
@@ -13,7 +13,9 @@ pub fn kind<'de, D: Deserializer<'de>>(from: D) -> Result<DeviceKind, D::Error> 
 pub fn condition<'de, D: Deserializer<'de>>(from: D) -> Result<Condition, D::Error> {
     let word = String::deserialize(from)?;
     Condition::parse(&word).ok_or_else(|| {
-        D::Error::custom(format!("`{word}` is no condition: use productive, standby, engineering, scheduled_down or unscheduled_down"))
+        D::Error::custom(format!(
+            "`{word}` is no condition: use productive, standby, engineering, scheduled_down or unscheduled_down"
+        ))
     })
 }
 

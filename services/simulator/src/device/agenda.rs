@@ -18,14 +18,23 @@ pub enum Step {
     Interrupt(usize),
     /// An interrupt that comes by the calendar, and puts its successor.
     DailyInterrupt(usize),
-    StopEnds { was_in_use: bool, left_s: i64 },
+    StopEnds {
+        was_in_use: bool,
+        left_s: i64,
+    },
     Sample,
     MaintenanceDue(Visit),
     MaintenancePlannedEnds,
-    MaintenanceEnds { visit: Visit, began: Timestamp },
+    MaintenanceEnds {
+        visit: Visit,
+        began: Timestamp,
+    },
     RepairStarts,
     Returned,
-    Say { of: Timestamp, body: Box<Body> },
+    Say {
+        of: Timestamp,
+        body: Box<Body>,
+    },
 }
 
 #[derive(Debug, Clone, Default)]

@@ -95,7 +95,9 @@ impl DeviceSim {
         let time = episode.timeline;
         let family = self.device.kind.components[episode.parts[0]].family.clone();
         let cause = self.device.kind.family(&family).map_or("device", |family| family.cause_domain.as_str());
-        let phase = |phase, waiting_for| phase_body(&episode.order, OrderClass::Corrective, phase, waiting_for, cause, component);
+        let phase = |phase, waiting_for| {
+            phase_body(&episode.order, OrderClass::Corrective, phase, waiting_for, cause, component)
+        };
         self.say_later(time.reported, time.reported, phase(Phase::Opened, Some(Party::InHouse)));
         self.say_later(time.arrived, time.arrived, phase(Phase::Arrived, None));
         if time.waiting_for.is_some() {

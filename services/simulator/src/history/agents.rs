@@ -35,7 +35,9 @@ impl AgentTeller {
             if life.written == 0 {
                 drafts.push(opening(&self.lives[..index], span.from));
             }
-            drafts.extend(heartbeats(span).map(|at| Draft { said: at, fact: machine_fact(at, at, Body::Heartbeat, "agent") }));
+            drafts.extend(
+                heartbeats(span).map(|at| Draft { said: at, fact: machine_fact(at, at, Body::Heartbeat, "agent") }),
+            );
             self.lives[index].written += drafts.len() as u64;
             dispatches.push(Dispatch {
                 subject: Subject::agent(&self.agent.id),

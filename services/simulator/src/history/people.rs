@@ -56,10 +56,11 @@ impl DeviceClerk {
             let body = Body::Registered(self.device.registration.clone());
             drafts.push(Draft { said: day.from, fact: record(day.from, day.from, body) });
         }
-        drafts.extend(life.said.iter().map(|saying| Draft {
-            said: saying.at,
-            fact: record(saying.of, saying.at, saying.body.clone()),
-        }));
+        drafts.extend(
+            life.said
+                .iter()
+                .map(|saying| Draft { said: saying.at, fact: record(saying.of, saying.at, saying.body.clone()) }),
+        );
         if drafts.is_empty() {
             return Vec::new();
         }

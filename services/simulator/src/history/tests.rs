@@ -50,7 +50,21 @@ fn every_fact_is_sound_and_every_seq_comes_once() {
         assert_eq!(known.last(), Some(&(known.len() as u64)), "{subject} {epoch} has a gap");
     }
     println!("{by_type:?}, {} facts", by_type.values().sum::<usize>());
-    for kind in ["opened", "began", "stretch", "error", "usage", "heartbeat", "registered", "order", "asserted", "pm_done", "component_replaced", "site_defined", "calendar_defined"] {
+    for kind in [
+        "opened",
+        "began",
+        "stretch",
+        "error",
+        "usage",
+        "heartbeat",
+        "registered",
+        "order",
+        "asserted",
+        "pm_done",
+        "component_replaced",
+        "site_defined",
+        "calendar_defined",
+    ] {
         assert!(by_type.contains_key(kind), "no {kind} fact in three weeks");
     }
 }
@@ -124,7 +138,8 @@ fn the_ledger_says_what_could_be_observed_of_the_truth() {
         };
         assert_eq!(said, device.observed_s, "{}", device.device);
     }
-    let lived: i64 = truth.devices.iter().filter(|device| device.agent.is_some()).map(|device| device.lived_s.total()).sum();
+    let lived: i64 =
+        truth.devices.iter().filter(|device| device.agent.is_some()).map(|device| device.lived_s.total()).sum();
     let observed: i64 = truth.devices.iter().map(|device| device.observed_s.total()).sum();
     let coverage = observed as f64 / lived as f64;
     assert!((0.90..0.995).contains(&coverage), "coverage of heard devices is {coverage}");

@@ -54,7 +54,12 @@ pub struct DeviceTeller {
 
 impl DeviceTeller {
     /// None for a device that no agent watches.
-    pub fn new(plan: &Plan, device: &Arc<PlannedDevice>, lives: &BTreeMap<AgentId, Vec<Span>>, outages: &Outages) -> Option<Self> {
+    pub fn new(
+        plan: &Plan,
+        device: &Arc<PlannedDevice>,
+        lives: &BTreeMap<AgentId, Vec<Span>>,
+        outages: &Outages,
+    ) -> Option<Self> {
         let agent = device.agent.clone()?;
         let spans = lives.get(&agent).map_or(&[][..], Vec::as_slice);
         let silences = united(outages.devices.get(&device.id).cloned().unwrap_or_default());
