@@ -26,9 +26,9 @@ test: tools
 faults: tools build
 	$(PYTHON) tests/faults/run.py --facts 1000000 --kills-per-role 10
 
-# Ten minutes of hostile bytes for each parser.
+# Hostile bytes at the parsers and the MQTT door, with many more random cases than `make test`.
 fuzz:
-	MEDFLEET_FUZZ_SECONDS=600 cargo test --workspace --test hostile -- --nocapture
+	PROPTEST_CASES=100000 cargo test --workspace --test hostile
 
 bench: tools build
 	tests/bench/run.sh
