@@ -1,0 +1,1 @@
+//! SQL over the Postgres wire: read-only, each session over views filtered to its user.
