@@ -15,6 +15,10 @@ trap finish EXIT
 
 step() { printf '\n== %s (%ss)\n' "$1" "$SECONDS"; }
 
+step "rules of Prometheus"
+promtool check rules infra/prometheus/rules.yml
+promtool test rules infra/prometheus/rules_test.yml
+
 step "start a real Kafka and a real Mosquitto"
 eval "$(infra/dev/kafka.sh start "$work/kafka" 29092 | sed 's/^/KAFKA_/')"
 eval "$(infra/dev/mosquitto.sh start "$work/mosquitto" 28883 | sed 's/^/MQTT_/')"

@@ -1,20 +1,21 @@
 #!/usr/bin/env bash
 # Installs what building and testing medfleet needs on Debian 12, without hand work. Says nothing new when all is there (well under 1 s).
 #
-#   infra/dev/install.sh [build|brokers|python|node|browser]...    no group: all of them
+#   infra/dev/install.sh [build|brokers|python|node|browser|prometheus]...    no group: all of them
 #
 #   build    compiler, OpenSSL, zlib and pkg-config for the Rust crates; checks cargo
 #   brokers  mosquitto with its clients, and Apache Kafka's jars     → TOOLS/kafka/libs
 #   python   an environment with the versions of requirements.txt    → TOOLS/python/bin/python
 #   node     npm ci where a package-lock.json is kept
 #   browser  chromium with fonts, for the browser tests              → /usr/bin/chromium
+#   prometheus  Prometheus, Alertmanager and their checkers          → /usr/bin/promtool, /usr/bin/amtool
 #
 # TOOLS is $MEDFLEET_TOOLS, else ~/.cache/medfleet/tools. Registries are those that apt, mvn, pip and npm are configured for.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 root=$(cd "$here/../.." && pwd -P)
 readonly TOOLS=${MEDFLEET_TOOLS:-$HOME/.cache/medfleet/tools}
-readonly GROUPS_ALL=(build brokers python node browser)
+readonly GROUPS_ALL=(build brokers python node browser prometheus)
 readonly NODE_ROOMS=(dashboards/web tests/browser)
 readonly APT_LOCK_SECONDS=300
 readonly OTHER_INSTALL_SECONDS=1800
@@ -147,6 +148,14 @@ install_browser() {
     # Without fonts every page is a page of empty boxes.
     [[ -d /usr/share/fonts/truetype/dejavu ]] || missing+=(fonts-dejavu-core)
     [[ -d /usr/share/fonts/truetype/liberation ]] || missing+=(fonts-liberation)
+    apt_install "${missing[@]}"
+}
+
+install_prometheus() {
+    local missing=()
+    have prometheus || missing+=(prometheus)
+    have prometheus-alertmanager || missing+=(prometheus-alertmanager)
+    have curl || missing+=(curl)
     apt_install "${missing[@]}"
 }
 

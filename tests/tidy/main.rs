@@ -208,6 +208,30 @@ fn metric_names_carry_room_noun_and_unit_and_exist_where_they_are_named() {
 }
 
 #[test]
+fn every_alert_rule_has_a_runbook_that_names_it_and_a_test() {
+    let tree = Tree::open();
+    let text = |path: &str| tree.text(path).unwrap_or_default();
+    let (rules, tests) = (text("infra/prometheus/rules.yml"), text("infra/prometheus/rules_test.yml"));
+    let value = |block: &str, key: &str| {
+        block.lines().find_map(|line| line.trim().strip_prefix(key)).map(|value| value.trim().to_owned())
+    };
+    let mut found = Vec::new();
+    let alerts: Vec<&str> = rules.split("- alert:").skip(1).collect();
+    assert!(alerts.len() > 10, "only {} alerts found: the rule would not be tested", alerts.len());
+    for block in alerts {
+        let alert = block.lines().next().unwrap_or_default().trim();
+        let runbook = value(block, "runbook:").unwrap_or_default();
+        if !text(&runbook).contains(&format!("`{alert}`")) {
+            found.push(format!("{alert}: its runbook `{runbook}` does not name it"));
+        }
+        if !tests.contains(&format!("alertname: {alert}\n")) {
+            found.push(format!("{alert}: no test in infra/prometheus/rules_test.yml"));
+        }
+    }
+    no_violations("alert rules", found);
+}
+
+#[test]
 fn every_sql_file_says_what_one_row_means() {
     let tree = Tree::open();
     let silent = |path: &&str| !tree.text(path).is_some_and(|text| text.starts_with("-- "));
