@@ -3,6 +3,7 @@
 
 use prometheus::core::Collector;
 use prometheus::process_collector::ProcessCollector;
+use prometheus::proto::{Metric, MetricType};
 use prometheus::{
     Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
     TextEncoder,
@@ -70,6 +71,22 @@ impl Metrics {
     /// The names of all metrics that have a value, for the test that compares them with rules and dashboards.
     pub fn names(&self) -> Vec<String> {
         self.registry.gather().iter().map(|family| family.name().to_owned()).collect()
+    }
+
+    /// The sum of a counter's or gauge's values over the series that carry this label; None where there is no such series.
+    pub fn value(&self, name: &str, label: Option<(&str, &str)>) -> Option<f64> {
+        let families = self.registry.gather();
+        let family = families.iter().find(|family| family.name() == name)?;
+        let carries = |metric: &&Metric| {
+            label.is_none_or(|(name, value)| {
+                metric.get_label().iter().any(|pair| pair.name() == name && pair.value() == value)
+            })
+        };
+        let values = family.get_metric().iter().filter(carries).map(|metric| match family.get_field_type() {
+            MetricType::COUNTER => metric.get_counter().get_value(),
+            _ => metric.get_gauge().get_value(),
+        });
+        values.reduce(|sum, value| sum + value)
     }
 
     fn register<C: Collector + 'static>(&self, name: &str, collector: C) -> Result<(), RuntimeError> {

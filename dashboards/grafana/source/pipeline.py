@@ -121,6 +121,10 @@ def build() -> dict:
     ]
     machine = [
         lines("Memory", "Resident memory of each process.", [prom("process_resident_memory_bytes", "{{job}} {{instance}}")], "bytes", "nothing is scraped"),
+        lines(
+            "Disk of the data folder", "What is free, and what each room takes. Below a tenth free an alert fires.",
+            [prom(f"medfleet_house_free_bytes{HERE}", "free"), prom(f"medfleet_house_used_bytes{HERE}", "{{room}}")], "bytes", "no server is scraped",
+        ),
         lines("CPU", "Cores in use by each process.", [prom("rate(process_cpu_seconds_total[$__rate_interval])", "{{job}} {{instance}}")], "none", "nothing is scraped"),
     ]
     rows = [("Now", now), ("Flow", flow), ("Times", times), ("Trouble", trouble), ("Agents", agents), ("Processes", machine)]

@@ -13,15 +13,21 @@ use medfleet_domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::operator::{Quarantine, Redriven};
 use crate::problem::Problem;
 
 /// Answers remembered by key, so that a statement sent again is answered again and not made again.
 const ANSWERS_KEPT: usize = 4_096;
 
-/// The way into the log for human facts. When `submit` returns Ok the facts are durable there.
+/// The way into the log for people.
 #[async_trait]
 pub trait HumanDoor: Send + Sync {
+    /// When this returns Ok the facts are durable in the log.
     async fn submit(&self, run: Run) -> Result<Accepted, Refused>;
+    /// What was refused for good: the newest entries, newest first, and how many there are.
+    async fn quarantine(&self, newest: usize) -> Result<Quarantine, Refused>;
+    /// Drives one entry in again, under the identity that its facts always had: driven in twice, they count once.
+    async fn redrive(&self, partition: u32, offset: u64) -> Result<Redriven, Refused>;
 }
 
 /// Where a statement stands in the log.

@@ -16,6 +16,7 @@ mod live;
 pub mod measure;
 mod meters;
 mod openapi;
+pub mod operator;
 mod pages;
 mod period;
 mod problem;

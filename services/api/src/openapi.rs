@@ -20,6 +20,7 @@ use crate::service::App;
     tags(
         (name = "fleet", description = "Sites, devices and uptime"),
         (name = "device", description = "One device"),
+        (name = "operator", description = "The pipeline and its quarantine"),
         (name = "statements", description = "What people say becomes a fact in the log")
     )
 )]
@@ -36,6 +37,9 @@ pub fn routes() -> (Router<App>, Document) {
         .routes(routes!(rest::devices::errors))
         .routes(routes!(rest::devices::usage))
         .routes(routes!(rest::live::stream))
+        .routes(routes!(rest::pipeline::pipeline))
+        .routes(routes!(rest::pipeline::quarantine))
+        .routes(routes!(rest::pipeline::redrive))
         .routes(routes!(rest::statements::assert))
         .routes(routes!(rest::statements::request))
         .routes(routes!(rest::statements::verdict))

@@ -20,7 +20,7 @@ pub struct Entry {
 #[derive(Debug)]
 pub enum Redriven {
     /// Its facts stand in the log under their own identity.
-    Admitted(Position),
+    Admitted { position: Position, facts: u64 },
     /// It was a whole message: each of its runs had a fate of its own.
     Batch { appended: u64, quarantined: u64, held: u64 },
 }
@@ -30,22 +30,54 @@ pub async fn scan(log: &dyn EventLog, mut each: impl FnMut(Entry) -> bool) -> Re
     for partition in 0..log.partitions(Topic::QUARANTINE)? {
         let home = Partition::new(Topic::QUARANTINE, partition);
         let bounds = log.bounds(home).await?;
-        let mut next = bounds.floor;
-        while next < bounds.end {
-            let records = log.read(home.at(next), READ_BYTES).await?;
-            let Some(last) = records.last() else { break };
-            next = last.offset + 1;
-            for record in records {
-                let position = home.at(record.offset);
-                let quarantined = decode_quarantined(&record.value)
-                    .map_err(|source| IngestError::Quarantined { position: position.to_string(), source })?;
-                if !each(Entry { position, quarantined }) {
-                    return Ok(());
-                }
-            }
+        if !read(log, home, bounds.floor, bounds.end, &mut each).await? {
+            break;
         }
     }
     Ok(())
+}
+
+/// Hands the entries of one partition from `next` up to `end` to `each`; false once that wants no more.
+async fn read(
+    log: &dyn EventLog,
+    home: Partition,
+    mut next: u64,
+    end: u64,
+    each: &mut impl FnMut(Entry) -> bool,
+) -> Result<bool, IngestError> {
+    while next < end {
+        let records = log.read(home.at(next), READ_BYTES).await?;
+        let Some(last) = records.last() else { break };
+        next = last.offset + 1;
+        for record in records {
+            let position = home.at(record.offset);
+            let quarantined = decode_quarantined(&record.value)
+                .map_err(|source| IngestError::Quarantined { position: position.to_string(), source })?;
+            if !each(Entry { position, quarantined }) {
+                return Ok(false);
+            }
+        }
+    }
+    Ok(true)
+}
+
+/// The newest entries, newest first, and how many the topic holds in all. Reads no more than the ends of its partitions.
+pub async fn newest(log: &dyn EventLog, at_most: usize) -> Result<(u64, Vec<Entry>), IngestError> {
+    let (mut all, mut found) = (0, Vec::new());
+    for partition in 0..log.partitions(Topic::QUARANTINE)? {
+        let home = Partition::new(Topic::QUARANTINE, partition);
+        let bounds = log.bounds(home).await?;
+        all += bounds.end - bounds.floor;
+        let from = bounds.end.saturating_sub(at_most as u64).max(bounds.floor);
+        read(log, home, from, bounds.end, &mut |entry| {
+            found.push(entry);
+            true
+        })
+        .await?;
+    }
+    found.sort_by_key(|entry| std::cmp::Reverse((entry.quarantined.received_at, entry.position.offset)));
+    found.truncate(at_most);
+    Ok((all, found))
 }
 
 /// The entry at this place, `partition:offset`.
@@ -68,7 +100,9 @@ pub async fn redrive(admitter: &Admitter, entry: &Entry, now: Timestamp) -> Resu
     let quarantined = &entry.quarantined;
     if quarantined.subject.is_some() || !quarantined.origin.starts_with("medfleet/") {
         let run = decode_run(&quarantined.payload)?;
-        return admitter.run(run, now).await.map(Redriven::Admitted);
+        let facts = run.facts.len() as u64;
+        let position = admitter.run(run, now).await?;
+        return Ok(Redriven::Admitted { position, facts });
     }
     let tally = admitter.rejudge(&quarantined.origin, &quarantined.payload, now).await?;
     Ok(Redriven::Batch { appended: tally.appended, quarantined: tally.quarantined, held: tally.held })

@@ -278,7 +278,7 @@ async fn a_quarantined_run_is_driven_in_again_under_its_own_identity() {
     let entry = quarantine::find(&*street.log, position.partition, position.offset).await.unwrap();
     for _ in 0..2 {
         let redriven = quarantine::redrive(&street.admitter, &entry, now()).await.unwrap();
-        assert!(matches!(redriven, Redriven::Admitted(_)), "{redriven:?}");
+        assert!(matches!(redriven, Redriven::Admitted { .. }), "{redriven:?}");
     }
     let identities = street.identities().await;
     assert_eq!(identities.get(&(device("ct-1"), 7, 50)), Some(&2), "the same identity twice: dedup keeps one");

@@ -79,7 +79,7 @@ pub async fn quarantine(place: &Place, options: QuarantineOptions) -> anyhow::Re
             let admitter = Admitter::new(Arc::clone(&log), Meters::new(&Metrics::default())?);
             admitter.learn_sites().await?;
             match quarantine::redrive(&admitter, &entry, Timestamp(now_micros())).await? {
-                Redriven::Admitted(position) => println!("admitted at {position}"),
+                Redriven::Admitted { position, facts } => println!("{facts} facts admitted at {position}"),
                 Redriven::Batch { appended, quarantined, held } => {
                     println!("{appended} facts admitted, {quarantined} still refused, {held} would be held");
                 }

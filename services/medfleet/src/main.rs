@@ -3,6 +3,7 @@
 mod backing;
 mod cli;
 mod demo;
+mod disk;
 mod house;
 mod import;
 mod inspect;

@@ -18,7 +18,7 @@ use crate::cli::{ApiOptions, BrokerOptions, IngestOptions, Place, ProcessorOptio
 use crate::house::House;
 use crate::people::PeoplesDoor;
 use crate::secrets::Secrets;
-use crate::{backing, up};
+use crate::{backing, disk, up};
 
 /// Roles running beside each other; the first that fails ends them all.
 pub type Crew = JoinSet<anyhow::Result<()>>;
@@ -75,7 +75,8 @@ pub async fn api(place: &Place, options: &ApiOptions) -> anyhow::Result<()> {
     let mut crew = Crew::new();
     crew.spawn(up::follow_sites(admitter.clone(), shutdown.clone()));
     let config = api_config(options.listen, &secrets);
-    let door = Arc::new(PeoplesDoor(admitter));
+    let door = Arc::new(PeoplesDoor { admitter, log: Arc::clone(&log) });
+    crew.spawn(watch_disk(house, metrics.clone(), shutdown.clone()));
     let service = medfleet_api::Service::new(config, lake, log, door, metrics, health, shutdown.clone())?;
     println!("sign in at {}", service.login_link());
     crew.spawn(async move { Ok(service.run().await?) });
@@ -113,6 +114,10 @@ pub fn fold(
     });
     crew.spawn(async move { Ok(watchdog.watch(&watched).await?) });
     Ok(())
+}
+
+pub async fn watch_disk(house: House, metrics: Metrics, shutdown: Shutdown) -> anyhow::Result<()> {
+    disk::watch(house, &metrics, shutdown).await
 }
 
 async fn keep_up(lake: Lake, every: std::time::Duration, meters: Meters, shutdown: Shutdown) -> anyhow::Result<()> {

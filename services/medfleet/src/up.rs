@@ -45,7 +45,8 @@ pub async fn run(place: &Place, options: &UpOptions) -> anyhow::Result<()> {
     )?;
 
     let config = roles::api_config(options.listen, &secrets);
-    let door = Arc::new(PeoplesDoor(admitter.clone()));
+    let door = Arc::new(PeoplesDoor { admitter: admitter.clone(), log: Arc::clone(&log) });
+    crew.spawn(roles::watch_disk(house.clone(), metrics.clone(), shutdown.clone()));
     let service =
         medfleet_api::Service::new(config, lake, log, door, metrics.clone(), health.clone(), shutdown.clone())?;
     println!("medfleet is up. Sign in at {}", service.login_link());

@@ -66,6 +66,22 @@ pub fn duration(micros: i64) -> String {
     }
 }
 
+/// `512 B`, `1.4 MB`, `52 GB`: thousands, as disks are sold.
+pub fn bytes(count: u64) -> String {
+    const UNITS: [&str; 5] = ["B", "kB", "MB", "GB", "TB"];
+    let mut value = count as f64;
+    let mut unit = 0;
+    while value >= 999.5 && unit + 1 < UNITS.len() {
+        value /= 1_000.0;
+        unit += 1;
+    }
+    if unit == 0 || value >= 99.95 {
+        format!("{value:.0} {}", UNITS[unit])
+    } else {
+        format!("{value:.1} {}", UNITS[unit])
+    }
+}
+
 pub fn kind_title(kind: &str) -> &str {
     match DeviceKind::parse(kind) {
         Ok(known) => known.title(),
@@ -143,6 +159,10 @@ mod tests {
         assert_eq!(grouped(-999), "-999");
         assert_eq!(thousandths(1_234_500), "1,234.5");
         assert_eq!(hours(3_600_000_000 * 1_234), "1,234 h");
+        assert_eq!(
+            (bytes(512), bytes(1_400_000), bytes(999_999_999)),
+            ("512 B".into(), "1.4 MB".into(), "1.0 GB".into())
+        );
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod frame;
 pub mod login;
 mod now;
 mod parts;
+mod pipeline;
 mod site;
 mod strip;
 
@@ -25,6 +26,7 @@ pub fn routes() -> Router<App> {
         .route("/", get(fleet::page))
         .route("/sites/{site}", get(site::page))
         .route("/devices/{device}", get(device::page))
+        .merge(pipeline::routes())
 }
 
 /// A template as an answer.

@@ -1,5 +1,6 @@
 //! The `.sql` files, put together from their shared parts, asked of one cut and read into plain values.
 
+mod agents;
 pub mod columns;
 mod devices;
 mod history;
@@ -16,6 +17,7 @@ use crate::error::ApiError;
 use crate::live::LiveDevice;
 use columns::{Answer, Line};
 
+pub use agents::{AgentSeen, agents};
 pub use devices::{DeviceFilter, DeviceVersion, Site, device, devices, sites};
 pub use history::{Counter, Piece, Reported, Verdict, counters, errors, timeline, verdict};
 pub use uptime::{Scope, UptimeRow, uptime, uptime_by_device};
@@ -46,6 +48,7 @@ macro_rules! file {
         pub(crate) static $static: LazyLock<String> = LazyLock::new(|| whole(sql!($name)));
     };
 }
+file!(AGENTS, "agents");
 file!(SITES, "sites");
 file!(DEVICE_VERSIONS, "device_versions");
 file!(LIVE, "live");
@@ -111,8 +114,18 @@ mod tests {
 
     #[test]
     fn no_part_is_left_unnamed_and_every_file_says_what_a_row_is() {
-        for sql in [&SITES, &DEVICE_VERSIONS, &LIVE, &UPTIME, &UPTIME_DEVICES, &TIMELINE, &ERRORS, &COUNTERS, &VERDICT]
-        {
+        for sql in [
+            &AGENTS,
+            &SITES,
+            &DEVICE_VERSIONS,
+            &LIVE,
+            &UPTIME,
+            &UPTIME_DEVICES,
+            &TIMELINE,
+            &ERRORS,
+            &COUNTERS,
+            &VERDICT,
+        ] {
             assert!(!sql.contains('{'), "{}", sql.as_str());
             assert!(sql.starts_with("-- One row: "), "{}", sql.as_str());
         }

@@ -3,6 +3,7 @@
 pub mod devices;
 pub mod fleet;
 pub mod live;
+pub mod pipeline;
 pub mod probes;
 pub mod statements;
 

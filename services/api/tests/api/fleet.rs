@@ -7,6 +7,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use medfleet_api::operator::{Quarantine, Redriven, Refusal};
 use medfleet_api::{Accepted, HumanDoor, Refused};
 use medfleet_domain::fact::Run;
 use medfleet_domain::time::Timestamp;
@@ -149,6 +150,7 @@ impl Tail for NoTail {
 #[derive(Default)]
 pub struct OpenDoor {
     pub runs: Mutex<Vec<Run>>,
+    pub refused: Mutex<Vec<Refusal>>,
 }
 
 #[async_trait]
@@ -157,6 +159,19 @@ impl HumanDoor for OpenDoor {
         let mut runs = self.runs.lock().unwrap();
         runs.push(run);
         Ok(Accepted { topic: "medfleet.facts.v1".into(), partition: 0, offset: runs.len() as u64 })
+    }
+
+    async fn quarantine(&self, newest: usize) -> Result<Quarantine, Refused> {
+        let refused = self.refused.lock().unwrap();
+        let shown = refused.iter().rev().take(newest).cloned().collect();
+        Ok(Quarantine { entries: refused.len() as u64, newest: shown })
+    }
+
+    async fn redrive(&self, partition: u32, offset: u64) -> Result<Redriven, Refused> {
+        let refused = self.refused.lock().unwrap();
+        let stands = refused.iter().any(|entry| (entry.partition, entry.offset) == (partition, offset));
+        let absent = || Refused::Statement(format!("nothing stands in quarantine at {partition}:{offset}"));
+        stands.then_some(Redriven { appended: 3, quarantined: 0, held: 0 }).ok_or_else(absent)
     }
 }
 

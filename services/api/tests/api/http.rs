@@ -19,15 +19,15 @@ use super::fleet::{
 };
 
 /// 2026-03-03T00:30Z.
-const NOW: i64 = 1_772_497_800_000_000;
+pub const NOW: i64 = 1_772_497_800_000_000;
 
-struct Street {
+pub struct Street {
     _folder: TempDir,
     rig: Rig,
-    door: Arc<OpenDoor>,
+    pub door: Arc<OpenDoor>,
     service: Service,
     shutdown: Shutdown,
-    token: String,
+    pub token: String,
 }
 
 fn two_cts() -> Fleet {
@@ -49,7 +49,7 @@ fn two_cts() -> Fleet {
 }
 
 impl Street {
-    async fn open() -> Self {
+    pub async fn open() -> Self {
         Self::with(&two_cts()).await
     }
 
@@ -78,7 +78,7 @@ impl Street {
         self.service.router()
     }
 
-    async fn ask(&self, request: axum::http::request::Builder, body: Body) -> Response<Body> {
+    pub async fn ask(&self, request: axum::http::request::Builder, body: Body) -> Response<Body> {
         self.router().oneshot(request.body(body).unwrap()).await.unwrap()
     }
 
@@ -88,13 +88,13 @@ impl Street {
         self.ask(Request::get(path).header(header::AUTHORIZATION, bearer), Body::empty()).await
     }
 
-    async fn json(&self, path: &str) -> Value {
+    pub async fn json(&self, path: &str) -> Value {
         let response = self.get(path).await;
         assert_eq!(response.status(), StatusCode::OK, "{path}");
         serde_json::from_slice(&bytes(response).await).unwrap()
     }
 
-    async fn page(&self, path: &str) -> String {
+    pub async fn page(&self, path: &str) -> String {
         let response = self.get(path).await;
         assert_eq!(response.status(), StatusCode::OK, "{path}");
         String::from_utf8(bytes(response).await).unwrap()
@@ -108,11 +108,11 @@ impl Street {
     }
 }
 
-async fn bytes(response: Response<Body>) -> Vec<u8> {
+pub async fn bytes(response: Response<Body>) -> Vec<u8> {
     to_bytes(response.into_body(), 1 << 20).await.unwrap().to_vec()
 }
 
-async fn problem(response: Response<Body>, status: u16) -> Value {
+pub async fn problem(response: Response<Body>, status: u16) -> Value {
     assert_eq!(response.status(), status);
     assert_eq!(response.headers()["content-type"], "application/problem+json");
     serde_json::from_slice(&bytes(response).await).unwrap()

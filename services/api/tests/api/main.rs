@@ -2,5 +2,6 @@
 
 mod fleet;
 mod http;
+mod pipeline;
 mod snapshot;
 mod sql;

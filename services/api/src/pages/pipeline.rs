@@ -1,0 +1,267 @@
+//! The pipeline, for the operator: is everything that agents accepted in the tables, and what needs a hand?
+
+use askama::Template;
+use axum::extract::{Query, State};
+use axum::response::{IntoResponse as _, Redirect, Response};
+use axum::routing::{get, post};
+use axum::{Form, Router};
+use medfleet_domain::time::{MICROS_PER_SECOND, Timestamp};
+use serde::Deserialize;
+
+use super::format::{Clock, bytes, duration, grouped};
+use super::frame::Frame;
+use super::{PageProblem, rendered};
+use crate::cuts::OpenCut;
+use crate::operator::{Counted, PartitionLag, QUARANTINE_SHOWN_MAX, Quarantine, Refusal, partitions};
+use crate::period::PeriodQuery;
+use crate::problem::Problem;
+use crate::query::{self, AgentSeen};
+use crate::rest;
+use crate::service::App;
+
+/// An agent that sends heartbeats and was not heard for so long is worth a look.
+const SILENT_AFTER_MICROS: i64 = 15 * 60 * MICROS_PER_SECOND;
+
+pub fn routes() -> Router<App> {
+    Router::new().route("/pipeline", get(page)).route("/pipeline/redrive", post(redrive))
+}
+
+#[derive(Template)]
+#[template(path = "pipeline.html")]
+struct PipelinePage {
+    frame: Frame,
+    facts: Vec<Fact>,
+    partitions: Vec<Line>,
+    agents: Vec<AgentLine>,
+    silent: usize,
+    refused: Vec<RefusedLine>,
+    refused_all: String,
+    refused_more: bool,
+    said: Option<Said>,
+}
+
+/// A figure with its name and what it means.
+struct Fact {
+    name: &'static str,
+    figure: String,
+    means: String,
+    tone: &'static str,
+}
+
+struct Line {
+    partition: String,
+    floor: String,
+    end: String,
+    reached: String,
+    lag: String,
+    behind: bool,
+}
+
+struct AgentLine {
+    agent: String,
+    site: String,
+    seen: String,
+    ago: String,
+    silent: bool,
+}
+
+struct RefusedLine {
+    place: String,
+    partition: u32,
+    offset: u64,
+    received: String,
+    reason: String,
+    about: String,
+    size: String,
+}
+
+/// What became of a second try, as the page says it once.
+struct Said {
+    good: bool,
+    text: String,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct Asked {
+    #[serde(flatten)]
+    period: PeriodQuery,
+    /// `PARTITION:OFFSET appended quarantined held` of the try that led here.
+    redriven: Option<String>,
+}
+
+async fn page(app: State<App>, Query(asked): Query<Asked>) -> Result<Response, PageProblem> {
+    let (open, period) = rest::scope(&app, &asked.period).await?;
+    let mut frame = Frame::new(&app, &open, &asked.period, period).await?.titled("Pipeline", Vec::new());
+    frame.demo = query::sites(&open).await?.iter().any(|site| site.demo);
+    let lags = partitions(&open, app.log.as_ref()).await?;
+    let agents = query::agents(&open).await?;
+    let quarantine = app.door.quarantine(QUARANTINE_SHOWN_MAX).await.map_err(Problem::from)?;
+    let counted = Counted::read(&app.metrics);
+    rendered(&compose(frame, &open, &lags, &agents, quarantine, &counted, asked.redriven.as_deref()))
+}
+
+fn compose(
+    frame: Frame,
+    open: &OpenCut,
+    lags: &[PartitionLag],
+    agents: &[AgentSeen],
+    quarantine: Quarantine,
+    counted: &Counted,
+    redriven: Option<&str>,
+) -> PipelinePage {
+    let now = query::now();
+    let shown = quarantine.newest.len() as u64;
+    PipelinePage {
+        frame,
+        facts: facts(open, lags, counted, now),
+        partitions: lags.iter().map(line).collect(),
+        silent: agents.iter().filter(|agent| is_silent(agent, now)).count(),
+        agents: agents.iter().map(|agent| agent_line(agent, now)).collect(),
+        refused_all: grouped(quarantine.entries.cast_signed()),
+        refused_more: quarantine.entries > shown,
+        refused: quarantine.newest.into_iter().map(refused_line).collect(),
+        said: redriven.and_then(said),
+    }
+}
+
+fn facts(open: &OpenCut, lags: &[PartitionLag], counted: &Counted, now: Timestamp) -> Vec<Fact> {
+    let lag: u64 = lags.iter().map(|lag| lag.lag_records).sum();
+    let elsewhere = || "counted by another process".to_owned();
+    let count = |value: Option<u64>| value.map_or_else(|| "–".to_owned(), |value| grouped(value.cast_signed()));
+    let newest = open.newest_appended().map_or_else(|| "nothing yet".to_owned(), |at| duration(now.0 - at.0) + " ago");
+    let sums = match counted.unaccounted() {
+        Some(0) => "received = appended + quarantined + held".to_owned(),
+        Some(rest) => format!("{} unaccounted for: look again, and if it stays read the runbook", grouped(rest)),
+        None => elsewhere(),
+    };
+    let folded = match (counted.facts_duplicate, counted.facts_conflict) {
+        (Some(duplicate), Some(conflict)) => {
+            format!("{} repeated, {} in conflict", grouped(duplicate.cast_signed()), grouped(conflict.cast_signed()))
+        }
+        _ => elsewhere(),
+    };
+    let disk = match (counted.disk_total_bytes, counted.log_bytes, counted.tables_bytes) {
+        (Some(total), Some(log), Some(tables)) => {
+            format!("of {}; log {}, tables {}", bytes(total), bytes(log), bytes(tables))
+        }
+        _ => elsewhere(),
+    };
+    let full = counted.disk_free_bytes.zip(counted.disk_total_bytes).is_some_and(|(free, total)| free < total / 10);
+    vec![
+        Fact {
+            name: "Tables",
+            figure: duration(now.0 - open.at().0) + " old",
+            means: format!("newest record appended {newest}"),
+            tone: "",
+        },
+        Fact {
+            name: "Waiting",
+            figure: grouped(lag.cast_signed()),
+            means: "records of the log that the tables do not have".to_owned(),
+            tone: if lag > 0 { "low" } else { "" },
+        },
+        Fact {
+            name: "Received",
+            figure: count(counted.facts_received),
+            means: sums,
+            tone: if counted.unaccounted().unwrap_or(0) == 0 { "" } else { "very-low" },
+        },
+        Fact { name: "Folded", figure: count(counted.facts_new), means: folded, tone: "" },
+        Fact {
+            name: "Missing",
+            figure: count(counted.facts_missing),
+            means: "facts that later facts name and that have not arrived".to_owned(),
+            tone: if counted.facts_missing.unwrap_or(0) == 0 { "" } else { "low" },
+        },
+        Fact {
+            name: "Disk free",
+            figure: counted.disk_free_bytes.map_or_else(|| "–".to_owned(), bytes),
+            means: disk,
+            tone: if full { "very-low" } else { "" },
+        },
+    ]
+}
+
+fn line(lag: &PartitionLag) -> Line {
+    let shown = |offset: u64| grouped(offset.cast_signed());
+    Line {
+        partition: lag.partition.clone(),
+        floor: shown(lag.log_floor),
+        end: shown(lag.log_end),
+        reached: shown(lag.in_tables),
+        lag: shown(lag.lag_records),
+        behind: lag.lag_records > 0,
+    }
+}
+
+fn is_silent(agent: &AgentSeen, now: Timestamp) -> bool {
+    now.0 - agent.seen.0 > SILENT_AFTER_MICROS
+}
+
+fn agent_line(agent: &AgentSeen, now: Timestamp) -> AgentLine {
+    AgentLine {
+        agent: agent.agent.clone(),
+        site: agent.site.clone(),
+        seen: Clock::of("UTC").second(agent.seen),
+        ago: duration(now.0 - agent.seen.0),
+        silent: is_silent(agent, now),
+    }
+}
+
+fn refused_line(refusal: Refusal) -> RefusedLine {
+    RefusedLine {
+        place: format!("{}:{}", refusal.partition, refusal.offset),
+        partition: refusal.partition,
+        offset: refusal.offset,
+        received: Clock::of("UTC").second(refusal.received_at),
+        reason: refusal.reason,
+        about: refusal.subject.unwrap_or(refusal.origin),
+        size: bytes(refusal.payload_bytes as u64),
+    }
+}
+
+#[derive(Debug, Deserialize)]
+struct Place {
+    partition: String,
+    offset: String,
+}
+
+/// The button beside an entry. Answers with the page again, which says what came of it.
+async fn redrive(State(app): State<App>, Form(asked): Form<Place>) -> Result<Response, PageProblem> {
+    let (partition, offset) = rest::pipeline::place(&asked.partition, &asked.offset)?;
+    let done = app.door.redrive(partition, offset).await.map_err(Problem::from)?;
+    let told = format!("{partition}:{offset}+{}+{}+{}", done.appended, done.quarantined, done.held);
+    Ok(Redirect::to(&format!("/pipeline?redriven={told}#quarantine")).into_response())
+}
+
+/// Reads back what `redrive` put into the address; anything else says nothing.
+fn said(told: &str) -> Option<Said> {
+    let mut parts = told.split([' ', '+']);
+    let place = parts.next().filter(|place| place.split(':').all(|part| part.parse::<u64>().is_ok()))?;
+    let mut count = || parts.next().and_then(|part| part.parse::<u64>().ok());
+    let (appended, quarantined, held) = (count()?, count()?, count()?);
+    let mut text = format!("{place}: {} admitted", facts_of(appended));
+    if quarantined > 0 {
+        text += &format!(", {} refused again", facts_of(quarantined));
+    }
+    if held > 0 {
+        text += &format!(", {} would be held: define their site first", facts_of(held));
+    }
+    Some(Said { good: quarantined + held == 0, text })
+}
+
+fn facts_of(count: u64) -> String {
+    if count == 1 { "1 fact".to_owned() } else { format!("{} facts", grouped(count.cast_signed())) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_try_is_told_in_words_and_nothing_else_is() {
+        assert_eq!(said("0:7+3+0+0").unwrap().text, "0:7: 3 facts admitted");
+        assert!(!said("0:7 1 1 2").unwrap().good);
+        assert!(said("<script>+1+1+1").is_none() && said("0:7").is_none() && said("").is_none());
+    }
+}
