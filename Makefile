@@ -30,8 +30,10 @@ faults: tools build
 fuzz:
 	PROPTEST_CASES=100000 cargo test --workspace --test hostile
 
+# The target table beside its controls; ROW=NAME for one row. Ends with an error when a floor is missed.
 bench: tools build
-	tests/bench/run.sh
+	infra/dev/install.sh bench
+	$(PYTHON) tests/bench/measure.py $(if $(ROW),--row $(ROW)) $(BENCH)
 
 check:
 	cargo fmt --all --check

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what building and testing medfleet needs on Debian 12, without hand work. Says nothing new when all is there (well under 1 s).
 #
-#   infra/dev/install.sh [build|brokers|python|node|browser|prometheus]...    no group: all of them
+#   infra/dev/install.sh [build|brokers|python|node|browser|prometheus|bench]...    no group: all of them but bench
 #
 #   build    compiler, OpenSSL, zlib and pkg-config for the Rust crates; checks cargo
 #   brokers  mosquitto with its clients, and Apache Kafka's jars     → TOOLS/kafka/libs
@@ -9,6 +9,7 @@
 #   node     npm ci where a package-lock.json is kept
 #   browser  chromium with fonts, for the browser tests              → /usr/bin/chromium
 #   prometheus  Prometheus, Alertmanager and their checkers          → /usr/bin/promtool, /usr/bin/amtool
+#   bench    rsyslog as the control of agent memory, not installed   → TOOLS/rsyslog
 #
 # TOOLS is $MEDFLEET_TOOLS, else ~/.cache/medfleet/tools. Registries are those that apt, mvn, pip and npm are configured for.
 set -euo pipefail
@@ -159,11 +160,29 @@ install_prometheus() {
     apt_install "${missing[@]}"
 }
 
+# Unpacked beside the system, so that no daemon is installed or started.
+install_bench() {
+    local home=$TOOLS/rsyslog
+    [[ ! -x $home/usr/sbin/rsyslogd ]] || return 0
+    have apt-get || die "the bench's control is Debian's rsyslog, and this is no Debian"
+    say "rsyslog → $home"
+    rm -rf "$home.new"
+    mkdir -p "$home.new/packages"
+    (cd "$home.new/packages" && apt-get -qq download rsyslog libestr0 libfastjson4 liblognorm5) \
+        || die "apt-get could not download rsyslog: run 'apt-get update', then this again"
+    local package
+    for package in "$home.new/packages"/*.deb; do
+        dpkg -x "$package" "$home.new"
+    done
+    rm -rf "$home"
+    mv "$home.new" "$home"
+}
+
 main() {
     local groups=("$@") group
     (($# > 0)) || groups=("${GROUPS_ALL[@]}")
     for group in "${groups[@]}"; do
-        [[ " ${GROUPS_ALL[*]} " == *" $group "* ]] || die "unknown group '$group': choose from ${GROUPS_ALL[*]}"
+        [[ " ${GROUPS_ALL[*]} bench " == *" $group "* ]] || die "unknown group '$group': choose from ${GROUPS_ALL[*]} bench"
     done
     mkdir -p "$TOOLS"
     exec 9>"$TOOLS/.lock"

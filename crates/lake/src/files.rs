@@ -6,7 +6,8 @@ use datafusion::parquet::file::properties::WriterProperties;
 /// Rows of one row group: small enough that one device and day is found by skipping.
 const ROW_GROUP_ROWS: usize = 65_536;
 
-pub(crate) fn writer_properties() -> WriterProperties {
+/// The one encoding of data files.
+pub fn writer_properties() -> WriterProperties {
     WriterProperties::builder()
         .set_created_by(concat!("medfleet ", env!("CARGO_PKG_VERSION")).to_owned())
         .set_compression(Compression::ZSTD(ZstdLevel::default()))

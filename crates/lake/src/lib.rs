@@ -23,6 +23,7 @@ pub use cell::{Cause, Day, Text, UtcMicros};
 pub use commit::{Committed, Fence, Outcome, Restored, TableWriter, Txn, restore};
 pub use cut::Cut;
 pub use error::LakeError;
+pub use files::writer_properties;
 pub use hash::{ContentHash, content_hash};
 pub use lake::Lake;
 pub use schema::{Row, TableDef};

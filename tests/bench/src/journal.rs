@@ -1,0 +1,93 @@
+//! The agent's journal: group-commit appends beside raw appends of the same payload bytes with as many syncs.
+//!
+//! Each turn writes fresh files of one folder. The control goes second in a turn, because it needs to know how many syncs there were.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread;
+
+use clap::Args;
+use medfleet_journal::{Committer, FsStorage, Journal, JournalId, Limits};
+use serde_json::json;
+
+use crate::rounds::{ROUNDS, Took, Turns, Watch};
+
+/// About a spooled fact.
+const RECORD_BYTES: usize = 200;
+const LIMITS: Limits = Limits { segment_max_bytes: 64 * 1024 * 1024, capacity_bytes: 1024 * 1024 * 1024 };
+
+#[derive(Args)]
+pub struct Options {
+    #[arg(long)]
+    folder: PathBuf,
+}
+
+struct Shape {
+    name: &'static str,
+    writers: usize,
+    appends_per_writer: usize,
+    records_per_append: usize,
+}
+
+const SHAPES: [Shape; 2] = [
+    Shape { name: "one writer, 1 MB appends", writers: 1, appends_per_writer: 60, records_per_append: 5_000 },
+    Shape { name: "16 writers, 20 kB appends", writers: 16, appends_per_writer: 120, records_per_append: 100 },
+];
+
+impl Shape {
+    fn records(&self) -> usize {
+        self.writers * self.appends_per_writer * self.records_per_append
+    }
+}
+
+pub fn run(options: &Options) -> anyhow::Result<()> {
+    std::fs::create_dir_all(&options.folder)?;
+    for shape in SHAPES {
+        let mut turns = Turns::default();
+        let mut syncs = 0;
+        for _ in 0..ROUNDS {
+            let folder = tempfile::tempdir_in(&options.folder)?;
+            let (took, sync_count) = append_by_journal(folder.path(), &shape)?;
+            turns.product.push(took);
+            let folder = tempfile::tempdir_in(&options.folder)?;
+            turns.control.push(append_raw(&folder.path().join("raw"), &shape, sync_count)?);
+            syncs = sync_count;
+        }
+        let beside = json!({ "record_bytes": RECORD_BYTES, "records": shape.records(), "syncs": syncs });
+        turns.print("journal", shape.name, shape.records() as u64, "facts/s", beside);
+    }
+    Ok(())
+}
+
+fn append_by_journal(folder: &Path, shape: &Shape) -> anyhow::Result<(Took, u64)> {
+    let storage = Arc::new(FsStorage::open(folder)?);
+    let committer = Committer::start(Journal::open(storage, JournalId(1), LIMITS)?)?;
+    // The control has its bytes ready before the clock starts, so the journal has too.
+    let one_writers = || vec![vec![vec![7; RECORD_BYTES]; shape.records_per_append]; shape.appends_per_writer];
+    let all_writers: Vec<_> = (0..shape.writers).map(|_| one_writers()).collect();
+    let watch = Watch::start()?;
+    thread::scope(|scope| {
+        let write = |appends: Vec<_>| appends.into_iter().try_for_each(|records| committer.append(records).map(drop));
+        let writers: Vec<_> = all_writers.into_iter().map(|appends| scope.spawn(move || write(appends))).collect();
+        writers.into_iter().try_for_each(|writer| writer.join().expect("a writer does not panic"))
+    })?;
+    Ok((watch.stop()?, committer.reader().stats().sync_count))
+}
+
+/// The payload bytes alone, spread evenly over as many writes and syncs.
+fn append_raw(path: &Path, shape: &Shape, sync_count: u64) -> anyhow::Result<Took> {
+    let file = File::create_new(path)?;
+    let total_bytes = (shape.records() * RECORD_BYTES) as u64;
+    let bytes = vec![7; total_bytes.div_ceil(sync_count) as usize];
+    let watch = Watch::start()?;
+    let mut end_bytes = 0;
+    for nth in 1..=sync_count {
+        let next_end_bytes = total_bytes * nth / sync_count;
+        file.write_all_at(&bytes[..(next_end_bytes - end_bytes) as usize], end_bytes)?;
+        file.sync_data()?;
+        end_bytes = next_end_bytes;
+    }
+    watch.stop()
+}

@@ -1,0 +1,148 @@
+"""The whole path under a load that lasts: real agents, the embedded street in one process, and when SQL could see each fact."""
+
+import json
+import re
+import subprocess
+import threading
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import numpy
+from faults.judge import Tables
+from faults.process import POLL_SECONDS, Failure, Role, await_true, binary, environment, free_ports, run, total
+from faults.play import tell
+
+from .figure import Figure, at_least, below
+
+SITES = {"north": "America/New_York", "south": "America/Los_Angeles", "east": "Europe/Berlin", "west": "Europe/Lisbon"}
+LOOK_SECONDS = 0.25
+DRAIN_DEADLINE_SECONDS = 300.0
+
+
+class House:
+    """`medfleet up` without the demo, and an agent for each site."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder, self.data = folder, folder / "data"
+        self.address, self.mqtt = f"127.0.0.1:{free_ports(1)}", free_ports(1)
+        for site, zone in SITES.items():
+            self._ask("site", site, "--title", site.title(), "--time-zone", zone)
+        self.configs = [self._agent(site) for site in SITES]
+        command = [binary("medfleet"), "up", "--no-demo", "--data", str(self.data), "--listen", self.address]
+        self.role = Role("up", [*command, "--mqtt-listen", f"127.0.0.1:{self.mqtt}"], folder / "up.log", self.address)
+
+    def start(self) -> None:
+        self.role.start()
+        found = re.search(r"/login\?token=([0-9a-zA-Z]+)", self.role.text())
+        if not found:
+            raise Failure(f"no sign-in link was printed\n{self.role.last_words()}")
+        self.token = found[1]
+
+    def newest_cut(self) -> int | None:
+        """The cut that SQL over HTTP answers from now."""
+        request = urllib.request.Request(f"http://{self.address}/api/v1/sites", headers={"Authorization": f"Bearer {self.token}"})
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                return json.load(answer)["cut"]["number"]
+        except (urllib.error.URLError, OSError):
+            return None
+
+    def lag_records(self) -> float:
+        return total(self.role.metrics(), "medfleet_processor_lag_records")
+
+    def _ask(self, *words: str) -> str:
+        return run(binary("medfleet"), *words, "--data", str(self.data)).stdout
+
+    def _agent(self, site: str) -> Path:
+        password = self._ask("agent-password", f"agent-{site}").strip().splitlines()[-1].split()[-1]
+        config = self.folder / f"agent-{site}.toml"
+        config.write_text(
+            f'id = "agent-{site}"\nsite = "{site}"\n[journal]\nfolder = "{self.folder / site}"\n[mqtt]\nhost = "localhost"\nport = {self.mqtt}\n'
+            f'ca_file = "{self.data}/secrets/ca.pem"\npassword_file = "{password}"\n'
+        )
+        return config
+
+
+class Looks:
+    """Asks all the while which cut is visible, and keeps when each was seen first."""
+
+    def __init__(self, house: House) -> None:
+        self.house, self.seen, self.ends = house, [], threading.Event()
+        self.thread = threading.Thread(target=self._look, daemon=True)
+        self.thread.start()
+
+    def _look(self) -> None:
+        while not self.ends.wait(LOOK_SECONDS):
+            cut = self.house.newest_cut()
+            if cut is not None and (not self.seen or cut > self.seen[-1][0]):
+                self.seen.append((cut, time.time_ns() // 1_000))
+
+    def end(self) -> list[tuple[int, int]]:
+        self.ends.set()
+        self.thread.join()
+        return self.seen
+
+
+def whole_path(folder: Path, seconds: int, facts_per_second: int) -> list[Figure]:
+    house = House(folder)
+    try:
+        house.start()
+        looks = Looks(house)
+        command = [binary("medfleet-bench"), "agents", "--facts-per-second", str(facts_per_second), "--seconds", str(seconds)]
+        began = time.monotonic()
+        done = subprocess.run([*command, "--config", *map(str, house.configs)], stdout=subprocess.PIPE, text=True, env=environment(), timeout=seconds + DRAIN_DEADLINE_SECONDS)
+        if done.returncode != 0:
+            raise Failure(f"the agents ended with {done.returncode}\n{done.stdout}")
+        said = {line["said"]: line for line in map(json.loads, done.stdout.splitlines())}
+        tell(f"agents: {said}")
+        await_true("the log's end in the tables", lambda: house.lag_records() == 0, DRAIN_DEADLINE_SECONDS)
+        took = time.monotonic() - began
+        folded = time.time_ns() // 1_000
+        await_true("a visible cut made after that", lambda: _sees(looks, house, folded), DRAIN_DEADLINE_SECONDS)
+        seen = looks.end()
+        house.role.stop()
+        return _figures(Tables(house.data / "lake"), seen, said["load ends"], took, facts_per_second)
+    finally:
+        house.role.end()
+
+
+def _sees(looks: Looks, house: House, folded: int) -> bool:
+    """The worker makes no cut without facts, so the newest visible one must be the newest there is."""
+    house.role.must_live()
+    tables = Tables(house.data / "lake")
+    return tables.open("cuts") and bool(looks.seen) and looks.seen[-1][0] >= tables.one("SELECT max(cut) FROM cuts WHERE made_at <= make_timestamptz(?)", folded)
+
+
+def _figures(tables: Tables, seen: list[tuple[int, int]], load: dict, took: float, pace: int) -> list[Figure]:
+    if not tables.open("facts", "cuts"):
+        raise Failure("there are no facts or no cuts")
+    facts = tables.one("SELECT count(*) FROM facts WHERE agent IS NOT NULL AND verdict = 'new'")
+    other = tables.one("SELECT count(*) FROM facts WHERE verdict <> 'new'")
+    if facts < load["accepted"] or load["refused"]:
+        raise Failure(f"agents accepted {load['accepted']} facts and refused {load['refused']} observations, the table has {facts}")
+    fresh = freshness_seconds(tables, seen)
+    beside = f"{facts:,} facts in {took:.0f} s until the last was in the tables, asked for {pace:,} facts/s, {other} not new, freshness p50 {numpy.percentile(fresh, 50):.2f} s, max {fresh.max():.1f} s"
+    return [
+        at_least("street", f"whole path, embedded, {len(SITES)} agents, {load['seconds']:.0f} s", facts / took, "facts/s", 10_000, 50_000, beside),
+        below("street", "freshness p99, accepted by the agent → visible to SQL", float(numpy.percentile(fresh, 99)), "s", 10, 5, f"every fact of that load, the visible cut looked at every {LOOK_SECONDS} s"),
+    ]
+
+
+def freshness_seconds(tables: Tables, seen: list[tuple[int, int]]) -> numpy.ndarray:
+    """For every fact: from when its agent knew it until a cut that contains it was first seen."""
+    numbers, times = (numpy.array(column) for column in zip(*seen))
+    cuts = tables.rows("SELECT cut, offsets FROM cuts ORDER BY cut")
+    first_look = numpy.searchsorted(numbers, numpy.array([cut for cut, _ in cuts]), side="left")
+    fresh = []
+    for partition in [one for (one,) in tables.rows("SELECT DISTINCT cause_partition FROM facts WHERE cause_topic = 0")]:
+        ends = numpy.array([json.loads(offsets).get(f"medfleet.facts.v1/{partition}", 0) for _, offsets in cuts])
+        found = tables.db.execute(
+            "SELECT cause_offset, epoch_us(known_at) AS known FROM facts WHERE cause_topic = 0 AND cause_partition = ? AND agent IS NOT NULL", [partition]
+        ).fetchnumpy()
+        # The first cut whose offset lies past the record contains it; it is visible from the first look at it or a later one.
+        cut = numpy.searchsorted(ends, found["cause_offset"], side="right")
+        fresh.append((times[first_look[cut]] - found["known"]) / 1e6)
+    return numpy.concatenate(fresh)
