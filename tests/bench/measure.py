@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Measures the target table of docs/DESIGN targets, row by row, and writes docs/MEASURED.md. Ends with 1 when a floor is missed.
+"""Measures the target table row by row, each job beside its control, and writes docs/MEASURED.md. Ends with 1 when a floor is missed.
 
     measure.py [--row NAME]... [--folder DIR] [--print-only] [--sustained-seconds N] [--facts-per-second N]
 """

@@ -40,8 +40,8 @@ def _bytes(lake: Path, table: str) -> int:
 def _packed(tables: Tables) -> tuple[int, int]:
     """Original bytes of all facts, and what zstd makes of them in the order of the table, a day in one frame."""
     raw = packed = 0
-    for (day,) in tables.rows("SELECT DISTINCT day FROM facts ORDER BY day"):
-        joined = b"".join(bytes(one) for (one,) in tables.rows("SELECT bytes FROM facts WHERE day = ? AND bytes IS NOT NULL ORDER BY subject, \"at\", epoch, seq", day))
+    for (day,) in tables.rows('SELECT DISTINCT "at"::DATE FROM facts ORDER BY 1'):
+        joined = b"".join(bytes(one) for (one,) in tables.rows("SELECT bytes FROM facts WHERE \"at\"::DATE = ? AND bytes IS NOT NULL ORDER BY subject, \"at\", epoch, seq", day))
         raw += len(joined)
         packed += len(pyarrow.Codec("zstd", compression_level=ZSTD_LEVEL).compress(joined, asbytes=True))
     return raw, packed
