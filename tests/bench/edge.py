@@ -53,7 +53,7 @@ def agents(folder: Path) -> list[Figure]:
         agent.start()
         await_true("a day of facts in the journal", lambda: "replayed to its end" in agent.text(), DEADLINE_SECONDS)
         full, facts = _resident(agent.child.pid), total(agent.metrics(), "medfleet_agent_accepted_facts_total")
-        journal = total(agent.metrics(), "medfleet_agent_journal_bytes")
+        journal = total(agent.metrics(), "medfleet_agent_journal_used_bytes")
         house.start()
         began = time.monotonic()
         await_true("receipts for all of it", lambda: _receipted(agent) >= facts, DEADLINE_SECONDS)
