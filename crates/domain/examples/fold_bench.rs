@@ -5,7 +5,7 @@ use medfleet_domain::fact::{Body, DeviceError, Fact, Run, Sample, Sealed, Severi
 use medfleet_domain::human::{Asserted, Claimed};
 use medfleet_domain::id::{Epoch, Seq, SiteId, Subject, SubjectKind};
 use medfleet_domain::kind::DeviceKind;
-use medfleet_domain::ledger::{Ledger, Need};
+use medfleet_domain::ledger::Ledger;
 use medfleet_domain::time::{Day, Timestamp};
 
 const DEVICES: usize = 50_000;
@@ -62,8 +62,10 @@ fn admit(ledger: &mut Ledger, run: &Run) -> usize {
                 assert!(!admitted.entries.is_empty());
                 return run.facts.len();
             }
-            Err(Need::Day(day)) => ledger.supply_day(day, Vec::new()),
-            Err(other) => panic!("{other:?} is not expected here"),
+            Err(needs) => {
+                assert!(!needs.days.is_empty(), "{needs:?} is not expected here");
+                needs.days.into_iter().for_each(|day| ledger.supply_day(day, Vec::new()));
+            }
         }
     }
 }

@@ -1,13 +1,13 @@
 //! Which facts of a subject have been seen: identity is given once, and equal identity with other bytes is a conflict.
 
 use serde::{Deserialize, Serialize};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::id::{Epoch, Seq, SeqRange};
 
-/// Epochs remembered per subject; a fact of an older one costs a look-up in the archive.
+/// Epochs remembered per subject over a commit; a fact of an older one costs a look-up in the archive.
 pub const EPOCHS_KEPT: usize = 64;
-/// Digests remembered per epoch; a repeat of an older fact costs a look-up in the archive.
+/// Digests remembered per epoch over a commit; a repeat of an older fact costs a look-up in the archive.
 pub const DIGESTS_KEPT: usize = 128;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,26 +27,37 @@ pub enum Ask {
     Digest(Epoch, Seq),
 }
 
-/// The lives of one subject's writers, as far as they were seen.
+/// This epoch was written long ago: the archive must say what it holds of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Forgotten(pub Epoch);
+
+impl From<Forgotten> for Ask {
+    fn from(Forgotten(epoch): Forgotten) -> Self {
+        Self::Epoch(epoch)
+    }
+}
+
+/// The lives of one subject's writers, as far as they were seen. What was noted or looked up since the last commit is all
+/// in memory, so the archive is only asked about what it has.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lives {
     /// Most recently written last.
     kept: VecDeque<Life>,
     /// Some epoch has been dropped from `kept`, so that absence from memory proves nothing.
     forgot: bool,
-    /// Epochs looked up in the archive and found absent, until the next record.
+    /// Epochs looked up in the archive since the last commit, found absent, and not written since.
     #[serde(skip)]
-    absent: Vec<Epoch>,
+    absent: BTreeSet<Epoch>,
+    /// Digests looked up in the archive since the last commit.
     #[serde(skip)]
-    digests: Vec<(Epoch, Seq, u64)>,
+    recalled: BTreeMap<(Epoch, Seq), u64>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Life {
     epoch: Epoch,
     seen: SeqSet,
-    /// Digests of the latest facts, in order of arrival.
-    digests: VecDeque<(Seq, u64)>,
+    digests: Digests,
     /// Holds a conflicting fact under the seq of another epoch, so that gaps mean nothing.
     borrowed: bool,
 }
@@ -54,26 +65,27 @@ struct Life {
 impl Lives {
     /// Judges one fact. Changes nothing.
     pub fn sight(&self, epoch: Epoch, seq: Seq, digest: u64) -> Result<Sighting, Ask> {
-        let Some(life) = self.kept.iter().rev().find(|life| life.epoch == epoch) else {
-            return if self.forgot && !self.absent.contains(&epoch) {
-                Err(Ask::Epoch(epoch))
-            } else {
-                Ok(Sighting::New)
-            };
-        };
-        if !life.seen.contains(seq) {
-            return Ok(Sighting::New);
-        }
-        let recent = life.digests.iter().rev().find(|(kept, _)| *kept == seq).map(|(_, digest)| *digest);
-        let looked_up = || {
-            let found = self.digests.iter().find(|(e, s, _)| (*e, *s) == (epoch, seq));
-            found.map(|(_, _, digest)| *digest)
-        };
-        match recent.or_else(looked_up) {
+        let Some(life) = self.life(epoch)?.filter(|life| life.seen.contains(seq)) else { return Ok(Sighting::New) };
+        let looked_up = || self.recalled.get(&(epoch, seq)).copied();
+        match life.digests.get(seq).or_else(looked_up) {
             Some(known) if known == digest => Ok(Sighting::Duplicate),
             Some(_) => Ok(Sighting::Conflict),
             None => Err(Ask::Digest(epoch, seq)),
         }
+    }
+
+    /// What is known of an epoch; a forgotten one must be recalled first.
+    fn life(&self, epoch: Epoch) -> Result<Option<&Life>, Forgotten> {
+        let known = self.kept.iter().rev().find(|life| life.epoch == epoch);
+        if known.is_none() && self.forgot && !self.absent.contains(&epoch) {
+            return Err(Forgotten(epoch));
+        }
+        Ok(known)
+    }
+
+    /// Whether a fact of this epoch can be noted: what was seen of a forgotten one must be recalled first.
+    pub fn can_note(&self, epoch: Epoch) -> Result<(), Forgotten> {
+        self.life(epoch).map(drop)
     }
 
     pub fn has_seen(&self, epoch: Epoch, seq: Seq) -> bool {
@@ -81,15 +93,11 @@ impl Lives {
     }
 
     /// Whether any fact of this range was seen; a forgotten epoch must be recalled first.
-    pub fn has_seen_any(&self, range: &SeqRange) -> Result<bool, Ask> {
-        match self.kept.iter().find(|life| life.epoch == range.epoch) {
-            Some(life) => Ok(life.seen.meets(range)),
-            None if self.forgot && !self.absent.contains(&range.epoch) => Err(Ask::Epoch(range.epoch)),
-            None => Ok(false),
-        }
+    pub fn has_seen_any(&self, range: &SeqRange) -> Result<bool, Forgotten> {
+        Ok(self.life(range.epoch)?.is_some_and(|life| life.seen.meets(range)))
     }
 
-    /// Notes a fact. Limits wait for [`Lives::settle`]: a record may need every epoch it has recalled.
+    /// Notes a fact. Limits wait for [`Lives::settle`]: only what is archived may be forgotten.
     pub fn insert(&mut self, epoch: Epoch, seq: Seq, digest: u64) {
         self.life_of(epoch).note(seq, digest);
     }
@@ -103,6 +111,7 @@ impl Lives {
 
     /// The life of this epoch, moved behind all others as the one last written.
     fn life_of(&mut self, epoch: Epoch) -> &mut Life {
+        self.absent.remove(&epoch);
         let known = self.kept.iter().rposition(|life| life.epoch == epoch);
         let at = known.unwrap_or_else(|| {
             self.kept.push_back(Life::new(epoch, SeqSet::default()));
@@ -118,22 +127,23 @@ impl Lives {
         let mut seen = SeqSet::default();
         archived.into_iter().for_each(|seq| seen.insert(seq));
         if seen.ranges.is_empty() {
-            self.absent.push(epoch);
-        } else {
+            self.absent.insert(epoch);
+        } else if self.kept.iter().all(|life| life.epoch != epoch) {
             self.kept.push_front(Life::new(epoch, seen));
         }
     }
 
     /// The archive's answer to [`Ask::Digest`].
     pub fn recall_digest(&mut self, epoch: Epoch, seq: Seq, digest: u64) {
-        self.digests.push((epoch, seq, digest));
+        self.recalled.insert((epoch, seq), digest);
     }
 
-    /// Drops what was only looked up for the record just admitted, and what exceeds the limit.
-    pub fn settle(&mut self) {
+    /// Once everything noted is archived: drops what was only looked up, and what exceeds the limits.
+    pub fn settle(&mut self, epochs_kept: usize, digests_kept: usize) {
         self.absent.clear();
-        self.digests.clear();
-        while self.kept.len() > EPOCHS_KEPT {
+        self.recalled.clear();
+        self.kept.iter_mut().for_each(|life| life.digests.keep_latest(digests_kept));
+        while self.kept.len() > epochs_kept {
             self.kept.pop_front();
             self.forgot = true;
         }
@@ -154,15 +164,47 @@ impl Lives {
 
 impl Life {
     fn new(epoch: Epoch, seen: SeqSet) -> Self {
-        Self { epoch, seen, digests: VecDeque::new(), borrowed: false }
+        Self { epoch, seen, digests: Digests::default(), borrowed: false }
     }
 
     fn note(&mut self, seq: Seq, digest: u64) {
         self.seen.insert(seq);
-        if self.digests.len() == DIGESTS_KEPT {
-            self.digests.pop_front();
+        self.digests.push(seq, digest);
+    }
+}
+
+/// Digests in order of arrival, as runs of contiguous seqs: a writer that tells in order costs one run.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Digests {
+    runs: VecDeque<(u64, Vec<u64>)>,
+}
+
+impl Digests {
+    fn push(&mut self, seq: Seq, digest: u64) {
+        match self.runs.back_mut() {
+            Some((first, run)) if *first + run.len() as u64 == seq.0 => run.push(digest),
+            _ => self.runs.push_back((seq.0, vec![digest])),
         }
-        self.digests.push_back((seq, digest));
+    }
+
+    fn get(&self, seq: Seq) -> Option<u64> {
+        let within =
+            |(first, run): &(u64, Vec<u64>)| run.get(usize::try_from(seq.0.checked_sub(*first)?).ok()?).copied();
+        self.runs.iter().rev().find_map(within)
+    }
+
+    fn keep_latest(&mut self, count: usize) {
+        let held: usize = self.runs.iter().map(|(_, run)| run.len()).sum();
+        let mut excess = held.saturating_sub(count);
+        while let Some((first, run)) = self.runs.front_mut().filter(|_| excess > 0) {
+            let cut = excess.min(run.len());
+            run.drain(..cut);
+            *first += cut as u64;
+            excess -= cut;
+            if run.is_empty() {
+                self.runs.pop_front();
+            }
+        }
     }
 }
 
@@ -217,6 +259,10 @@ mod tests {
 
     const E: Epoch = Epoch(7);
 
+    fn settle(lives: &mut Lives) {
+        lives.settle(EPOCHS_KEPT, DIGESTS_KEPT);
+    }
+
     #[test]
     fn seqs_in_any_order_become_one_range() {
         let mut set = SeqSet::default();
@@ -243,16 +289,54 @@ mod tests {
         for epoch in 0..=EPOCHS_KEPT as u64 {
             lives.insert(Epoch(epoch), Seq(1), epoch);
         }
-        lives.settle();
+        settle(&mut lives);
         assert_eq!(lives.sight(Epoch(0), Seq(1), 0), Err(Ask::Epoch(Epoch(0))));
         lives.recall_epoch(Epoch(0), [Seq(1)]);
         assert_eq!(lives.sight(Epoch(0), Seq(1), 0), Err(Ask::Digest(Epoch(0), Seq(1))));
         lives.recall_digest(Epoch(0), Seq(1), 0);
         assert_eq!(lives.sight(Epoch(0), Seq(1), 0), Ok(Sighting::Duplicate));
-        lives.settle();
+        settle(&mut lives);
         assert_eq!(lives.sight(Epoch(0), Seq(1), 0), Err(Ask::Epoch(Epoch(0))));
         lives.recall_epoch(Epoch(99), []);
         assert_eq!(lives.sight(Epoch(99), Seq(1), 5), Ok(Sighting::New));
+    }
+
+    #[test]
+    fn what_is_not_archived_yet_is_never_asked_for() {
+        let mut lives = Lives::default();
+        let facts = 3 * DIGESTS_KEPT as u64;
+        (1..=facts).for_each(|seq| lives.insert(E, Seq(seq), seq));
+        assert_eq!(lives.sight(E, Seq(1), 1), Ok(Sighting::Duplicate));
+        settle(&mut lives);
+        let kept = facts - DIGESTS_KEPT as u64;
+        assert_eq!(lives.sight(E, Seq(kept), kept), Err(Ask::Digest(E, Seq(kept))));
+        assert_eq!(lives.sight(E, Seq(kept + 1), kept + 1), Ok(Sighting::Duplicate));
+        assert_eq!(lives.sight(E, Seq(facts), 0), Ok(Sighting::Conflict));
+    }
+
+    #[test]
+    fn an_epoch_found_absent_and_then_written_is_asked_for_once_forgotten() {
+        let mut lives = Lives::default();
+        let crowd = |from: u64| (from..=from + EPOCHS_KEPT as u64).map(Epoch);
+        crowd(100).for_each(|epoch| lives.insert(epoch, Seq(1), 0));
+        settle(&mut lives);
+        lives.recall_epoch(E, []);
+        lives.insert(E, Seq(1), 1);
+        crowd(300).for_each(|epoch| lives.insert(epoch, Seq(1), 0));
+        assert_eq!(lives.sight(E, Seq(1), 1), Ok(Sighting::Duplicate), "nothing goes before the commit");
+        settle(&mut lives);
+        assert_eq!(lives.sight(E, Seq(1), 1), Err(Ask::Epoch(E)));
+    }
+
+    #[test]
+    fn digests_in_any_order_are_found_and_the_latest_told_are_kept() {
+        let mut digests = Digests::default();
+        [5, 6, 7, 1, 2, 9].iter().for_each(|seq| digests.push(Seq(*seq), seq * 10));
+        assert_eq!(digests.runs.len(), 3);
+        assert_eq!([1, 2, 5, 7, 9].map(|seq| digests.get(Seq(seq))), [10, 20, 50, 70, 90].map(Some));
+        assert_eq!([0, 3, 8, u64::MAX].map(|seq| digests.get(Seq(seq))), [None; 4]);
+        digests.keep_latest(4);
+        assert_eq!([5, 6, 7, 1].map(|seq| digests.get(Seq(seq))), [None, None, Some(70), Some(10)]);
     }
 
     #[test]
@@ -261,7 +345,7 @@ mod tests {
         for epoch in 0..=EPOCHS_KEPT as u64 {
             lives.insert(Epoch(epoch), Seq(1), epoch);
         }
-        lives.settle();
+        settle(&mut lives);
         lives.recall_epoch(Epoch(0), [Seq(1)]);
         lives.insert_conflict(Epoch(500), Seq(2), 9);
         lives.insert(Epoch(0), Seq(3), 3);

@@ -7,7 +7,9 @@ mod counters;
 mod days;
 mod heads;
 mod inventory;
+mod needs;
 mod refold;
+mod sift;
 
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,7 +17,6 @@ use std::sync::Arc;
 
 use crate::amend::Amendments;
 use crate::claim::Claims;
-use crate::condition::Clock;
 use crate::dedup::{self, Lives, Sighting};
 use crate::entry::{Change, Entry, HeadRow, Row, VerdictRow};
 use crate::fact::{Body, Run};
@@ -28,9 +29,26 @@ use crate::time::{Day, Timestamp};
 use crate::usage::Series;
 
 pub use days::DaySet;
+pub use needs::Needs;
+pub use sift::Sifted;
 
 /// Days with facts kept in memory per subject once they are committed; older ones are read from the archive.
 pub const HOT_DAYS: usize = 2;
+
+/// What a ledger keeps of the archived past.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    pub days: usize,
+    pub epochs: usize,
+    /// Of each epoch.
+    pub digests: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { days: HOT_DAYS, epochs: dedup::EPOCHS_KEPT, digests: dedup::DIGESTS_KEPT }
+    }
+}
 
 /// Everything said about one subject, as far as the next record may depend on it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,33 +68,12 @@ pub struct Ledger {
     heartbeats: BTreeSet<heads::Sign>,
     heads: Vec<HeadRow>,
     stewardship: Stewardship,
+    /// Days of amended ranges as the archive has them, since the last commit.
     #[serde(skip)]
     located: Vec<(SeqRange, Vec<Day>)>,
     /// Days read or written since the last commit: a backlog comes day by day, and each should be read once.
     #[serde(skip)]
     used_days: BTreeSet<Day>,
-}
-
-/// The ledger cannot go on without something that stands in the archive. Answer it and admit the record again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Need {
-    /// All daily facts of this day: answer with [`Ledger::supply_day`].
-    Day(Day),
-    /// The days of the daily facts in this range: answer with [`Ledger::supply_located`].
-    Located(SeqRange),
-    /// Which seqs of this epoch are archived: answer with [`Ledger::supply_epoch`].
-    Epoch(Epoch),
-    /// The digest of this archived fact: answer with [`Ledger::supply_digest`].
-    Digest(Epoch, Seq),
-}
-
-impl From<dedup::Ask> for Need {
-    fn from(ask: dedup::Ask) -> Self {
-        match ask {
-            dedup::Ask::Epoch(epoch) => Self::Epoch(epoch),
-            dedup::Ask::Digest(epoch, seq) => Self::Digest(epoch, seq),
-        }
-    }
 }
 
 /// What became of one fact of a record.
@@ -98,15 +95,14 @@ pub struct Admitted {
 }
 
 impl Ledger {
-    /// Takes a record in. `implausible` are seqs whose time ingest could not believe.
-    pub fn admit(&mut self, run: &Run, implausible: &[Seq]) -> Result<Admitted, Need> {
-        let filed = self.file(run, implausible)?;
-        let fresh: Vec<Held> = filed
-            .iter()
-            .zip(&run.facts)
-            .filter(|(filed, _)| filed.verdict != Sighting::Duplicate)
-            .map(|(filed, sealed)| Held::new(run, filed, &sealed.fact))
-            .collect();
+    /// Takes a record in. `implausible` are seqs whose time ingest could not believe. On a need nothing has changed.
+    pub fn admit(&mut self, run: &Run, implausible: &[Seq]) -> Result<Admitted, Needs> {
+        self.take(self.sift(run, implausible)?)
+    }
+
+    /// Takes in a record that was just sifted by this ledger.
+    pub fn take(&mut self, sifted: Sifted) -> Result<Admitted, Needs> {
+        let Sifted { filed, fresh } = sifted;
         let change = if fresh.is_empty() {
             Change::default()
         } else if self.is_plain(&fresh) {
@@ -117,14 +113,19 @@ impl Ledger {
             *self = next;
             change
         };
-        self.lives.settle();
-        self.located.clear();
         Ok(Admitted { filed, entries: change.into_entries() })
     }
 
-    /// Once everything admitted so far is archived: drops what can be read back.
+    /// Once everything admitted so far is archived: drops what can be read back, and what was.
     pub fn committed(&mut self) {
-        let newest: Vec<Day> = self.days.keys().rev().take(HOT_DAYS).copied().collect();
+        self.committed_within(Limits::default());
+    }
+
+    /// The same with other limits: they decide how often the archive is asked, never what a record changes.
+    pub fn committed_within(&mut self, limits: Limits) {
+        self.lives.settle(limits.epochs, limits.digests);
+        self.located.clear();
+        let newest: Vec<Day> = self.days.keys().rev().take(limits.days).copied().collect();
         let used = std::mem::take(&mut self.used_days);
         self.days.retain(|day, _| newest.contains(day) || used.contains(day));
     }
@@ -149,26 +150,6 @@ impl Ledger {
     /// Facts known to exist and not seen: gaps by arithmetic.
     pub fn missing_facts(&self) -> u64 {
         self.lives.missing()
-    }
-
-    fn file(&self, run: &Run, implausible: &[Seq]) -> Result<Vec<Filed>, Need> {
-        let identified = (run.first_seq.0..=u64::MAX).map(Seq).zip(&run.facts);
-        let judged = identified.map(|(seq, sealed)| {
-            let suspect = sealed.fact.clock == Clock::Suspect || implausible.contains(&seq);
-            let digest = sealed.digest();
-            let filed = |epoch, verdict| Ok(Filed { epoch, seq, verdict, suspect, digest });
-            match self.lives.sight(run.epoch, seq, digest)? {
-                Sighting::Conflict => {
-                    let epoch = Epoch::derived(&[b"conflict", &run.epoch.0.to_le_bytes(), &sealed.bytes]);
-                    match self.lives.sight(epoch, seq, digest)? {
-                        Sighting::New => filed(epoch, Sighting::Conflict),
-                        seen => filed(epoch, seen),
-                    }
-                }
-                verdict => filed(run.epoch, verdict),
-            }
-        });
-        judged.collect()
     }
 
     fn remember(&mut self, filed: &[Filed]) {

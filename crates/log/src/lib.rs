@@ -12,6 +12,7 @@ mod error;
 pub mod kafka;
 mod partitioner;
 mod port;
+mod scan;
 pub mod topics;
 
 pub use error::{AppendError, LogError, Outcome};
@@ -20,4 +21,5 @@ pub use port::{
     Batch, Bounds, EventLog, LogId, LogStats, MAX_APPEND_BYTES, MAX_RECORD_BYTES, NewRecord, Partition, Position,
     RECORD_OVERHEAD_BYTES, Record, Tail,
 };
+pub use scan::read_to_end;
 pub use topics::{Profile, Topic, TopicDeclaration};

@@ -2,6 +2,7 @@
 //! and ends in order.
 
 pub mod backoff;
+pub mod clock;
 pub mod config;
 mod error;
 pub mod health;
@@ -12,6 +13,7 @@ pub mod shutdown;
 pub mod watchdog;
 
 pub use backoff::Backoff;
+pub use clock::now_micros;
 pub use config::Layers;
 pub use error::RuntimeError;
 pub use health::{Health, RoleHealth, RoleState};

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use medfleet_domain::fact::{Body, Run};
 use medfleet_domain::id::{SiteId, SubjectKind};
 use medfleet_domain::time::Timestamp;
-use medfleet_log::{EventLog, NewRecord, Outcome, Partition, Position, Topic};
+use medfleet_log::{EventLog, LogError, NewRecord, Outcome, Partition, Position, Topic, read_to_end};
 use medfleet_runtime::{Backoff, Shutdown};
 use medfleet_wire::{Quarantined, Receipt, Record};
 use rand::SeedableRng;
@@ -44,10 +44,7 @@ impl Admitter {
     /// names as poison is durable in quarantine. On an error nothing may be answered: the agent sends again.
     pub async fn batch(&self, topic: &str, payload: &[u8], now: Timestamp) -> Result<Option<Receipt>, IngestError> {
         let started = Instant::now();
-        let Judgement { append, quarantine, receipt, tally } = {
-            let sites = self.sites.read().unwrap_or_else(PoisonError::into_inner);
-            judge::batch(topic, payload, &sites, now)
-        };
+        let Judgement { append, quarantine, receipt, tally } = self.judge(topic, payload, now);
         let mut records: Vec<NewRecord> = append.iter().map(logged).collect();
         records.extend(quarantine.iter().map(quarantined));
         self.append(records).await?;
@@ -59,14 +56,18 @@ impl Admitter {
         Ok(receipt)
     }
 
-    /// Tries a quarantined message again. What is still refused stays where it is; nothing is quarantined twice.
+    /// Tries a quarantined message again. What is still refused stays where it is and was counted when it came; nothing
+    /// is quarantined twice.
     pub async fn rejudge(&self, topic: &str, payload: &[u8], now: Timestamp) -> Result<judge::Tally, IngestError> {
-        let Judgement { append, tally, .. } = {
-            let sites = self.sites.read().unwrap_or_else(PoisonError::into_inner);
-            judge::batch(topic, payload, &sites, now)
-        };
+        let Judgement { append, tally, .. } = self.judge(topic, payload, now);
         self.append(append.iter().map(logged).collect()).await?;
+        self.meters.count(&judge::Tally { received: tally.appended, quarantined: 0, held: 0, ..tally });
         Ok(tally)
+    }
+
+    fn judge(&self, topic: &str, payload: &[u8], now: Timestamp) -> Judgement {
+        let sites = self.sites.read().unwrap_or_else(PoisonError::into_inner);
+        judge::batch(topic, payload, &sites, now)
     }
 
     /// Takes a run of human or imported facts in. The writer waits, so a refusal is an answer, not a quarantine.
@@ -91,16 +92,6 @@ impl Admitter {
         let tally = judge::Tally { received: facts, appended: facts, implausible, ..judge::Tally::default() };
         self.meters.count(&tally);
         Ok(positions)
-    }
-
-    pub async fn quarantine(&self, refused: &Quarantined) -> Result<Position, IngestError> {
-        let positions = self.append(vec![quarantined(refused)]).await?;
-        self.meters.quarantined_reason(&refused.reason);
-        positions.into_iter().next().ok_or(IngestError::Refused(medfleet_wire::Refusal::EmptyRun))
-    }
-
-    pub fn log(&self) -> &Arc<dyn EventLog> {
-        &self.log
     }
 
     /// Returns once all records are durable. What the log did not confirm is tried again for a while: a record that was durable after
@@ -137,27 +128,27 @@ impl Admitter {
         }
     }
 
-    /// Reads the fleet topic to its present end, so that known sites are known before the first batch.
-    pub async fn learn_sites(&self) -> Result<(), IngestError> {
+    /// Reads the fleet topic to its present end, so that known sites are known before the first batch. Answers where
+    /// following goes on.
+    pub async fn learn_sites(&self) -> Result<Vec<Position>, IngestError> {
+        let mut learned = Vec::new();
         for partition in 0..self.log.partitions(Topic::FLEET)? {
             let home = Partition::new(Topic::FLEET, partition);
-            let bounds = self.log.bounds(home).await?;
-            let mut next = bounds.floor;
-            while next < bounds.end {
-                let records = self.log.read(home.at(next), FLEET_POLL_BYTES).await?;
-                let Some(last) = records.last() else { break };
-                next = last.offset + 1;
-                records.iter().for_each(|record| self.learn_bytes(&record.value));
-            }
+            let floor = self.log.bounds(home).await?.floor;
+            let learn = |record: medfleet_log::Record| {
+                self.learn_bytes(&record.value);
+                Ok::<_, LogError>(true)
+            };
+            learned.push(read_to_end(&*self.log, home.at(floor), learn).await?);
         }
-        Ok(())
+        Ok(learned)
     }
 
-    /// Follows the fleet topic: a site defined anywhere is known to every ingest process. A log that is away is
-    /// waited for; what is known stays known meanwhile.
-    pub async fn follow_sites(self, shutdown: Shutdown) -> Result<(), IngestError> {
+    /// Follows the fleet topic from where it was learned: a site defined anywhere is known to every ingest process. A log
+    /// that is away is waited for; what is known stays known meanwhile.
+    pub async fn follow_sites(self, mut from: Vec<Position>, shutdown: Shutdown) -> Result<(), IngestError> {
         while !shutdown.is_requested() {
-            match self.follow_once(&shutdown).await {
+            match self.follow_once(&mut from, &shutdown).await {
                 Err(IngestError::Log(error)) if error.is_retryable() => {
                     tracing::warn!(%error, "fleet topic is away, trying again");
                     let _ = shutdown.unless_requested(tokio::time::sleep(FLEET_RETRY_PAUSE)).await;
@@ -168,18 +159,13 @@ impl Admitter {
         Ok(())
     }
 
-    async fn follow_once(&self, shutdown: &Shutdown) -> Result<(), IngestError> {
-        let count = self.log.partitions(Topic::FLEET)?;
-        let mut from = Vec::new();
-        for partition in 0..count {
-            let home = Partition::new(Topic::FLEET, partition);
-            from.push(home.at(self.log.bounds(home).await?.floor));
-        }
-        let mut tail = self.log.tail(&from).await?;
+    async fn follow_once(&self, from: &mut Vec<Position>, shutdown: &Shutdown) -> Result<(), IngestError> {
+        let mut tail = self.log.tail(from).await?;
         while !shutdown.is_requested() {
             for batch in tail.poll(FLEET_POLL_BYTES, FLEET_POLL_WAIT).await? {
                 batch.records.iter().for_each(|record| self.learn_bytes(&record.value));
             }
+            *from = tail.cursors();
         }
         Ok(())
     }

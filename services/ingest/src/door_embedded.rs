@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use medfleet_domain::id::AgentId;
-use medfleet_runtime::Shutdown;
+use medfleet_domain::time::Timestamp;
+use medfleet_runtime::{Shutdown, now_micros};
 use medfleet_wire::{BatchTopic, ReceiptTopic};
 use mqtt5::QoS;
 use mqtt5::broker::config::{BrokerConfig, StorageConfig, TlsConfig};
@@ -22,7 +23,6 @@ use mqtt5::protocol::v5::reason_codes::ReasonCode;
 use tokio::sync::Semaphore;
 
 use crate::admitter::Admitter;
-use crate::clock::now;
 use crate::error::IngestError;
 use crate::meters::Meters;
 
@@ -163,7 +163,7 @@ impl Handler {
             self.meters.busy_refusals.inc();
             return false;
         };
-        match self.admitter.batch(&event.topic, &event.payload, now()).await {
+        match self.admitter.batch(&event.topic, &event.payload, Timestamp(now_micros())).await {
             Ok(Some(receipt)) => {
                 self.send(&topic, medfleet_wire::encode_receipt(&receipt)).await;
                 true

@@ -3,7 +3,8 @@
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use medfleet_runtime::{Backoff, Shutdown};
+use medfleet_domain::time::Timestamp;
+use medfleet_runtime::{Backoff, Shutdown, now_micros};
 use medfleet_wire::{BatchTopic, SHARD_COUNT, Shard};
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
@@ -15,7 +16,6 @@ use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinSet;
 
 use crate::admitter::Admitter;
-use crate::clock::now;
 use crate::error::IngestError;
 use crate::meters::Meters;
 
@@ -215,7 +215,7 @@ async fn work(
 /// Append, then receipt. False says that nothing may be acknowledged.
 async fn take(admitter: &Admitter, meters: &Meters, connection: &Connection, publish: &Publish) -> bool {
     let topic = String::from_utf8_lossy(&publish.topic);
-    match admitter.batch(&topic, &publish.payload, now()).await {
+    match admitter.batch(&topic, &publish.payload, Timestamp(now_micros())).await {
         Ok(Some(receipt)) => {
             let Ok(parsed) = BatchTopic::parse(&topic) else { return true };
             let payload = medfleet_wire::encode_receipt(&receipt);

@@ -5,7 +5,6 @@
 //! ```
 
 mod admitter;
-mod clock;
 mod crypto;
 pub mod door_embedded;
 pub mod door_external;

@@ -1,13 +1,11 @@
 //! The quarantine: what was refused for good stands there whole, can be looked at, and can be driven in again.
 
 use medfleet_domain::time::Timestamp;
-use medfleet_log::{EventLog, Partition, Position, Topic};
+use medfleet_log::{Bounds, EventLog, Partition, Position, Record, Topic, read_to_end};
 use medfleet_wire::{Quarantined, decode_quarantined, decode_run};
 
 use crate::admitter::Admitter;
 use crate::error::IngestError;
-
-const READ_BYTES: usize = 4 * 1024 * 1024;
 
 /// One quarantined payload and where it stands.
 #[derive(Debug)]
@@ -29,36 +27,21 @@ pub enum Redriven {
 pub async fn scan(log: &dyn EventLog, mut each: impl FnMut(Entry) -> bool) -> Result<(), IngestError> {
     for partition in 0..log.partitions(Topic::QUARANTINE)? {
         let home = Partition::new(Topic::QUARANTINE, partition);
-        let bounds = log.bounds(home).await?;
-        if !read(log, home, bounds.floor, bounds.end, &mut each).await? {
+        let Bounds { floor, end } = log.bounds(home).await?;
+        let stopped =
+            read_to_end(log, home.at(floor), |record| Ok::<_, IngestError>(each(entry(home, &record)?))).await?;
+        if stopped.offset < end {
             break;
         }
     }
     Ok(())
 }
 
-/// Hands the entries of one partition from `next` up to `end` to `each`; false once that wants no more.
-async fn read(
-    log: &dyn EventLog,
-    home: Partition,
-    mut next: u64,
-    end: u64,
-    each: &mut impl FnMut(Entry) -> bool,
-) -> Result<bool, IngestError> {
-    while next < end {
-        let records = log.read(home.at(next), READ_BYTES).await?;
-        let Some(last) = records.last() else { break };
-        next = last.offset + 1;
-        for record in records {
-            let position = home.at(record.offset);
-            let quarantined = decode_quarantined(&record.value)
-                .map_err(|source| IngestError::Quarantined { position: position.to_string(), source })?;
-            if !each(Entry { position, quarantined }) {
-                return Ok(false);
-            }
-        }
-    }
-    Ok(true)
+fn entry(home: Partition, record: &Record) -> Result<Entry, IngestError> {
+    let position = home.at(record.offset);
+    let quarantined = decode_quarantined(&record.value)
+        .map_err(|source| IngestError::Quarantined { position: position.to_string(), source })?;
+    Ok(Entry { position, quarantined })
 }
 
 /// The newest entries, newest first, and how many the topic holds in all. Reads no more than the ends of its partitions.
@@ -69,11 +52,11 @@ pub async fn newest(log: &dyn EventLog, at_most: usize) -> Result<(u64, Vec<Entr
         let bounds = log.bounds(home).await?;
         all += bounds.end - bounds.floor;
         let from = bounds.end.saturating_sub(at_most as u64).max(bounds.floor);
-        read(log, home, from, bounds.end, &mut |entry| {
-            found.push(entry);
-            true
-        })
-        .await?;
+        let find = |record: Record| {
+            found.push(entry(home, &record)?);
+            Ok::<_, IngestError>(true)
+        };
+        read_to_end(log, home.at(from), find).await?;
     }
     found.sort_by_key(|entry| std::cmp::Reverse((entry.quarantined.received_at, entry.position.offset)));
     found.truncate(at_most);
@@ -90,9 +73,7 @@ pub async fn find(log: &dyn EventLog, partition: u32, offset: u64) -> Result<Ent
     }
     let records = log.read(position, 1).await?;
     let record = records.first().ok_or_else(absent)?;
-    let quarantined = decode_quarantined(&record.value)
-        .map_err(|source| IngestError::Quarantined { position: position.to_string(), source })?;
-    Ok(Entry { position, quarantined })
+    entry(position.home(), record)
 }
 
 /// Tries an entry again, under the identity its facts always had: driven in twice, they count once.

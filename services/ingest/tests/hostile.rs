@@ -10,7 +10,7 @@ use medfleet_domain::fact::Body;
 use medfleet_domain::id::{AgentId, SiteId};
 use medfleet_domain::time::Timestamp;
 use medfleet_ingest::quarantine::{self, Redriven};
-use medfleet_log::Topic;
+use medfleet_log::{NewRecord, Topic};
 use medfleet_wire::{Batch, BatchTopic, FateKind, Receipt, decode_receipt, encode_batch};
 use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::{ConnectReturnCode, Packet, PubAckReason, SubscribeReasonCode};
@@ -274,7 +274,12 @@ async fn a_quarantined_run_is_driven_in_again_under_its_own_identity() {
         subject: Some(good.subject.clone()),
         seqs: good.seqs(),
     };
-    let position = street.admitter.quarantine(&refused).await.unwrap();
+    let record = NewRecord {
+        topic: Topic::QUARANTINE,
+        key: good.subject.key().into(),
+        value: medfleet_wire::encode_quarantined(&refused).into(),
+    };
+    let position = street.log.append(vec![record]).await.unwrap()[0];
     let entry = quarantine::find(&*street.log, position.partition, position.offset).await.unwrap();
     for _ in 0..2 {
         let redriven = quarantine::redrive(&street.admitter, &entry, now()).await.unwrap();

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use medfleet_processor::ProcessorConfig;
 
 #[derive(Parser)]
 #[command(
@@ -71,6 +72,25 @@ pub struct UpOptions {
     pub demo_days: u16,
     #[command(flatten)]
     pub broker: BrokerOptions,
+    #[command(flatten)]
+    pub keep: KeepOptions,
+}
+
+/// How much of the log is kept once every table has it. With 0 and 0 it is never trimmed.
+#[derive(Args, Clone)]
+pub struct KeepOptions {
+    /// Records younger than this stay in the log; 0: age is no reason to trim.
+    #[arg(long, env = "MEDFLEET_LOG_KEEP_HOURS", default_value_t = ProcessorConfig::default().log_keep_hours)]
+    pub log_keep_hours: u64,
+    /// A partition longer than this loses its oldest records whatever their age; 0: size is no reason to trim.
+    #[arg(long, env = "MEDFLEET_LOG_KEEP_MEBIBYTES", default_value_t = ProcessorConfig::default().log_keep_mebibytes)]
+    pub log_keep_mebibytes: u64,
+}
+
+impl KeepOptions {
+    pub fn apply(&self, config: ProcessorConfig) -> ProcessorConfig {
+        ProcessorConfig { log_keep_hours: self.log_keep_hours, log_keep_mebibytes: self.log_keep_mebibytes, ..config }
+    }
 }
 
 /// An MQTT broker outside; without it the door is embedded.
@@ -113,6 +133,8 @@ pub struct ProcessorOptions {
     /// Ends once everything in the log is in the tables.
     #[arg(long)]
     pub until_idle: bool,
+    #[command(flatten)]
+    pub keep: KeepOptions,
 }
 
 #[derive(Args, Clone)]

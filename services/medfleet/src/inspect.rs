@@ -15,9 +15,9 @@ use medfleet_ingest::{Admitter, Meters};
 use medfleet_log::kafka::{Applied, KafkaConfig, apply_topics};
 use medfleet_log::topics::street;
 use medfleet_log::{Profile, TopicDeclaration};
-use medfleet_processor::worker::now_micros;
 use medfleet_processor::{TABLES, rebuild as rebuilding};
 use medfleet_runtime::Metrics;
+use medfleet_runtime::now_micros;
 
 use crate::backing;
 use crate::cli::{

@@ -13,7 +13,7 @@ use medfleet_domain::fact::{Body, Fact, Run};
 use medfleet_domain::id::{AgentId, Epoch, Seq, Subject};
 use medfleet_domain::time::Timestamp;
 use medfleet_ingest::Admitter;
-use medfleet_processor::worker::now_micros;
+use medfleet_runtime::now_micros;
 use medfleet_runtime::{Health, Metrics, Shutdown};
 use medfleet_simulator::live::{LiveDevice, News};
 use medfleet_simulator::plan::PlannedAgent;

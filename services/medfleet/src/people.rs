@@ -10,7 +10,7 @@ use medfleet_domain::time::Timestamp;
 use medfleet_ingest::quarantine::{self, Entry};
 use medfleet_ingest::{Admitter, IngestError};
 use medfleet_log::EventLog;
-use medfleet_processor::worker::now_micros;
+use medfleet_runtime::now_micros;
 
 pub struct PeoplesDoor {
     pub admitter: Admitter,

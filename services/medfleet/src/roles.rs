@@ -44,7 +44,8 @@ pub async fn ingest(place: &Place, options: &IngestOptions) -> anyhow::Result<()
     let mut crew = Crew::new();
     let meters = medfleet_ingest::Meters::new(&metrics)?;
     let admitter = Admitter::new(log, meters.clone());
-    crew.spawn(up::follow_sites(admitter.clone(), shutdown.clone()));
+    let learned = admitter.learn_sites().await?;
+    crew.spawn(up::follow_sites(admitter.clone(), learned, shutdown.clone()));
     let door = external_door(&options.broker)?.context("ingest alone needs a broker: name it with --mqtt URL")?;
     let role = health.role("ingest");
     crew.spawn(external(door, admitter, meters, shutdown.clone()));
@@ -59,7 +60,7 @@ pub async fn processor(place: &Place, options: &ProcessorOptions) -> anyhow::Res
     let (log, lake) = (backing::log(place, &house).await?, backing::lake(&house).await?);
     let mut crew = Crew::new();
     let config = if options.until_idle { ProcessorConfig::until_idle() } else { ProcessorConfig::default() };
-    let config = ProcessorConfig { partitions: options.partitions.clone(), ..config };
+    let config = options.keep.apply(ProcessorConfig { partitions: options.partitions.clone(), ..config });
     fold(&mut crew, &house, log, lake, config, &metrics, &health, &shutdown)?;
     serve_status(&mut crew, options.status_listen, metrics, health, &shutdown).await?;
     see_through(crew, &shutdown).await
@@ -71,9 +72,9 @@ pub async fn api(place: &Place, options: &ApiOptions) -> anyhow::Result<()> {
     let (log, lake) = (backing::log(place, &house).await?, backing::lake(&house).await?);
     let secrets = Secrets::open(&house.secrets(), &[options.listen])?;
     let admitter = Admitter::new(Arc::clone(&log), medfleet_ingest::Meters::new(&metrics)?);
-    admitter.learn_sites().await?;
+    let learned = admitter.learn_sites().await?;
     let mut crew = Crew::new();
-    crew.spawn(up::follow_sites(admitter.clone(), shutdown.clone()));
+    crew.spawn(up::follow_sites(admitter.clone(), learned, shutdown.clone()));
     let config = api_config(options.listen, &secrets);
     let door = Arc::new(PeoplesDoor { admitter, log: Arc::clone(&log) });
     crew.spawn(watch_disk(house, metrics.clone(), shutdown.clone()));

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use medfleet_ingest::{Admitter, EmbeddedDoor};
+use medfleet_log::Position;
 use medfleet_processor::ProcessorConfig;
 use medfleet_runtime::{Health, Metrics, Shutdown};
 
@@ -26,8 +27,8 @@ pub async fn run(place: &Place, options: &UpOptions) -> anyhow::Result<()> {
 
     let meters = medfleet_ingest::Meters::new(&metrics)?;
     let admitter = Admitter::new(Arc::clone(&log), meters.clone());
-    admitter.learn_sites().await?;
-    crew.spawn(follow_sites(admitter.clone(), shutdown.clone()));
+    let learned = admitter.learn_sites().await?;
+    crew.spawn(follow_sites(admitter.clone(), learned, shutdown.clone()));
     let demo = if options.no_demo { None } else { Some(Demo::open(&house, options.demo_days)?) };
     if let Some(demo) = &demo {
         demo.make_passwords(&secrets)?;
@@ -38,7 +39,7 @@ pub async fn run(place: &Place, options: &UpOptions) -> anyhow::Result<()> {
         &house,
         Arc::clone(&log),
         lake.clone(),
-        ProcessorConfig::default(),
+        options.keep.apply(ProcessorConfig::default()),
         &metrics,
         &health,
         &shutdown,
@@ -86,6 +87,6 @@ pub async fn run(place: &Place, options: &UpOptions) -> anyhow::Result<()> {
     roles::see_through(crew, &shutdown).await
 }
 
-pub async fn follow_sites(admitter: Admitter, shutdown: Shutdown) -> anyhow::Result<()> {
-    admitter.follow_sites(shutdown).await.context("following the fleet topic failed")
+pub async fn follow_sites(admitter: Admitter, from: Vec<Position>, shutdown: Shutdown) -> anyhow::Result<()> {
+    admitter.follow_sites(from, shutdown).await.context("following the fleet topic failed")
 }

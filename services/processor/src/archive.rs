@@ -1,132 +1,273 @@
-//! Answers what a ledger needs from the past: the `facts` table, and the rows not yet flushed to it.
+//! Answers what ledgers need from the past: the `facts` table at the version this worker last wrote, one query per kind of
+//! need for as many subjects as ask. What is not flushed yet is in memory, and never asked for.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use medfleet_domain::held::Held;
-use medfleet_domain::id::{AgentId, Epoch, Seq, SiteId, Subject};
-use medfleet_domain::kind::DeviceKind;
-use medfleet_domain::ledger::{Ledger, Need};
+use medfleet_domain::id::{Epoch, Seq, Subject};
+use medfleet_domain::ledger::{DaySet, Ledger};
 use medfleet_domain::time::Day;
-use medfleet_lake::rows::FactRow;
-use medfleet_lake::{Reader, Row as _, TableVersion, run};
+use medfleet_lake::rows::{FactRow, TraceRow};
+use medfleet_lake::{Cause, Reader, Row, SessionContext, TableVersion, run};
 
+use crate::book::Memory;
 use crate::error::ProcessorError;
+use crate::lookahead::{Asked, Question};
+use crate::told::held;
 
-/// What may be known when a record is admitted: nothing at or past its own offset, even if it is archived already.
-#[derive(Clone, Copy)]
-pub struct Past<'a> {
-    /// The version of `facts` to read.
-    pub facts: &'a TableVersion,
-    /// Rows not yet flushed to it.
-    pub pending: &'a [FactRow],
-    /// The offset of the record being admitted; a subject's records lie in one partition.
-    pub below: u64,
-}
+/// Runs of days named in one query; more are asked for in several.
+const RANGES_PER_QUERY: usize = 16;
+const TRACE: &str = "subject_kind, subject, epoch, seq, kind, day, content_hash, cause_topic, cause_partition, \
+                     cause_offset, cause_index";
+const DAILY: &str = "kind IN ('stretch', 'error', 'usage')";
 
-/// Reads the `facts` table at the version this worker last wrote.
+/// Reads the `facts` table.
 pub struct Archive {
     reader: Reader,
+    /// Queries so far.
+    pub queries: u64,
 }
+
+/// A fact's subject (by its place among those who ask) and identity.
+type Key = (usize, i64, i64);
 
 impl Archive {
     pub fn new(reader: Reader) -> Self {
-        Self { reader }
+        Self { reader, queries: 0 }
     }
 
-    /// Looks a need up and tells the ledger. Names are safe in SQL: the domain admits no quote in them.
+    pub async fn open(&self, facts: &TableVersion) -> Result<SessionContext, ProcessorError> {
+        Ok(self.reader.open(&BTreeMap::from([("facts".to_owned(), facts.clone())])).await?)
+    }
+
+    /// Looks everything up and tells the ledgers.
     pub async fn answer(
-        &self,
-        subject: &Subject,
-        need: Need,
-        past: Past<'_>,
-        ledger: &mut Ledger,
+        &mut self,
+        asked: &Asked,
+        facts: &TableVersion,
+        memory: &mut Memory,
     ) -> Result<(), ProcessorError> {
-        let (kind, name) = (subject.kind.as_str(), subject.name());
-        let own = |row: &&FactRow| &*row.subject == name && &*row.subject_kind == kind;
-        let original = |row: &&FactRow| &*row.verdict != "duplicate";
-        let waiting = past.pending.iter().filter(own).filter(original);
-        let facts = past.facts;
-        let base = format!(
-            "SELECT * FROM facts WHERE subject = '{name}' AND subject_kind = '{kind}' AND verdict <> 'duplicate' \
-             AND cause_offset < {}",
-            past.below
-        );
-        match need {
-            Need::Day(day) => {
-                let daily = "kind IN ('stretch', 'error', 'usage')";
-                let sql = format!("{base} AND day = arrow_cast({}, 'Date32') AND {daily}", day.0);
-                let mut archived = self.rows(&sql, facts).await?;
-                archived.sort_by_key(|row| row.cause);
-                let facts: Result<Vec<Held>, _> = archived.iter().map(held).collect();
-                ledger.supply_day(day, facts?);
+        let session = self.open(facts).await?;
+        self.days(&session, asked, memory).await?;
+        self.located(&session, asked, memory).await?;
+        self.epochs(&session, asked, memory).await?;
+        self.digests(&session, asked, memory).await
+    }
+
+    /// Whole days of facts, in the order in which they were told.
+    async fn days(
+        &mut self,
+        session: &SessionContext,
+        asked: &Asked,
+        memory: &mut Memory,
+    ) -> Result<(), ProcessorError> {
+        let mut by_day: BTreeMap<Day, BTreeSet<&Subject>> = BTreeMap::new();
+        for (subject, question) in &asked.of {
+            for day in &question.needs.days {
+                by_day.entry(*day).or_default().insert(subject);
             }
-            Need::Located(range) => {
-                let (epoch, first, last) =
-                    (range.epoch.0.cast_signed(), range.first.0.cast_signed(), range.last.0.cast_signed());
-                let sql = format!("{base} AND epoch = {epoch} AND seq BETWEEN {first} AND {last}");
-                let archived = self.rows(&sql, facts).await?;
-                let named = |row: &&FactRow| row.epoch == epoch && (first..=last).contains(&row.seq);
-                let all = archived.iter().chain(waiting.filter(named));
-                let daily = all.filter(|row| matches!(&*row.kind, "stretch" | "error" | "usage"));
-                let days: BTreeSet<Day> = daily.map(|row| Day(row.day.0)).collect();
-                ledger.supply_located(range, days.into_iter().collect());
+        }
+        let askers = Askers::of(asked, |question| !question.needs.days.is_empty());
+        let mut found: HashMap<(usize, Day), Vec<FactRow>> = HashMap::new();
+        for (when, who) in spans(&by_day) {
+            let sql = format!("SELECT * FROM facts WHERE verdict <> 'duplicate' AND {DAILY} AND {who} AND {when}");
+            for row in self.rows::<FactRow>(session, &sql).await? {
+                let Some((number, question)) = askers.find(&row.subject_kind, &row.subject, row.cause) else {
+                    continue;
+                };
+                let day = Day(row.day.0);
+                if question.needs.days.contains(&day) {
+                    found.entry((number, day)).or_default().push(row);
+                }
             }
-            Need::Epoch(epoch) => {
-                let number = epoch.0.cast_signed();
-                let archived = self.rows(&format!("{base} AND epoch = {number}"), facts).await?;
-                let all = archived.iter().chain(waiting.filter(|row| row.epoch == number));
-                ledger.supply_epoch(epoch, all.map(|row| Seq(row.seq.cast_unsigned())).collect::<Vec<_>>());
-            }
-            Need::Digest(epoch, seq) => {
-                let digest = self.digest(&base, epoch, seq, waiting, facts).await?;
-                ledger.supply_digest(epoch, seq, digest);
+        }
+        for (number, (subject, question)) in askers.all.iter().enumerate() {
+            for day in &question.needs.days {
+                let mut rows = found.remove(&(number, *day)).unwrap_or_default();
+                rows.sort_by_key(|row| row.cause);
+                let facts: Vec<Held> = rows.iter().map(held).collect::<Result<_, _>>()?;
+                ledger(memory, subject).supply_day(*day, facts);
             }
         }
         Ok(())
     }
 
-    async fn digest(
-        &self,
-        base: &str,
-        epoch: Epoch,
-        seq: Seq,
-        waiting: impl Iterator<Item = &FactRow>,
-        facts: &TableVersion,
-    ) -> Result<u64, ProcessorError> {
-        let (epoch, seq) = (epoch.0.cast_signed(), seq.0.cast_signed());
-        let mut waiting = waiting.filter(|row| (row.epoch, row.seq) == (epoch, seq));
-        if let Some(row) = waiting.next() {
-            return Ok(row.content_hash.cast_unsigned());
+    /// The days of amended facts.
+    async fn located(
+        &mut self,
+        session: &SessionContext,
+        asked: &Asked,
+        memory: &mut Memory,
+    ) -> Result<(), ProcessorError> {
+        let askers = Askers::of(asked, |question| !question.needs.located.is_empty());
+        let ranges = askers.all.iter().flat_map(|(_, question)| &question.needs.located);
+        let epochs: BTreeSet<i64> = ranges.map(|range| range.epoch.0.cast_signed()).collect();
+        let mut days: HashMap<(usize, usize), BTreeSet<Day>> = HashMap::new();
+        for row in self.traces(session, &askers, &epochs, DAILY).await? {
+            let Some((number, question)) = askers.find(&row.subject_kind, &row.subject, row.cause) else { continue };
+            let (epoch, seq) = identity(&row);
+            for (place, range) in question.needs.located.iter().enumerate() {
+                if range.contains(epoch, seq) {
+                    days.entry((number, place)).or_default().insert(Day(row.day.0));
+                }
+            }
         }
-        let archived = self.rows(&format!("{base} AND epoch = {epoch} AND seq = {seq} LIMIT 1"), facts).await?;
-        let row = archived.first().ok_or(ProcessorError::NotArchived { epoch, seq })?;
-        Ok(row.content_hash.cast_unsigned())
+        for (number, (subject, question)) in askers.all.iter().enumerate() {
+            for (place, range) in question.needs.located.iter().enumerate() {
+                let days = days.remove(&(number, place)).unwrap_or_default();
+                ledger(memory, subject).supply_located(*range, days.into_iter().collect());
+            }
+        }
+        Ok(())
     }
 
-    async fn rows(&self, sql: &str, facts: &TableVersion) -> Result<Vec<FactRow>, ProcessorError> {
-        let session = self.reader.open(&BTreeMap::from([("facts".to_owned(), facts.clone())])).await?;
+    /// What was seen of forgotten epochs.
+    async fn epochs(
+        &mut self,
+        session: &SessionContext,
+        asked: &Asked,
+        memory: &mut Memory,
+    ) -> Result<(), ProcessorError> {
+        let askers = Askers::of(asked, |question| !question.needs.epochs.is_empty());
+        let wanted = askers.all.iter().flat_map(|(_, question)| &question.needs.epochs);
+        let epochs: BTreeSet<i64> = wanted.map(|epoch| epoch.0.cast_signed()).collect();
+        let mut seen: HashMap<(usize, Epoch), Vec<Seq>> = HashMap::new();
+        for row in self.traces(session, &askers, &epochs, "true").await? {
+            let Some((number, _)) = askers.find(&row.subject_kind, &row.subject, row.cause) else { continue };
+            let (epoch, seq) = identity(&row);
+            seen.entry((number, epoch)).or_default().push(seq);
+        }
+        for (number, (subject, question)) in askers.all.iter().enumerate() {
+            for epoch in &question.needs.epochs {
+                let mut seqs = seen.remove(&(number, *epoch)).unwrap_or_default();
+                seqs.sort_unstable();
+                ledger(memory, subject).supply_epoch(*epoch, seqs);
+            }
+        }
+        Ok(())
+    }
+
+    /// What facts told before hash to: sought on the days that the repeats name, and anywhere if not found there.
+    async fn digests(
+        &mut self,
+        session: &SessionContext,
+        asked: &Asked,
+        memory: &mut Memory,
+    ) -> Result<(), ProcessorError> {
+        let askers = Askers::of(asked, |question| !question.needs.digests.is_empty());
+        let mut sought: HashSet<Key> = HashSet::new();
+        let mut by_day: BTreeMap<Day, BTreeSet<&Subject>> = BTreeMap::new();
+        let mut epochs: BTreeSet<i64> = BTreeSet::new();
+        for (number, (subject, question)) in askers.all.iter().enumerate() {
+            for range in &question.needs.digests {
+                let epoch = range.epoch.0.cast_signed();
+                epochs.insert(epoch);
+                sought.extend((range.first.0..=range.last.0).map(|seq| (number, epoch, seq.cast_signed())));
+            }
+            for day in &question.needs.told_days {
+                by_day.entry(*day).or_default().insert(*subject);
+            }
+        }
+        let mut supply = |rows: Vec<TraceRow>, sought: &mut HashSet<Key>| {
+            for row in rows {
+                let Some((number, _)) = askers.find(&row.subject_kind, &row.subject, row.cause) else { continue };
+                if sought.remove(&(number, row.epoch, row.seq)) {
+                    let (epoch, seq) = identity(&row);
+                    ledger(memory, askers.all[number].0).supply_digest(epoch, seq, row.content_hash.cast_unsigned());
+                }
+            }
+        };
+        for (when, who) in spans(&by_day) {
+            let sql = format!("SELECT {TRACE} FROM facts WHERE verdict <> 'duplicate' AND {who} AND {when}");
+            supply(self.rows(session, &sql).await?, &mut sought);
+        }
+        if !sought.is_empty() {
+            supply(self.traces(session, &askers, &epochs, "true").await?, &mut sought);
+        }
+        match sought.into_iter().next() {
+            None => Ok(()),
+            Some((_, epoch, seq)) => Err(ProcessorError::NotArchived { epoch, seq }),
+        }
+    }
+
+    /// Traces of these epochs of all who ask, wherever they lie in time.
+    async fn traces(
+        &mut self,
+        session: &SessionContext,
+        askers: &Askers<'_>,
+        epochs: &BTreeSet<i64>,
+        condition: &str,
+    ) -> Result<Vec<TraceRow>, ProcessorError> {
+        if epochs.is_empty() {
+            return Ok(Vec::new());
+        }
+        let epochs: Vec<String> = epochs.iter().map(i64::to_string).collect();
+        let who = named(askers.all.iter().map(|(subject, _)| *subject));
+        let sql = format!(
+            "SELECT {TRACE} FROM facts WHERE verdict <> 'duplicate' AND {condition} AND {who} AND epoch IN ({})",
+            epochs.join(", ")
+        );
+        self.rows(session, &sql).await
+    }
+
+    async fn rows<R: Row>(&mut self, session: &SessionContext, sql: &str) -> Result<Vec<R>, ProcessorError> {
+        self.queries += 1;
         let mut rows = Vec::new();
-        for batch in run(&session, sql, &[]).await? {
-            rows.extend(FactRow::from_batch(&batch)?);
+        for batch in run(session, sql, &[]).await? {
+            rows.extend(R::from_batch(&batch)?);
         }
         Ok(rows)
     }
 }
 
-/// A fact as the ledger held it before it was flushed.
-fn held(row: &FactRow) -> Result<Held, ProcessorError> {
-    let bytes = row.bytes.as_deref().unwrap_or_default();
-    let fact = medfleet_wire::decode_fact(bytes).map_err(|source| ProcessorError::Archived {
-        subject: row.subject.to_string(),
-        epoch: Epoch(row.epoch.cast_unsigned()),
-        seq: row.seq,
-        source,
-    })?;
-    Ok(Held::archived(
-        (Epoch(row.epoch.cast_unsigned()), Seq(row.seq.cast_unsigned())),
-        (SiteId::new(&row.site)?, DeviceKind::parse(&row.device_kind)?),
-        row.agent.as_deref().map(AgentId::new).transpose()?,
-        row.suspect,
-        &fact.fact,
-    ))
+/// Those who ask for one kind of thing.
+struct Askers<'a> {
+    all: Vec<(&'a Subject, &'a Question)>,
+    numbers: HashMap<(&'a str, &'a str), usize>,
+}
+
+impl<'a> Askers<'a> {
+    fn of(asked: &'a Asked, asks: impl Fn(&Question) -> bool) -> Self {
+        let all: Vec<_> = asked.of.iter().filter(|(_, question)| asks(question)).collect();
+        let numbers =
+            all.iter().zip(0..).map(|((subject, _), number)| ((subject.kind.as_str(), subject.name()), number));
+        Self { numbers: numbers.collect(), all }
+    }
+
+    /// Who asks for this row, if it does and may see it.
+    fn find(&self, kind: &str, name: &str, cause: Cause) -> Option<(usize, &'a Question)> {
+        let number = *self.numbers.get(&(kind, name))?;
+        let question = self.all[number].1;
+        (cause.offset.cast_unsigned() < question.below).then_some((number, question))
+    }
+}
+
+fn ledger<'a>(memory: &'a mut Memory, subject: &Subject) -> &'a mut Ledger {
+    memory.ledgers.entry(subject.clone()).or_default()
+}
+
+fn identity(row: &TraceRow) -> (Epoch, Seq) {
+    (Epoch(row.epoch.cast_unsigned()), Seq(row.seq.cast_unsigned()))
+}
+
+/// Conditions on days and subjects that together name everything asked for, some runs of days in each. Files are pruned by
+/// the days; what a pair of them names too much is dropped when it is read.
+fn spans(by_day: &BTreeMap<Day, BTreeSet<&Subject>>) -> Vec<(String, String)> {
+    let mut days = DaySet::default();
+    by_day.keys().for_each(|day| days.insert(*day));
+    let ranges: Vec<(Day, Day)> = days.ranges().collect();
+    let condition = |ranges: &[(Day, Day)]| {
+        let date = |day: Day| format!("arrow_cast({}, 'Date32')", day.0);
+        let when = ranges.iter().map(|(first, last)| format!("day BETWEEN {} AND {}", date(*first), date(*last)));
+        let who: BTreeSet<_> =
+            ranges.iter().flat_map(|(first, last)| by_day.range(*first..=*last)).flat_map(|(_, who)| who).collect();
+        (format!("({})", when.collect::<Vec<_>>().join(" OR ")), named(who.into_iter().copied()))
+    };
+    ranges.chunks(RANGES_PER_QUERY).map(condition).collect()
+}
+
+/// Names are safe in SQL: the domain admits no quote in them.
+fn named<'a>(subjects: impl Iterator<Item = &'a Subject>) -> String {
+    let names: BTreeSet<String> = subjects.map(|subject| format!("'{}'", subject.name())).collect();
+    format!("subject IN ({})", names.into_iter().collect::<Vec<_>>().join(", "))
 }

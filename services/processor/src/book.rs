@@ -3,14 +3,15 @@
 use std::collections::{BTreeMap, HashMap};
 
 use medfleet_domain::dedup::Sighting;
-use medfleet_domain::fact::{Body, Run};
-use medfleet_domain::id::{Seq, Subject};
-use medfleet_domain::ledger::{Admitted, Ledger, Need};
+use medfleet_domain::fact::Body;
+use medfleet_domain::id::Subject;
+use medfleet_domain::ledger::{Admitted, Ledger, Needs};
 use medfleet_lake::Cause;
 use medfleet_log::Partition;
 use serde::{Deserialize, Serialize};
 
-use crate::rows::{self, Pending};
+use crate::rows::Pending;
+use crate::told::Told;
 
 /// Where a record stands, and when the log took it.
 #[derive(Debug, Clone, Copy)]
@@ -78,30 +79,26 @@ impl Book {
     }
 
     /// Takes one record in. On a need nothing has changed: answer it and admit the record again.
-    pub fn admit(&mut self, run: &Run, implausible: &[Seq], place: Place) -> Result<(), Need> {
-        let ledger = self.memory.ledgers.entry(run.subject.clone()).or_default();
-        let admitted = ledger.admit(run, implausible)?;
+    pub fn admit(&mut self, told: &Told) -> Result<(), Needs> {
+        let (subject, place) = (told.subject(), told.place);
+        let ledger = self.memory.ledgers.entry(subject.clone()).or_default();
+        let admitted = ledger.take(told.sift(ledger)?)?;
         self.counts.count(&admitted);
-        let cause = cause(place);
-        let archived = run.facts.iter().zip(&admitted.filed).zip(0..).map(|((sealed, filed), index)| {
-            rows::fact(run, sealed, filed, place.appended_at_micros, Cause { index, ..cause })
-        });
-        self.pending.facts.extend(archived);
-        self.pending.push_entries(&run.subject, admitted.entries, cause);
-        for sealed in &run.facts {
-            if let Body::SiteDefined(site) = &sealed.fact.body {
-                self.memory.zones.insert(run.subject.name().to_owned(), site.time_zone.clone());
+        self.pending.facts.extend(told.fact_rows(&admitted.filed));
+        self.pending.push_entries(subject, admitted.entries, cause(place));
+        for fact in told.facts() {
+            if let Body::SiteDefined(site) = &fact.body {
+                self.memory.zones.insert(subject.name().to_owned(), site.time_zone.clone());
             }
         }
-        if self.touched.last() != Some(&run.subject) {
-            self.touched.push(run.subject.clone());
+        if self.touched.last() != Some(subject) {
+            self.touched.push(subject.clone());
         }
         self.reached(place);
         Ok(())
     }
 
-    /// Passes a record without facts of its own.
-    pub fn reached(&mut self, place: Place) {
+    fn reached(&mut self, place: Place) {
         self.next.insert(place.home, place.offset + 1);
         let newest = self.appended_max.entry(place.home).or_insert(i64::MIN);
         *newest = (*newest).max(place.appended_at_micros);
@@ -123,7 +120,7 @@ pub fn topic_code(home: Partition) -> i8 {
     i8::from(home.topic == medfleet_log::Topic::FLEET)
 }
 
-fn cause(place: Place) -> Cause {
+pub fn cause(place: Place) -> Cause {
     Cause {
         topic: topic_code(place.home),
         partition: place.home.partition.cast_signed(),

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use crate::retention::Keep;
+
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ProcessorConfig {
@@ -22,6 +24,11 @@ pub struct ProcessorConfig {
     /// Lag without progress for so long is an alarm, and the process ends.
     pub stall_limit_seconds: u64,
     pub upkeep_after_seconds: u64,
+    /// Records younger than this stay in the log although every table has them; 0: age is no reason to trim.
+    pub log_keep_hours: u64,
+    /// The newest records of a partition stay in the log, so many mebibytes of them, and older ones may go before
+    /// `log_keep_hours`; 0: size is no reason to trim. With both at 0 the log is never trimmed.
+    pub log_keep_mebibytes: u64,
     /// Ends, as if asked to, once everything that the log holds is in the tables: for jobs, not for services.
     pub stop_when_idle: bool,
 }
@@ -37,6 +44,8 @@ impl Default for ProcessorConfig {
             snapshot_after_seconds: 300,
             stall_limit_seconds: 120,
             upkeep_after_seconds: 60,
+            log_keep_hours: 168,
+            log_keep_mebibytes: 0,
             stop_when_idle: false,
         }
     }
@@ -65,6 +74,10 @@ impl ProcessorConfig {
 
     pub const fn stall_limit(&self) -> Duration {
         Duration::from_secs(self.stall_limit_seconds)
+    }
+
+    pub const fn keep(&self) -> Keep {
+        Keep { hours: self.log_keep_hours, bytes: self.log_keep_mebibytes << 20 }
     }
 
     pub const fn upkeep_after(&self) -> Duration {

@@ -47,9 +47,17 @@ pub enum ProcessorError {
     #[error("table `{table}` is not known: use one of {known}")]
     UnknownTable { table: String, known: String },
     #[error(
-        "partition `{partition}` of the log begins at {floor}: what lies below stands only in the facts table; rebuild from a log that has it"
+        "partition `{partition}` of the log begins at {floor}, and the facts table has what came before only up to {archived}: restore the facts table from its backup"
     )]
-    Trimmed { partition: String, floor: u64 },
+    Trimmed { partition: String, floor: u64, archived: u64 },
+    #[error(
+        "record {place} is not whole in the facts table: restore that table from its backup, or rebuild it from a log that has the record"
+    )]
+    ArchiveHole { place: String },
+    #[error("an archived fact of `{subject}` is called `{verdict}`: restore the facts table from its backup")]
+    Verdict { subject: String, verdict: String },
+    #[error("there is no facts table to read the past from: start a processor on this data folder first")]
+    NoArchive,
     #[error("rebuilt `{table}` differs: {rebuilt} instead of {current}; the current table stays in place")]
     HashDiffers { table: String, current: String, rebuilt: String },
 }

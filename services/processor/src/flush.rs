@@ -96,6 +96,11 @@ impl Shelves {
         reached.min().unwrap_or(0)
     }
 
+    /// The first offset of a partition that the archive lacks.
+    pub fn archived(&self, home: Partition) -> u64 {
+        self.shelves.get("facts").and_then(|shelf| shelf.reached.get(&home).copied()).unwrap_or(0)
+    }
+
     /// The greatest offset of a partition that some table contains.
     pub fn furthest(&self, home: Partition) -> u64 {
         let reached = self.shelves.values().filter_map(|shelf| shelf.reached.get(&home).copied());

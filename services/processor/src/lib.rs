@@ -2,13 +2,17 @@
 
 mod archive;
 pub mod book;
+mod clerk;
 pub mod config;
 mod error;
 mod flush;
+mod lookahead;
 pub mod meters;
 pub mod rebuild;
+mod retention;
 mod rows;
 mod snapshot;
+mod told;
 pub mod upkeep;
 pub mod worker;
 

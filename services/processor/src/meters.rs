@@ -1,7 +1,7 @@
 //! What a worker counts and shows.
 
 use medfleet_runtime::{Metrics, RuntimeError, Watchdog};
-use prometheus::{Histogram, IntCounter, IntCounterVec, IntGauge};
+use prometheus::{Histogram, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
 
 use crate::book::Counts;
 use crate::config::ProcessorConfig;
@@ -15,6 +15,8 @@ pub struct Meters {
     pub fences: IntCounter,
     pub restarts: IntCounter,
     pub needs: IntCounter,
+    pub trimmed: IntCounter,
+    pub kept: IntGaugeVec,
     pub snapshots: IntCounter,
     pub snapshot_bytes: IntGauge,
     pub missing: IntGauge,
@@ -39,7 +41,13 @@ impl Meters {
             )?,
             fences: room.counter("fences_total", "Times another writer was found in a table.")?,
             restarts: room.counter("restarts_total", "Times memory was forgotten and restored.")?,
-            needs: room.counter("archive_lookups_total", "Look-ups of older facts in the archive.")?,
+            needs: room.counter("archive_lookups_total", "Queries for older facts, each for as many as need them.")?,
+            trimmed: room.counter("trimmed_records_total", "Records given up at the front of the log.")?,
+            kept: room.gauge_vec(
+                "log_kept_records",
+                "Records of a partition that the log still held when it was last trimmed.",
+                &["partition"],
+            )?,
             snapshots: room.counter("snapshots_total", "Snapshots written.")?,
             snapshot_bytes: room.gauge("snapshot_bytes", "Size of the latest snapshot.")?,
             missing: room.gauge("missing_facts", "Facts known to exist and not seen: gaps.")?,

@@ -1,15 +1,19 @@
-//! Building a table anew from the log, beside the one in use, and swapping it in only when both say the same.
+//! Building a table anew, beside the one in use, and swapping it in only when both say the same. The archive tells first,
+//! then the log's tail. The archive itself is built from the log, and from its own original bytes where the log is trimmed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
+use std::ops::Range;
 use std::sync::Arc;
 
-use medfleet_lake::{ContentHash, Lake, Reader, ReaderLimits, Restored, Table, UtcMicros, content_hash, restore};
+use medfleet_lake::{ContentHash, Lake, Reader, ReaderLimits, Restored, Table, content_hash, restore};
 use medfleet_log::{EventLog, Partition, Topic};
 
-use crate::archive::{Archive, Past};
-use crate::book::{Book, Place};
+use crate::archive::Archive;
+use crate::book::Book;
+use crate::clerk::{Clerk, Spans};
 use crate::error::ProcessorError;
 use crate::flush::{Shelves, app_id, definition};
+use crate::told::Told;
 use crate::worker::origin;
 
 const READ_BYTES: usize = 8 * 1024 * 1024;
@@ -21,15 +25,6 @@ pub struct Rebuilt {
     pub rows: u64,
     pub hash: String,
     pub generation: String,
-}
-
-/// Reads the records of all partitions, fleet first, up to where the table has them, and folds them again.
-struct Replay {
-    log: Arc<dyn EventLog>,
-    archive: Archive,
-    facts: medfleet_lake::TableVersion,
-    book: Book,
-    shelves: Shelves,
 }
 
 /// Rebuilds one table. The process that owns the data folder must not run a worker meanwhile.
@@ -48,21 +43,34 @@ pub async fn rebuild(
     let reader = || Reader::new(lake.clone(), ReaderLimits::default());
     let before = hashed(&reader()?, &current).await?;
 
+    let archive = lake.current_or_create(definition("facts")?, &origin).await?;
+    let archived = restore(&archive, &origin, apps.clone()).await?;
+    let facts = archived.writer.version();
+    let (mut told, mut logged) = (Spans::new(), Vec::new());
+    for (home, app) in homes.iter().zip(&apps) {
+        let reached = |txns: &BTreeMap<String, i64>| txns.get(app).map_or(0, |next| next.cast_unsigned());
+        let (until, archived, floor) = (reached(&txns), reached(&archived.txns), log.bounds(*home).await?.floor);
+        let by_archive = if def.name == "facts" { floor } else { archived }.min(until);
+        if by_archive < floor.min(until) || by_archive > archived {
+            return Err(ProcessorError::Trimmed { partition: home.to_string(), floor, archived });
+        }
+        told.insert(*home, 0..by_archive);
+        logged.push((*home, by_archive..until));
+    }
+
     let fresh = lake.create_generation(def, &origin).await?;
     let Restored { writer, .. } = restore(&fresh, &origin, apps.clone()).await?;
-    let facts = lake.current_or_create(definition("facts")?, &origin).await?.newest_version().await?;
-    let mut replay = Replay {
-        log: Arc::clone(&log),
-        archive: Archive::new(reader()?),
-        facts,
-        book: Book::default(),
-        shelves: Shelves::single(def.name, writer, &origin.log, reader()?),
-    };
-    for (home, app) in homes.iter().zip(&apps) {
-        let until = txns.get(app).map_or(0, |next| next.cast_unsigned());
-        replay.partition(*home, until, &progress).await?;
+    let shelves = Shelves::single(def.name, writer, &origin.log, reader()?);
+    let mut clerk = Clerk::new(Book::default(), shelves, Archive::new(reader()?), Some(facts));
+    for topic in [Topic::FLEET, Topic::FACTS] {
+        let spans = told.iter().filter(|(home, _)| home.topic == topic);
+        let spans = spans.map(|(home, span)| (*home, span.clone())).collect();
+        clerk.replay(&spans, FLUSH_ROWS, |_| progress(1)).await?;
+        for (home, span) in logged.iter().filter(|(home, _)| home.topic == topic) {
+            tail(&*log, &mut clerk, *home, span.clone(), &progress).await?;
+        }
     }
-    replay.flush(true).await?;
+    clerk.flush(true).await?;
     let after = hashed(&reader()?, &fresh).await?;
     if before != after {
         lake.remove_generation(&fresh).await?;
@@ -101,44 +109,24 @@ fn partitions(log: &dyn EventLog) -> Result<Vec<Partition>, ProcessorError> {
     Ok(homes)
 }
 
-impl Replay {
-    async fn partition(&mut self, home: Partition, until: u64, progress: &impl Fn(u64)) -> Result<(), ProcessorError> {
-        let floor = self.log.bounds(home).await?.floor;
-        if floor > 0 && until > 0 {
-            return Err(ProcessorError::Trimmed { partition: home.to_string(), floor });
-        }
-        let mut next = floor;
-        while next < until {
-            let records = self.log.read(home.at(next), READ_BYTES).await?;
-            if records.is_empty() {
-                break;
-            }
-            for record in records.into_iter().take_while(|record| record.offset < until) {
-                next = record.offset + 1;
-                let place = Place { home, offset: record.offset, appended_at_micros: record.appended_at_micros };
-                self.admit(&record.value, place).await?;
-                progress(1);
-            }
-        }
-        Ok(())
+/// Folds what the log has of these offsets.
+async fn tail(
+    log: &dyn EventLog,
+    clerk: &mut Clerk,
+    home: Partition,
+    mut left: Range<u64>,
+    progress: &impl Fn(u64),
+) -> Result<(), ProcessorError> {
+    while !left.is_empty() {
+        let records = log.read(home.at(left.start), READ_BYTES).await?;
+        let within = records.iter().take_while(|record| record.offset < left.end);
+        let mut told = within.map(|record| Told::by_log(home, record)).collect::<Result<VecDeque<_>, _>>()?;
+        let Some(last) = told.back() else {
+            let end = log.bounds(home).await?.end;
+            return Err(ProcessorError::LogTooShort { partition: home.to_string(), reached: left.end, end });
+        };
+        left.start = last.place.offset + 1;
+        clerk.admit_all(&mut told, FLUSH_ROWS, |_| progress(1)).await?;
     }
-
-    async fn admit(&mut self, value: &[u8], place: Place) -> Result<(), ProcessorError> {
-        let read = medfleet_wire::decode_record(value)
-            .map_err(|source| ProcessorError::Record { place: place.home.at(place.offset).to_string(), source })?;
-        while let Err(need) = self.book.admit(&read.run, &read.implausible, place) {
-            let Book { memory, pending, .. } = &mut self.book;
-            let ledger = memory.ledgers.entry(read.run.subject.clone()).or_default();
-            let past = Past { facts: &self.facts, pending: &pending.facts, below: place.offset };
-            self.archive.answer(&read.run.subject, need, past, ledger).await?;
-        }
-        if self.book.pending.len() >= FLUSH_ROWS { self.flush(false).await } else { Ok(()) }
-    }
-
-    async fn flush(&mut self, all: bool) -> Result<(), ProcessorError> {
-        let now = UtcMicros(crate::worker::now_micros());
-        self.shelves.flush(&self.book, all, now).await?;
-        self.book.committed();
-        Ok(())
-    }
+    Ok(())
 }

@@ -94,6 +94,10 @@ pub const fn verdict_name(verdict: Sighting) -> &'static str {
     }
 }
 
+pub fn verdict_named(name: &str) -> Option<Sighting> {
+    [Sighting::New, Sighting::Duplicate, Sighting::Conflict].into_iter().find(|verdict| verdict_name(*verdict) == name)
+}
+
 fn name(text: &str) -> Text {
     Text::from(Arc::<str>::from(text))
 }

@@ -1,5 +1,6 @@
 //! Snapshots of a worker's memory: two kept, checked when read, never trusted past the tables.
 
+use std::collections::{BTreeMap, VecDeque};
 use std::fs::{self, File};
 use std::io::{Error, ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
@@ -10,11 +11,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::book::{Book, Memory};
 use crate::error::ProcessorError;
+use crate::retention::Marks;
 
 /// Snapshots kept; the older one serves when the newer cannot be read.
 pub const SNAPSHOTS_KEPT: usize = 2;
 /// Layout of the file. Another layout, or another fold, is not read: the worker folds from the log instead.
-const LAYOUT: u32 = 1;
+const LAYOUT: u32 = 2;
 const MAGIC: &[u8; 8] = b"mfsnap\0\0";
 /// Magic and checksum before the body.
 const HEADER_BYTES: usize = 16;
@@ -27,27 +29,36 @@ struct Header {
     log: String,
     /// topic, partition, next offset, greatest append time.
     offsets: Vec<(String, u32, u64, i64)>,
+    marks: Marks,
 }
 
 /// The folder of one worker's snapshots.
 pub struct Snapshots {
     folder: PathBuf,
     log: String,
+    /// Where those saved in this life go on, oldest first, as many as are kept.
+    saved: VecDeque<BTreeMap<Partition, u64>>,
 }
 
 impl Snapshots {
     pub fn open(folder: &Path, log: &str) -> Result<Self, ProcessorError> {
         fs::create_dir_all(folder).map_err(|source| failed(folder, source))?;
-        Ok(Self { folder: folder.to_owned(), log: log.to_owned() })
+        Ok(Self { folder: folder.to_owned(), log: log.to_owned(), saved: VecDeque::new() })
     }
 
     /// Writes the memory of a book whose rows are all in the tables.
-    pub fn save(&self, book: &Book) -> Result<u64, ProcessorError> {
+    pub fn save(&mut self, book: &Book, marks: &Marks) -> Result<u64, ProcessorError> {
         let offsets = book.next.iter().map(|(home, next)| {
             let appended_max = book.appended_max.get(home).copied().unwrap_or(i64::MIN);
             (home.topic.name().to_owned(), home.partition, *next, appended_max)
         });
-        let header = Header { layout: LAYOUT, fold: FOLD_VERSION, log: self.log.clone(), offsets: offsets.collect() };
+        let header = Header {
+            layout: LAYOUT,
+            fold: FOLD_VERSION,
+            log: self.log.clone(),
+            offsets: offsets.collect(),
+            marks: marks.clone(),
+        };
         let mut body = vec![0; HEADER_BYTES];
         body = postcard::to_extend(&header, body).map_err(ProcessorError::SnapshotCoding)?;
         body = postcard::to_extend(&book.memory, body).map_err(ProcessorError::SnapshotCoding)?;
@@ -58,14 +69,20 @@ impl Snapshots {
         let path = self.folder.join(format!("{number:012}.{EXTENSION}"));
         write_durably(&self.folder, &path, &body).map_err(|source| failed(&path, source))?;
         self.drop_old()?;
+        self.saved.push_back(book.next.clone());
+        if self.saved.len() > SNAPSHOTS_KEPT {
+            self.saved.pop_front();
+        }
         Ok(body.len() as u64)
     }
 
     /// The newest readable snapshot that lies nowhere past `limit`, the offset up to which all tables reach.
-    pub fn load(&self, limit: impl Fn(Partition) -> u64) -> Result<Option<Book>, ProcessorError> {
+    pub fn load(&self, limit: impl Fn(Partition) -> u64) -> Result<Option<(Book, Marks)>, ProcessorError> {
         for (_, path) in self.list()?.into_iter().rev() {
             match self.read(&path) {
-                Ok(book) if book.next.iter().all(|(home, next)| *next <= limit(*home)) => return Ok(Some(book)),
+                Ok((book, marks)) if book.next.iter().all(|(home, next)| *next <= limit(*home)) => {
+                    return Ok(Some((book, marks)));
+                }
                 Ok(_) => tracing::warn!(path = %path.display(), "snapshot lies past the tables, trying an older one"),
                 Err(error) => tracing::warn!(path = %path.display(), %error, "snapshot not used, trying an older one"),
             }
@@ -73,7 +90,16 @@ impl Snapshots {
         Ok(None)
     }
 
-    fn read(&self, path: &Path) -> Result<Book, Error> {
+    /// The lowest offset of a partition from which a kept snapshot goes on. Only those saved in this life are known, so
+    /// there is no answer before they are all that is kept.
+    pub fn needed_from(&self, home: Partition) -> Option<u64> {
+        if self.saved.len() < SNAPSHOTS_KEPT {
+            return None;
+        }
+        self.saved.iter().map(|next| next.get(&home).copied().unwrap_or(0)).min()
+    }
+
+    fn read(&self, path: &Path) -> Result<(Book, Marks), Error> {
         let bytes = fs::read(path)?;
         let bad = |what: &str| Error::new(ErrorKind::InvalidData, what.to_owned());
         let (head, body) = bytes.split_at_checked(HEADER_BYTES).ok_or_else(|| bad("shorter than its header"))?;
@@ -95,7 +121,7 @@ impl Snapshots {
             book.next.insert(Partition::new(topic, partition), next);
             book.appended_max.insert(Partition::new(topic, partition), appended_max);
         }
-        Ok(book)
+        Ok((book, header.marks))
     }
 
     /// Number and path of every snapshot, oldest first.

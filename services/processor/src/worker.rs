@@ -1,19 +1,23 @@
 //! The worker's loop: poll the log, admit records, flush rows with offsets. It owns no truth: after any doubt it restores.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
-use medfleet_lake::{Lake, Origin, Reader, ReaderLimits, UtcMicros};
-use medfleet_log::{Batch, EventLog, Partition, Position, Tail, Topic};
-use medfleet_runtime::Shutdown;
+use medfleet_lake::{Lake, Origin, Reader, ReaderLimits};
+use medfleet_log::{Batch, EventLog, Partition, Position, Tail, Topic, read_to_end};
+use medfleet_runtime::{Shutdown, now_micros};
 
-use crate::archive::{Archive, Past};
-use crate::book::{Book, Counts, Place};
+use crate::archive::Archive;
+use crate::book::{Book, Counts};
+use crate::clerk::{Clerk, Spans};
 use crate::config::ProcessorConfig;
 use crate::error::ProcessorError;
 use crate::flush::Shelves;
 use crate::meters::Meters;
+use crate::retention::Marks;
 use crate::snapshot::Snapshots;
+use crate::told::Told;
 
 /// How long one poll waits for a record.
 const POLL_WAIT: Duration = Duration::from_millis(200);
@@ -36,10 +40,9 @@ pub struct Worker {
 
 /// One life between two restores.
 struct Life {
-    shelves: Shelves,
-    archive: Archive,
+    clerk: Clerk,
     snapshots: Snapshots,
-    book: Book,
+    marks: Marks,
     fleet: Box<dyn Tail>,
     facts: Box<dyn Tail>,
     oldest_pending: Option<Instant>,
@@ -47,6 +50,7 @@ struct Life {
     /// Records that waited at the last look.
     lag: u64,
     counted: Counts,
+    queried: u64,
 }
 
 impl Worker {
@@ -84,7 +88,7 @@ impl Worker {
             }
         }
         self.flush(&mut life, true).await?;
-        self.snapshot(&mut life)
+        self.snapshot(&mut life).await
     }
 
     /// Opens the tables, finds the newest usable snapshot and stands where it ends.
@@ -100,23 +104,61 @@ impl Worker {
             }
         }
         let snapshots = Snapshots::open(&self.config.snapshot_folder, &self.log.log_id().to_string())?;
-        let book = snapshots.load(|home| shelves.resume_at(home))?.unwrap_or_default();
-        let (fleet_from, facts_from) = standing(&owned, &book);
+        let (book, marks) = snapshots.load(|home| shelves.resume_at(home))?.unwrap_or_default();
+        let mut clerk = Clerk::new(book, shelves, Archive::new(reader()?), None);
+        self.catch_up(&mut clerk, &owned).await?;
+        let (fleet_from, facts_from) = standing(&owned, &clerk.book);
         let fleet = self.log.tail(&fleet_from).await?;
         let facts = self.log.tail(&facts_from).await?;
-        tracing::info!(subjects = book.memory.ledgers.len(), milliseconds = started.elapsed().as_millis(), "restored");
+        let subjects = clerk.book.memory.ledgers.len();
+        tracing::info!(subjects, milliseconds = started.elapsed().as_millis(), "restored");
         Ok(Life {
-            shelves,
-            archive: Archive::new(reader()?),
             snapshots,
-            counted: book.counts,
-            book,
+            marks,
+            counted: clerk.book.counts,
+            queried: clerk.queries(),
+            clerk,
             fleet,
             facts,
             oldest_pending: None,
             last_snapshot: Instant::now(),
             lag: 0,
         })
+    }
+
+    /// Where the log begins after the place where memory ends, the archive tells what lay between. Sites first: rollups
+    /// ask for their time zones.
+    async fn catch_up(&self, clerk: &mut Clerk, owned: &[Partition]) -> Result<(), ProcessorError> {
+        let mut spans = Spans::new();
+        for home in owned {
+            let (stands, floor) =
+                (clerk.book.next.get(home).copied().unwrap_or(0), self.log.bounds(*home).await?.floor);
+            let archived = clerk.shelves.archived(*home);
+            if stands < floor && archived < floor {
+                return Err(ProcessorError::Trimmed { partition: home.to_string(), floor, archived });
+            }
+            spans.insert(*home, stands..floor.max(stands));
+        }
+        if spans.values().all(std::ops::Range::is_empty) {
+            return Ok(());
+        }
+        tracing::info!("no snapshot reaches the log's floor, folding what lies below it from the facts table");
+        let lag: u64 = spans.values().map(|span| span.end - span.start).sum();
+        let report = |told: &Told| self.meters.watchdog.report(told.fact_count() as u64, lag);
+        let (fleet, facts): (Spans, Spans) = spans.into_iter().partition(|(home, _)| home.topic == Topic::FLEET);
+        clerk.replay(&fleet, self.config.flush_rows, report).await?;
+        for home in fleet.keys() {
+            let from = home.at(clerk.book.next.get(home).copied().unwrap_or(0));
+            let mut told = VecDeque::new();
+            read_to_end(&*self.log, from, |record| {
+                told.push_back(Told::by_log(*home, &record)?);
+                Ok::<_, ProcessorError>(true)
+            })
+            .await?;
+            clerk.admit_all(&mut told, self.config.flush_rows, report).await?;
+        }
+        clerk.replay(&facts, self.config.flush_rows, report).await?;
+        clerk.flush(false).await.map(drop)
     }
 
     fn owned(&self) -> Result<Vec<Partition>, ProcessorError> {
@@ -140,21 +182,21 @@ impl Worker {
             batches.extend(fleet);
         }
         batches.extend(facts);
-        for batch in batches {
-            self.admit(life, batch).await?;
-        }
+        self.admit(life, batches).await?;
         let overdue = life.oldest_pending.is_some_and(|since| since.elapsed() >= self.config.flush_after());
         if overdue {
             self.flush(life, false).await?;
         }
-        if life.last_snapshot.elapsed() >= self.config.snapshot_after() && life.book.pending.is_empty() {
+        if life.last_snapshot.elapsed() >= self.config.snapshot_after() && life.clerk.book.pending.is_empty() {
             self.flush(life, true).await?;
-            self.snapshot(life)?;
+            self.snapshot(life).await?;
         }
         let cursors = life.facts.cursors().into_iter().chain(life.fleet.cursors()).collect();
         life.lag = self.lag(cursors).await?;
-        self.meters.count(life.counted, life.book.counts);
-        life.counted = life.book.counts;
+        self.meters.count(life.counted, life.clerk.book.counts);
+        life.counted = life.clerk.book.counts;
+        self.meters.needs.inc_by(life.clerk.queries() - life.queried);
+        life.queried = life.clerk.queries();
         self.meters.watchdog.report(0, life.lag);
         Ok(life.lag)
     }
@@ -167,64 +209,74 @@ impl Worker {
         Ok(lag)
     }
 
-    async fn admit(&self, life: &mut Life, batch: Batch) -> Result<(), ProcessorError> {
-        for record in batch.records {
-            let home = batch.home;
-            let place = Place { home, offset: record.offset, appended_at_micros: record.appended_at_micros };
-            let read = medfleet_wire::decode_record(&record.value)
-                .map_err(|source| ProcessorError::Record { place: home.at(record.offset).to_string(), source })?;
-            while let Err(need) = life.book.admit(&read.run, &read.implausible, place) {
-                self.meters.needs.inc();
-                self.answer(life, &read.run.subject, need, place).await?;
+    async fn admit(&self, life: &mut Life, batches: Vec<Batch>) -> Result<(), ProcessorError> {
+        let mut told = VecDeque::new();
+        for Batch { home, records } in &batches {
+            for record in records {
+                life.marks.read(*home, record.size_bytes() as u64);
+                told.push_back(Told::by_log(*home, record)?);
             }
-            self.meters.watchdog.report(read.run.facts.len() as u64, life.lag);
+        }
+        while !told.is_empty() {
             life.oldest_pending.get_or_insert_with(Instant::now);
-            if life.book.pending.len() >= self.config.flush_rows {
+            let lag = life.lag;
+            let report = |told: &Told| self.meters.watchdog.report(told.fact_count() as u64, lag);
+            life.clerk.admit(&mut told, self.config.flush_rows, report).await?;
+            if life.clerk.book.pending.len() >= self.config.flush_rows {
                 self.flush(life, false).await?;
             }
         }
         Ok(())
     }
 
-    async fn answer(
-        &self,
-        life: &mut Life,
-        subject: &medfleet_domain::id::Subject,
-        need: medfleet_domain::ledger::Need,
-        place: Place,
-    ) -> Result<(), ProcessorError> {
-        let Some(facts) = life.shelves.version("facts") else { return Ok(()) };
-        let Book { memory, pending, .. } = &mut life.book;
-        let ledger = memory.ledgers.entry(subject.clone()).or_default();
-        let past = Past { facts: &facts, pending: &pending.facts, below: place.offset };
-        life.archive.answer(subject, need, past, ledger).await
-    }
-
     async fn flush(&self, life: &mut Life, all: bool) -> Result<(), ProcessorError> {
-        if life.book.pending.is_empty() && !all {
+        if life.clerk.book.pending.is_empty() && !all {
             life.oldest_pending = None;
             return Ok(());
         }
         let started = Instant::now();
-        let flushed = life.shelves.flush(&life.book, all, UtcMicros(now_micros())).await?;
-        life.book.committed();
+        let flushed = life.clerk.flush(all).await?;
         life.oldest_pending = None;
         self.meters.flush_seconds.observe(started.elapsed().as_secs_f64());
         self.meters.rows.inc_by(flushed.rows);
-        self.meters.subjects.set(life.book.memory.ledgers.len() as i64);
-        if let Some(newest) = life.book.appended_max.values().max() {
+        self.meters.subjects.set(life.clerk.book.memory.ledgers.len() as i64);
+        if let Some(newest) = life.clerk.book.appended_max.values().max() {
             self.meters.freshness.set((now_micros() - newest) / 1_000_000);
         }
         Ok(())
     }
 
-    fn snapshot(&self, life: &mut Life) -> Result<(), ProcessorError> {
-        let bytes = life.snapshots.save(&life.book)?;
+    /// Everything is flushed: writes down what memory holds, and gives up what of the log nobody needs any more.
+    async fn snapshot(&self, life: &mut Life) -> Result<(), ProcessorError> {
+        let book = &life.clerk.book;
+        for (home, next) in &book.next {
+            life.marks.set(*home, *next, book.appended_max.get(home).copied().unwrap_or(i64::MAX));
+        }
+        let bytes = life.snapshots.save(book, &life.marks)?;
         life.last_snapshot = Instant::now();
         self.meters.snapshots.inc();
         self.meters.snapshot_bytes.set(bytes.cast_signed());
-        let missing: u64 = life.book.memory.ledgers.values().map(medfleet_domain::ledger::Ledger::missing_facts).sum();
+        let missing: u64 = book.memory.ledgers.values().map(medfleet_domain::ledger::Ledger::missing_facts).sum();
         self.meters.missing.set(missing.cast_signed());
+        self.trim(life).await
+    }
+
+    /// INV-13: the floor stays at or below every kept snapshot, and those at or below every table. The fleet topic is
+    /// never trimmed: it is small, and read from its beginning by everyone.
+    async fn trim(&self, life: &mut Life) -> Result<(), ProcessorError> {
+        for home in self.owned()?.into_iter().filter(|home| home.topic == Topic::FACTS) {
+            let Some(snapshots) = life.snapshots.needed_from(home) else { return Ok(()) };
+            let limit = snapshots.min(life.clerk.shelves.resume_at(home));
+            let Some(below) = life.marks.floor(home, self.config.keep(), limit, now_micros()) else { continue };
+            let before = self.log.bounds(home).await?;
+            let after = self.log.trim(home.at(below)).await?;
+            life.marks.trimmed(home, after.floor);
+            self.meters.trimmed.inc_by(after.floor - before.floor);
+            self.meters
+                .kept
+                .with_label_values(&[&home.partition.to_string()])
+                .set((after.end - after.floor).cast_signed());
+        }
         Ok(())
     }
 }
@@ -233,9 +285,4 @@ impl Worker {
 fn standing(owned: &[Partition], book: &Book) -> (Vec<Position>, Vec<Position>) {
     let stand = |home: &Partition| home.at(book.next.get(home).copied().unwrap_or(0));
     owned.iter().map(stand).partition(|at| at.topic == Topic::FLEET)
-}
-
-pub fn now_micros() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.map_or(0, |since| since.as_micros() as i64)
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Ledger, Need};
+use super::{Ledger, Needs};
 use crate::entry::UsageRow;
 use crate::held::Held;
 use crate::time::{Day, MICROS_PER_SECOND, Timestamp};
@@ -60,23 +60,31 @@ impl Ledger {
     }
 
     /// Rows of the readings in these seconds and of their successors.
-    pub(super) fn usage_near(&self, seconds: &Seconds) -> Result<Vec<UsageRow>, Need> {
+    pub(super) fn usage_near(&self, seconds: &Seconds) -> Result<Vec<UsageRow>, Needs> {
         let mut rows = BTreeSet::new();
+        let mut needs = Needs::default();
         for (series, seconds) in seconds {
             for &second in seconds {
-                let here = self.reading_in(series, second)?;
-                let next = self.successor(series, second)?;
-                for reading in here.into_iter().chain(next) {
-                    let before = self.predecessor(series, reading.at.second())?;
-                    rows.extend(before.map(|before| reading.after(&before)));
-                }
+                rows.extend(needs.gather(self.usage_at(series, second)).into_iter().flatten());
             }
         }
-        Ok(rows.into_iter().collect())
+        needs.or(rows.into_iter().collect())
+    }
+
+    /// Rows of the reading in this second and of its successor.
+    fn usage_at(&self, series: &Series, second: i64) -> Result<Vec<UsageRow>, Needs> {
+        let mut rows = Vec::new();
+        let here = self.reading_in(series, second)?;
+        let next = self.successor(series, second)?;
+        for reading in here.into_iter().chain(next) {
+            let before = self.predecessor(series, reading.at.second())?;
+            rows.extend(before.map(|before| reading.after(&before)));
+        }
+        Ok(rows)
     }
 
     /// The last reading of a series may have been taken back or brought in by a correction.
-    pub(super) fn find_last_readings_anew(&mut self, seconds: &Seconds) -> Result<(), Need> {
+    pub(super) fn find_last_readings_anew(&mut self, seconds: &Seconds) -> Result<(), Needs> {
         for (series, touched) in seconds {
             let Some(first) = touched.first() else { continue };
             let first_second = self.series.get(series).map_or(*first, |ends| ends.first_second.min(*first));
@@ -87,42 +95,30 @@ impl Ledger {
         Ok(())
     }
 
-    fn reading_in(&self, series: &Series, second: i64) -> Result<Option<Reading>, Need> {
+    fn reading_in(&self, series: &Series, second: i64) -> Result<Option<Reading>, Needs> {
         let day = Timestamp::from_seconds(second).day();
         self.require(day)?;
         Ok(self.readings(series, day).into_iter().find(|reading| reading.at.second() == second))
     }
 
-    fn predecessor(&self, series: &Series, second: i64) -> Result<Option<Reading>, Need> {
+    fn predecessor(&self, series: &Series, second: i64) -> Result<Option<Reading>, Needs> {
         let Some(ends) = self.series.get(series) else { return Ok(None) };
         if let Some(last) = ends.last.as_deref().filter(|last| last.at.second() < second) {
             return Ok(Some(last.clone()));
         }
         let latest = Timestamp::from_seconds(second.min(i64::MAX / MICROS_PER_SECOND)).day();
         let first_day = Timestamp::from_seconds(ends.first_second).day();
-        for day in self.days_back_from(latest).take_while(|day| *day >= first_day) {
-            self.require(day)?;
-            let found = self.readings(series, day).into_iter().rev().find(|one| one.at.second() < second);
-            if found.is_some() {
-                return Ok(found);
-            }
-        }
-        Ok(None)
+        let before = |day| self.readings(series, day).into_iter().rev().find(|one| one.at.second() < second);
+        self.walk(self.days_back_from(latest).take_while(|day| *day >= first_day), before)
     }
 
-    fn successor(&self, series: &Series, second: i64) -> Result<Option<Reading>, Need> {
+    fn successor(&self, series: &Series, second: i64) -> Result<Option<Reading>, Needs> {
         let Some(ends) = self.series.get(series) else { return Ok(None) };
         if ends.last.as_ref().is_some_and(|last| last.at.second() <= second) {
             return Ok(None);
         }
-        for day in self.days_onward_from(Timestamp::from_seconds(second).day()) {
-            self.require(day)?;
-            let found = self.readings(series, day).into_iter().find(|one| one.at.second() > second);
-            if found.is_some() {
-                return Ok(found);
-            }
-        }
-        Ok(None)
+        let after = |day| self.readings(series, day).into_iter().find(|one| one.at.second() > second);
+        self.walk(self.days_onward_from(Timestamp::from_seconds(second).day()), after)
     }
 
     /// The readings of a series on a loaded day, in order, one a second.

@@ -2,13 +2,16 @@
 
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{Ledger, Need};
+use super::{Ledger, Needs};
 use crate::claim::Claims;
 use crate::held::Held;
 use crate::time::{Day, Timestamp};
+
+/// The most days that a walk into the unseen asks for beyond the first.
+const WALK_DAYS_MAX: usize = 31;
 
 impl Ledger {
     /// A day may take more facts in place when it is in memory, or holds none yet.
@@ -16,12 +19,36 @@ impl Ledger {
         self.days.contains_key(&day) || !self.known_days.contains(day)
     }
 
-    pub(super) fn require(&self, day: Day) -> Result<(), Need> {
-        if self.can_grow(day) { Ok(()) } else { Err(Need::Day(day)) }
+    pub(super) fn require(&self, day: Day) -> Result<(), Needs> {
+        if self.can_grow(day) { Ok(()) } else { Err(Needs::from(day)) }
     }
 
-    pub(super) fn require_all(&self, days: &BTreeSet<Day>) -> Result<(), Need> {
-        days.iter().try_for_each(|day| self.require(*day))
+    pub(super) fn require_all<'a>(&self, days: impl IntoIterator<Item = &'a Day>) -> Result<(), Needs> {
+        let mut needs = Needs::default();
+        needs.days.extend(days.into_iter().filter(|day| !self.can_grow(**day)));
+        needs.or(())
+    }
+
+    /// Walks over days until one has what is looked for. A walk that meets a day it cannot see asks for as many more as
+    /// it has passed in vain: looking far back takes few questions, looking nearby takes one day.
+    pub(super) fn walk<T>(
+        &self,
+        mut days: impl Iterator<Item = Day>,
+        find: impl Fn(Day) -> Option<T>,
+    ) -> Result<Option<T>, Needs> {
+        let mut passed = 0;
+        while let Some(day) = days.next() {
+            if !self.can_grow(day) {
+                let way: Vec<Day> = [day].into_iter().chain(days.take(passed.min(WALK_DAYS_MAX))).collect();
+                self.require_all(&way)?;
+                break;
+            }
+            if let Some(found) = find(day) {
+                return Ok(Some(found));
+            }
+            passed += 1;
+        }
+        Ok(None)
     }
 
     /// Keeps a fact with its day. One that never folds stays in the archive: its day may be anywhere in time.
@@ -122,6 +149,11 @@ impl DaySet {
                 self.ranges.insert(day, last);
             }
         }
+    }
+
+    /// First and last day of each run of days, earliest first.
+    pub fn ranges(&self) -> impl Iterator<Item = (Day, Day)> + '_ {
+        self.ranges.iter().map(|(first, last)| (*first, *last))
     }
 
     /// The days up to and including `day`, latest first.

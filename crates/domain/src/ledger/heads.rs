@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Ledger, Need};
+use super::{Ledger, Needs};
 use crate::claim::Force;
 use crate::condition::{Condition, Degradation};
 use crate::entry::{Change, HeadRole, HeadRow, Row};
@@ -68,17 +68,10 @@ impl Ledger {
     }
 
     /// A stretch that reached furthest may have been taken back: walks back to the last day that has one.
-    pub(super) fn find_latest_anew(&mut self) -> Result<(), Need> {
-        let mut found = None;
+    pub(super) fn find_latest_anew(&mut self) -> Result<(), Needs> {
         let earliest = self.first_stretch.into_iter().chain(self.amendments.corrected_days()).min();
-        for day in self.days_back_from(Day(i32::MAX)).take_while(|day| Some(*day) >= earliest) {
-            self.require(day)?;
-            found = self.counting(day).iter().filter_map(|held| latest_of(held)).max();
-            if found.is_some() {
-                break;
-            }
-        }
-        self.latest = found;
+        let way = self.days_back_from(Day(i32::MAX)).take_while(|day| Some(*day) >= earliest);
+        self.latest = self.walk(way, |day| self.counting(day).iter().filter_map(|held| latest_of(held)).max())?;
         Ok(())
     }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::counters::Seconds;
-use super::{Filed, Ledger, Need};
+use super::{Filed, Ledger, Needs};
 use crate::entry::{Change, Row};
 use crate::fold;
 use crate::held::Held;
@@ -30,15 +30,17 @@ impl Scope {
 }
 
 impl Ledger {
-    pub(super) fn refold(&self, filed: &[Filed], fresh: Vec<Held>) -> Result<(Ledger, Change), Need> {
+    pub(super) fn refold(&self, filed: &[Filed], fresh: Vec<Held>) -> Result<(Ledger, Change), Needs> {
         let mut change = Change::default();
         let mut scope = Scope::default();
         fresh.iter().for_each(|held| scope.cover(held));
         let moved = self.amendments.moved_by(&fresh);
+        let mut needs = Needs::default();
         for range in &moved {
-            self.cover_named(&mut scope, range)?;
+            needs.gather(self.cover_named(&mut scope, range));
         }
-        self.require_all(&scope.days)?;
+        needs.gather(self.require_all(&scope.days));
+        needs.or(())?;
         let mut next = self.clone();
         let identities: Vec<(Epoch, Seq)> = fresh.iter().map(Held::identity).collect();
         next.remember(filed);
@@ -63,16 +65,9 @@ impl Ledger {
     }
 
     /// Covers the facts of a range that were seen, wherever they are kept.
-    fn cover_named(&self, scope: &mut Scope, range: &SeqRange) -> Result<(), Need> {
-        if !self.lives.has_seen_any(range)? {
-            return Ok(());
-        }
-        let Some((_, archived)) = self.located.iter().find(|(located, _)| located == range) else {
-            return Err(Need::Located(*range));
-        };
-        for day in archived {
-            self.require(*day)?;
-        }
+    fn cover_named(&self, scope: &mut Scope, range: &SeqRange) -> Result<(), Needs> {
+        let Some(archived) = self.locate(range)? else { return Ok(()) };
+        self.require_all(archived)?;
         let named = self.days.values().flatten().filter(|held| range.contains(held.epoch, held.seq));
         named.for_each(|held| scope.cover(held));
         Ok(())

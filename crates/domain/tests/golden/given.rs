@@ -14,7 +14,7 @@ pub use medfleet_domain::condition::Condition::{
     Engineering as E, Productive as P, ScheduledDown as SD, Standby as S, UnscheduledDown as UD,
 };
 
-use crate::archive::Book;
+use crate::archive::{Archived, Book};
 
 /// Friday.
 pub const TODAY: Day = Day::from_civil(2026, 3, 20);
@@ -63,6 +63,10 @@ pub struct Device {
     book: Book,
     /// Keeps everything in memory: must say the same.
     keeper: Book,
+    /// Looks ahead, forgets all it may, and has an archive that is ahead of it: must say the same.
+    seer: Book,
+    /// Is told by the archive: must say the same.
+    replay: Book,
     written: BTreeMap<Writer, u64>,
     pub records: Vec<Run>,
     pub last: Vec<Entry>,
@@ -70,8 +74,9 @@ pub struct Device {
 
 impl Device {
     pub fn new() -> Self {
-        let (book, keeper) = (Book::default(), Book::default());
-        Self { book, keeper, written: BTreeMap::new(), records: Vec::new(), last: Vec::new() }
+        let (book, keeper, replay) = (Book::default(), Book::default(), Book::default());
+        let seer = Book::forgetful(Archived::Everything);
+        Self { book, keeper, seer, replay, written: BTreeMap::new(), records: Vec::new(), last: Vec::new() }
     }
 
     /// The same records told anew, epochs as this function names them.
@@ -96,6 +101,11 @@ impl Device {
     pub fn admit(&mut self, run: Run) {
         self.last = self.book.admit(&run);
         assert_eq!(self.keeper.admit(&run), self.last, "memory and archive say the same");
+        self.seer.look_ahead(std::slice::from_ref(&run));
+        assert_eq!(self.seer.admit(&run), self.last, "looking ahead says the same");
+        self.seer.commit();
+        assert_eq!(self.replay.admit_archived(&run, &self.book.last_filed), self.last, "a replay says the same");
+        self.replay.commit();
         self.book.commit();
         self.book.restart();
         self.records.push(run);

@@ -8,7 +8,7 @@ mod reference;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
-use archive::Book;
+use archive::{Archived, Book, Kinds};
 use history::{Story, histories, shuffles};
 use medfleet_domain::entry::{Entry, IntervalRow, Row};
 use medfleet_domain::fact::Run;
@@ -123,7 +123,7 @@ proptest! {
 
     #[test]
     fn forgetting_and_restarting_changes_no_byte(story in histories(), whims in prop::collection::vec(0..4u8, 1..9)) {
-        let (mut keeps, mut forgets, mut wavers) = (Book::default(), Book::default(), Book::default());
+        let (mut keeps, mut forgets, mut wavers) = (Book::default(), Book::forgetful(Archived::Committed), Book::default());
         for (run, whim) in story.records.iter().zip(whims.iter().cycle()) {
             let entries = keeps.admit(run);
             prop_assert_eq!(&entries, &forgets.admit(run));
@@ -137,6 +137,52 @@ proptest! {
             }
         }
         prop_assert_eq!(keeps.verdicts, forgets.verdicts);
+        let Kinds { days, epochs, digests, .. } = keeps.asked_for;
+        prop_assert_eq!((days, epochs, digests), (0, 0, 0), "what was never committed is never asked for");
+    }
+
+    #[test]
+    fn looking_ahead_changes_no_byte(story in histories(), whims in prop::collection::vec(0..16usize, 1..9)) {
+        let (mut keeps, mut seer) = (Book::default(), Book::forgetful(Archived::Committed));
+        for (at, whim) in (0..story.records.len()).zip(whims.iter().cycle()) {
+            let ahead = (at + whim / 4).min(story.records.len());
+            seer.look_ahead(&story.records[at..ahead]);
+            prop_assert_eq!(&keeps.admit(&story.records[at]), &seer.admit(&story.records[at]));
+            if whim & 1 == 1 {
+                seer.commit();
+            }
+            if whim & 3 == 3 {
+                seer.restart();
+            }
+        }
+        prop_assert_eq!(keeps.verdicts, seer.verdicts);
+    }
+
+    #[test]
+    fn an_archive_ahead_of_memory_changes_no_byte(story in histories(), whims in prop::collection::vec(0..4u8, 1..9)) {
+        let (mut keeps, mut relapses) = (Book::default(), Book::forgetful(Archived::Everything));
+        for (at, whim) in (0..story.records.len()).zip(whims.iter().cycle()) {
+            prop_assert_eq!(&keeps.admit(&story.records[at]), &relapses.admit(&story.records[at]));
+            if whim & 1 == 1 {
+                relapses.commit();
+            }
+            if whim & 2 == 2 {
+                relapses.look_ahead(&story.records[at..]);
+            }
+        }
+    }
+
+    #[test]
+    fn records_told_again_from_the_archive_change_no_byte(story in histories(), whims in prop::collection::vec(0..2u8, 1..9)) {
+        let (mut first, mut replay) = (Book::default(), Book::forgetful(Archived::Committed));
+        for (run, whim) in story.records.iter().zip(whims.iter().cycle()) {
+            let entries = first.admit(run);
+            prop_assert_eq!(&entries, &replay.admit_archived(run, &first.last_filed));
+            if whim & 1 == 1 {
+                replay.commit();
+                first.commit();
+            }
+        }
     }
 }
 
@@ -145,19 +191,21 @@ proptest! {
 fn histories_are_wild_enough_to_ask_the_archive_and_to_take_rows_back() {
     use proptest::strategy::{Strategy, ValueTree};
     let mut runner = proptest::test_runner::TestRunner::deterministic();
-    let (mut questions, mut taken_back, mut duplicates, mut conflicts) = (0, 0, 0, 0);
+    let (mut questions, mut taken_back, mut duplicates, mut conflicts) = (Kinds::default(), 0, 0, 0);
     for _ in 0..100 {
         let story: Story = histories().new_tree(&mut runner).expect("a history").current();
-        let mut book = Book::default();
+        let mut book = Book::forgetful(Archived::Committed);
         for run in &story.records {
             taken_back += book.admit(run).iter().filter(|entry| entry.weight < 0).count();
             book.commit();
         }
-        questions += book.questions;
+        questions += book.asked_for;
         duplicates += book.verdicts[1];
         conflicts += book.verdicts[2];
     }
-    assert!(questions > 300, "{questions} questions");
+    let Kinds { days, located, epochs, digests } = questions;
+    assert!(days > 300 && epochs > 100, "asked for {days} days and {epochs} epochs");
+    assert!(located > 50 && digests > 30, "asked for {located} amended ranges and {digests} ranges of digests");
     assert!(taken_back > 400, "{taken_back} rows taken back");
     assert!(duplicates > 50 && conflicts > 20, "{duplicates} duplicates, {conflicts} conflicts");
 }

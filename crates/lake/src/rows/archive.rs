@@ -44,3 +44,17 @@ row! {
         cause: Cause,
     }
 }
+
+row! {
+    /// As much of an archived fact as tells it again: who said it, where it lies, what its bytes hash to.
+    TraceRow {
+        subject_kind: Text,
+        subject: Text,
+        epoch: i64,
+        seq: i64,
+        kind: Text,
+        day: Day,
+        content_hash: i64,
+        cause: Cause,
+    }
+}

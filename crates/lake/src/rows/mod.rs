@@ -7,7 +7,7 @@ mod ledger;
 mod live;
 mod rollups;
 
-pub use archive::FactRow;
+pub use archive::{FactRow, TraceRow};
 pub use cuts::CutRow;
 pub use dimensions::{CalendarRow, DeviceRow, SiteRow};
 pub use ledger::{ErrorRow, IntervalRow, UsageRow};

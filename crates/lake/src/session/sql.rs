@@ -5,6 +5,8 @@ use datafusion::common::{ParamValues, ScalarValue};
 use datafusion::dataframe::DataFrame;
 use datafusion::execution::context::SQLOptions;
 use datafusion::prelude::SessionContext;
+use futures::StreamExt as _;
+use futures::stream::BoxStream;
 
 use crate::error::LakeError;
 use crate::schema::{TableDef, conform};
@@ -40,6 +42,16 @@ pub async fn run(
 ) -> Result<Vec<RecordBatch>, LakeError> {
     let planned = query(session, sql, params).await?;
     planned.collect().await.map_err(LakeError::query("run a query"))
+}
+
+/// Runs a query and hands its batches over as they come: for answers that need not fit into memory.
+pub async fn stream(
+    session: &SessionContext,
+    sql: &str,
+) -> Result<BoxStream<'static, Result<RecordBatch, LakeError>>, LakeError> {
+    let planned = query(session, sql, &[]).await?;
+    let batches = planned.execute_stream().await.map_err(LakeError::query("run a query"))?;
+    Ok(batches.map(|batch| batch.map_err(LakeError::query("run a query"))).boxed())
 }
 
 /// Runs a `.sql` file over micro-batches registered under these names, and returns rows that fit

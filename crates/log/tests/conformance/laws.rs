@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use bytes::Bytes;
 use medfleet_log::{
     EventLog, LogError, MAX_APPEND_BYTES, MAX_RECORD_BYTES, NewRecord, Outcome, Partition, Position, Record, Topic,
-    TopicDeclaration, partition_of,
+    TopicDeclaration, partition_of, read_to_end,
 };
 
 const WIDE: Topic = Topic::named("medfleet.test-wide.v1");
@@ -293,6 +293,53 @@ pub async fn trimmed_records_are_an_error_and_never_skipped(keeper: &mut impl Ke
     keeper.reopen().await;
     let bounds = keeper.log().bounds(home).await.unwrap();
     assert_eq!((bounds.floor, bounds.end), (floor, count as u64));
+}
+
+pub async fn a_trimmed_partition_goes_on_where_it_was_and_alone(keeper: &mut impl Keeper) {
+    let log = keeper.log();
+    let value = vec![3; keeper.bytes_of_many_segments() / 100];
+    let keys = ["a", "b", "c", "d", "e", "f", "g", "h"];
+    for _ in 0..100 {
+        log.append(keys.iter().map(|key| record(WIDE, key, &value)).collect()).await.unwrap();
+    }
+    let homes: Vec<Partition> = start(WIDE).into_iter().map(Position::home).collect();
+    let mut bounds = Vec::new();
+    for home in &homes {
+        bounds.push(log.bounds(*home).await.unwrap());
+    }
+    let trimmed = (0..homes.len()).max_by_key(|index| bounds[*index].end).unwrap();
+    let end = bounds[trimmed].end;
+    let after = log.trim(homes[trimmed].at(end)).await.unwrap();
+    assert!(after.floor > 0 && after.floor <= end && after.end == end, "{after:?}");
+    for (index, home) in homes.iter().enumerate().filter(|(index, _)| *index != trimmed) {
+        assert_eq!(log.bounds(*home).await.unwrap(), bounds[index], "another partition moved");
+    }
+    let key =
+        keys.iter().find(|key| partition_of(key.as_bytes(), WIDE_PARTITIONS) == homes[trimmed].partition).unwrap();
+    drop(log);
+    keeper.reopen().await;
+    let appended = keeper.log().append(vec![record(WIDE, key, "next")]).await.unwrap();
+    assert_eq!(appended, [homes[trimmed].at(end)], "an offset is given once");
+    assert_eq!(&read_all(&*keeper.log(), homes[trimmed].at(end)).await[0].value[..], b"next");
+}
+
+pub async fn a_scan_reads_what_the_log_had_when_it_began(keeper: &mut impl Keeper) {
+    let log = keeper.log();
+    log.append(numbered(0..500)).await.unwrap();
+    let from = Partition::new(NARROW, 0).at(20);
+    let mut seen = Vec::new();
+    let stopped = read_to_end(&*log, from, |record| {
+        seen.push(number(&record));
+        Ok::<_, LogError>(true)
+    });
+    assert_eq!(stopped.await.unwrap().offset, 500);
+    assert_eq!(seen, (20..500).collect::<Vec<_>>());
+    let until = |wanted: u64| move |record: Record| Ok::<_, LogError>(number(&record) < wanted);
+    assert_eq!(read_to_end(&*log, from, until(30)).await.unwrap().offset, 31, "it goes on behind what was handed over");
+    let failed = read_to_end(&*log, from, |_| Err::<bool, _>(LogError::Closed)).await;
+    assert!(matches!(failed, Err(LogError::Closed)));
+    let past = read_to_end(&*log, from.home().at(500), |_| Ok::<_, LogError>(true)).await.unwrap();
+    assert_eq!(past.offset, 500, "nothing is left to read");
 }
 
 pub async fn a_place_past_the_end_is_refused(keeper: &mut impl Keeper) {

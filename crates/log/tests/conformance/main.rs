@@ -45,6 +45,8 @@ laws!(
     the_largest_record_is_taken_and_a_larger_one_refused,
     an_append_above_the_limit_is_refused_whole,
     trimmed_records_are_an_error_and_never_skipped,
+    a_trimmed_partition_goes_on_where_it_was_and_alone,
+    a_scan_reads_what_the_log_had_when_it_began,
     a_place_past_the_end_is_refused,
     a_log_keeps_its_identity_and_shares_it_with_no_other,
     an_unknown_topic_or_partition_is_refused,

@@ -83,8 +83,7 @@ pub(crate) fn day(day: medfleet_domain::time::Day) -> ScalarValue {
 
 /// The wall clock, at the rim only.
 pub fn now() -> Timestamp {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    Timestamp(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
+    Timestamp(medfleet_runtime::now_micros())
 }
 
 /// Every device in service and what is believed of it at the time of the cut.

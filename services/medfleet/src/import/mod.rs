@@ -26,7 +26,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use medfleet_domain::fact::Run;
 use medfleet_domain::time::Timestamp;
 use medfleet_ingest::{Admitter, Meters};
-use medfleet_processor::worker::now_micros;
+use medfleet_runtime::now_micros;
 use medfleet_runtime::{Metrics, Shutdown};
 
 use crate::backing;

@@ -1,0 +1,97 @@
+//! The past of a processor: what is told again, told late, or told when the log no longer has its beginning.
+
+mod rig;
+
+use std::collections::BTreeMap;
+
+use medfleet_lake::ContentHash;
+use medfleet_processor::{ProcessorConfig, rebuild};
+use rig::{Rig, facts_of, fleet_history, late};
+
+/// Enough for every partition to have some.
+const DEVICES: usize = 24;
+const DAYS: i32 = 30;
+
+/// Hashes of all tables but the archive, which counts every telling.
+fn folded(hashes: BTreeMap<&'static str, ContentHash>) -> BTreeMap<&'static str, ContentHash> {
+    hashes.into_iter().filter(|(table, _)| *table != "facts").collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_history_told_twice_changes_no_table_and_is_recognised_with_few_queries() {
+    let rig = Rig::new().await;
+    let history = fleet_history(DEVICES, 0..DAYS);
+    rig.tell(&history).await;
+    rig.fold().await;
+    let once = rig.hashes().await;
+    rig.tell(&history).await;
+    rig.fold().await;
+    let twice = rig.hashes().await;
+    assert_eq!(twice["facts"].rows, once["facts"].rows + facts_of(&history));
+    assert_eq!(rig.counted("facts_total{verdict=\"duplicate\"}"), facts_of(&history));
+    assert_eq!(folded(twice), folded(once));
+    let queries = rig.counted("archive_lookups_total");
+    assert!((1..=8).contains(&queries), "{queries} queries for {} records", history.len());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_late_backlog_asks_little_and_leaves_the_sums_of_one_told_in_order() {
+    let (orderly, rig) = (Rig::new().await, Rig::new().await);
+    orderly.tell(&fleet_history(DEVICES, 0..DAYS)).await;
+    orderly.fold().await;
+    let (told, backlog) = late(fleet_history(DEVICES, 0..DAYS), "device-3");
+    rig.tell(&told).await;
+    rig.fold().await;
+    rig.tell(&backlog).await;
+    rig.fold().await;
+    let (expected, found) = (orderly.hashes().await, rig.hashes().await);
+    for sums in ["rollup_quarter", "rollup_day"] {
+        assert_eq!(found[sums], expected[sums], "{sums}");
+    }
+    let queries = rig.counted("archive_lookups_total");
+    assert!(queries <= 8, "{queries} queries for {} late records", backlog.len());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_table_is_rebuilt_to_its_hash_from_a_trimmed_log() {
+    let rig = Rig::new().await;
+    let (told, backlog) = late(fleet_history(DEVICES, 0..DAYS), "device-5");
+    for part in [&told, &backlog, &told] {
+        rig.tell(part).await;
+    }
+    rig.fold().await;
+    let before = rig.hashes().await;
+    rig.trim_to(1, 2).await;
+    for table in medfleet_processor::TABLES {
+        let rebuilt = rebuild::rebuild(rig.log(), &rig.lake, table, |_| {}).await;
+        let rebuilt = rebuilt.unwrap_or_else(|error| panic!("{table}: {error}"));
+        assert_eq!(rebuilt.rows, before[table].rows, "{table}");
+    }
+    assert_eq!(rig.hashes().await, before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_worker_trims_behind_its_tables_and_snapshots_and_never_further() {
+    let rig = Rig::new().await;
+    let often = ProcessorConfig { flush_after_milliseconds: 0, snapshot_after_seconds: 0, ..rig.config() };
+    let keep = ProcessorConfig { log_keep_hours: 0, log_keep_mebibytes: 1, ..often };
+    for days in [0..20, 20..40, 40..60] {
+        rig.tell(&fleet_history(100, days)).await;
+        rig.fold_with(keep.clone()).await;
+    }
+    let bounds = rig.bounds().await;
+    assert!(bounds.iter().any(|bounds| bounds.floor > 0), "nothing was trimmed: {bounds:?}");
+    assert!(bounds.iter().all(|bounds| bounds.floor < bounds.end), "all was trimmed: {bounds:?}");
+    assert_eq!(rig.counted("trimmed_records_total"), bounds.iter().map(|bounds| bounds.floor).sum::<u64>());
+    rig.tell(&fleet_history(100, 60..61)).await;
+    rig.fold_with(keep.clone()).await;
+
+    let kept = Rig::new().await;
+    let never = ProcessorConfig { log_keep_mebibytes: 0, snapshot_folder: kept.path("snapshots"), ..keep };
+    for days in [0..20, 20..40, 40..60, 60..61] {
+        kept.tell(&fleet_history(100, days)).await;
+        kept.fold_with(never.clone()).await;
+    }
+    assert!(kept.bounds().await.iter().all(|bounds| bounds.floor == 0));
+    assert_eq!(rig.sums().await, kept.sums().await);
+}
