@@ -54,7 +54,9 @@ def main() -> int:
         if options.folder is None:
             shutil.rmtree(folder)
     if not options.print_only:
-        report.write(MEASURED, ROOT, figures, " ".join(["make bench", *[f"ROW={row}" for row in options.row or []]]))
+        changed = [(name, getattr(options, name)) for name in ("sustained_seconds", "facts_per_second")]
+        told = [f"--{name.replace('_', '-')} {value}" for name, value in changed if value != parser.get_default(name)]
+        report.write(MEASURED, ROOT, figures, " ".join(told))
     missed = [figure for figure in figures if not figure.holds]
     tell(f"{len(missed)} of {len(figures)} floors missed")
     return 1 if missed else 0
