@@ -36,6 +36,7 @@ async function pages(context) {
     kind: `/sites/${telling.site}?kind=${telling.kind}`,
     device: `/devices/${telling.device}`,
     month: `/devices/${telling.device}?days=30`,
+    pipeline: "/pipeline",
     nowhere: "/devices/no-such-device",
   };
 }

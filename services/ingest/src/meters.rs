@@ -24,6 +24,10 @@ pub struct Meters {
 impl Meters {
     pub fn new(metrics: &Metrics) -> Result<Self, RuntimeError> {
         let room = metrics.room("ingest");
+        let quarantined = room.counter_vec("quarantined_total", "Refused payloads, by reason.", &["reason"])?;
+        for code in medfleet_wire::Refusal::POISON_CODES {
+            quarantined.with_label_values(&[code]);
+        }
         Ok(Self {
             facts: room.counter_vec(
                 "facts_total",
@@ -31,7 +35,7 @@ impl Meters {
                 &["fate"],
             )?,
             implausible: room.counter("implausible_facts_total", "Facts kept whose time cannot be true.")?,
-            quarantined: room.counter_vec("quarantined_total", "Refused payloads, by reason.", &["reason"])?,
+            quarantined,
             append_retries: room
                 .counter("append_retries_total", "Appends tried again because the log did not confirm them.")?,
             append_failures: room
