@@ -6,6 +6,8 @@ mod clerk;
 pub mod config;
 mod error;
 mod flush;
+#[cfg(test)]
+mod fuzz;
 mod lookahead;
 pub mod meters;
 pub mod rebuild;
