@@ -220,7 +220,10 @@ impl Worker {
         while !told.is_empty() {
             life.oldest_pending.get_or_insert_with(Instant::now);
             let lag = life.lag;
-            let report = |told: &Told| self.meters.watchdog.report(told.fact_count() as u64, lag);
+            let report = |told: &Told| {
+                self.meters.watchdog.report(told.fact_count() as u64, lag);
+                self.meters.uncommitted.add(told.fact_count() as i64);
+            };
             life.clerk.admit(&mut told, self.config.flush_rows, report).await?;
             if life.clerk.book.pending.len() >= self.config.flush_rows {
                 self.flush(life, false).await?;
@@ -236,6 +239,7 @@ impl Worker {
         }
         let started = Instant::now();
         let flushed = life.clerk.flush(all).await?;
+        self.meters.uncommitted.set(0);
         life.oldest_pending = None;
         self.meters.flush_seconds.observe(started.elapsed().as_secs_f64());
         self.meters.rows.inc_by(flushed.rows);
