@@ -113,3 +113,16 @@ fn fuzz_http_question() {
     fuzz("HTTP question", QUESTIONS.map(|text| text.as_bytes().to_vec()).to_vec(), bounds(), &mut get);
     assert_eq!(get(b"/api/v1/sites"), StatusCode::OK.as_u16().to_string());
 }
+
+#[test]
+fn an_oversized_body_is_refused_and_the_next_is_taken() {
+    let (runtime, street, router) = stage();
+    let post = |body: Vec<u8>| {
+        let request = Request::post("/api/v1/devices/ct-1/assertions")
+            .header(header::AUTHORIZATION, format!("Bearer {}", street.token))
+            .header("idempotency-key", body.len().to_string());
+        runtime.block_on(answer(&router, request.body(Body::from(body)).unwrap()))
+    };
+    assert_eq!(post(vec![b' '; 3 << 20])[..3], *"413");
+    assert_eq!(post(ASSERTIONS[0].as_bytes().to_vec()), "202");
+}
