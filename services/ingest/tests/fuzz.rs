@@ -47,7 +47,8 @@ fn batch() -> Vec<u8> {
 #[test]
 fn fuzz_batch_at_the_door() {
     let (topic, sites) = (topic().to_string(), BTreeSet::from([site()]));
-    let bounds = Bounds { input_max_bytes: BATCH_MAX_BYTES + 64, ..Bounds::default() };
+    // What is judged is also written and read again here.
+    let bounds = Bounds { input_max_bytes: BATCH_MAX_BYTES + 64, peak_times_input: 256, ..Bounds::default() };
     fuzz("batch at the door", vec![batch()], bounds, |payload| {
         let judged = judge::batch(&topic, payload, &sites, now());
         assert!(judged.tally.balances(), "{:?}", judged.tally);

@@ -1,46 +1,48 @@
 //! What could end a processor for ever: a record in the log, or a snapshot on disk, that it cannot stand. Tests only.
 
-use medfleet_domain::id::{Seq, Subject};
+use std::collections::BTreeSet;
+
+use bytes::Bytes;
+use medfleet_domain::id::SiteId;
+use medfleet_domain::time::Timestamp;
 use medfleet_fuzz::{Bounds, Heap, files, fuzz};
 use medfleet_lake::Row as _;
 use medfleet_lake::rows::{DeviceRow, ErrorRow, FactRow, HeadRow, IntervalRow, UsageRow};
-use medfleet_log::{Partition, Topic};
-use medfleet_wire::Record;
+use medfleet_log::{Partition, Record, Topic};
 
-use crate::book::{Book, Place};
+use crate::book::{Book, Counts};
+use crate::retention::Marks;
 use crate::snapshot::Snapshots;
+use crate::told::Told;
 
 #[global_allocator]
 static HEAP: Heap = Heap;
 
 const LOG: &str = "0123456789abcdef";
 const GOLDENS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../proto/golden/v1");
+/// A day after the goldens: what they say of time is plausible.
+const NOW: Timestamp = Timestamp(1_773_046_800_000_000);
+const HOME: Partition = Partition::new(Topic::FACTS, 0);
 
-fn place(offset: u64) -> Place {
-    Place { home: Partition::new(Topic::FACTS, 0), offset, appended_at_micros: 1_772_960_400_000_000 }
-}
-
-/// Runs of a hostile batch, as ingest would log them. None is plausible, every second one, or all.
-fn records(bytes: &[u8]) -> Vec<Record> {
-    let Ok(batch) = medfleet_wire::decode_batch(bytes) else { return Vec::new() };
-    let runs = batch.runs.into_iter().flatten().enumerate();
-    let implausible = |index: usize, first: Seq, count: usize| -> Vec<Seq> {
-        (first.0..).take(count).filter(|seq| index > 0 && (seq + index as u64).is_multiple_of(2)).map(Seq).collect()
+/// The records that ingest would log of a hostile batch.
+fn records(topic: &str, bytes: &[u8]) -> Vec<Told> {
+    let sites = BTreeSet::from([SiteId::new("st-mary").expect("a name")]);
+    let judged = medfleet_ingest::judge::batch(topic, bytes, &sites, NOW);
+    let logged = |(offset, record): (u64, &medfleet_wire::Record)| Record {
+        offset,
+        appended_at_micros: NOW.0,
+        key: Bytes::new(),
+        value: medfleet_wire::encode_record(record).into(),
     };
-    runs.map(|(index, run)| Record {
-        implausible: implausible(index, run.first_seq, run.facts.len()),
-        received_at: medfleet_domain::time::Timestamp(1_772_960_400_000_000),
-        run,
-    })
-    .collect()
+    let records = (0..).zip(&judged.append).map(logged);
+    records.map(|record| Told::by_log(HOME, &record).expect("the processor reads what ingest writes")).collect()
 }
 
 /// Admits records until the archive would have to be asked; answers how far it came.
-fn admit(book: &mut Book, records: &[Record]) -> String {
-    for (offset, record) in (0..).zip(records) {
-        if let Err(need) = book.admit(&record.run, &record.implausible, place(offset)) {
-            let said = format!("{need:?}");
-            return said.split(['(', ' ']).next().unwrap_or_default().to_owned();
+fn admit(book: &mut Book, records: &[Told]) -> String {
+    for told in records {
+        if book.admit(told).is_err() {
+            return "needs the archive".into();
         }
         assert!(book.counts.balance(), "{:?}", book.counts);
     }
@@ -50,11 +52,12 @@ fn admit(book: &mut Book, records: &[Record]) -> String {
     ErrorRow::to_batch(&book.pending.errors).expect("errors become columns");
     HeadRow::to_batch(&book.pending.heads).expect("heads become columns");
     DeviceRow::to_batch(&book.pending.devices).expect("devices become columns");
-    format!("{:?} {}", book.counts.suspect > 0, book.pending.intervals.len().min(3))
+    let Counts { duplicate, conflict, suspect, .. } = book.counts;
+    format!("{} {} {} {}", duplicate > 0, conflict > 0, suspect > 0, book.pending.intervals.len().min(3))
 }
 
 /// Batches that hold every sort of fact there is a golden of.
-fn corpus() -> Vec<Vec<u8>> {
+fn corpus() -> (String, Vec<Vec<u8>>) {
     let facts: Vec<_> =
         files(GOLDENS, ".bin").iter().filter_map(|bytes| medfleet_wire::decode_fact(bytes).ok()).collect();
     assert!(facts.len() > 20, "only {} goldens are facts", facts.len());
@@ -72,7 +75,8 @@ fn corpus() -> Vec<Vec<u8>> {
             runs: vec![run.clone(), run],
         })
     };
-    facts.chunks(3).map(|some| batch(some.to_vec())).chain([golden.clone()]).collect()
+    let topic = medfleet_wire::BatchTopic::new(decoded.site.clone(), decoded.agent.clone()).to_string();
+    (topic, facts.chunks(3).map(|some| batch(some.to_vec())).chain([golden.clone()]).collect())
 }
 
 #[test]
@@ -89,13 +93,13 @@ fn fuzz_record_in_the_log() {
 /// The bytes of a snapshot after some facts.
 fn snapshot(folder: &std::path::Path) -> Vec<u8> {
     let mut book = Book::default();
-    for batch in corpus() {
-        admit(&mut book, &records(&batch));
+    let (topic, corpus) = corpus();
+    for batch in corpus {
+        admit(&mut book, &records(&topic, &batch));
     }
     assert!(!book.memory.ledgers.is_empty());
-    let named: Vec<&Subject> = book.memory.ledgers.keys().collect();
-    assert!(!named.is_empty());
-    Snapshots::open(folder, LOG).and_then(|snapshots| snapshots.save(&book)).expect("a snapshot");
+    let mut snapshots = Snapshots::open(folder, LOG).expect("the folder");
+    snapshots.save(&book, &Marks::default()).expect("a snapshot");
     files(folder, ".snapshot").remove(0)
 }
 

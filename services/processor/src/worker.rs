@@ -94,6 +94,7 @@ impl Worker {
     /// Opens the tables, finds the newest usable snapshot and stands where it ends.
     async fn restore(&self) -> Result<Life, ProcessorError> {
         let started = Instant::now();
+        self.meters.uncommitted.set(0);
         let owned = self.owned()?;
         let reader = || Reader::new(self.lake.clone(), ReaderLimits::default());
         let shelves = Shelves::open(&self.lake, reader()?, &origin(&*self.log), &owned).await?;
