@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 
 from .judge import Life, Tables, facts_of_life
-from .process import POLL_SECONDS, Failure, await_true
+from .process import POLL_SECONDS, TABLES_POLL_SECONDS, Failure, await_true
 from .stage import InFlight, Stage
 
 # From the first to the last fault, as shares of the load's facts that are taken and have their receipts.
@@ -136,7 +136,7 @@ class Play:
         lives = [agent.last_life() for agent in self.stage.agents]
         self.stage.stop_agents()
         try:
-            await_true("the tables' reaching the end of the log", lambda: self._folded(lives), DRAIN_DEADLINE_SECONDS)
+            await_true("the tables' reaching the end of the log", lambda: self._folded(lives), DRAIN_DEADLINE_SECONDS, TABLES_POLL_SECONDS)
         except Failure as failure:
             raise Failure(f"{failure}\n{self._words()}") from None
         tell("the tables have the whole log")

@@ -8,7 +8,7 @@ from faults.agents import Agent
 from faults.judge import Tables, judge
 from faults.load import SITES, AgentLoad, Shape
 from faults.play import Play
-from faults.process import Role, await_true, binary, free_ports
+from faults.process import TABLES_POLL_SECONDS, Role, await_true, binary, free_ports
 from faults.stage import Embedded
 
 HOUR_MILLIS = 3_600_000
@@ -83,6 +83,7 @@ def test_a_day_that_arrives_late_amends_history_and_delays_nobody(tmp_path: Path
         while not (late.is_done() and _folded(stage, expected)):
             assert time.monotonic() - began < BACKLOG_DEADLINE_SECONDS, f"the backlog did not arrive\n{stage.up.last_words()}"
             ages.append(_age_seconds(stage))
+            time.sleep(TABLES_POLL_SECONDS)
         took = time.monotonic() - began
         hours = (max(spans) - min(spans)) / HOUR_MILLIS
         print(
