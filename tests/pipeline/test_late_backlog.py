@@ -13,7 +13,7 @@ from faults.stage import Embedded
 
 HOUR_MILLIS = 3_600_000
 # 64 devices of one agent that speak about every 5 minutes: what they say in 24 hours and a little.
-BACKLOG = Shape(start_millis=int(time.time() * 1_000) - 27 * HOUR_MILLIS, step_millis=(60_000, 540_000), devices_per_file=32)
+BACKLOG = Shape(start_millis=int(time.time() * 1_000) - 30 * HOUR_MILLIS, step_millis=(60_000, 540_000), devices_per_file=32)
 BACKLOG_FACTS = 60_000
 FRESH_WITHIN_SECONDS = 10.0
 # Each live agent says something of one of its devices several times a second.
