@@ -1,5 +1,6 @@
 //! The processor: folds the log into tables, each with its offsets in the same commit.
 
+mod appetite;
 mod archive;
 pub mod book;
 mod clerk;
