@@ -46,6 +46,7 @@ def fault_run(keeper: str, facts: int, kills_per_role: int, seed: int, agents: i
         stage.stop_servers()
         found = judge(stage.lake, expected, lives, play.agent_kills)
         found.violations += play.violations
+        tell(f"judged: {found.figures.get('facts_new')} new facts, {found.figures.get('facts_accepted_by_agents')} accepted, {found.violations or 'no violation'}")
         prove(stage, found, refold)
         return {
             "keeper": keeper, "seed": seed, "seconds_under_faults": round(took, 1), "kills": play.kills, "kill_scenes": play.scenes, "link_cuts": stage.links.cuts,
