@@ -35,7 +35,7 @@ step "whole-system tests"
 python="$tools/python/bin/python"
 "$python" -m pytest -q tests/pipeline/test_demo.py -p no:cacheprovider
 
-step "kills with work in flight, judged over the raw files"
-"$python" tests/faults/run.py --facts 4000 --kills 2 --keeper embedded --seed 1
+step "kills with work in flight, a late day, foreign logs; judged over the raw files"
+"$python" -m pytest -q -s tests/pipeline/test_nothing_lost.py tests/pipeline/test_late_backlog.py -p no:cacheprovider --durations=0
 
 step "done"

@@ -11,6 +11,7 @@ The control door speaks HTTP, and every answer is the link's status as JSON afte
     POST /NAME/refuse     cut, and new connections are refused until restore
     POST /NAME/blackhole  open connections stay open and nothing passes; new ones are accepted and hear nothing
     POST /NAME/restore    everything passes again; what a blackhole held back is delivered, as after a healed network
+    POST /NAME/pace/N     at most N bytes a second go up, over all connections together; 0: as fast as they come
     GET  /NAME            {"mode": "open", "connections": 1, "accepted": 3, "cut": 2, "bytes_up": 10, "bytes_down": 20}
 With one link the name may be left out: POST /cut.
 """
@@ -25,6 +26,8 @@ import struct
 import sys
 
 CHUNK_BYTES = 64 * 1024
+# A paced link carries pieces that take about this long, so that it flows evenly.
+PACED_PIECE_SECONDS = 0.02
 CONNECT_SECONDS = 10.0
 CONTROL_SECONDS = 10.0
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER of zero seconds: close sends RST and drops what is unsent
@@ -64,6 +67,8 @@ class Link:
         self.server: asyncio.Server | None = None
         self.handlers: set[asyncio.Task] = set()
         self.accepted = self.cut_count = self.bytes_up = self.bytes_down = 0
+        self.bytes_per_second = 0
+        self.free_at = 0.0  # when the paced link has carried what it took last
 
     async def open_door(self) -> None:
         if self.server is None:
@@ -108,7 +113,7 @@ class Link:
             far, far_out = await asyncio.wait_for(asyncio.open_connection(*self.target, limit=CHUNK_BYTES), CONNECT_SECONDS)
             ends.append(far_out)
             async with asyncio.TaskGroup() as pumps:
-                pumps.create_task(self.pump(near, far_out, "bytes_up"))
+                pumps.create_task(self.pump(near, far_out, "bytes_up", is_paced=True))
                 pumps.create_task(self.pump(far, near_out, "bytes_down"))
         except (OSError, TimeoutError, ExceptionGroup, asyncio.CancelledError):
             for end in ends:
@@ -118,8 +123,10 @@ class Link:
                 end.close()
             self.handlers.discard(asyncio.current_task())
 
-    async def pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, counter: str) -> None:
-        while data := await source.read(CHUNK_BYTES):
+    async def pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, counter: str, is_paced: bool = False) -> None:
+        while data := await source.read(self.piece_bytes() if is_paced else CHUNK_BYTES):
+            if is_paced and self.bytes_per_second:
+                await self.turn(len(data))
             await self.flowing.wait()
             sink.write(data)
             await sink.drain()
@@ -128,9 +135,19 @@ class Link:
         if sink.can_write_eof():
             sink.write_eof()
 
+    def piece_bytes(self) -> int:
+        return min(CHUNK_BYTES, max(1024, int(self.bytes_per_second * PACED_PIECE_SECONDS))) if self.bytes_per_second else CHUNK_BYTES
+
+    async def turn(self, data_bytes: int) -> None:
+        """Waits until the paced link is free again; connections take their turns as they ask."""
+        now = asyncio.get_running_loop().time()
+        self.free_at = max(now, self.free_at) + data_bytes / self.bytes_per_second
+        await asyncio.sleep(self.free_at - now)
+
     def status(self) -> dict:
         return {
             "mode": self.mode,
+            "bytes_per_second": self.bytes_per_second,
             "connections": len(self.handlers),
             "accepted": self.accepted,
             "cut": self.cut_count,
@@ -172,7 +189,10 @@ class Control:
         if method == "POST" and len(parts) == 1 and parts[0] in self.ACTIONS:
             await self.links[name].become(parts[0])
             return "200 OK", self.links[name].status()
-        return "404 Not Found", {"error": f"cannot {method} {path!r}", "actions": list(self.ACTIONS)}
+        if method == "POST" and len(parts) == 2 and parts[0] == "pace" and parts[1].isdigit():
+            self.links[name].bytes_per_second = int(parts[1])
+            return "200 OK", self.links[name].status()
+        return "404 Not Found", {"error": f"cannot {method} {path!r}", "actions": [*self.ACTIONS, "pace/BYTES_PER_SECOND"]}
 
 
 async def run(options: argparse.Namespace) -> None:

@@ -8,22 +8,24 @@ from .judge import Life
 from .load import FACTS_PER_ROW_ABOUT, AgentLoad
 from .process import Failure, Role, binary, free_ports, total
 
-# How often an agent sets its gauges.
-GAUGE_PERIOD_SECONDS = 5.0
+# All is delivered when two looks so far apart say so: what was accepted a moment ago may not be counted as waiting yet.
+QUIET_SECONDS = 1.0
 FACT_BYTES_ABOUT = 140
 # Journals hold a part of the load only, so agents take rows as long as facts are under way. Half of a small journal is kept in reserve.
-JOURNAL_SHARE = 0.5
-SEGMENT_BYTES = 2 * 1024 * 1024
+JOURNAL_SHARE = 0.3
+SEGMENT_BYTES = 256 * 1024
+# Up to 64 batches go again after every cut; small ones keep that below the load itself.
+BATCH_MAX_FACTS = 64
 
 
 class Agent:
-    def __init__(self, load: AgentLoad, folder: Path, host: str, port: int, ca: Path, password: Path) -> None:
+    def __init__(self, load: AgentLoad, folder: Path, host: str, port: int, ca: Path, password: Path, journal_share: float = JOURNAL_SHARE) -> None:
         self.load = load
         status = f"127.0.0.1:{free_ports(1)}"
         config = folder / f"{load.name}.toml"
-        config.write_text(_config(load, folder / load.name, host, port, ca, password, status))
+        config.write_text(_config(load, folder / load.name, host, port, ca, password, status, journal_share))
         self.role = Role(load.name, [binary("medfleet-agent"), "--config", str(config)], folder / f"{load.name}.log", status, "/live")
-        self.receipted, self.receipted_in_this_life = 0.0, 0.0
+        self.unreceipted = 0.0
         self.quiet_since: float | None = None
 
     def rows(self) -> int:
@@ -32,23 +34,20 @@ class Agent:
     def taken(self) -> int:
         return sum(file.taken_rows() for file in self.load.files)
 
-    def look(self) -> None:
-        """Adds up receipts over all lives; what a killed life was told after the last look is not known."""
+    def look(self) -> float:
+        """Facts in the journal without a receipt, by the agent's own word; its last word while it does not answer."""
         samples = self.role.metrics()
         if samples:
-            now = total(samples, "medfleet_agent_receipted_facts_total")
-            self.receipted += now - self.receipted_in_this_life if now >= self.receipted_in_this_life else now
-            self.receipted_in_this_life = now
+            self.unreceipted = total(samples, "medfleet_agent_unreceipted_facts")
+        return self.unreceipted
 
     def is_done(self) -> bool:
-        """All rows are taken, and the gauge of facts without a receipt, which is set every so often, has said 0 since."""
-        samples = self.role.metrics()
-        all_taken = self.taken() == self.rows()
-        if not samples or not all_taken or total(samples, "medfleet_agent_unreceipted_facts") > 0:
+        """All rows are taken, and nothing waits for a receipt."""
+        if self.taken() < self.rows() or self.look() > 0:
             self.quiet_since = None
             return False
         self.quiet_since = self.quiet_since or time.monotonic()
-        return time.monotonic() - self.quiet_since > 1.2 * GAUGE_PERIOD_SECONDS
+        return time.monotonic() - self.quiet_since > QUIET_SECONDS
 
     def last_life(self) -> Life:
         """What the running life has accepted so far."""
@@ -74,12 +73,12 @@ def _said(role: Role) -> list[dict]:
     return [one for one in said if isinstance(one, dict)]
 
 
-def _config(load: AgentLoad, journal: Path, host: str, port: int, ca: Path, password: Path, status: str) -> str:
+def _config(load: AgentLoad, journal: Path, host: str, port: int, ca: Path, password: Path, status: str, journal_share: float) -> str:
     sources = "".join(
         f'\n[[source]]\ntype = "replay"\npath = "{file.path}"\nmapping = "{file.mapping}"\nprogress = "{file.taken}"\n' for file in load.files
     )
     facts = sum(len(file.rows) for file in load.files) * FACTS_PER_ROW_ABOUT
-    capacity = max(4 * SEGMENT_BYTES, int(facts * FACT_BYTES_ABOUT * JOURNAL_SHARE))
+    capacity = max(4 * SEGMENT_BYTES, int(facts * FACT_BYTES_ABOUT * journal_share))
     return f"""id = "{load.name}"
 site = "{load.site}"
 status_listen = "{status}"
@@ -87,6 +86,8 @@ status_listen = "{status}"
 folder = "{journal}"
 capacity_bytes = {capacity}
 segment_max_bytes = {SEGMENT_BYTES}
+[batch]
+max_facts = {BATCH_MAX_FACTS}
 [mqtt]
 host = "{host}"
 port = {port}

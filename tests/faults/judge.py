@@ -60,7 +60,7 @@ class Tables:
 
     def _loaded(self, table: str) -> str:
         if table == "facts":
-            return f"agent IS DISTINCT FROM '{self.aside}'"
+            return f"NOT starts_with(coalesce(agent, ''), '{self.aside}')"
         return "true" if table == "rollup_quarter" else f"NOT starts_with(device, '{self.aside}')"
 
     def rows(self, sql: str, *values) -> list[tuple]:
@@ -75,7 +75,7 @@ def facts_of_life(tables: Tables, life: Life) -> int:
 
 
 def judge(lake: Path, expected: Expected, lives: list[Life], agent_kills: int, aside: str = "") -> Judgement:
-    """`aside` names an agent, and begins the names of its devices, that is no part of the load."""
+    """`aside` begins the names of agents, and of their devices, that are no part of the load."""
     tables, found = Tables(lake, aside), Judgement()
     if not tables.open("facts", "intervals", "usage", "errors", "rollup_quarter", "rollup_day"):
         found.violations.append(f"a table under {lake} has no rows at all")

@@ -34,8 +34,16 @@ class Links:
         self._post(name, action)
         self.cuts[name] += 1
 
+    def hold(self, name: str) -> None:
+        """Nothing passes until `restore`. A means of the harness, so it is not counted among the cuts."""
+        self._post(name, "blackhole")
+
     def restore(self, name: str) -> None:
         self._post(name, "restore")
+
+    def pace(self, name: str, bytes_per_second: int) -> None:
+        """How fast a link carries what goes up; 0: as fast as it comes."""
+        self._post(name, f"pace/{bytes_per_second}")
 
     def _post(self, name: str, action: str) -> None:
         request = urllib.request.Request(f"http://{self.control}/{name}/{action}", method="POST")

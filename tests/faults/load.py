@@ -12,16 +12,23 @@ from dataclasses import dataclass
 from pathlib import Path
 
 CHUNK_ROWS = 512
-DEVICES_PER_CHUNK = 8
-FILES_PER_AGENT = 2
 FACTS_PER_ROW_ABOUT = 3.2
-START_MILLIS = 1_772_323_200_000  # 2026-03-01T00:00:00Z
 KINDS = ["ct", "mri", "ventilator", "infusion_pump", "xray", "laser", "sterilizer", "ultrasound"]
 WORDS = {"idle": "standby", "busy": "productive", "test": "engineering", "pm": "scheduled_down", "broken": "unscheduled_down", "gone": "lost"}
 WRAP_UNITS = 1_000
 RESET_CHANCE = 0.01
 ERROR_CHANCE = 0.3
 LATE_CHUNK_CHANCE = 1 / 16
+
+
+@dataclass(frozen=True)
+class Shape:
+    """When the load begins, and how densely its devices speak."""
+
+    start_millis: int = 1_772_323_200_000  # 2026-03-01T00:00:00Z
+    step_millis: tuple[int, int] = (2_000, 400_000)
+    devices_per_file: int = 8
+    files_per_agent: int = 2
 
 
 @dataclass
@@ -51,25 +58,25 @@ class AgentLoad:
 SITES = {"north": "America/New_York", "south": "America/Los_Angeles", "east": "Europe/Berlin"}
 
 
-def write(folder: Path, facts: int, agents: int, seed: int) -> list[AgentLoad]:
-    """Files of about `facts` facts in all, for so many agents."""
+def write(folder: Path, facts: int, agents: int, seed: int, shape: Shape = Shape()) -> list[AgentLoad]:
+    """Files of at least about `facts` facts in all, for so many agents."""
     chance = random.Random(seed)
-    rows_per_file = facts / FACTS_PER_ROW_ABOUT / agents / FILES_PER_AGENT
+    rows_per_file = facts / FACTS_PER_ROW_ABOUT / agents / shape.files_per_agent
     chunks = max(1, math.ceil(rows_per_file / CHUNK_ROWS))
     loads = []
     for number in range(agents):
         name, site = f"agent-{number:02}", list(SITES)[number % len(SITES)]
-        files = [_file(folder, name, part, chunks, chance) for part in range(FILES_PER_AGENT)]
+        files = [_file(folder, name, part, chunks, chance, shape) for part in range(shape.files_per_agent)]
         loads.append(AgentLoad(name, site, files))
     return loads
 
 
-def _file(folder: Path, agent: str, part: int, chunks: int, chance: random.Random) -> File:
+def _file(folder: Path, agent: str, part: int, chunks: int, chance: random.Random, shape: Shape) -> File:
     kind = KINDS[chance.randrange(len(KINDS))]
     stem = folder / f"{agent}-{part}"
     mapping = stem.with_suffix(".toml")
     mapping.write_text(_mapping(kind))
-    devices = [_Device(f"{agent}-{part}-{kind}-{number}", chance) for number in range(DEVICES_PER_CHUNK)]
+    devices = [_Device(f"{agent}-{part}-{kind}-{number}", chance, shape) for number in range(shape.devices_per_file)]
     told = [_chunk(devices, chance) for _ in range(chunks)]
     for index in range(len(told) - 1):
         if chance.random() < LATE_CHUNK_CHANCE:
@@ -87,15 +94,15 @@ def _file(folder: Path, agent: str, part: int, chunks: int, chance: random.Rando
 class _Device:
     """What a device would have shown by itself."""
 
-    def __init__(self, name: str, chance: random.Random) -> None:
-        self.name = name
-        self.now = START_MILLIS + chance.randrange(3_600_000)
+    def __init__(self, name: str, chance: random.Random, shape: Shape) -> None:
+        self.name, self.shape = name, shape
+        self.now = shape.start_millis + chance.randrange(3_600_000)
         self.state = "gone"
         self.cycles = chance.randrange(1_000_000)
         self.units = chance.randrange(WRAP_UNITS)
 
     def row(self, is_last: bool, chance: random.Random) -> dict:
-        self.now += chance.randrange(2_000, 400_000)
+        self.now += chance.randrange(*self.shape.step_millis)
         others = [word for word in WORDS if word not in (self.state, "gone")]
         self.state = "gone" if is_last else chance.choice(others)
         self.cycles = 0 if chance.random() < RESET_CHANCE else self.cycles + chance.randrange(20)

@@ -17,6 +17,8 @@ READY_DEADLINE_SECONDS = 60.0
 STOP_DEADLINE_SECONDS = 40.0
 COMMAND_DEADLINE_SECONDS = 900.0
 POLL_SECONDS = 0.05
+# What is read from the tables' files costs more than a look at a role.
+TABLES_POLL_SECONDS = 0.5
 SCRAPE_SECONDS = 5.0
 LAST_WORDS_LINES = 25
 # Below the range from which the system takes ports for outgoing connections: a killed role must get its port back.
@@ -45,7 +47,7 @@ def environment() -> dict[str, str]:
     return kept | {"RUST_BACKTRACE": "1", "RUST_LIB_BACKTRACE": "0"}
 
 
-def await_true(what: str, condition, deadline_seconds: float = READY_DEADLINE_SECONDS):
+def await_true(what: str, condition, deadline_seconds: float = READY_DEADLINE_SECONDS, poll_seconds: float = POLL_SECONDS):
     """Asks until the answer is true and returns it; a failure names what was awaited."""
     until = time.monotonic() + deadline_seconds
     while True:
@@ -54,7 +56,7 @@ def await_true(what: str, condition, deadline_seconds: float = READY_DEADLINE_SE
             return answer
         if time.monotonic() > until:
             raise Failure(f"{what} did not come about within {deadline_seconds:.0f} s")
-        time.sleep(POLL_SECONDS)
+        time.sleep(poll_seconds)
 
 
 def free_ports(count: int) -> int:

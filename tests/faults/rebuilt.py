@@ -12,7 +12,7 @@ import pyarrow.parquet as parquet
 from .delta import active_files, current, newest_version
 from .judge import Judgement, Tables
 from .play import DRAIN_DEADLINE_SECONDS, tell
-from .process import Failure, await_true
+from .process import TABLES_POLL_SECONDS, Failure, await_true
 from .stage import Stage
 
 EXCERPT_LETTERS = 400
@@ -93,9 +93,9 @@ def _refold(stage: Stage, found: Judgement, hashes: dict[str, str]) -> None:
         return tables.one("SELECT count(*) FROM facts WHERE verdict = 'new' AND agent IS NOT NULL") >= wanted
 
     try:
-        await_true("the folding of the whole log anew", folded, DRAIN_DEADLINE_SECONDS)
+        await_true("the folding of the whole log anew", folded, DRAIN_DEADLINE_SECONDS, TABLES_POLL_SECONDS)
     except Failure as failure:
-        raise Failure(f"{failure}\n{stage.processor().last_words()}") from None
+        found.violations.append(f"{failure}: {wanted} new facts are wanted\n{stage.processor().last_words()}")
     stage.processor().stop()
     _equal(found, "after all tables were removed and folded anew", hashes, stage.hashes())
     tell("tables were removed and folded anew")

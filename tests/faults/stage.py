@@ -1,26 +1,58 @@
 """The two stages on which the same play is given: everything embedded in one process, and every role for itself on real brokers."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from . import brokers
-from .agents import Agent
+from .agents import JOURNAL_SHARE, Agent
 from .links import Links
 from .load import SITES, AgentLoad
 from .process import Failure, Role, binary, free_ports, run, total
 
-APPENDED = 'fate="appended"'
+
+@dataclass(frozen=True)
+class InFlight:
+    """What is under way at one moment."""
+
+    unreceipted: float
+    """Facts in the agents' journals without a receipt."""
+    lag: float
+    """Records of the log that the processor has not read."""
+    unflushed: float
+    """Facts that it has read and not committed."""
+
+    @property
+    def uncommitted(self) -> float:
+        return self.lag + self.unflushed
+
+    def __str__(self) -> str:
+        return f"{self.unreceipted:.0f} facts without receipt, {self.lag:.0f} records unread, {self.unflushed:.0f} facts uncommitted"
 
 
 class Stage:
     """What both have in common: agents, the link to them, and commands over the data folder."""
 
+    roles: tuple[str, ...]
+    """What can be killed by itself."""
+    together: dict[str, tuple[str, ...]] = {}
+    """Roles that die together, by the name of the process they share."""
+    link_names: tuple[str, ...]
     kafka: str | None = None
+    journal_share = JOURNAL_SHARE
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, loads: list[AgentLoad], agent_bytes_per_second: int = 0) -> None:
+        """The link of the agents is paced from their first fact on; 0: they deliver as fast as they can."""
+        self.folder, self.agent_bytes_per_second = folder, agent_bytes_per_second
         self.data = folder / "data"
         self.agents: list[Agent] = []
         self.links: Links | None = None
+        self.others: list[Role | brokers.Broker] = []
+        """Whatever else runs, in the order of its end."""
+        try:
+            self.open(loads)
+        except BaseException:
+            self.end()
+            raise
 
     @property
     def lake(self) -> Path:
@@ -39,13 +71,34 @@ class Stage:
         lines = (line.split(" ", 1) for line in self.command("hash").stdout.splitlines() if " rows " in line)
         return dict(lines)
 
+    def in_flight(self) -> InFlight:
+        samples = self.processor().metrics()
+        # A processor that does not answer says nothing of being done.
+        lag = total(samples, "medfleet_processor_lag_records") if samples else 1
+        unflushed = total(samples, "medfleet_processor_uncommitted_facts")
+        return InFlight(sum(agent.look() for agent in self.agents), lag, unflushed)
+
+    def behind(self) -> float:
+        """What the log holds and the tables do not, in records unread and facts read; 0 when they are even."""
+        return self.in_flight().uncommitted
+
+    def must_live(self) -> None:
+        """Fails when a role has ended that nobody has killed."""
+        for role in [*(agent.role for agent in self.agents), *self.servers()]:
+            role.must_live()
+
+    def _start_agents(self) -> None:
+        self.links.pace("agent", self.agent_bytes_per_second)
+        for agent in self.agents:
+            agent.role.start()
+
     def stop_agents(self) -> None:
         for agent in self.agents:
             agent.role.stop()
 
     def end(self) -> None:
-        for agent in self.agents:
-            agent.role.end()
+        for role in [*(agent.role for agent in self.agents), *self.others]:
+            role.end()
         if self.links:
             self.links.end()
 
@@ -54,21 +107,21 @@ class Embedded(Stage):
     """`medfleet up`: broker, ingest, log and processor die together."""
 
     roles = ("agent", "up")
+    link_names = ("agent",)
     together = {"up": ("broker", "ingest", "log", "processor")}
 
-    def __init__(self, folder: Path, loads: list[AgentLoad]) -> None:
-        super().__init__(folder)
+    def open(self, loads: list[AgentLoad]) -> None:
         http, mqtt = f"127.0.0.1:{free_ports(1)}", free_ports(1)
         self.define_sites()
         passwords = {load.name: self._password(load.name) for load in loads}
         command = [binary("medfleet"), "up", "--no-demo", "--data", str(self.data), "--listen", http, "--mqtt-listen", f"127.0.0.1:{mqtt}"]
-        self.up = Role("up", command, folder / "up.log", http)
+        self.up = Role("up", command, self.folder / "up.log", http)
+        self.others.append(self.up)
         self.up.start()
         self.links = Links(agent=(0, f"127.0.0.1:{mqtt}"))
         authority = self.data / "secrets" / "ca.pem"
-        self.agents = [Agent(load, folder, "localhost", self.links.port("agent"), authority, passwords[load.name]) for load in loads]
-        for agent in self.agents:
-            agent.role.start()
+        self.agents = [Agent(load, self.folder, "localhost", self.links.port("agent"), authority, passwords[load.name], self.journal_share) for load in loads]
+        self._start_agents()
 
     def _password(self, agent: str) -> Path:
         said = self.command("agent-password", agent).stdout.strip().splitlines()
@@ -79,9 +132,8 @@ class Embedded(Stage):
     def role(self, name: str) -> Role:
         return self.up
 
-    def behind(self) -> float:
-        """Facts in the log that are not in the tables yet, by the roles' own counters since their start."""
-        return total(self.up.metrics(), "medfleet_processor_lag_records")
+    def servers(self) -> list[Role]:
+        return [self.up]
 
     def stop_servers(self) -> None:
         self.up.stop()
@@ -92,20 +144,16 @@ class Embedded(Stage):
     def processor(self) -> Role:
         return self.up
 
-    def end(self) -> None:
-        super().end()
-        self.up.end()
-
 
 class Real(Stage):
     """Mosquitto and Kafka outside, ingest and processor as processes of their own."""
 
     roles = ("agent", "broker", "ingest", "log", "processor")
-    together: dict[str, tuple[str, ...]] = {}
+    link_names = ("agent", "broker_ingest", "ingest_log")
 
-    def __init__(self, folder: Path, loads: list[AgentLoad]) -> None:
-        super().__init__(folder)
-        self.mosquitto, self.log = brokers.Mosquitto(folder / "mosquitto"), brokers.Kafka(folder / "kafka")
+    def open(self, loads: list[AgentLoad]) -> None:
+        self.mosquitto, self.log = brokers.Mosquitto(self.folder / "mosquitto"), brokers.Kafka(self.folder / "kafka")
+        self.others += [self.mosquitto, self.log]
         self.mosquitto.start()
         self.log.start()
         self.kafka = self.log.bootstrap
@@ -118,12 +166,12 @@ class Real(Stage):
         authority = Path(self.mosquitto.told["ca"])
         self.ingest = self._ingest(authority)
         self.fold = self._processor()
+        self.others[:0] = [self.ingest, self.fold]
         self.ingest.start()
         self.fold.start()
-        secret = {load.name: self.mosquitto.password_file(load.name, folder) for load in loads}
-        self.agents = [Agent(load, folder, "localhost", self.links.port("agent"), authority, secret[load.name]) for load in loads]
-        for agent in self.agents:
-            agent.role.start()
+        secret = {load.name: self.mosquitto.password_file(load.name, self.folder) for load in loads}
+        self.agents = [Agent(load, self.folder, "localhost", self.links.port("agent"), authority, secret[load.name]) for load in loads]
+        self._start_agents()
 
     def _ingest(self, authority: Path) -> Role:
         status = f"127.0.0.1:{free_ports(1)}"
@@ -140,8 +188,8 @@ class Real(Stage):
     def role(self, name: str):
         return {"broker": self.mosquitto, "ingest": self.ingest, "log": self.log, "processor": self.fold}[name]
 
-    def behind(self) -> float:
-        return total(self.fold.metrics(), "medfleet_processor_lag_records")
+    def servers(self) -> list[Role]:
+        return [self.ingest, self.fold]
 
     def stop_servers(self) -> None:
         self.ingest.stop()
@@ -152,8 +200,3 @@ class Real(Stage):
 
     def processor(self) -> Role:
         return self.fold
-
-    def end(self) -> None:
-        super().end()
-        for role in (self.ingest, self.fold, self.mosquitto, self.log):
-            role.end()

@@ -7,7 +7,8 @@ use std::process::Command;
 use serde_json::Value;
 
 /// Every room beside the rooms beneath it that it may use. Pure rooms may use nothing but values.
-const ROOMS: [(&str, &[&str]); 11] = [
+const ROOMS: [(&str, &[&str]); 12] = [
+    ("medfleet-fuzz", &[]),
     ("medfleet-domain", &[]),
     ("medfleet-wire", &["medfleet-domain"]),
     ("medfleet-journal", &[]),

@@ -52,8 +52,8 @@ impl Limits {
         Ok(self)
     }
 
-    /// The largest batch as written that one segment holds.
-    pub(crate) fn batch_max_bytes(self) -> u64 {
+    /// The largest batch as written, headers of records included, that one segment holds.
+    pub fn batch_max_bytes(self) -> u64 {
         MAX_BATCH_BYTES.min(self.segment_max_bytes - SEGMENT_HEADER_BYTES as u64)
     }
 }

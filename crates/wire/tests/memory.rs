@@ -1,11 +1,8 @@
 //! Decoding keeps memory within a small multiple of its input, whatever the bytes say.
-#![allow(unsafe_code)] // a global allocator is the only witness of what is allocated
 
 mod samples;
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-
+use medfleet_fuzz::{Heap, peak_of};
 use medfleet_wire as wire;
 use medfleet_wire::limits::{BATCH_MAX_BYTES, FACT_MAX_BYTES, RUN_MAX_FACTS};
 use medfleet_wire::pb;
@@ -14,33 +11,8 @@ use prost::Message;
 /// Heap bytes at the peak of one decoding, for each byte of its input.
 const PEAK_MAX_TIMES_INPUT: usize = 32;
 
-struct Counting;
-
-static LIVE: AtomicUsize = AtomicUsize::new(0);
-static PEAK: AtomicUsize = AtomicUsize::new(0);
-
-// SAFETY: every call is passed on to the system allocator unchanged; the counters touch no memory of it.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        PEAK.fetch_max(LIVE.fetch_add(layout.size(), Relaxed) + layout.size(), Relaxed);
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        LIVE.fetch_sub(layout.size(), Relaxed);
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
 #[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-fn peak_of(read: impl FnOnce()) -> usize {
-    let before = LIVE.load(Relaxed);
-    PEAK.store(before, Relaxed);
-    read();
-    PEAK.load(Relaxed) - before
-}
+static HEAP: Heap = Heap;
 
 /// As many copies of one run as a batch may hold.
 fn batch_of(run: pb::Run) -> Vec<u8> {
@@ -50,7 +22,6 @@ fn batch_of(run: pb::Run) -> Vec<u8> {
     pb::Batch { runs: vec![run; count], ..envelope }.encode_to_vec()
 }
 
-/// One test in this file: the allocator counts for the whole process.
 #[test]
 fn memory_stays_within_a_small_multiple_of_the_input() {
     let run = |facts| pb::Run { facts, ..(&samples::run()).into() };

@@ -163,6 +163,10 @@ impl BatchConfig {
 }
 
 impl JournalConfig {
+    pub fn limits(&self) -> medfleet_journal::Limits {
+        medfleet_journal::Limits { segment_max_bytes: self.segment_max_bytes, capacity_bytes: self.capacity_bytes }
+    }
+
     /// Beyond this, observations are refused.
     pub fn full_at_bytes(&self) -> u64 {
         self.capacity_bytes - RESERVE_MAX_BYTES.min(self.capacity_bytes / 2)

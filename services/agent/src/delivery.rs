@@ -49,6 +49,7 @@ impl Delivery {
             let more = self.send_some().await?;
             self.ask_for_tombstones();
             self.freed.send_if_modified(|freed| std::mem::replace(freed, self.window.floor()) != self.window.floor());
+            self.metrics.unreceipted.set(self.window.unreceipted_facts().cast_signed());
             let wake = self.wake_at(more);
             tokio::select! {
                 () = shutdown.requested() => break,
@@ -149,8 +150,8 @@ impl Delivery {
         }
     }
 
+    /// What it takes a read of the journal to know.
     fn show(&self) {
-        self.metrics.unreceipted.set(self.window.unreceipted_facts().cast_signed());
         self.metrics.oldest_unreceipted.set(self.oldest_unreceipted_seconds().unwrap_or(0));
     }
 

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use medfleet_domain::id::{AgentId, Epoch, SiteId};
-use medfleet_journal::{FsStorage, Journal, JournalId, Limits, Reader};
+use medfleet_journal::{FsStorage, Journal, JournalId, RECORD_HEADER_BYTES, Reader};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::clocks::Clocks;
@@ -21,7 +21,7 @@ use crate::writer::Written;
 /// Calls that share one sync.
 const GROUP_MAX_CALLS: usize = 256;
 /// The journal takes what one sync makes durable in batches of this.
-const APPEND_MAX_BYTES: usize = 1024 * 1024;
+const APPEND_MAX_BYTES: u64 = 1024 * 1024;
 const TICK: Duration = Duration::from_secs(1);
 const SCAN_READ_BYTES: usize = 1024 * 1024;
 
@@ -60,8 +60,7 @@ pub(crate) fn recover(config: &JournalConfig) -> Result<(Journal, Recovered), Ag
     let folder = |source| AgentError::Folder { path: config.folder.clone(), source };
     let storage = Arc::new(FsStorage::open(&config.folder).map_err(folder)?);
     let id = Journal::id_of(&*storage)?.unwrap_or_else(|| JournalId(rand::random()));
-    let limits = Limits { segment_max_bytes: config.segment_max_bytes, capacity_bytes: config.capacity_bytes };
-    let journal = Journal::open(storage, id, limits)?;
+    let journal = Journal::open(storage, id, config.limits())?;
     let mut recovered = Recovered { freed_below: journal.first_index(), ..Recovered::default() };
     let mut next_index = journal.first_index();
     loop {
@@ -137,7 +136,8 @@ impl Keeper {
         }
         for call in calls {
             match call {
-                Command::Observe { observations, reply } => {
+                Command::Observe { observations, after_full, reply } => {
+                    let has_room = has_room && !after_full;
                     let answers =
                         observations.into_iter().map(|each| self.observe(each, has_room, &mut group.entries)).collect();
                     group.observed.push((reply, answers));
@@ -196,7 +196,7 @@ impl Keeper {
 
     async fn append(&mut self, mut entries: Vec<Vec<u8>>) -> Result<(), AgentError> {
         while !entries.is_empty() {
-            let rest = entries.split_off(fitting(&entries));
+            let rest = entries.split_off(fitting(&entries, self.config.limits().batch_max_bytes()));
             let part = std::mem::replace(&mut entries, rest);
             let journal = Arc::clone(&self.journal);
             let append = move || journal.lock().unwrap_or_else(PoisonError::into_inner).append_batch(&part);
@@ -236,12 +236,13 @@ impl Keeper {
     }
 }
 
-/// How many of the first entries fit one append; at least one.
-fn fitting(entries: &[Vec<u8>]) -> usize {
+/// How many of the first entries fit one append, and so one segment; at least one.
+fn fitting(entries: &[Vec<u8>], batch_max_bytes: u64) -> usize {
+    let max_bytes = batch_max_bytes.min(APPEND_MAX_BYTES);
     let mut bytes = 0;
     let fits = |entry: &&Vec<u8>| {
-        bytes += entry.len();
-        bytes <= APPEND_MAX_BYTES
+        bytes += (entry.len() + RECORD_HEADER_BYTES) as u64;
+        bytes <= max_bytes
     };
     entries.iter().take_while(fits).count().max(1)
 }
@@ -252,5 +253,25 @@ fn new_epoch(recovered: &Recovered) -> Epoch {
         if epoch.0 != 0 && !recovered.epochs.contains(&epoch) {
             return epoch;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A group larger than a segment once ended the agent.
+    #[test]
+    fn every_part_of_a_group_fits_one_segment() {
+        let mut entries: Vec<Vec<u8>> = (0..5_000).map(|size| vec![0; size % 200]).collect();
+        let batch_max_bytes = 64 * 1024;
+        let mut parts = 0;
+        while !entries.is_empty() {
+            let rest = entries.split_off(fitting(&entries, batch_max_bytes));
+            let bytes: usize = entries.iter().map(|entry| entry.len() + RECORD_HEADER_BYTES).sum();
+            assert!(bytes as u64 <= batch_max_bytes);
+            (entries, parts) = (rest, parts + 1);
+        }
+        assert!(parts > 5);
     }
 }

@@ -57,6 +57,10 @@ pub enum Refusal {
         "{subject} was already seen at {open_from}, so {at} comes too late: send observations of one subject in their order"
     )]
     OutOfOrder { subject: Subject, at: Timestamp, open_from: Timestamp },
+    #[error(
+        "{at} of {subject} lies ahead of the agent's clock, which shows {now}: correct the source's time, or set the clock"
+    )]
+    Ahead { subject: Subject, at: Timestamp, now: Timestamp },
     #[error("a `{body}` fact of {subject} is made by the agent itself: send conditions, errors and samples")]
     NotForSources { subject: Subject, body: &'static str },
     #[error("the observation of {subject} is no fact that a reader would take")]

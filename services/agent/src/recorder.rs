@@ -6,16 +6,21 @@ use medfleet_domain::condition::Clock;
 use medfleet_domain::fact::{Body, Fact};
 use medfleet_domain::id::{AgentId, Epoch, SeqRange, Subject};
 use medfleet_domain::kind::DeviceKind;
-use medfleet_domain::time::{MICROS_PER_SECOND, Timestamp};
+use medfleet_domain::time::{Day, MICROS_PER_HOUR, MICROS_PER_SECOND, Timestamp};
 
 use crate::clock::{Change, ClockWatch, Reading, Steady};
-use crate::observation::{Observation, Refusal, Saying, Seen};
+use crate::observation::{Observation, Refusal, Saying, Seen, Stated};
 use crate::spool::Recovered;
 use crate::stretcher::{Open, Stretcher, agent_source};
 use crate::writer::{Mark, Writer, Written};
 
 /// How often the agent says that it lives.
 pub const HEARTBEAT_MICROS: i64 = 30 * MICROS_PER_SECOND;
+
+/// A stated time further ahead of the agent's clock is a mistake of its source; zones taken wrongly differ by less.
+pub const AHEAD_MAX_MICROS: i64 = 24 * MICROS_PER_HOUR;
+/// A clock that shows less was never set, and judges nobody.
+const CLOCK_IS_SET_FROM: Timestamp = Day::from_civil(2026, 1, 1).start();
 
 /// One life of one agent.
 pub struct Recorder {
@@ -63,11 +68,26 @@ impl Recorder {
 
     /// Takes one observation of this moment. A refused one has changed nothing.
     pub fn observe(&mut self, observation: Observation) -> Result<Vec<Written>, Refusal> {
+        self.check_stated(&observation)?;
         check_event(&observation, self.now)?;
         let sayings = self.stretcher.observe(observation, self.now, self.watch.clock())?;
         let mut written = Vec::new();
         self.write(sayings, &mut written);
         Ok(written)
+    }
+
+    /// A time that no reader takes must not get into the journal, and one of the future would keep out all that follows in its order.
+    fn check_stated(&self, observation: &Observation) -> Result<(), Refusal> {
+        let Some(Stated { at, known_at }) = observation.stated else { return Ok(()) };
+        let (known_at, subject) = (known_at.unwrap_or(at), observation.subject.clone());
+        let judges = self.watch.clock() != Clock::Suspect && self.now >= CLOCK_IS_SET_FROM;
+        let latest = self.now.plus_micros(AHEAD_MAX_MICROS);
+        if judges && at.max(known_at) > latest {
+            return Err(Refusal::Ahead { subject, at: at.max(known_at), now: self.now });
+        }
+        let (source, clock) = (observation.source.clone(), Clock::Holdover);
+        let sign = Fact { at, known_at, known_assumed: false, clock, source, body: Body::Heartbeat };
+        medfleet_wire::accept(sign).map(|_| ()).map_err(|source| Refusal::Unfit { subject, source })
     }
 
     /// There is no room for this observation: what it would have ended must not go on.

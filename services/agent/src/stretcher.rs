@@ -9,13 +9,16 @@ use medfleet_domain::condition::{Clock, Condition, Degradation, SourceKind};
 use medfleet_domain::fact::{Body, Source, Stretch};
 use medfleet_domain::id::Subject;
 use medfleet_domain::kind::DeviceKind;
-use medfleet_domain::time::Timestamp;
+use medfleet_domain::time::{MICROS_PER_DAY, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::observation::{Observation, Refusal, Saying, Seen, Stated};
 
 /// Subjects that one agent follows: it bounds its memory and the size of a checkpoint.
 pub const MAX_SUBJECTS: usize = 8_192;
+
+/// A source that keeps its own time and says nothing of a subject for longer has not watched it: what lies between is unknown.
+pub const STATED_MAX_MICROS: i64 = 400 * MICROS_PER_DAY;
 
 /// A condition that was seen to begin and not yet to end.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,6 +64,10 @@ impl Stretcher {
         self.check(&subject, stated, &seen)?;
         let clock = if stated.is_some() { Clock::Holdover } else { clock };
         let when = When::of(stated, now);
+        let unwatched = |open: &Open| open.stated && when.at.0 - open.from.0 > STATED_MAX_MICROS;
+        if !matches!(seen, Seen::Event(_)) && self.open.get(&subject).is_some_and(unwatched) {
+            self.open.remove(&subject);
+        }
         let mut sayings = Vec::new();
         match seen {
             Seen::Event(body) => sayings.push(when.saying(subject, kind, source, clock, body)),

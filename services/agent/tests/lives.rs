@@ -213,3 +213,39 @@ fn what_only_the_agent_may_say_is_refused() {
     let forged = Observation { seen: Seen::Event(Body::Opened { previous: None }), ..seen("ct-1", Condition::Standby) };
     assert!(matches!(recorder.observe(forged), Err(Refusal::NotForSources { .. })));
 }
+
+fn told(second: i64, condition: Condition) -> Observation {
+    let stated = Some(Stated { at: Timestamp::from_seconds(second), known_at: None });
+    Observation { stated, ..seen("ct-1", condition) }
+}
+
+#[test]
+fn a_row_of_the_future_is_refused_and_the_rows_after_it_are_taken() {
+    let (mut life, _) = Records::default().begin(1, 0);
+    life.observe(told(START - 3_600, Condition::Standby)).unwrap();
+    let ahead = life.observe(told(START + 36 * 365 * 86_400, Condition::Productive));
+    assert!(matches!(ahead, Err(Refusal::Ahead { .. })), "{ahead:?}");
+    let written = life.observe(told(START - 1_800, Condition::Productive)).unwrap();
+    assert_eq!(stretches(&written), [(-3_600, -1_800)]);
+}
+
+#[test]
+fn a_time_without_a_calendar_date_never_reaches_the_journal() {
+    let (mut life, _) = Records::default().begin(1, 0);
+    for at in [Timestamp::MIN, Timestamp::from_seconds(-70_000_000_000), Timestamp::MAX] {
+        let stated = Some(Stated { at, known_at: None });
+        let refused = life.observe(Observation { stated, ..seen("ct-1", Condition::Standby) });
+        assert!(matches!(refused, Err(Refusal::Unfit { .. } | Refusal::Ahead { .. })), "{at:?}: {refused:?}");
+    }
+}
+
+#[test]
+fn years_that_no_row_speaks_of_are_unknown_and_cost_nothing() {
+    let (mut life, _) = Records::default().begin(1, 0);
+    life.observe(told(0, Condition::Standby)).unwrap();
+    let written = life.observe(told(START - 60, Condition::Standby)).unwrap();
+    assert_eq!(stretches(&written), []);
+    assert_eq!(written.len(), 1, "it is seen to begin anew");
+    let written = life.observe(told(START, Condition::Productive)).unwrap();
+    assert_eq!(stretches(&written), [(-60, 0)]);
+}

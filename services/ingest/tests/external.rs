@@ -13,10 +13,15 @@ use std::time::Duration;
 use medfleet_domain::condition::Condition;
 use medfleet_domain::fact::{Body, Run};
 use medfleet_domain::fleet::Site;
-use medfleet_domain::id::Subject;
-use medfleet_ingest::{Admitter, ExternalDoor, Meters};
+use medfleet_domain::id::{AgentId, SiteId, Subject};
+use medfleet_domain::time::Timestamp;
+use medfleet_ingest::{Admitter, ExternalDoor, Meters, quarantine};
 use medfleet_log::EventLog;
 use medfleet_runtime::{Metrics, Shutdown};
+use medfleet_wire::limits::BATCH_MAX_BYTES;
+use medfleet_wire::{Batch, BatchTopic, FateKind, encode_batch, encode_fact, pb};
+use prost::Message as _;
+use support::client::Client;
 use support::{agent_config, device, embedded_log, end, fact, identities, now, run, seen, seqs_of, site, start_agent};
 use tokio::time::timeout;
 
@@ -151,5 +156,60 @@ async fn a_killed_broker_and_a_new_ingest_lose_nothing() {
     }
     drop(intake);
     end(agent, ending).await;
+    ingest.end().await;
+}
+
+fn batch(number: u64, runs: Vec<Run>) -> Batch {
+    Batch { agent: AgentId::new(AGENT).unwrap(), site: site(), session: 5, number, runs }
+}
+
+fn heartbeats(first_seq: u64, at: Timestamp, count: usize) -> Run {
+    let facts = (0..count).map(|_| fact(at, Body::Heartbeat)).collect();
+    Run { agent: Some(AgentId::new(AGENT).unwrap()), ..run("ct-9", first_seq, facts) }
+}
+
+/// A batch of a newer schema whose one fact has a body that this one does not know.
+fn of_tomorrow() -> Vec<u8> {
+    let unknown = pb::Fact { body: None, ..pb::Fact::decode(&*encode_fact(&fact(now(), Body::Heartbeat))).unwrap() };
+    let mut batch = pb::Batch::decode(&*encode_batch(&batch(6, vec![heartbeats(60, now(), 1)]))).unwrap();
+    batch.schema += 1;
+    batch.runs[0].facts = vec![unknown.encode_to_vec()];
+    batch.encode_to_vec()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_stranger_says_through_a_real_broker_is_judged_like_at_the_embedded_door() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(broker) = Broker::start(folder.path()) else { return };
+    let log = embedded_log(folder.path()).await;
+    let ingest = Ingest::start(&broker, &log).await;
+    let topic = BatchTopic::new(site(), AgentId::new(AGENT).unwrap());
+    let mut client = Client::new(&broker.ca(), broker.port, AGENT, AGENT, &broker.password(AGENT));
+    client.subscribe(&topic.receipt().to_string()).await;
+
+    let whole = encode_batch(&batch(1, vec![heartbeats(10, now(), 5)]));
+    let foreign = Run { site: SiteId::new("elsewhere").unwrap(), ..heartbeats(20, now(), 2) };
+    let future = heartbeats(30, now().plus_seconds(86_400), 1);
+    for payload in [whole[..whole.len() - 3].to_vec(), b"\x00\xff not a batch".to_vec(), vec![7; BATCH_MAX_BYTES + 1]] {
+        client.say(&topic.to_string(), payload).await;
+        client.acknowledged().await;
+    }
+    client.say(&topic.to_string(), encode_batch(&batch(5, vec![foreign, future, heartbeats(40, now(), 1)]))).await;
+    let fates: BTreeMap<u64, FateKind> =
+        client.receipt().await.fates.iter().map(|fate| (fate.seqs.first.0, fate.kind)).collect();
+    assert_eq!(fates, BTreeMap::from([(20, FateKind::Poison), (30, FateKind::Stored), (40, FateKind::Stored)]));
+    client.say(&topic.to_string(), of_tomorrow()).await;
+    let held = client.receipt().await.fates.remove(0);
+    assert_eq!((held.seqs.first.0, held.kind), (60, FateKind::Held), "{held:?}");
+
+    let mut reasons = Vec::new();
+    let keep = |entry: quarantine::Entry| {
+        reasons.push(entry.quarantined.reason);
+        true
+    };
+    quarantine::scan(&*log, keep).await.unwrap();
+    reasons.sort();
+    assert_eq!(reasons, ["foreign_run", "oversized", "undecodable", "undecodable"]);
+    assert_eq!(seqs_of(&identities(&*log).await, &device("ct-9")), [30, 40]);
     ingest.end().await;
 }

@@ -2,107 +2,30 @@
 
 mod support;
 
-use std::sync::Arc;
-use std::time::Duration;
-
 use medfleet_domain::condition::Condition;
 use medfleet_domain::fact::Body;
 use medfleet_domain::id::{AgentId, SiteId};
 use medfleet_domain::time::Timestamp;
 use medfleet_ingest::quarantine::{self, Redriven};
 use medfleet_log::{NewRecord, Topic};
-use medfleet_wire::{Batch, BatchTopic, FateKind, Receipt, decode_receipt, encode_batch};
+use medfleet_wire::{Batch, BatchTopic, FateKind, encode_batch};
+use rumqttc::v5::ConnectionError;
 use rumqttc::v5::mqttbytes::QoS;
-use rumqttc::v5::mqttbytes::v5::{ConnectReturnCode, Packet, PubAckReason, SubscribeReasonCode};
-use rumqttc::v5::{AsyncClient, ConnectionError, Event, EventLoop, MqttOptions};
-use rumqttc::{TlsConfiguration, Transport};
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
+use rumqttc::v5::mqttbytes::v5::{ConnectReturnCode, PubAckReason, SubscribeReasonCode};
+use support::client::Client;
 use support::{PASSWORD, PATIENCE, SITE, Street, device, end, fact, now, run, seen, seqs_of, site};
 use tokio::time::timeout;
 
-/// A client that says what it likes.
-struct Client {
-    client: AsyncClient,
-    events: EventLoop,
+/// Connected as the agent edge-9, hearing its receipts.
+async fn edge_9(street: &Street) -> Client {
+    let mut client = stranger(street, "edge-9", "edge-9", PASSWORD);
+    let heard = client.subscribe(&topic().receipt().to_string()).await;
+    assert_eq!(heard, SubscribeReasonCode::Success(QoS::AtLeastOnce));
+    client
 }
 
-impl Client {
-    fn new(street: &Street, client_id: &str, user: &str, password: &str) -> Self {
-        let pem = std::fs::read(street.folder.path().join("server.crt")).unwrap();
-        let mut roots = rustls::RootCertStore::empty();
-        roots.add(CertificateDer::from_pem_slice(&pem).unwrap()).unwrap();
-        let tls = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        let mut options = MqttOptions::new(client_id, "localhost", street.port);
-        options.set_credentials(user, password);
-        options.set_transport(Transport::tls_with_config(TlsConfiguration::Rustls(Arc::new(tls))));
-        options.set_keep_alive(Duration::from_secs(60));
-        let (client, events) = AsyncClient::new(options, 16);
-        Self { client, events }
-    }
-
-    /// Connected as the agent edge-9, hearing its receipts.
-    async fn edge_9(street: &Street) -> Self {
-        let mut client = Self::new(street, "edge-9", "edge-9", PASSWORD);
-        assert_eq!(
-            client.subscribe(&topic().receipt().to_string()).await,
-            SubscribeReasonCode::Success(rumqttc::v5::mqttbytes::QoS::AtLeastOnce)
-        );
-        client
-    }
-
-    async fn subscribe(&mut self, filter: &str) -> SubscribeReasonCode {
-        self.client.try_subscribe(filter, QoS::AtLeastOnce).unwrap();
-        self.until(|packet| match packet {
-            Packet::SubAck(answer) => Some(answer.return_codes[0]),
-            _ => None,
-        })
-        .await
-    }
-
-    async fn say(&mut self, topic: &str, payload: Vec<u8>) {
-        self.client.try_publish(topic, QoS::AtLeastOnce, false, payload).unwrap();
-    }
-
-    async fn acknowledged(&mut self) -> PubAckReason {
-        self.until(|packet| if let Packet::PubAck(answer) = packet { Some(answer.reason) } else { None }).await
-    }
-
-    async fn receipt(&mut self) -> Receipt {
-        self.until(|packet| {
-            if let Packet::Publish(publish) = packet { Some(decode_receipt(&publish.payload).unwrap()) } else { None }
-        })
-        .await
-    }
-
-    async fn until<T>(&mut self, mut wanted: impl FnMut(Packet) -> Option<T>) -> T {
-        let found = async {
-            loop {
-                if let Event::Incoming(packet) = self.events.poll().await.unwrap() {
-                    if let Some(found) = wanted(packet) {
-                        return found;
-                    }
-                }
-            }
-        };
-        timeout(PATIENCE, found).await.expect("an answer from the door")
-    }
-
-    /// Why the connection ends.
-    async fn end(&mut self) -> ConnectionError {
-        let ended = async {
-            loop {
-                if let Err(error) = self.events.poll().await {
-                    return error;
-                }
-            }
-        };
-        timeout(PATIENCE, ended).await.expect("the door ends the connection")
-    }
+fn stranger(street: &Street, client_id: &str, user: &str, password: &str) -> Client {
+    Client::new(&street.folder.path().join("server.crt"), street.port, client_id, user, password)
 }
 
 fn agent() -> AgentId {
@@ -135,7 +58,7 @@ async fn quarantined_reasons(street: &Street) -> Vec<String> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_repeated_batch_is_receipted_every_time() {
     let street = Street::open().await;
-    let mut client = Client::edge_9(&street).await;
+    let mut client = edge_9(&street).await;
     for _ in 0..3 {
         client.say(&topic().to_string(), encode_batch(&batch(1, vec![heartbeats(5, 1)]))).await;
         let receipt = client.receipt().await;
@@ -152,7 +75,7 @@ async fn garbage_and_foreign_words_are_quarantined_and_spoil_nothing_beside_them
     let street = Street::open().await;
     let (good, ending) = street.agent("edge-1").await;
     let intake = good.intake().unwrap();
-    let mut client = Client::edge_9(&street).await;
+    let mut client = edge_9(&street).await;
     let foreign = medfleet_domain::fact::Run { site: SiteId::new("elsewhere").unwrap(), ..heartbeats(2, 10) };
     let mut broken = heartbeats(3, 20);
     broken.facts[1].bytes = vec![0xff; 9];
@@ -191,7 +114,7 @@ async fn garbage_and_foreign_words_are_quarantined_and_spoil_nothing_beside_them
 #[tokio::test(flavor = "multi_thread")]
 async fn poison_is_named_in_the_receipt_with_its_reason() {
     let street = Street::open().await;
-    let mut client = Client::edge_9(&street).await;
+    let mut client = edge_9(&street).await;
     let mut broken = heartbeats(3, 1);
     broken.facts[1].bytes = vec![0xff; 9];
     client.say(&topic().to_string(), encode_batch(&batch(1, vec![broken]))).await;
@@ -211,7 +134,7 @@ async fn poison_is_named_in_the_receipt_with_its_reason() {
 #[tokio::test(flavor = "multi_thread")]
 async fn implausible_times_are_kept_and_marked() {
     let street = Street::open().await;
-    let mut client = Client::edge_9(&street).await;
+    let mut client = edge_9(&street).await;
     let future = now().plus_seconds(3_600);
     let times = [Timestamp::from_seconds(0), now(), future];
     let facts = times.map(|at| fact(at, Body::Heartbeat)).to_vec();
@@ -226,10 +149,10 @@ async fn implausible_times_are_kept_and_marked() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_oversized_message_ends_the_connection_and_nothing_else() {
     let street = Street::open().await;
-    let mut client = Client::edge_9(&street).await;
+    let mut client = edge_9(&street).await;
     client.say(&topic().to_string(), vec![0; 2 * medfleet_wire::limits::BATCH_MAX_BYTES]).await;
     client.end().await;
-    let mut again = Client::edge_9(&street).await;
+    let mut again = edge_9(&street).await;
     again.say(&topic().to_string(), encode_batch(&batch(1, vec![heartbeats(1, 1)]))).await;
     assert_eq!(again.receipt().await.number, 1);
     assert_eq!(street.sums().received, 1 + 1, "the site and one heartbeat");
@@ -239,7 +162,7 @@ async fn an_oversized_message_ends_the_connection_and_nothing_else() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_agent_speaks_and_hears_for_itself_only() {
     let street = Street::open().await;
-    let mut client = Client::edge_9(&street).await;
+    let mut client = edge_9(&street).await;
     let others = BatchTopic::new(site(), AgentId::new("edge-1").unwrap());
     client.say(&others.to_string(), encode_batch(&batch(1, vec![heartbeats(1, 1)]))).await;
     assert_eq!(client.acknowledged().await, PubAckReason::NotAuthorized);
@@ -252,7 +175,7 @@ async fn an_agent_speaks_and_hears_for_itself_only() {
     for (client_id, user, password) in
         [("edge-9", "edge-9", "guess"), ("edge-9", "nobody", PASSWORD), ("edge-1", "edge-9", PASSWORD)]
     {
-        let refused = Client::new(&street, client_id, user, password).end().await;
+        let refused = stranger(&street, client_id, user, password).end().await;
         assert!(
             matches!(refused, ConnectionError::ConnectionRefused(ConnectReturnCode::BadUserNamePassword)),
             "{refused:?}"

@@ -119,16 +119,16 @@ impl Shelves {
             let session = self.reader.empty_session();
             batches.insert(name, rollup(session, name, sql, lacking, book).await?);
         }
-        let txns: Vec<Txn> =
-            book.next.iter().map(|(home, next)| Txn::new(app_id(&self.log, *home), next.cast_signed())).collect();
         let attempt = Uuid::new_v4();
         let commits = self.shelves.iter_mut().filter_map(|(name, shelf)| {
             let batch = batches.remove(name).unwrap_or_default();
             let empty = batch.iter().all(|batch| batch.num_rows() == 0);
-            (all || !empty).then(|| commit(name, shelf, batch, &txns, attempt, &book.next))
+            (all || !empty).then(|| commit(name, shelf, batch, &self.log, attempt, &book.next))
         });
         let flushed = try_join_all(commits).await?;
-        self.make_cut(book, now).await?;
+        if !self.is_ahead_of(book) {
+            self.make_cut(book, now).await?;
+        }
         let add = |sum: Flushed, one: Flushed| Flushed { rows: sum.rows + one.rows, bytes: sum.bytes + one.bytes };
         Ok(flushed.into_iter().fold(Flushed::default(), add))
     }
@@ -161,6 +161,13 @@ impl Shelves {
         Ok(vec![R::to_batch(&kept)?])
     }
 
+    /// Some table contains more than the book has read: memory is being folded anew. Tables may then differ in what they
+    /// contain, and no cut can name it.
+    fn is_ahead_of(&self, book: &Book) -> bool {
+        let mut reached = self.shelves.values().flat_map(|shelf| &shelf.reached);
+        reached.any(|(home, reached)| book.next.get(home).copied().unwrap_or(0) < *reached)
+    }
+
     async fn make_cut(&mut self, book: &Book, now: UtcMicros) -> Result<(), ProcessorError> {
         let Some(cuts) = &mut self.cuts else { return Ok(()) };
         let named = |home: &Partition| home.to_string();
@@ -181,6 +188,13 @@ impl Shelves {
 }
 
 impl Shelf {
+    /// What the table contains once a book that has read so far is committed: never less than before. A memory that is folded
+    /// anew runs behind the tables, and an offset that went back with it would let rows in twice.
+    fn reach(&self, next: &BTreeMap<Partition, u64>) -> BTreeMap<Partition, u64> {
+        let reached = |home: &Partition| self.reached.get(home).copied().unwrap_or(0);
+        next.iter().map(|(home, next)| (*home, (*next).max(reached(home)))).collect()
+    }
+
     fn lacks(&self, cause: medfleet_lake::Cause) -> bool {
         let same =
             |home: &Partition| topic_code(*home) == cause.topic && home.partition.cast_signed() == cause.partition;
@@ -207,13 +221,15 @@ async fn commit(
     name: &'static str,
     shelf: &mut Shelf,
     batches: Vec<RecordBatch>,
-    txns: &[Txn],
+    log: &str,
     attempt: Uuid,
     next: &BTreeMap<Partition, u64>,
 ) -> Result<Flushed, ProcessorError> {
-    match shelf.writer.flush(&batches, txns, attempt).await? {
+    let reach = shelf.reach(next);
+    let txns: Vec<Txn> = reach.iter().map(|(home, next)| Txn::new(app_id(log, *home), next.cast_signed())).collect();
+    match shelf.writer.flush(&batches, &txns, attempt).await? {
         Outcome::Committed(done) => {
-            shelf.reached.extend(next.iter().map(|(home, next)| (*home, *next)));
+            shelf.reached.extend(reach);
             Ok(Flushed { rows: done.rows, bytes: done.bytes })
         }
         Outcome::Fenced(fence) => {

@@ -1,11 +1,14 @@
 //! The processor: folds the log into tables, each with its offsets in the same commit.
 
+mod appetite;
 mod archive;
 pub mod book;
 mod clerk;
 pub mod config;
 mod error;
 mod flush;
+#[cfg(test)]
+mod fuzz;
 mod lookahead;
 pub mod meters;
 pub mod rebuild;

@@ -22,6 +22,7 @@ pub struct Meters {
     pub missing: IntGauge,
     pub freshness: IntGauge,
     pub subjects: IntGauge,
+    pub uncommitted: IntGauge,
     pub upkeep_failures: IntCounter,
     pub watchdog: Watchdog,
 }
@@ -53,6 +54,7 @@ impl Meters {
             missing: room.gauge("missing_facts", "Facts known to exist and not seen: gaps.")?,
             freshness: room.gauge("freshness_seconds", "Age of the newest record when its cut was made.")?,
             subjects: room.gauge("known_subjects", "Subjects with a ledger in memory.")?,
+            uncommitted: room.gauge("uncommitted_facts", "Facts read from the log and not in the tables yet.")?,
             upkeep_failures: room.counter("upkeep_failures_total", "Upkeep runs that failed.")?,
             watchdog: Watchdog::new("processor", config.stall_limit(), metrics)?,
         })

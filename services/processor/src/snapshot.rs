@@ -62,9 +62,7 @@ impl Snapshots {
         let mut body = vec![0; HEADER_BYTES];
         body = postcard::to_extend(&header, body).map_err(ProcessorError::SnapshotCoding)?;
         body = postcard::to_extend(&book.memory, body).map_err(ProcessorError::SnapshotCoding)?;
-        let sum = twox_hash::XxHash3_64::oneshot(&body[HEADER_BYTES..]);
-        body[..8].copy_from_slice(MAGIC);
-        body[8..HEADER_BYTES].copy_from_slice(&sum.to_le_bytes());
+        Self::seal(&mut body);
         let number = self.list()?.last().map_or(1, |(number, _)| number + 1);
         let path = self.folder.join(format!("{number:012}.{EXTENSION}"));
         write_durably(&self.folder, &path, &body).map_err(|source| failed(&path, source))?;
@@ -76,10 +74,17 @@ impl Snapshots {
         Ok(body.len() as u64)
     }
 
+    /// Puts magic and checksum before a body that left room for them.
+    pub(crate) fn seal(bytes: &mut [u8]) {
+        let Some((head, body)) = bytes.split_at_mut_checked(HEADER_BYTES) else { return };
+        head[..8].copy_from_slice(MAGIC);
+        head[8..].copy_from_slice(&twox_hash::XxHash3_64::oneshot(body).to_le_bytes());
+    }
+
     /// The newest readable snapshot that lies nowhere past `limit`, the offset up to which all tables reach.
     pub fn load(&self, limit: impl Fn(Partition) -> u64) -> Result<Option<(Book, Marks)>, ProcessorError> {
         for (_, path) in self.list()?.into_iter().rev() {
-            match self.read(&path) {
+            match fs::read(&path).and_then(|bytes| self.decode(&bytes)) {
                 Ok((book, marks)) if book.next.iter().all(|(home, next)| *next <= limit(*home)) => {
                     return Ok(Some((book, marks)));
                 }
@@ -99,8 +104,7 @@ impl Snapshots {
         self.saved.iter().map(|next| next.get(&home).copied().unwrap_or(0)).min()
     }
 
-    fn read(&self, path: &Path) -> Result<(Book, Marks), Error> {
-        let bytes = fs::read(path)?;
+    pub(crate) fn decode(&self, bytes: &[u8]) -> Result<(Book, Marks), Error> {
         let bad = |what: &str| Error::new(ErrorKind::InvalidData, what.to_owned());
         let (head, body) = bytes.split_at_checked(HEADER_BYTES).ok_or_else(|| bad("shorter than its header"))?;
         let sum = twox_hash::XxHash3_64::oneshot(body).to_le_bytes();

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use medfleet_lake::{Lake, Origin, Reader, ReaderLimits};
-use medfleet_log::{Batch, EventLog, Partition, Position, Tail, Topic, read_to_end};
+use medfleet_log::{Batch, EventLog, Partition, Position, Record, Tail, Topic, read_to_end};
 use medfleet_runtime::{Shutdown, now_micros};
 
+use crate::appetite::Appetite;
 use crate::archive::Archive;
 use crate::book::{Book, Counts};
 use crate::clerk::{Clerk, Spans};
@@ -45,6 +46,7 @@ struct Life {
     marks: Marks,
     fleet: Box<dyn Tail>,
     facts: Box<dyn Tail>,
+    appetite: Appetite,
     oldest_pending: Option<Instant>,
     last_snapshot: Instant,
     /// Records that waited at the last look.
@@ -94,6 +96,7 @@ impl Worker {
     /// Opens the tables, finds the newest usable snapshot and stands where it ends.
     async fn restore(&self) -> Result<Life, ProcessorError> {
         let started = Instant::now();
+        self.meters.uncommitted.set(0);
         let owned = self.owned()?;
         let reader = || Reader::new(self.lake.clone(), ReaderLimits::default());
         let shelves = Shelves::open(&self.lake, reader()?, &origin(&*self.log), &owned).await?;
@@ -120,6 +123,7 @@ impl Worker {
             clerk,
             fleet,
             facts,
+            appetite: Appetite::new(self.config.poll_bytes, self.config.flush_after()),
             oldest_pending: None,
             last_snapshot: Instant::now(),
             lag: 0,
@@ -172,7 +176,7 @@ impl Worker {
     /// One poll, and a flush when it is due. Fleet facts appended before a device's facts are folded before them.
     /// Answers how many records of the log are still to be read.
     async fn turn(&self, life: &mut Life) -> Result<u64, ProcessorError> {
-        let facts = life.facts.poll(self.config.poll_bytes, POLL_WAIT).await?;
+        let facts = life.facts.poll(life.appetite.bytes(), POLL_WAIT).await?;
         let mut batches = Vec::new();
         loop {
             let fleet = life.fleet.poll(self.config.poll_bytes, Duration::ZERO).await?;
@@ -181,8 +185,11 @@ impl Worker {
             }
             batches.extend(fleet);
         }
+        let taken_bytes = facts.iter().flat_map(|batch| &batch.records).map(Record::size_bytes).sum();
         batches.extend(facts);
+        let began = Instant::now();
         self.admit(life, batches).await?;
+        life.appetite.took(taken_bytes, began.elapsed());
         let overdue = life.oldest_pending.is_some_and(|since| since.elapsed() >= self.config.flush_after());
         if overdue {
             self.flush(life, false).await?;
@@ -220,7 +227,10 @@ impl Worker {
         while !told.is_empty() {
             life.oldest_pending.get_or_insert_with(Instant::now);
             let lag = life.lag;
-            let report = |told: &Told| self.meters.watchdog.report(told.fact_count() as u64, lag);
+            let report = |told: &Told| {
+                self.meters.watchdog.report(told.fact_count() as u64, lag);
+                self.meters.uncommitted.add(told.fact_count() as i64);
+            };
             life.clerk.admit(&mut told, self.config.flush_rows, report).await?;
             if life.clerk.book.pending.len() >= self.config.flush_rows {
                 self.flush(life, false).await?;
@@ -236,6 +246,7 @@ impl Worker {
         }
         let started = Instant::now();
         let flushed = life.clerk.flush(all).await?;
+        self.meters.uncommitted.set(0);
         life.oldest_pending = None;
         self.meters.flush_seconds.observe(started.elapsed().as_secs_f64());
         self.meters.rows.inc_by(flushed.rows);

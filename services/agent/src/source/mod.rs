@@ -2,7 +2,8 @@
 
 pub mod reachability;
 pub mod replay;
-mod replay_row;
+pub mod replay_file;
+pub mod replay_row;
 pub mod simulated;
 
 use async_trait::async_trait;

@@ -12,7 +12,7 @@ use serde::Deserialize;
 
 use crate::error::AgentError;
 use crate::observation::{Observation, Seen, Stated};
-use crate::source::replay::Row;
+use crate::source::replay_file::Row;
 
 /// The mapping file; `docs` of every key are in `agent.example.toml`.
 #[derive(Debug, Clone, Deserialize)]
@@ -110,7 +110,11 @@ impl Mapping {
             path: path.into(),
             source,
         })?;
-        toml::from_str(&text).map_err(|error| AgentError::Replay { path: path.into(), line: 0, why: error.to_string() })
+        Self::parse(&text).map_err(|error| AgentError::Replay { path: path.into(), line: 0, why: error.to_string() })
+    }
+
+    pub fn parse(text: &str) -> Result<Self, toml::de::Error> {
+        toml::from_str(text)
     }
 
     pub fn is_json(&self) -> bool {
@@ -266,8 +270,9 @@ fn fraction_and_offset(rest: &str) -> Option<(i64, i64)> {
                 _ => return None,
             };
             let (hours, minutes) = zone.get(1..)?.split_once(':')?;
-            let seconds = hours.parse::<i64>().ok()? * 3_600 + minutes.parse::<i64>().ok()? * 60;
-            Some((micros, sign * seconds))
+            let (hours, minutes) = (hours.parse::<u8>().ok()?, minutes.parse::<u8>().ok()?);
+            let is_offset = hours < 24 && minutes < 60;
+            is_offset.then(|| (micros, sign * (i64::from(hours) * 3_600 + i64::from(minutes) * 60)))
         }
     }
 }
@@ -287,6 +292,8 @@ mod tests {
             "2026-03-08",
             "2026-03-08T25:00:00Z",
             "2026-03-08T09:00:00+",
+            "2026-03-08T09:00:00+99:00",
+            "2026-03-08T09:00:00+9223372036854775807:00",
             "2026-03-08T09:00:00é",
         ] {
             assert_eq!(read(bad), None, "{bad}");

@@ -74,7 +74,7 @@ impl Street {
         Self { _folder: folder, rig, door, service, shutdown, token }
     }
 
-    fn router(&self) -> Router {
+    pub fn router(&self) -> Router {
         self.service.router()
     }
 

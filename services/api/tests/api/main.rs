@@ -1,6 +1,7 @@
 //! The api over made-up fleets: what the `.sql` files say, what pages and programs get, who is let in.
 
 mod fleet;
+mod fuzz;
 mod http;
 mod pipeline;
 mod snapshot;

@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "every test file uses its own part")]
 
+pub mod client;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;

@@ -146,4 +146,6 @@ fn report(plan: &Plan<'_>, facts: u64, listed: &Path) {
 }
 
 #[cfg(test)]
+mod fuzz;
+#[cfg(test)]
 mod tests;

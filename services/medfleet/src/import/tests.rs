@@ -12,7 +12,7 @@ use super::plan::Plan;
 use super::runs::{Import, RUN_MAX_FACTS};
 
 pub const MAPPING: &str = include_str!("../../../../tests/fixtures/lanl/mapping.toml");
-const HEADER: &str = "System,machine type,nodenumz,node prod,node decom,purpose,Prob Started,Prob Fixed,Down Time,\
+pub const HEADER: &str = "System,machine type,nodenumz,node prod,node decom,purpose,Prob Started,Prob Fixed,Down Time,\
     Facilities,Hardware,Human Error,Network,Undetermined,Software\n";
 const DAY_SECONDS: i64 = 86_400;
 

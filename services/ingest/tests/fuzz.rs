@@ -1,0 +1,151 @@
+//! Whatever arrives at the MQTT door: judged with a reason and balanced sums, or its connection ends; good facts go on.
+
+mod support;
+
+use std::collections::BTreeSet;
+use std::io::{Read as _, Write as _};
+use std::net::{Shutdown as Direction, TcpStream};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use medfleet_domain::condition::Condition;
+use medfleet_domain::fact::Body;
+use medfleet_domain::id::AgentId;
+use medfleet_fuzz::{Bounds, Heap, fuzz};
+use medfleet_ingest::judge;
+use medfleet_wire::limits::BATCH_MAX_BYTES;
+use medfleet_wire::{Batch, BatchTopic, encode_batch};
+use rumqttc::v5::mqttbytes::QoS;
+use rumqttc::v5::mqttbytes::v5::{
+    Connect, Disconnect, DisconnectReasonCode, Filter, Login, PingReq, Publish, Subscribe,
+};
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ClientConnection, StreamOwned};
+use support::client::client_tls;
+use support::{PASSWORD, PATIENCE, Street, end, fact, now, run, seen, site};
+use tokio::time::timeout;
+
+#[global_allocator]
+static HEAP: Heap = Heap;
+
+/// What the process may have grown by after the first connections, logs on disk aside.
+const GROWTH_MAX_BYTES: usize = 48 * 1024 * 1024;
+const WARM_UP_CONNECTIONS: u64 = 100;
+const ANSWER_WAIT: Duration = Duration::from_secs(20);
+
+fn topic() -> BatchTopic {
+    BatchTopic::new(site(), AgentId::new("edge-9").unwrap())
+}
+
+fn batch() -> Vec<u8> {
+    let facts = (0..3).map(|_| fact(now(), Body::Heartbeat)).collect();
+    let runs = vec![run("ct-1", 1, facts), run("ct-2", 5, vec![fact(now().plus_seconds(86_400), Body::Heartbeat)])];
+    encode_batch(&Batch { agent: AgentId::new("edge-9").unwrap(), site: site(), session: 5, number: 1, runs })
+}
+
+#[test]
+fn fuzz_batch_at_the_door() {
+    let (topic, sites) = (topic().to_string(), BTreeSet::from([site()]));
+    // What is judged is also written and read again here.
+    let bounds = Bounds { input_max_bytes: BATCH_MAX_BYTES + 64, peak_times_input: 256, ..Bounds::default() };
+    fuzz("batch at the door", vec![batch()], bounds, |payload| {
+        let judged = judge::batch(&topic, payload, &sites, now());
+        assert!(judged.tally.balances(), "{:?}", judged.tally);
+        for record in &judged.append {
+            let bytes = medfleet_wire::encode_record(record);
+            assert_eq!(
+                medfleet_wire::decode_record(&bytes).as_ref(),
+                Ok(record),
+                "the processor reads what ingest writes"
+            );
+        }
+        for refused in &judged.quarantine {
+            let bytes = medfleet_wire::encode_quarantined(refused);
+            assert_eq!(medfleet_wire::decode_quarantined(&bytes).as_ref(), Ok(refused), "quarantine can be shown");
+        }
+        let reasons: BTreeSet<&str> = judged.quarantine.iter().map(|refused| &*refused.reason).collect();
+        let stored = if judged.append.is_empty() { "" } else { "stored " };
+        format!("{stored}{}", reasons.into_iter().collect::<Vec<_>>().join(" "))
+    });
+}
+
+/// Bytes of MQTT as a client sends them.
+fn conversation() -> Vec<Vec<u8>> {
+    let mut bytes = BytesMut::new();
+    let mut pieces = Vec::new();
+    let connect = Connect { client_id: "edge-9".into(), keep_alive: 60, clean_start: true, properties: None };
+    let login = Some(Login { username: "edge-9".into(), password: PASSWORD.into() });
+    connect.write(&None, &login, &mut bytes).unwrap();
+    let greeting = bytes.split().to_vec();
+    let mut publish = Publish::new(topic().to_string(), QoS::AtLeastOnce, batch(), None);
+    publish.pkid = 1;
+    publish.write(&mut bytes).unwrap();
+    pieces.push(bytes.split().to_vec());
+    let mut subscribe = Subscribe::new(Filter::new(topic().receipt().to_string(), QoS::AtLeastOnce), None);
+    subscribe.pkid = 2;
+    subscribe.write(&mut bytes).unwrap();
+    pieces.push(bytes.split().to_vec());
+    PingReq::write(&mut bytes).unwrap();
+    pieces.push(bytes.split().to_vec());
+    Disconnect::new(DisconnectReasonCode::NormalDisconnection).write(&mut bytes).unwrap();
+    pieces.push(bytes.split().to_vec());
+    let with_greeting = pieces.iter().map(|piece| [&greeting[..], piece].concat());
+    let whole = [&greeting[..], &pieces.concat()].concat();
+    with_greeting.chain([whole, greeting.clone()]).collect()
+}
+
+/// Sends bytes over TLS, and names the kinds of packets that came back before the door hung up.
+fn send(tls: &Arc<ClientConfig>, port: u16, bytes: &[u8]) -> String {
+    let tcp = TcpStream::connect(("127.0.0.1", port)).expect("the door is open");
+    tcp.set_read_timeout(Some(ANSWER_WAIT)).unwrap();
+    let name = ServerName::try_from("localhost").unwrap();
+    let mut stream = StreamOwned::new(ClientConnection::new(Arc::clone(tls), name).unwrap(), tcp);
+    // The door may hang up in the middle of it: that is an answer.
+    let _ = stream.write_all(bytes).and_then(|()| stream.flush());
+    stream.conn.send_close_notify();
+    let _ = stream.flush();
+    let _ = stream.sock.shutdown(Direction::Write);
+    let mut answer = Vec::new();
+    let read = stream.read_to_end(&mut answer);
+    let timed_out = read.is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock);
+    assert!(!timed_out, "the door neither answered nor hung up for {ANSWER_WAIT:?}");
+    let kinds: BTreeSet<u8> = answer.first().map(|byte| byte >> 4).into_iter().collect();
+    format!("{kinds:?} {}", answer.len().min(8))
+}
+
+fn resident_bytes() -> usize {
+    let text = std::fs::read_to_string("/proc/self/statm").unwrap();
+    text.split(' ').nth(1).unwrap().parse::<usize>().unwrap() * 4_096
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fuzz_mqtt_door() {
+    let street = Street::open().await;
+    let (good, ending) = street.agent("edge-1").await;
+    let intake = good.intake().unwrap();
+    let (tls, port) = (client_tls(&street.folder.path().join("server.crt")), street.port);
+    let grown = tokio::task::spawn_blocking(move || {
+        let (mut connections, mut before) = (0, 0);
+        // The heap of this thread says little of the door's; the whole process is looked at below.
+        let bounds = Bounds { kept_max_bytes: usize::MAX, peak_base_bytes: 1024 * 1024, ..Bounds::default() };
+        fuzz("MQTT door", conversation(), bounds, |bytes| {
+            connections += 1;
+            if connections == WARM_UP_CONNECTIONS {
+                before = resident_bytes();
+            }
+            send(&tls, port, bytes)
+        });
+        if before == 0 { 0 } else { resident_bytes().saturating_sub(before) }
+    })
+    .await
+    .unwrap();
+    println!("fuzz MQTT door: the process has grown by {grown} bytes since connection {WARM_UP_CONNECTIONS}");
+    assert!(grown <= GROWTH_MAX_BYTES, "the process has grown by {grown} bytes");
+    intake.observe(seen("ct-2", Condition::Standby)).await.unwrap();
+    timeout(PATIENCE, good.drained()).await.expect("good facts are unharmed");
+    street.sums();
+    drop(intake);
+    end(good, ending).await;
+    street.close().await;
+}
