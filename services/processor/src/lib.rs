@@ -1,9 +1,11 @@
 //! The processor: folds the log into tables, each with its offsets in the same commit.
 
 mod archive;
+mod binder;
 pub mod book;
 mod clerk;
 pub mod config;
+mod cut_maker;
 mod error;
 mod flush;
 mod lookahead;
@@ -16,7 +18,9 @@ mod told;
 pub mod upkeep;
 pub mod worker;
 
+pub use binder::{BinderMeters, Binding};
 pub use config::ProcessorConfig;
+pub use cut_maker::CutMaker;
 pub use error::ProcessorError;
 pub use flush::TABLES;
 pub use meters::Meters;
