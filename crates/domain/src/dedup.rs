@@ -58,7 +58,7 @@ struct Life {
     epoch: Epoch,
     seen: SeqSet,
     digests: Digests,
-    /// Holds a conflicting fact under the seq of another epoch, so that gaps mean nothing.
+    /// Holds facts under the seqs of another epoch (a conflict, copies of a place's facts), so that gaps mean nothing.
     borrowed: bool,
 }
 
@@ -164,7 +164,7 @@ impl Lives {
 
 impl Life {
     fn new(epoch: Epoch, seen: SeqSet) -> Self {
-        Self { epoch, seen, digests: Digests::default(), borrowed: false }
+        Self { epoch, seen, digests: Digests::default(), borrowed: epoch.holds_copies() }
     }
 
     fn note(&mut self, seq: Seq, digest: u64) {

@@ -134,16 +134,51 @@ impl fmt::Display for Subject {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Epoch(pub u64);
 
+/// In the upper 16 bits of the epochs that hold copies of a place's facts, and of no others.
+const COPY_MARK: u64 = 0xb1d0 << 48;
+const MARK_MASK: u64 = 0xffff << 48;
+/// Beneath the mark: how often the same facts were given before, and 40 bits of hash.
+const GENERATION_SHIFT: u32 = 40;
+
 impl Epoch {
-    /// The epoch of a writer that derives it from what it writes (import, api, binder, conflict).
-    pub fn derived(parts: &[&[u8]]) -> Self {
-        let mut bytes = Vec::new();
-        for part in parts {
-            bytes.extend_from_slice(&(part.len() as u64).to_le_bytes());
-            bytes.extend_from_slice(part);
-        }
-        Self(twox_hash::XxHash3_64::oneshot(&bytes))
+    /// An epoch out of random bits: never one of those that hold copies.
+    pub const fn of_writer(bits: u64) -> Self {
+        if bits & MARK_MASK == COPY_MARK { Self(!bits) } else { Self(bits) }
     }
+
+    /// The epoch of a writer that derives it from what it writes (import, api, conflict).
+    pub fn derived(parts: &[&[u8]]) -> Self {
+        Self::of_writer(hashed(parts))
+    }
+
+    /// The epoch in which the binder gives facts of a place to a device: told apart from all others by its mark, so that
+    /// the seqs it leaves out are no gaps, and the binder knows its own again.
+    pub fn of_copies(parts: &[&[u8]], generation: u8) -> Self {
+        let hash = hashed(parts) >> (64 - GENERATION_SHIFT);
+        Self(COPY_MARK | u64::from(generation) << GENERATION_SHIFT | hash)
+    }
+
+    /// The least and the greatest epoch that can hold copies.
+    pub const COPIES: (Epoch, Epoch) = (Epoch(COPY_MARK), Epoch(COPY_MARK | !MARK_MASK));
+
+    pub const fn holds_copies(self) -> bool {
+        self.0 & MARK_MASK == COPY_MARK
+    }
+
+    /// The same copies, given for the first time.
+    pub const fn first_generation(self) -> Self {
+        Self(self.0 & !(0xff << GENERATION_SHIFT))
+    }
+}
+
+/// Hash of parts that depends on where they are cut.
+fn hashed(parts: &[&[u8]]) -> u64 {
+    let mut bytes = Vec::new();
+    for part in parts {
+        bytes.extend_from_slice(&(part.len() as u64).to_le_bytes());
+        bytes.extend_from_slice(part);
+    }
+    twox_hash::XxHash3_64::oneshot(&bytes)
 }
 
 impl fmt::Display for Epoch {
@@ -189,6 +224,15 @@ mod tests {
     fn a_name_with_a_slash_is_refused_with_its_value_and_the_cure() {
         let refusal = Subject::new(SubjectKind::Device, "ct/7").unwrap_err().to_string();
         assert!(refusal.contains("ct/7") && refusal.contains("letters"), "{refusal}");
+    }
+
+    #[test]
+    fn only_copies_have_the_epochs_of_copies() {
+        assert!(!Epoch::of_writer(COPY_MARK | 7).holds_copies());
+        let (first, third) = (Epoch::of_copies(&[b"a"], 0), Epoch::of_copies(&[b"a"], 2));
+        assert!(first.holds_copies() && third.holds_copies() && first != third);
+        assert_eq!((first.first_generation(), third.first_generation()), (first, first));
+        assert_ne!(first, Epoch::of_copies(&[b"b"], 0));
     }
 
     #[test]

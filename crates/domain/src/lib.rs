@@ -1,6 +1,7 @@
 //! What is true: identities, time, facts, the day fold, counters, claims and requests. Pure: no I/O, no clock, no async.
 
 pub mod amend;
+pub mod binder;
 pub mod claim;
 pub mod condition;
 pub mod dedup;

@@ -124,6 +124,9 @@ impl From<Arc<str>> for Text {
     }
 }
 
+/// The topics that causes name: a topic's number in a cause is its place here.
+pub const CAUSE_TOPICS: [&str; 2] = ["medfleet.facts.v1", "medfleet.fleet.v1"];
+
 /// Where in the log the record lies that made a row appear: (topic, partition, offset, index).
 /// The log's id is the table's, see [`crate::Origin`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]

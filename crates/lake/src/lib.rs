@@ -19,15 +19,17 @@ mod table;
 mod upkeep;
 mod upload;
 
-pub use cell::{Cause, Day, Text, UtcMicros};
-pub use commit::{Committed, Fence, Outcome, Restored, TableWriter, Txn, restore};
-pub use cut::Cut;
+pub use cell::{CAUSE_TOPICS, Cause, Day, Text, UtcMicros};
+pub use commit::{Committed, Fence, Outcome, Restored, TableWriter, Txn, reached, restore};
+pub use cut::{Cut, appended_max, below_sql};
 pub use error::LakeError;
 pub use files::writer_properties;
 pub use hash::{ContentHash, content_hash};
 pub use lake::Lake;
 pub use schema::{Row, TableDef};
-pub use session::{ROLLUP_DAY_SQL, ROLLUP_QUARTER_SQL, Reader, ReaderLimits, query, run, run_over_batch, stream};
+pub use session::{
+    ROLLUP_DAY_SQL, ROLLUP_QUARTER_SQL, Reader, ReaderLimits, narrow, query, run, run_over_batch, stream,
+};
 pub use store::DurableFileSystem;
 pub use table::{CUT_READABLE_HOURS, Origin, Table, TableVersion};
 pub use upkeep::{Cleaned, Compacted, CompactionPolicy, checkpoint_if_due, clean, compact};

@@ -249,7 +249,7 @@ fn fitting(entries: &[Vec<u8>], batch_max_bytes: u64) -> usize {
 
 fn new_epoch(recovered: &Recovered) -> Epoch {
     loop {
-        let epoch = Epoch(rand::random());
+        let epoch = Epoch::of_writer(rand::random());
         if epoch.0 != 0 && !recovered.epochs.contains(&epoch) {
             return epoch;
         }

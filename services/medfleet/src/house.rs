@@ -30,6 +30,12 @@ impl House {
         self.root.join("snapshots")
     }
 
+    /// One folder per list of partitions: several workers on one machine keep their memories apart.
+    pub fn snapshots_of(&self, partitions: &[u32]) -> PathBuf {
+        let listed: Vec<String> = partitions.iter().map(u32::to_string).collect();
+        if listed.is_empty() { self.snapshots() } else { self.snapshots().join(listed.join("-")) }
+    }
+
     pub fn secrets(&self) -> PathBuf {
         self.root.join("secrets")
     }

@@ -9,7 +9,7 @@ use medfleet_api::{ApiConfig, TlsFiles};
 use medfleet_ingest::{Admitter, ExternalDoor};
 use medfleet_lake::Lake;
 use medfleet_log::EventLog;
-use medfleet_processor::{Meters, ProcessorConfig, Worker, upkeep};
+use medfleet_processor::{BinderMeters, Binding, Meters, ProcessorConfig, Worker, upkeep};
 use medfleet_runtime::{Health, Metrics, Shutdown, http};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -61,6 +61,7 @@ pub async fn processor(place: &Place, options: &ProcessorOptions) -> anyhow::Res
     let mut crew = Crew::new();
     let config = if options.until_idle { ProcessorConfig::until_idle() } else { ProcessorConfig::default() };
     let config = options.keep.apply(ProcessorConfig { partitions: options.partitions.clone(), ..config });
+    bind(&mut crew, Arc::clone(&log), lake.clone(), &config, &metrics, &shutdown)?;
     fold(&mut crew, &house, log, lake, config, &metrics, &health, &shutdown)?;
     serve_status(&mut crew, options.status_listen, metrics, health, &shutdown).await?;
     see_through(crew, &shutdown).await
@@ -96,11 +97,13 @@ pub fn fold(
     health: &Health,
     shutdown: &Shutdown,
 ) -> anyhow::Result<()> {
-    let config = ProcessorConfig { snapshot_folder: house.snapshots(), ..config };
+    let config = ProcessorConfig { snapshot_folder: house.snapshots_of(&config.partitions), ..config };
     let meters = Meters::new(metrics, &config)?;
     let (watchdog, role) = (meters.watchdog.clone(), health.role("processor"));
     let every = config.upkeep_after();
-    crew.spawn(keep_up(lake.clone(), every, meters.clone(), shutdown.clone()));
+    if config.leads() {
+        crew.spawn(keep_up(lake.clone(), every, meters.clone(), shutdown.clone()));
+    }
     let worker = Worker::new(log, lake, config, meters);
     let (asked, watched) = (shutdown.clone(), shutdown.clone());
     crew.spawn(async move {
@@ -119,6 +122,26 @@ pub fn fold(
 
 pub async fn watch_disk(house: House, metrics: Metrics, shutdown: Shutdown) -> anyhow::Result<()> {
     disk::watch(house, &metrics, shutdown).await
+}
+
+/// Starts the binder beside the worker that leads.
+pub fn bind(
+    crew: &mut Crew,
+    log: Arc<dyn EventLog>,
+    lake: Lake,
+    config: &ProcessorConfig,
+    metrics: &Metrics,
+    shutdown: &Shutdown,
+) -> anyhow::Result<()> {
+    if !config.leads() || config.stop_when_idle {
+        return Ok(());
+    }
+    let meters = BinderMeters::new(metrics, config.stall_limit())?;
+    let (watchdog, binding) = (meters.watchdog.clone(), Binding::new(log, lake, meters));
+    let (asked, watched) = (shutdown.clone(), shutdown.clone());
+    crew.spawn(async move { binding.run(&asked).await.context("the binder failed") });
+    crew.spawn(async move { Ok(watchdog.watch(&watched).await?) });
+    Ok(())
 }
 
 async fn keep_up(lake: Lake, every: std::time::Duration, meters: Meters, shutdown: Shutdown) -> anyhow::Result<()> {

@@ -34,16 +34,9 @@ pub async fn run(place: &Place, options: &UpOptions) -> anyhow::Result<()> {
         demo.make_passwords(&secrets)?;
     }
 
-    roles::fold(
-        &mut crew,
-        &house,
-        Arc::clone(&log),
-        lake.clone(),
-        options.keep.apply(ProcessorConfig::default()),
-        &metrics,
-        &health,
-        &shutdown,
-    )?;
+    let config = options.keep.apply(ProcessorConfig::default());
+    roles::bind(&mut crew, Arc::clone(&log), lake.clone(), &config, &metrics, &shutdown)?;
+    roles::fold(&mut crew, &house, Arc::clone(&log), lake.clone(), config, &metrics, &health, &shutdown)?;
 
     let config = roles::api_config(options.listen, &secrets);
     let door = Arc::new(PeoplesDoor { admitter: admitter.clone(), log: Arc::clone(&log) });

@@ -64,6 +64,12 @@ impl ProcessorConfig {
         }
     }
 
+    /// Whether this worker leads: it also folds the fleet topic, makes the cuts, advances the rollups and keeps the tables
+    /// in shape. One of several workers does, the one that owns partition 0.
+    pub fn leads(&self) -> bool {
+        self.partitions.is_empty() || self.partitions.contains(&0)
+    }
+
     pub const fn flush_after(&self) -> Duration {
         Duration::from_millis(self.flush_after_milliseconds)
     }

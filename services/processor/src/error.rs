@@ -2,12 +2,14 @@
 
 use medfleet_domain::id::Epoch;
 use medfleet_lake::LakeError;
-use medfleet_log::LogError;
+use medfleet_log::{AppendError, LogError};
 
 #[derive(Debug, thiserror::Error)]
 pub enum ProcessorError {
     #[error("the event log failed")]
     Log(#[from] LogError),
+    #[error("the event log did not take what the binder gives")]
+    Append(#[source] AppendError),
     #[error("the tables failed")]
     Lake(#[from] LakeError),
     #[error("runtime failed")]

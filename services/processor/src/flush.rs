@@ -16,7 +16,7 @@ use crate::book::{Book, topic_code};
 use crate::error::ProcessorError;
 use crate::rows::Pending;
 
-/// The tables a worker writes, `cuts` apart; `facts` first because it is the archive.
+/// The tables of the ledger, `cuts` apart; `facts` first because it is the archive.
 pub const TABLES: [&str; 11] = [
     "facts",
     "intervals",
@@ -31,6 +31,18 @@ pub const TABLES: [&str; 11] = [
     "rollup_day",
 ];
 
+/// Sums without causes. With several workers the cut maker alone advances them.
+pub const ROLLUPS: [(&str, &str); 2] = [("rollup_quarter", ROLLUP_QUARTER_SQL), ("rollup_day", ROLLUP_DAY_SQL)];
+
+/// Whether a worker has the whole log to itself, or writes beside others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Share {
+    Whole,
+    /// Rollups and cuts are the cut maker's. `facts` is committed after all other tables, so that whoever reads how
+    /// far it reaches knows that every table reaches as far.
+    Part,
+}
+
 /// One table's writer and what it already contains of every partition.
 struct Shelf {
     writer: TableWriter,
@@ -44,11 +56,14 @@ pub struct Shelves {
     shelves: BTreeMap<&'static str, Shelf>,
     /// Absent where a single table is built anew: nobody reads it yet.
     cuts: Option<Cuts>,
+    facts_last: bool,
     reader: Reader,
 }
 
-struct Cuts {
+/// The table of cuts, open for its one writer.
+pub struct Cuts {
     writer: TableWriter,
+    app: String,
     last: i64,
 }
 
@@ -66,28 +81,28 @@ impl Shelves {
         reader: Reader,
         origin: &Origin,
         owned: &[Partition],
+        share: Share,
     ) -> Result<Self, ProcessorError> {
         let apps: Vec<(Partition, String)> = owned.iter().map(|home| (*home, app_id(&origin.log, *home))).collect();
         let ids: Vec<String> = apps.iter().map(|(_, app)| app.clone()).collect();
         let mut shelves = BTreeMap::new();
-        for name in TABLES {
+        let whole = share == Share::Whole;
+        let is_mine = |name: &&str| whole || ROLLUPS.iter().all(|(rollup, _)| rollup != name);
+        for name in TABLES.into_iter().filter(is_mine) {
             let table = lake.current_or_create(definition(name)?, origin).await?;
             let Restored { writer, txns } = restore(&table, origin, ids.clone()).await?;
             let reached =
                 apps.iter().filter_map(|(home, app)| txns.get(app).map(|next| (*home, next.cast_unsigned()))).collect();
             shelves.insert(name, Shelf { writer, reached });
         }
-        let app = cuts_app(&origin.log);
-        let table = lake.current_or_create(definition("cuts")?, origin).await?;
-        let Restored { writer, txns } = restore(&table, origin, [app.clone()]).await?;
-        let cuts = Cuts { writer, last: txns.get(&app).copied().unwrap_or(0) };
-        Ok(Self { log: origin.log.clone(), shelves, cuts: Some(cuts), reader })
+        let cuts = if whole { Some(Cuts::open(lake, origin).await?) } else { None };
+        Ok(Self { log: origin.log.clone(), shelves, cuts, facts_last: !whole, reader })
     }
 
     /// One table alone, still empty, to be built anew.
     pub fn single(name: &'static str, writer: TableWriter, log: &str, reader: Reader) -> Self {
         let shelves = BTreeMap::from([(name, Shelf { writer, reached: BTreeMap::new() })]);
-        Self { log: log.to_owned(), shelves, cuts: None, reader }
+        Self { log: log.to_owned(), shelves, cuts: None, facts_last: false, reader }
     }
 
     /// The lowest offset of a partition that some table still lacks.
@@ -114,18 +129,24 @@ impl Shelves {
     /// Commits everything pending. With `all` even tables without rows learn the offsets, as before a snapshot.
     pub async fn flush(&mut self, book: &Book, all: bool, now: UtcMicros) -> Result<Flushed, ProcessorError> {
         let mut batches = self.batches(&book.pending)?;
-        for (name, sql) in [("rollup_quarter", ROLLUP_QUARTER_SQL), ("rollup_day", ROLLUP_DAY_SQL)] {
+        for (name, sql) in ROLLUPS {
             let lacking = self.unread(name, &book.pending.intervals)?;
+            let Some(batch) = lacking.into_iter().find(|batch| batch.num_rows() > 0) else { continue };
             let session = self.reader.empty_session();
-            batches.insert(name, rollup(session, name, sql, lacking, book).await?);
+            batches.insert(name, rollup(&session, name, sql, batch, &book.memory.zones).await?);
         }
-        let attempt = Uuid::new_v4();
-        let commits = self.shelves.iter_mut().filter_map(|(name, shelf)| {
+        let (log, attempt, next) = (self.log.as_str(), Uuid::new_v4(), &book.next);
+        let facts_last = self.facts_last;
+        let (mut first, mut last) = (Vec::new(), Vec::new());
+        for (name, shelf) in &mut self.shelves {
             let batch = batches.remove(name).unwrap_or_default();
-            let empty = batch.iter().all(|batch| batch.num_rows() == 0);
-            (all || !empty).then(|| commit(name, shelf, batch, &self.log, attempt, &book.next))
-        });
-        let flushed = try_join_all(commits).await?;
+            if all || batch.iter().any(|batch| batch.num_rows() > 0) {
+                let turn = if facts_last && *name == "facts" { &mut last } else { &mut first };
+                turn.push(commit(name, shelf, batch, log, attempt, next));
+            }
+        }
+        let mut flushed = try_join_all(first).await?;
+        flushed.extend(try_join_all(last).await?);
         if !self.is_ahead_of(book) {
             self.make_cut(book, now).await?;
         }
@@ -171,16 +192,31 @@ impl Shelves {
     async fn make_cut(&mut self, book: &Book, now: UtcMicros) -> Result<(), ProcessorError> {
         let Some(cuts) = &mut self.cuts else { return Ok(()) };
         let named = |home: &Partition| home.to_string();
-        let cut = Cut {
-            number: cuts.last + 1,
+        cuts.write(Cut {
             made_at: now,
             offsets: book.next.iter().map(|(home, next)| (named(home), next.cast_signed())).collect(),
             tables: self.shelves.iter().map(|(name, shelf)| ((*name).to_owned(), shelf.writer.version())).collect(),
             appended_max: book.appended_max.iter().map(|(home, at)| (named(home), UtcMicros(*at))).collect(),
-        };
-        let txn = Txn::new(cuts_app(&self.log), cut.number);
-        match cuts.writer.flush(&[cut.to_batch()?], &[txn], Uuid::new_v4()).await? {
-            Outcome::Committed(_) => cuts.last = cut.number,
+            ..Cut::default()
+        })
+        .await
+    }
+}
+
+impl Cuts {
+    pub async fn open(lake: &Lake, origin: &Origin) -> Result<Self, ProcessorError> {
+        let app = format!("{}/cuts", origin.log);
+        let table = lake.current_or_create(definition("cuts")?, origin).await?;
+        let Restored { writer, txns } = restore(&table, origin, [app.clone()]).await?;
+        Ok(Self { writer, last: txns.get(&app).copied().unwrap_or(0), app })
+    }
+
+    /// Writes a cut under the next number. Another maker of cuts fences this one.
+    pub async fn write(&mut self, cut: Cut) -> Result<(), ProcessorError> {
+        let cut = Cut { number: self.last + 1, ..cut };
+        let txn = Txn::new(self.app.clone(), cut.number);
+        match self.writer.flush(&[cut.to_batch()?], &[txn], Uuid::new_v4()).await? {
+            Outcome::Committed(_) => self.last = cut.number,
             Outcome::Fenced(_) => return Err(ProcessorError::Fenced { table: "cuts" }),
         }
         Ok(())
@@ -203,20 +239,20 @@ impl Shelf {
     }
 }
 
-/// Runs a rollup's `.sql` over the intervals that its table lacks.
+/// Runs a rollup's `.sql` over intervals that its table lacks.
 async fn rollup(
-    session: SessionContext,
+    session: &SessionContext,
     name: &'static str,
     sql: &str,
-    lacking: Vec<RecordBatch>,
-    book: &Book,
+    intervals: RecordBatch,
+    zones: &BTreeMap<String, String>,
 ) -> Result<Vec<RecordBatch>, ProcessorError> {
-    let Some(batch) = lacking.into_iter().find(|batch| batch.num_rows() > 0) else { return Ok(Vec::new()) };
-    let zones: Vec<_> = book.memory.zones.iter().map(|(site, zone)| zoned(site, zone)).collect();
-    let inputs = [("intervals", batch), ("sites", SiteRow::to_batch(&zones)?)];
-    Ok(run_over_batch(&session, sql, &inputs, definition(name)?).await?)
+    let inputs = [("intervals", intervals), ("sites", zoned(zones)?)];
+    Ok(run_over_batch(session, sql, &inputs, definition(name)?).await?)
 }
 
+/// Commits a table's rows with the offsets they reach. While a worker reads again what some tables contain, its book lies
+/// below them: a table's offsets never go back.
 async fn commit(
     name: &'static str,
     shelf: &mut Shelf,
@@ -239,10 +275,12 @@ async fn commit(
     }
 }
 
-/// As much of a site as the rollups ask for.
-fn zoned(site: &str, zone: &str) -> SiteRow {
+/// As much of every site as the rollups ask for.
+pub fn zoned(zones: &BTreeMap<String, String>) -> Result<RecordBatch, ProcessorError> {
     let text = |text: &str| Text::from(text.to_owned());
-    SiteRow { site: text(site), time_zone: text(zone), ..SiteRow::default() }
+    let row =
+        |(site, zone): (&String, &String)| SiteRow { site: text(site), time_zone: text(zone), ..SiteRow::default() };
+    Ok(SiteRow::to_batch(&zones.iter().map(row).collect::<Vec<_>>())?)
 }
 
 /// A row that names the record that made it appear.
@@ -273,8 +311,4 @@ pub fn definition(name: &str) -> Result<&'static TableDef, ProcessorError> {
 /// The application of a partition in a table's log: it names the log, so a foreign one is never taken for ours.
 pub fn app_id(log: &str, home: Partition) -> String {
     format!("{log}/{home}")
-}
-
-fn cuts_app(log: &str) -> String {
-    format!("{log}/cuts")
 }

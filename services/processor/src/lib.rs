@@ -2,9 +2,11 @@
 
 mod appetite;
 mod archive;
+mod binder;
 pub mod book;
 mod clerk;
 pub mod config;
+mod cut_maker;
 mod error;
 mod flush;
 #[cfg(test)]
@@ -19,7 +21,9 @@ mod told;
 pub mod upkeep;
 pub mod worker;
 
+pub use binder::{BinderMeters, Binding};
 pub use config::ProcessorConfig;
+pub use cut_maker::CutMaker;
 pub use error::ProcessorError;
 pub use flush::TABLES;
 pub use meters::Meters;

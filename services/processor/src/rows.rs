@@ -7,7 +7,7 @@ use medfleet_domain::entry::{self, Entry, HeadRole, Reason, Row};
 use medfleet_domain::fact::{Run, Sealed};
 use medfleet_domain::fleet::BaseHours;
 use medfleet_domain::human::Ownership;
-use medfleet_domain::id::Subject;
+use medfleet_domain::id::{Subject, SubjectKind};
 use medfleet_domain::ledger::Filed;
 use medfleet_domain::time::Timestamp;
 use medfleet_lake::rows::{
@@ -40,8 +40,12 @@ impl Pending {
         self.len() == 0
     }
 
-    /// Files the entries of one record; the index of a cause is the entry's place among them.
+    /// Files the entries of one record; the index of a cause is the entry's place among them. What is seen at a place counts
+    /// for the device it names, by the binder's copies: a place itself has no rows.
     pub fn push_entries(&mut self, subject: &Subject, entries: Vec<Entry>, cause: Cause) {
+        if subject.kind == SubjectKind::Place {
+            return;
+        }
         let name = Text::from(Arc::<str>::from(subject.name()));
         for (index, Entry { weight, row }) in (0..).zip(entries) {
             let at = Cause { index, ..cause };

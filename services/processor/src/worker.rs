@@ -13,8 +13,9 @@ use crate::archive::Archive;
 use crate::book::{Book, Counts};
 use crate::clerk::{Clerk, Spans};
 use crate::config::ProcessorConfig;
+use crate::cut_maker::CutMaker;
 use crate::error::ProcessorError;
-use crate::flush::Shelves;
+use crate::flush::{Share, Shelves};
 use crate::meters::Meters;
 use crate::retention::Marks;
 use crate::snapshot::Snapshots;
@@ -23,7 +24,7 @@ use crate::told::Told;
 /// How long one poll waits for a record.
 const POLL_WAIT: Duration = Duration::from_millis(200);
 /// Pause before a restored worker reads again, so that two writers of one partition do not spin.
-const RESTORE_PAUSE: Duration = Duration::from_secs(1);
+pub const RESTORE_PAUSE: Duration = Duration::from_secs(1);
 
 /// Names what decides the rows: another combination writes tables of its own.
 pub fn origin(log: &dyn EventLog) -> Origin {
@@ -60,8 +61,24 @@ impl Worker {
         Self { log, lake, config, meters }
     }
 
-    /// Works until asked to end, or idle if that is enough, then drains: flushes and writes a snapshot.
+    /// Works until asked to end, or idle if that is enough, then drains: flushes and writes a snapshot. The leader of several
+    /// workers makes the cuts beside it, the last one once it has ended.
     pub async fn run(&self, shutdown: &Shutdown) -> Result<(), ProcessorError> {
+        if self.config.partitions.is_empty() || !self.config.leads() {
+            return self.fold(shutdown).await;
+        }
+        let ended = Shutdown::new();
+        let fold = async {
+            let folded = self.fold(shutdown).await;
+            ended.request();
+            folded
+        };
+        let maker =
+            CutMaker::new(Arc::clone(&self.log), self.lake.clone(), self.config.flush_after(), self.meters.clone());
+        tokio::try_join!(fold, maker.run(&ended)).map(drop)
+    }
+
+    async fn fold(&self, shutdown: &Shutdown) -> Result<(), ProcessorError> {
         loop {
             match self.live(shutdown).await {
                 Err(ProcessorError::Fenced { table }) => {
@@ -98,8 +115,9 @@ impl Worker {
         let started = Instant::now();
         self.meters.uncommitted.set(0);
         let owned = self.owned()?;
+        let share = if self.config.partitions.is_empty() { Share::Whole } else { Share::Part };
         let reader = || Reader::new(self.lake.clone(), ReaderLimits::default());
-        let shelves = Shelves::open(&self.lake, reader()?, &origin(&*self.log), &owned).await?;
+        let shelves = Shelves::open(&self.lake, reader()?, &origin(&*self.log), &owned, share).await?;
         for home in &owned {
             let (end, reached) = (self.log.bounds(*home).await?.end, shelves.furthest(*home));
             if end < reached {
@@ -166,11 +184,11 @@ impl Worker {
     }
 
     fn owned(&self) -> Result<Vec<Partition>, ProcessorError> {
-        let count = self.log.partitions(Topic::FACTS)?;
-        let mine = |partition: &u32| self.config.partitions.is_empty() || self.config.partitions.contains(partition);
-        let facts = (0..count).filter(mine).map(|partition| Partition::new(Topic::FACTS, partition));
-        let fleet = 0..self.log.partitions(Topic::FLEET)?;
-        Ok(facts.chain(fleet.map(|partition| Partition::new(Topic::FLEET, partition))).collect())
+        let listed = &self.config.partitions;
+        let mine = |home: &Partition| listed.is_empty() || listed.contains(&home.partition);
+        let facts = partitions(&*self.log, Topic::FACTS)?.filter(mine);
+        let fleet = partitions(&*self.log, Topic::FLEET)?.filter(|_| self.config.leads());
+        Ok(facts.chain(fleet).collect())
     }
 
     /// One poll, and a flush when it is due. Fleet facts appended before a device's facts are folded before them.
@@ -290,6 +308,11 @@ impl Worker {
         }
         Ok(())
     }
+}
+
+/// All partitions of a topic.
+pub fn partitions(log: &dyn EventLog, topic: Topic) -> Result<impl Iterator<Item = Partition>, ProcessorError> {
+    Ok((0..log.partitions(topic)?).map(move |partition| Partition::new(topic, partition)))
 }
 
 /// Where the book ends in the partitions of each topic: fleet, then facts.

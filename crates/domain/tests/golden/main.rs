@@ -2,8 +2,11 @@
 
 #[path = "../archive/mod.rs"]
 mod archive;
+mod binding;
 mod claims;
 mod counters;
 mod given;
 mod identity;
 mod observation;
+#[path = "../street/mod.rs"]
+mod street;

@@ -2,8 +2,11 @@
 
 #[path = "../archive/mod.rs"]
 mod archive;
+mod binding;
 mod history;
 mod reference;
+#[path = "../street/mod.rs"]
+mod street;
 
 use proptest::prelude::*;
 use std::collections::BTreeMap;

@@ -5,5 +5,5 @@ mod restore;
 mod writer;
 
 pub use judge::Txn;
-pub use restore::{Restored, restore};
+pub use restore::{Restored, reached, restore};
 pub use writer::{Committed, Fence, Outcome, TableWriter};

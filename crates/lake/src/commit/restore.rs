@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use deltalake_core::DeltaTable;
 use deltalake_core::writer::RecordBatchWriter;
 
 use super::writer::TableWriter;
@@ -24,8 +25,28 @@ pub async fn restore(
 ) -> Result<Restored, LakeError> {
     let loaded = table.load_newest().await?;
     let failed = || LakeError::delta("restore", table.name());
+    table.check(loaded.snapshot().map_err(failed())?, origin)?;
+    let txns = txns_of(table, &loaded, app_ids).await?;
+    let version = loaded.version().unwrap_or_default();
+    let files = RecordBatchWriter::for_table(&loaded).map_err(failed())?.with_writer_properties(writer_properties());
+    Ok(Restored { writer: TableWriter::new(table.clone(), files, version), txns })
+}
+
+/// Up to where a table contains each application now, for somebody who does not write it.
+pub async fn reached(
+    table: &Table,
+    app_ids: impl IntoIterator<Item = impl AsRef<str>>,
+) -> Result<BTreeMap<String, i64>, LakeError> {
+    txns_of(table, &table.load_newest().await?, app_ids).await
+}
+
+async fn txns_of(
+    table: &Table,
+    loaded: &DeltaTable,
+    app_ids: impl IntoIterator<Item = impl AsRef<str>>,
+) -> Result<BTreeMap<String, i64>, LakeError> {
+    let failed = || LakeError::delta("read the transactions of", table.name());
     let state = loaded.snapshot().map_err(failed())?;
-    table.check(state, origin)?;
     let mut txns = BTreeMap::new();
     for app_id in app_ids {
         let app_id = app_id.as_ref();
@@ -34,6 +55,5 @@ pub async fn restore(
             txns.insert(app_id.to_owned(), version);
         }
     }
-    let files = RecordBatchWriter::for_table(&loaded).map_err(failed())?.with_writer_properties(writer_properties());
-    Ok(Restored { writer: TableWriter::new(table.clone(), files, state.version()), txns })
+    Ok(txns)
 }

@@ -15,7 +15,7 @@ use crate::error::LakeError;
 use crate::lake::Lake;
 use crate::rows::CutRow;
 use crate::schema::{self, Row as _};
-use crate::table::TableVersion;
+use crate::table::{Table, TableVersion};
 use providers::Providers;
 
 pub use sql::{ROLLUP_DAY_SQL, ROLLUP_QUARTER_SQL, query, run, run_over_batch, stream};
@@ -67,9 +67,15 @@ impl Reader {
         session
     }
 
-    /// A session over the tables of a cut, each under its own name at its pinned version.
+    /// A session over the tables of a cut, each under its own name at its pinned version. Rows past the cut's
+    /// offsets, which only a version shared by several workers holds, are left out.
     pub async fn open_cut(&self, cut: &Cut) -> Result<SessionContext, LakeError> {
-        self.open(&cut.tables).await
+        let session = self.open(&cut.tables).await?;
+        let below = cut.contains_sql();
+        for name in &cut.overfull {
+            narrow(&session, name, &below).await?;
+        }
+        Ok(session)
     }
 
     /// A session over these tables at these versions.
@@ -82,6 +88,11 @@ impl Reader {
             session.register_table(def.name, provider).map_err(LakeError::query("register a table"))?;
         }
         Ok(session)
+    }
+
+    /// The newest version of one table.
+    pub async fn newest_version(&self, table: &Table) -> Result<TableVersion, LakeError> {
+        self.providers.newest_version(table).await
     }
 
     /// The newest version of every table that exists. Not a cut: for tools, not for pages.
@@ -122,4 +133,15 @@ impl Reader {
     fn no_table(&self, name: &str) -> LakeError {
         LakeError::NoTable { table: name.into(), root: self.lake.root().to_string() }
     }
+}
+
+/// Leaves only the rows of a table for which a condition holds, under the table's own name.
+pub async fn narrow(session: &SessionContext, table: &str, condition: &str) -> Result<(), LakeError> {
+    let failed = || LakeError::query("narrow a table");
+    let whole = session.table(table).await.map_err(failed())?;
+    let condition = whole.parse_sql_expr(condition).map_err(failed())?;
+    let within = whole.filter(condition).map_err(failed())?.into_view();
+    session.deregister_table(table).map_err(failed())?;
+    session.register_table(table, within).map_err(failed())?;
+    Ok(())
 }

@@ -49,6 +49,13 @@ impl Providers {
         state.keep(key, loaded, table).await
     }
 
+    /// The newest version there is, by way of the state carried forward.
+    pub(super) async fn newest_version(&self, table: &Table) -> Result<TableVersion, LakeError> {
+        let loaded = self.state.lock().await.load_newest(table).await?;
+        let version = loaded.version().unwrap_or_default();
+        Ok(TableVersion { generation: table.generation().to_owned(), version })
+    }
+
     /// The table at the newest version there is.
     pub(super) async fn newest(&self, table: &Table) -> Result<Arc<dyn TableProvider>, LakeError> {
         let mut state = self.state.lock().await;

@@ -1,6 +1,6 @@
 //! Queries pin a cut, see all tables of it, and cannot write.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use datafusion::common::ScalarValue;
 use medfleet_lake::{Cut, LakeError, Outcome, Txn, UtcMicros, restore, run, schema};
@@ -38,6 +38,28 @@ async fn a_query_on_a_cut_does_not_see_later_flushes() {
         assert_eq!(number(&counted), rows);
     }
     assert_eq!(reader.cut(9).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_reader_leaves_out_what_lies_past_an_overfull_cut() {
+    let rig = Rig::new().await;
+    let table = rig.intervals().await;
+    let rows: Vec<_> = (0..10).map(|offset| interval("ct-1", offset, offset)).collect();
+    let mut writer = writer(&table).await;
+    flush(&mut writer, &rows, 10).await;
+    let exact = Cut {
+        offsets: BTreeMap::from([("medfleet.facts.v1/0".to_owned(), 4), ("medfleet.fleet.v1/0".to_owned(), 9)]),
+        tables: BTreeMap::from([("intervals".to_owned(), writer.version())]),
+        ..Cut::default()
+    };
+    let overfull = Cut { overfull: BTreeSet::from(["intervals".to_owned()]), ..exact.clone() };
+    let elsewhere = Cut { offsets: BTreeMap::from([("medfleet.facts.v1/1".to_owned(), 4)]), ..overfull.clone() };
+    let reader = rig.reader();
+    for (cut, rows) in [(&exact, 10), (&overfull, 4), (&elsewhere, 0)] {
+        let session = reader.open_cut(cut).await.unwrap();
+        let counted = run(&session, "SELECT COUNT(*) FROM intervals", &[]).await.unwrap();
+        assert_eq!(number(&counted), rows);
+    }
 }
 
 #[tokio::test]

@@ -93,6 +93,7 @@ impl Rig {
             offsets: BTreeMap::new(),
             tables,
             appended_max: BTreeMap::from([("medfleet.facts.v1/0".to_owned(), UtcMicros(at.0 - 400_000))]),
+            ..Cut::default()
         };
         writer.flush(&[cut.to_batch()?], &[Txn::new("sample/cuts", number)], Uuid::new_v4()).await?;
         Ok(())
