@@ -44,6 +44,7 @@ pub async fn ingest(place: &Place, options: &IngestOptions) -> anyhow::Result<()
     let mut crew = Crew::new();
     let meters = medfleet_ingest::Meters::new(&metrics)?;
     let admitter = Admitter::new(log, meters.clone());
+    // Before the door opens: a batch of a site not known yet would be held and sent again.
     let learned = admitter.learn_sites().await?;
     crew.spawn(up::follow_sites(admitter.clone(), learned, shutdown.clone()));
     let door = external_door(&options.broker)?.context("ingest alone needs a broker: name it with --mqtt URL")?;

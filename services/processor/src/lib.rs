@@ -1,7 +1,7 @@
 //! The processor: folds the log into tables, each with its offsets in the same commit.
 
 mod appetite;
-mod archive;
+pub mod archive;
 mod binder;
 pub mod book;
 mod clerk;
@@ -25,6 +25,6 @@ pub use binder::{BinderMeters, Binding};
 pub use config::ProcessorConfig;
 pub use cut_maker::CutMaker;
 pub use error::ProcessorError;
-pub use flush::TABLES;
+pub use flush::{Flushed, Shelves, TABLES};
 pub use meters::Meters;
 pub use worker::{Worker, origin};
