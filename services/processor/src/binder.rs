@@ -133,7 +133,7 @@ impl Binding {
         if life.is_abreast {
             self.give(&mut life.binder).await?;
         }
-        let lag = self.lag(&*life.tail).await?;
+        let lag = self.lag(life.tail.cursors()).await?;
         self.meters.watchdog.report(records, lag);
         self.meters.place_facts.set(life.binder.place_facts() as i64);
         self.meters.given_up.set(life.binder.given_up().cast_signed());
@@ -165,9 +165,9 @@ impl Binding {
         Ok(Life { binder, tail, ends, is_abreast: false })
     }
 
-    async fn lag(&self, tail: &dyn Tail) -> Result<u64, ProcessorError> {
+    async fn lag(&self, cursors: Vec<Position>) -> Result<u64, ProcessorError> {
         let mut lag = 0;
-        for at in tail.cursors() {
+        for at in cursors {
             lag += self.log.bounds(at.home()).await?.end.saturating_sub(at.offset);
         }
         Ok(lag)
