@@ -53,8 +53,30 @@ async fn a_late_backlog_asks_little_and_leaves_the_sums_of_one_told_in_order() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn without_snapshots_and_with_a_trimmed_log_the_archive_tells_what_is_gone() {
+    let (whole, mut rig) = (Rig::new().await, Rig::new().await);
+    let (first, last) = (fleet_history(DEVICES, 0..20), fleet_history(DEVICES, 20..DAYS));
+    for rig in [&whole, &rig] {
+        rig.tell(&first).await;
+        rig.fold().await;
+    }
+    rig.trim_to(2, 3).await;
+    rig.lose(&["snapshots", "lake/intervals", "lake/rollup_day"]).await;
+    for rig in [&whole, &rig] {
+        rig.tell(&last).await;
+        rig.tell(&first).await;
+        rig.fold().await;
+    }
+    assert_eq!(rig.sums().await, whole.sums().await);
+    assert_eq!(rig.hashes().await.len(), whole.hashes().await.len());
+    for (table, hash) in rig.hashes().await {
+        assert_eq!(hash.rows, whole.hashes().await[table].rows, "{table}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn every_table_is_rebuilt_to_its_hash_from_a_trimmed_log() {
-    let rig = Rig::new().await;
+    let mut rig = Rig::new().await;
     let (told, backlog) = late(fleet_history(DEVICES, 0..DAYS), "device-5");
     for part in [&told, &backlog, &told] {
         rig.tell(part).await;
@@ -68,6 +90,9 @@ async fn every_table_is_rebuilt_to_its_hash_from_a_trimmed_log() {
         assert_eq!(rebuilt.rows, before[table].rows, "{table}");
     }
     assert_eq!(rig.hashes().await, before);
+    rig.lose(&["lake/facts"]).await;
+    let refused = rebuild::rebuild(rig.log(), &rig.lake, "intervals", |_| {}).await.unwrap_err().to_string();
+    assert!(refused.contains("restore the facts table"), "{refused}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

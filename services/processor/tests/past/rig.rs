@@ -111,6 +111,12 @@ impl Rig {
         line.unwrap_or_else(absent).parse().unwrap()
     }
 
+    /// Removes folders while no process is up.
+    pub async fn lose(&mut self, folders: &[&str]) {
+        folders.iter().for_each(|folder| std::fs::remove_dir_all(self.path(folder)).unwrap());
+        self.lake = Lake::open_local(&self.folder).await.unwrap();
+    }
+
     pub async fn hashes(&self) -> BTreeMap<&'static str, ContentHash> {
         rebuild::hashes(&self.lake).await.unwrap()
     }
