@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what building and testing medfleet needs on Debian 12, without hand work. Says nothing new when all is there (well under 1 s).
 #
-#   infra/dev/install.sh [build|brokers|python|node|browser|prometheus|bench]...    no group: all of them but bench
+#   infra/dev/install.sh [build|brokers|python|node|browser|prometheus|bench|postgres]...    no group: all of them but bench and postgres
 #
 #   build    compiler, OpenSSL, zlib and pkg-config for the Rust crates; checks cargo
 #   brokers  mosquitto with its clients, and Apache Kafka's jars     → TOOLS/kafka/libs
@@ -10,6 +10,7 @@
 #   browser  chromium with fonts, for the browser tests              → /usr/bin/chromium
 #   prometheus  Prometheus, Alertmanager and their checkers          → /usr/bin/promtool, /usr/bin/amtool
 #   bench    rsyslog as the control of agent memory, not installed   → TOOLS/rsyslog
+#   postgres PostgreSQL 15 and pgbench, a control of the benchmarks  → /usr/lib/postgresql/15/bin
 #
 # TOOLS is $MEDFLEET_TOOLS, else ~/.cache/medfleet/tools. Registries are those that apt, mvn, pip and npm are configured for.
 set -euo pipefail
@@ -17,6 +18,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 root=$(cd "$here/../.." && pwd -P)
 readonly TOOLS=${MEDFLEET_TOOLS:-$HOME/.cache/medfleet/tools}
 readonly GROUPS_ALL=(build brokers python node browser prometheus)
+readonly GROUPS_EXTRA=(bench postgres)
 readonly NODE_ROOMS=(dashboards/web tests/browser)
 readonly APT_LOCK_SECONDS=300
 readonly OTHER_INSTALL_SECONDS=1800
@@ -178,11 +180,16 @@ install_bench() {
     mv "$home.new" "$home"
 }
 
+install_postgres() {
+    [[ -x /usr/lib/postgresql/15/bin/pgbench ]] || apt_install postgresql-15
+}
+
 main() {
     local groups=("$@") group
     (($# > 0)) || groups=("${GROUPS_ALL[@]}")
     for group in "${groups[@]}"; do
-        [[ " ${GROUPS_ALL[*]} bench " == *" $group "* ]] || die "unknown group '$group': choose from ${GROUPS_ALL[*]} bench"
+        [[ " ${GROUPS_ALL[*]} ${GROUPS_EXTRA[*]} " == *" $group "* ]] \
+            || die "unknown group '$group': choose from ${GROUPS_ALL[*]} ${GROUPS_EXTRA[*]}"
     done
     mkdir -p "$TOOLS"
     exec 9>"$TOOLS/.lock"

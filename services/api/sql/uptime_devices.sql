@@ -1,8 +1,9 @@
 -- One row: one device over [$from, $until), in microseconds by condition, from its intervals, plus
--- people's claims that reach beyond its edge. $site, $kind and $device narrow the answer; '' is all.
--- The columns mean what they mean in uptime.sql; a device's time at another site is that site's.
-WITH base AS ({base_hours}),
-versions AS ({device_versions}),
+-- people's claims that reach beyond its edge. `base_*` count the same within base hours. Silence is no
+-- row: what is registered and not known is unknown. `monitored` is 1 for a registered device that was
+-- heard or spoken for.
+-- $site, $kind and $device narrow the answer; '' is all. A device's time at another site is that site's.
+WITH versions AS ({device_versions}),
 heads_now AS ({heads}),
 spans AS (
     SELECT
@@ -13,7 +14,7 @@ spans AS (
         least(coalesce(until_us, CAST($until AS BIGINT)), CAST($until AS BIGINT)) AS until_us
     FROM versions
     WHERE in_service AND from_us < CAST($until AS BIGINT)
-        AND (until_us IS NULL OR until_us > CAST($from AS BIGINT))
+        AND (until_us IS NULL OR (until_us > CAST($from AS BIGINT) AND until_us > from_us))
         AND ($site = '' OR site = $site) AND ($kind = '' OR kind = $kind) AND ($device = '' OR device = $device)
 ),
 told AS (
@@ -48,58 +49,43 @@ told AS (
         AND ($site = '' OR site = $site) AND ($kind = '' OR kind = $kind) AND ($device = '' OR subject = $device)
 ),
 pieces AS (
-    -- One condition of one device by quarter-hour, to meet the base hours.
-    SELECT *, unnest(range(from_us / 900000000, (until_us - 1) / 900000000 + 1)) AS quarter
-    FROM told
-),
-cut_pieces AS (
-    SELECT
-        device,
-        site,
-        kind,
-        condition,
-        quarter,
-        weight * (least(until_us, (quarter + 1) * 900000000) - greatest(from_us, quarter * 900000000)) AS us,
-        assumed,
-        conflict
-    FROM pieces
-),
-observed AS (
-    SELECT
-        device,
-        site,
-        kind,
-        condition,
-        quarter,
-        SUM(us) AS us,
-        SUM(CASE WHEN assumed THEN us ELSE 0 END) AS assumed_us,
-        SUM(CASE WHEN conflict THEN us ELSE 0 END) AS conflict_us
-    FROM cut_pieces
-    GROUP BY device, site, kind, condition, quarter
-),
-parts AS (
-    SELECT device, site, kind, 'registered' AS what, until_us - from_us AS us, 0 AS base_us, 0 AS assumed_us, 0 AS conflict_us
+    SELECT device, site, kind, 'registered' AS what, FALSE AS assumed, FALSE AS conflict, 1 AS weight, from_us, until_us
     FROM spans
     UNION ALL
-    SELECT s.device, s.site, s.kind, 'registered', 0,
-        least(s.until_us, (b.quarter + 1) * 900000000) - greatest(s.from_us, b.quarter * 900000000), 0, 0
-    FROM spans AS s
-    INNER JOIN base AS b
-        ON b.site = s.site AND b.kind = s.kind
-        AND b.quarter * 900000000 < s.until_us AND (b.quarter + 1) * 900000000 > s.from_us
-    UNION ALL
-    SELECT o.device, o.site, o.kind, o.condition, o.us,
-        CASE WHEN b.quarter IS NULL THEN 0 ELSE o.us END, o.assumed_us, o.conflict_us
-    FROM observed AS o
-    LEFT JOIN base AS b ON b.site = o.site AND b.kind = o.kind AND b.quarter = o.quarter
+    SELECT device, site, kind, condition, assumed, conflict, weight, from_us, until_us
+    FROM told
+),
+parts AS (
+    SELECT
+        device,
+        site,
+        kind,
+        what,
+        assumed,
+        conflict,
+        weight * (until_us - from_us) AS us,
+        weight * base_micros(site, kind, from_us, until_us) AS base_us
+    FROM pieces
 )
 SELECT
     site,
     kind,
     device,
     CAST(MAX(CASE WHEN what = 'registered' THEN 1 ELSE 0 END) AS BIGINT) AS devices,
-    CAST(MAX(CASE WHEN what NOT IN ('registered', 'unknown') AND us > 0 THEN 1 ELSE 0 END) AS BIGINT) AS monitored,
-    {sums}
+    CAST(MAX(CASE WHEN what = 'registered' THEN 1 ELSE 0 END) = 1
+        AND SUM(CASE WHEN what NOT IN ('registered', 'unknown') THEN us ELSE 0 END) > 0 AS BIGINT) AS monitored,
+    SUM(CASE WHEN what = 'registered' THEN us ELSE 0 END) AS registered,
+    SUM(CASE WHEN what = 'productive' THEN us ELSE 0 END) AS productive,
+    SUM(CASE WHEN what = 'standby' THEN us ELSE 0 END) AS standby,
+    SUM(CASE WHEN what = 'engineering' THEN us ELSE 0 END) AS engineering,
+    SUM(CASE WHEN what = 'scheduled_down' THEN us ELSE 0 END) AS scheduled_down,
+    SUM(CASE WHEN what = 'unscheduled_down' THEN us ELSE 0 END) AS unscheduled_down,
+    SUM(CASE WHEN assumed THEN us ELSE 0 END) AS assumed,
+    SUM(CASE WHEN conflict THEN us ELSE 0 END) AS conflict,
+    SUM(CASE WHEN what = 'registered' THEN base_us ELSE 0 END) AS base_registered,
+    SUM(CASE WHEN what = 'productive' THEN base_us ELSE 0 END) AS base_productive,
+    SUM(CASE WHEN what IN ('productive', 'standby', 'engineering') THEN base_us ELSE 0 END) AS base_up,
+    SUM(CASE WHEN what IN ('scheduled_down', 'unscheduled_down') THEN base_us ELSE 0 END) AS base_down
 FROM parts
 GROUP BY site, kind, device
 ORDER BY site, kind, device

@@ -1,12 +1,12 @@
 //! The cuts that questions are asked of: the newest, followed as it moves, and those a page has pinned.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use datafusion::prelude::SessionContext;
 use medfleet_domain::time::Timestamp;
-use medfleet_lake::{Cut, Reader};
+use medfleet_lake::{Cut, Reader, narrowed};
 use medfleet_log::{EventLog, Partition, Topic};
 use medfleet_runtime::Shutdown;
 use tokio::sync::{OnceCell, watch};
@@ -15,37 +15,132 @@ use crate::error::ApiError;
 use crate::live::LiveDevice;
 use crate::meters::Meters;
 use crate::problem::Problem;
-use crate::query::{self, local_minute};
+use crate::query::{self, DeviceVersion, Site, Stated};
+use crate::sums::{Known, Sums};
 
 /// Cuts kept open, newest last: a page and its drill-downs ask the same one for a while.
 const CUTS_KEPT: usize = 64;
 
-/// One cut with its tables open.
+/// Tables whose rows name their causes: an earlier state of them is the rows that were known then.
+const CAUSED: [&str; 9] =
+    ["facts", "intervals", "usage", "errors", "devices", "sites", "calendars", "heads", "verdicts"];
+
+/// One cut with its tables open, or as much of it as was known at an earlier instant.
 pub struct OpenCut {
     pub cut: Cut,
-    pub session: SessionContext,
+    session: OnceCell<SessionContext>,
+    sums: Arc<Sums>,
+    earlier: Option<Earlier>,
     live: OnceCell<Arc<Vec<LiveDevice>>>,
+    sites: OnceCell<Arc<Vec<Stated<Site>>>>,
+    devices: OnceCell<Arc<Vec<Stated<DeviceVersion>>>>,
+}
+
+/// An earlier state: what was known before an instant of what a cut contains.
+struct Earlier {
+    at: Timestamp,
+    known: Known,
+    of: Arc<OpenCut>,
 }
 
 impl OpenCut {
+    /// A cut with sums of its own.
     pub fn new(cut: Cut, session: SessionContext) -> Self {
-        local_minute::register(&session);
-        Self { cut, session, live: OnceCell::new() }
+        Self::sharing(cut, session, Arc::default())
     }
 
+    fn sharing(cut: Cut, session: SessionContext, sums: Arc<Sums>) -> Self {
+        let (live, sites, devices) = Default::default();
+        Self { cut, session: OnceCell::new_with(Some(session)), sums, earlier: None, live, sites, devices }
+    }
+
+    /// Takes over what was read of tables that have not changed since another cut.
+    fn keep_what_stands(&mut self, before: &Self) {
+        let same = |table: &str| self.cut.tables.get(table).is_some_and(|at| before.cut.tables.get(table) == Some(at));
+        let (sites, devices) = (same("sites"), same("devices"));
+        if sites {
+            self.sites = OnceCell::new_with(before.sites.get().cloned());
+        }
+        if devices {
+            self.devices = OnceCell::new_with(before.devices.get().cloned());
+        }
+    }
+
+    /// The same cut as far as it was known before an instant.
+    pub async fn as_of(self: &Arc<Self>, at: Timestamp) -> Result<Self, ApiError> {
+        let known = self.sums.known_at(self, at).await?;
+        let (session, live, sites, devices) = Default::default();
+        let earlier = Some(Earlier { at, known, of: Arc::clone(self) });
+        Ok(Self { cut: self.cut.clone(), session, sums: Arc::clone(&self.sums), earlier, live, sites, devices })
+    }
+
+    /// Its tables; those of an earlier state hold the rows whose cause was known, and are opened when first asked for.
+    pub async fn session(&self) -> Result<&SessionContext, ApiError> {
+        let narrow = || async {
+            let opened = self.earlier.as_ref().and_then(|earlier| Some((earlier.of.session.get()?, &earlier.known)));
+            match opened {
+                Some((whole, known)) => Ok(narrowed(whole, &CAUSED, &known.to_sql()).await?),
+                // A cut itself has its session from the beginning, so nobody comes here.
+                None => Ok::<_, ApiError>(SessionContext::new()),
+            }
+        };
+        self.session.get_or_try_init(narrow).await
+    }
+
+    /// The time of the cut, or the earlier instant it is asked about.
     pub fn at(&self) -> Timestamp {
+        self.as_of_instant().map_or(self.made_at(), |at| at.min(self.made_at()))
+    }
+
+    pub const fn made_at(&self) -> Timestamp {
         Timestamp(self.cut.made_at.0)
+    }
+
+    pub fn as_of_instant(&self) -> Option<Timestamp> {
+        self.earlier.as_ref().map(|earlier| earlier.at)
+    }
+
+    /// What is known, where that is less than the cut contains.
+    pub fn known(&self) -> Option<&Known> {
+        self.earlier.as_ref().map(|earlier| &earlier.known)
+    }
+
+    pub fn sums(&self) -> &Sums {
+        &self.sums
+    }
+
+    /// Every site as last defined.
+    pub async fn sites(&self) -> Result<Vec<Site>, ApiError> {
+        let whole = self.whole();
+        let read = || async { query::read_sites(whole).await.map(Arc::new) };
+        let stated = whole.sites.get_or_try_init(read).await?;
+        Ok(query::newest_sites(query::standing(stated.iter(), self.known())))
+    }
+
+    /// The versions of devices that `keeps` keeps.
+    pub async fn devices(&self, keeps: impl Fn(&DeviceVersion) -> bool) -> Result<Vec<DeviceVersion>, ApiError> {
+        let whole = self.whole();
+        let read = || async { query::read_versions(whole).await.map(Arc::new) };
+        let stated = whole.devices.get_or_try_init(read).await?;
+        Ok(query::standing(stated.iter().filter(|stated| keeps(&stated.row)), self.known()))
     }
 
     /// Greatest append time of anything the cut contains.
     pub fn newest_appended(&self) -> Option<Timestamp> {
-        self.cut.appended_max.values().map(|at| Timestamp(at.0)).max()
+        let newest = self.cut.appended_max.values().map(|at| Timestamp(at.0)).max();
+        newest.map(|newest| self.as_of_instant().map_or(newest, |at| newest.min(at)))
     }
 
-    /// Every device as it is now, as this cut knows it. Asked once per cut.
+    /// Every device as it is at the time of the cut. The present is the present, whatever was known earlier.
     pub async fn live(&self) -> Result<Arc<Vec<LiveDevice>>, ApiError> {
-        let ask = || async { query::live(self).await.map(Arc::new) };
-        self.live.get_or_try_init(ask).await.cloned()
+        let whole = self.whole();
+        let ask = || async { query::live(whole).await.map(Arc::new) };
+        whole.live.get_or_try_init(ask).await.cloned()
+    }
+
+    /// The cut that keeps what its earlier states share.
+    fn whole(&self) -> &Self {
+        self.earlier.as_ref().map_or(self, |earlier| &earlier.of)
     }
 }
 
@@ -54,11 +149,15 @@ pub struct Cuts {
     reader: Reader,
     newest: watch::Sender<Option<Arc<OpenCut>>>,
     kept: Mutex<VecDeque<Arc<OpenCut>>>,
+    sums: Arc<Sums>,
+    /// Earlier states of the newest cuts, newest asked last.
+    earlier: Mutex<VecDeque<Arc<OpenCut>>>,
 }
 
 impl Cuts {
     pub fn new(reader: Reader) -> Self {
-        Self { reader, newest: watch::Sender::new(None), kept: Mutex::default() }
+        let (kept, sums, earlier) = Default::default();
+        Self { reader, newest: watch::Sender::new(None), kept, sums, earlier }
     }
 
     pub fn newest(&self) -> Option<Arc<OpenCut>> {
@@ -73,7 +172,7 @@ impl Cuts {
     /// The cut with this number, or the newest.
     pub async fn find(&self, number: Option<i64>) -> Result<Arc<OpenCut>, Problem> {
         let Some(number) = number else { return self.newest().ok_or_else(Problem::no_cut) };
-        if let Some(open) = self.kept().iter().find(|open| open.cut.number == number) {
+        if let Some(open) = lock(&self.kept).iter().find(|open| open.cut.number == number) {
             return Ok(Arc::clone(open));
         }
         let cure = "leave `cut` out for the newest; a cut opens by number for one hour";
@@ -83,7 +182,21 @@ impl Cuts {
             tracing::debug!(cut = number, %error, "an old cut cannot be opened");
             gone()
         })?;
-        Ok(self.keep(OpenCut::new(cut, session)))
+        Ok(self.keep(OpenCut::sharing(cut, session, Arc::clone(&self.sums))))
+    }
+
+    /// A cut as far as it was known before an instant; the cut itself when that is all of it.
+    pub async fn as_of(&self, open: Arc<OpenCut>, at: Timestamp) -> Result<Arc<OpenCut>, ApiError> {
+        if at > open.at() {
+            return Ok(open);
+        }
+        let same = |one: &Arc<OpenCut>| one.cut.number == open.cut.number && one.as_of_instant() == Some(at);
+        if let Some(found) = lock(&self.earlier).iter().find(|one| same(one)) {
+            return Ok(Arc::clone(found));
+        }
+        let earlier = Arc::new(open.as_of(at).await?);
+        push(&self.earlier, Arc::clone(&earlier));
+        Ok(earlier)
     }
 
     /// Looks for a newer cut and opens it.
@@ -93,23 +206,35 @@ impl Cuts {
             return Ok(());
         }
         let session = self.reader.open_cut(&cut).await?;
-        let open = self.keep(OpenCut::new(cut, session));
+        let mut open = OpenCut::sharing(cut, session, Arc::clone(&self.sums));
+        if let Some(before) = self.newest() {
+            open.keep_what_stands(&before);
+        }
+        self.sums.reach(&open).await?;
+        let open = self.keep(open);
         self.newest.send_replace(Some(open));
         Ok(())
     }
 
-    fn kept(&self) -> std::sync::MutexGuard<'_, VecDeque<Arc<OpenCut>>> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn keep(&self, open: OpenCut) -> Arc<OpenCut> {
         let open = Arc::new(open);
-        let mut kept = self.kept();
-        kept.push_back(Arc::clone(&open));
-        if kept.len() > CUTS_KEPT {
-            kept.pop_front();
-        }
+        push(&self.kept, Arc::clone(&open));
         open
+    }
+}
+
+type Kept = Mutex<VecDeque<Arc<OpenCut>>>;
+
+fn lock(kept: &Kept) -> MutexGuard<'_, VecDeque<Arc<OpenCut>>> {
+    kept.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Keeps one more; the one kept longest goes.
+fn push(kept: &Kept, open: Arc<OpenCut>) {
+    let mut kept = lock(kept);
+    kept.push_back(open);
+    if kept.len() > CUTS_KEPT {
+        kept.pop_front();
     }
 }
 
@@ -123,7 +248,7 @@ pub async fn follow(cuts: Arc<Cuts>, log: Arc<dyn EventLog>, every: Duration, me
             tracing::warn!(error = &error as &dyn std::error::Error, "cannot look for a newer cut, keeping the last");
         }
         let Some(open) = cuts.newest() else { continue };
-        meters.cut_age_seconds.set((query::now().0 - open.at().0) / 1_000_000);
+        meters.cut_age_seconds.set((query::now().0 - open.made_at().0) / 1_000_000);
         match lag_records(&open.cut, log.as_ref()).await {
             Ok(lag) => meters.log_lag_records.set(lag),
             Err(error) => tracing::debug!(%error, "the log does not say how far it reaches"),

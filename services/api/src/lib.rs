@@ -1,7 +1,8 @@
 //! What people and programs ask: pages, a REST API and live state over one pinned cut of the tables.
 //!
 //! A request meets its rooms in this order: `door` (TLS, connections) → `auth` and `guard` (who may ask) → `rest` or
-//! `pages` → `cuts` (which state of the tables) → `query` (`.sql` over it) → `measure` and `timeline` (pure arithmetic).
+//! `pages` → `cuts` (which state of the tables) → `query` (`.sql` over it, or
+//! `sums` kept up to it) → `measure` and `timeline` (pure arithmetic).
 //! Requests that change something become facts and leave through [`HumanDoor`]: nothing here writes a table.
 
 mod assets;
@@ -23,11 +24,12 @@ mod problem;
 pub mod query;
 mod rest;
 mod service;
+mod sums;
 pub mod timeline;
 
 pub use auth::Token;
 pub use config::{ApiConfig, TlsFiles};
-pub use cuts::OpenCut;
+pub use cuts::{Cuts, OpenCut};
 pub use error::ApiError;
 pub use human::{Accepted, HumanDoor, Refused};
 pub use openapi::document as openapi_document;

@@ -31,6 +31,8 @@ pub struct PeriodQuery {
     pub until: Option<String>,
     /// Instead of `from`: so many days up to the end. 1 to 400, 7 when nothing is said.
     pub days: Option<String>,
+    /// What was known before this UTC day or instant, instead of what is known now. The period ends there at the latest.
+    pub as_of: Option<String>,
     /// Ask an earlier cut; the answer of every other question about that cut agrees with it.
     pub cut: Option<String>,
 }
@@ -63,6 +65,12 @@ impl PeriodQuery {
     pub fn read_open(&self, cut_at: Timestamp) -> Result<Period, Problem> {
         let settled = self.read(cut_at)?;
         Ok(if said(&self.until).is_none() { Period { until: cut_at, ..settled } } else { settled })
+    }
+
+    pub fn as_of(&self) -> Result<Option<Timestamp>, Problem> {
+        let cure = "write a day as 2026-03-01 or an instant as 2026-03-01T06:15:00Z";
+        let read = |text: &str| read_instant(text).ok_or_else(|| Problem::bad_value("as_of", text, cure));
+        said(&self.as_of).map(read).transpose()
     }
 
     pub fn cut(&self) -> Result<Option<i64>, Problem> {
@@ -123,7 +131,7 @@ mod tests {
 
     fn query(from: &str, until: &str, days: &str) -> PeriodQuery {
         let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
-        PeriodQuery { from: some(from), until: some(until), days: some(days), cut: None }
+        PeriodQuery { from: some(from), until: some(until), days: some(days), ..PeriodQuery::default() }
     }
 
     fn read(from: &str, until: &str, days: &str) -> Result<String, String> {

@@ -1,6 +1,6 @@
 //! The processor: folds the log into tables, each with its offsets in the same commit.
 
-mod archive;
+pub mod archive;
 pub mod book;
 mod clerk;
 pub mod config;
@@ -18,6 +18,6 @@ pub mod worker;
 
 pub use config::ProcessorConfig;
 pub use error::ProcessorError;
-pub use flush::TABLES;
+pub use flush::{Flushed, Shelves, TABLES};
 pub use meters::Meters;
 pub use worker::{Worker, origin};

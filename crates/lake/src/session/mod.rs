@@ -18,7 +18,7 @@ use crate::schema::{self, Row as _};
 use crate::table::TableVersion;
 use providers::Providers;
 
-pub use sql::{ROLLUP_DAY_SQL, ROLLUP_QUARTER_SQL, query, run, run_over_batch, stream};
+pub use sql::{ROLLUP_DAY_SQL, ROLLUP_QUARTER_SQL, narrowed, query, run, run_over_batch, stream};
 
 const MIB: usize = 1 << 20;
 

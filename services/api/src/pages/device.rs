@@ -3,6 +3,7 @@
 use askama::Template;
 use axum::extract::{Path, Query, State};
 use axum::response::Response;
+use medfleet_domain::time::Timestamp;
 
 use super::format::{Clock, condition_title, duration, kind_title, thousandths};
 use super::frame::Frame;
@@ -103,7 +104,7 @@ pub async fn page(
             .collect::<Vec<_>>()
             .join(" · "),
         clock: site.time_zone.clone(),
-        now: present.map(|present| Now::of(present, &site.name, open.at(), String::new())),
+        now: present.map(|present| Now::of(present, &site.name, open.made_at(), String::new())),
         headline: Headline::of(&measure),
         days_cut: drawn.micros() > strip::DAYS_DRAWN_MAX as i64 * medfleet_domain::time::MICROS_PER_DAY,
         days,
@@ -121,7 +122,9 @@ pub async fn page(
 
 fn unnamed(site: &str) -> Site {
     let site = site.to_owned();
-    Site { name: site.clone(), site, time_zone: "UTC".to_owned(), region: String::new(), demo: false }
+    let (valid_from, recorded_at) = (Timestamp::MIN, Timestamp::MIN);
+    let (name, time_zone, region) = (site.clone(), "UTC".to_owned(), String::new());
+    Site { site, name, time_zone, region, demo: false, valid_from, recorded_at }
 }
 
 fn words(parts: &[&Option<String>]) -> String {

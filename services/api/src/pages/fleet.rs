@@ -66,7 +66,7 @@ fn compose(frame: Frame, open: &OpenCut, sites: &[Site], rows: &[UptimeRow], liv
         rows: lines(&frame, sites, rows),
         totals: sites.iter().map(|site| total(&frame, site, rows)).collect(),
         sites: sites.iter().map(|site| column(&frame, site)).collect(),
-        tally: tally(live.iter(), open.at()),
+        tally: tally(live.iter(), open.made_at()),
         down,
         down_more,
         frame,
@@ -111,13 +111,13 @@ fn lines(frame: &Frame, sites: &[Site], rows: &[UptimeRow]) -> Vec<KindLine> {
 /// Devices down now, longest first.
 fn down_now(frame: &Frame, open: &OpenCut, sites: &[Site], live: &[LiveDevice]) -> (Vec<Now>, usize) {
     let mut down: Vec<&LiveDevice> =
-        live.iter().filter(|device| device.standing(open.at()) == Standing::Down).collect();
+        live.iter().filter(|device| device.standing(open.made_at()) == Standing::Down).collect();
     down.sort_by_key(|device| device.claim_from.or(device.from));
     let more = down.len().saturating_sub(DOWN_SHOWN_MAX);
     let name = |site: &str| sites.iter().find(|one| one.site == site).map_or(site, |one| one.name.as_str()).to_owned();
     let now = |device: &&LiveDevice| {
         let href = frame.link(&format!("/devices/{}", device.device));
-        Now::of(device, &name(&device.site), open.at(), href)
+        Now::of(device, &name(&device.site), open.made_at(), href)
     };
     (down.iter().take(DOWN_SHOWN_MAX).map(now).collect(), more)
 }

@@ -39,6 +39,8 @@ pub struct Frame {
     /// The same in words.
     pub cut_time: String,
     pub cut_age: String,
+    /// Only what was known before this instant is shown, when it was asked for.
+    pub as_of: Option<String>,
     pub lag: String,
     pub pinned: bool,
     pub demo: bool,
@@ -46,10 +48,14 @@ pub struct Frame {
 
 impl Frame {
     pub async fn new(app: &State<App>, open: &OpenCut, asked: &PeriodQuery, period: Period) -> Result<Self, Problem> {
-        let utc = Clock::of("UTC");
-        let pinned = asked.cut()?.is_some();
+        let (utc, made_at) = (Clock::of("UTC"), Timestamp(open.cut.made_at.0));
+        let pinned = asked.cut()?.is_some() || asked.as_of()?.is_some();
         let days = whole_days(asked);
-        let pin = if pinned { format!("&cut={}", open.cut.number) } else { String::new() };
+        let pin = match (open.as_of_instant(), pinned) {
+            (Some(at), _) => format!("&as_of={}&cut={}", address(at), open.cut.number),
+            (None, true) => format!("&cut={}", open.cut.number),
+            (None, false) => String::new(),
+        };
         let query = match days {
             Some(days) => format!("days={days}{pin}"),
             None => format!("from={}&until={}{pin}", address(period.from), address(period.until)),
@@ -77,9 +83,10 @@ impl Frame {
             kind: String::new(),
             cut: open.cut.number,
             cut_text: grouped(open.cut.number),
-            cut_at: open.at().to_string(),
-            cut_time: format!("{} UTC", utc.second(open.at())),
-            cut_age: duration(now().0 - open.at().0),
+            cut_at: made_at.to_string(),
+            cut_time: format!("{} UTC", utc.second(made_at)),
+            cut_age: duration(now().0 - made_at.0),
+            as_of: open.as_of_instant().map(|at| format!("{} UTC", utc.second(at))),
             lag,
             pinned,
             demo: false,

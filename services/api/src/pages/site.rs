@@ -103,7 +103,7 @@ fn compose(
         headline: Headline::of(&all),
         filters: filters(&frame, &path, kind, &kinds),
         kinds: by_kind,
-        tally: tally(here, open.at()),
+        tally: tally(here, open.made_at()),
         devices: lines,
         devices_more,
         frame,
@@ -140,7 +140,7 @@ fn device_lines(
             let live = *present.get(device.device.as_str())?;
             let uptime = measures.get(device.device.as_str()).and_then(Measure::uptime);
             let parts = uptime.map_or(i64::MAX, |uptime| (uptime * 1e6) as i64);
-            Some((live.standing(open.at()), parts, device, live))
+            Some((live.standing(open.made_at()), parts, device, live))
         })
         .collect();
     ranked.sort_by(|a, b| (a.0, a.1, &a.2.device).cmp(&(b.0, b.1, &b.2.device)));
@@ -150,7 +150,7 @@ fn device_lines(
         let measure = measures.get(device.device.as_str()).copied().unwrap_or_default();
         let words = [&device.make, &device.model].into_iter().flatten().map(String::as_str).collect::<Vec<_>>();
         DeviceLine {
-            now: Now::of(live, &site.name, open.at(), href.clone()),
+            now: Now::of(live, &site.name, open.made_at(), href.clone()),
             model: words.join(" "),
             room: device.room.clone().or_else(|| device.department.clone()).unwrap_or_default(),
             figures: FigureRow::of(device.device.clone(), &measure, href),

@@ -4,7 +4,6 @@ mod agents;
 pub mod columns;
 mod devices;
 mod history;
-pub mod local_minute;
 mod uptime;
 
 use std::sync::LazyLock;
@@ -19,8 +18,9 @@ use columns::{Answer, Line};
 
 pub use agents::{AgentSeen, agents};
 pub use devices::{DeviceFilter, DeviceVersion, Site, device, devices, sites};
+pub(crate) use devices::{Stated, newest_sites, read_sites, read_versions, standing};
 pub use history::{Counter, Piece, Reported, Verdict, counters, errors, timeline, verdict};
-pub use uptime::{Scope, UptimeRow, uptime, uptime_by_device};
+pub use uptime::{Scope, UptimeRow, uptime, uptime_by_device, uptime_by_intervals};
 
 macro_rules! sql {
     ($name:literal) => {
@@ -29,13 +29,7 @@ macro_rules! sql {
 }
 
 /// Files that others name as `{part}`.
-const PARTS: [(&str, &str); 5] = [
-    ("{base_hours}", sql!("base_hours")),
-    ("{sums}", sql!("uptime_sums")),
-    ("{sites}", sql!("sites")),
-    ("{device_versions}", sql!("device_versions")),
-    ("{heads}", sql!("heads")),
-];
+const PARTS: [(&str, &str); 2] = [("{device_versions}", sql!("device_versions")), ("{heads}", sql!("heads"))];
 
 /// Replaces every `{part}` by its file. A part may name the parts below it in the list.
 pub fn whole(sql: &str) -> String {
@@ -49,10 +43,9 @@ macro_rules! file {
     };
 }
 file!(AGENTS, "agents");
-file!(SITES, "sites");
-file!(DEVICE_VERSIONS, "device_versions");
+const SITES: &str = sql!("sites");
+const DEVICES: &str = sql!("devices");
 file!(LIVE, "live");
-file!(UPTIME, "uptime");
 file!(UPTIME_DEVICES, "uptime_devices");
 file!(TIMELINE, "timeline");
 file!(ERRORS, "errors");
@@ -66,7 +59,7 @@ pub(crate) async fn ask<T>(
     params: &[(&str, ScalarValue)],
     read: impl Fn(&Line<'_>) -> Result<T, ApiError>,
 ) -> Result<Vec<T>, ApiError> {
-    Answer::new(run(&open.session, sql, params).await?)?.read(read)
+    Answer::new(run(open.session().await?, sql, params).await?)?.read(read)
 }
 
 pub(crate) fn text(text: &str) -> ScalarValue {
@@ -113,20 +106,10 @@ mod tests {
 
     #[test]
     fn no_part_is_left_unnamed_and_every_file_says_what_a_row_is() {
-        for sql in [
-            &AGENTS,
-            &SITES,
-            &DEVICE_VERSIONS,
-            &LIVE,
-            &UPTIME,
-            &UPTIME_DEVICES,
-            &TIMELINE,
-            &ERRORS,
-            &COUNTERS,
-            &VERDICT,
-        ] {
-            assert!(!sql.contains('{'), "{}", sql.as_str());
-            assert!(sql.starts_with("-- One row: "), "{}", sql.as_str());
+        let whole = [&AGENTS, &LIVE, &UPTIME_DEVICES, &TIMELINE, &ERRORS, &COUNTERS, &VERDICT];
+        for sql in whole.into_iter().map(|sql| sql.as_str()).chain([SITES, DEVICES]) {
+            assert!(!sql.contains('{'), "{sql}");
+            assert!(sql.starts_with("-- One row: "), "{sql}");
         }
     }
 }

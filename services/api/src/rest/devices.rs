@@ -137,7 +137,7 @@ pub async fn one(
     let current = versions.iter().rev().find(|version| version.holds_at(open.at())).or(versions.last());
     let current = current.ok_or_else(|| Problem::not_found("device", &name, UNKNOWN_CURE))?.clone();
     let live = open.live().await?;
-    let present = live.iter().find(|device| device.device == name).map(|device| device.present(open.at()));
+    let present = live.iter().find(|device| device.device == name).map(|device| device.present(open.made_at()));
     let rows = query::uptime_by_device(&open, period, Scope { device: &name, ..Scope::default() }).await?;
     let measure: Measure = rows.into_iter().map(|row| row.measure).sum();
     Ok(Json(OneDeviceOut {

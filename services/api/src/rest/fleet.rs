@@ -35,7 +35,7 @@ pub struct SitesOut {
 pub async fn sites(State(app): State<App>) -> Result<Json<SitesOut>, Problem> {
     let open = app.cuts.find(None).await?;
     let out = |site: query::Site| {
-        let query::Site { site, name, time_zone, region, demo } = site;
+        let query::Site { site, name, time_zone, region, demo, .. } = site;
         SiteOut { site, name, time_zone, region, demo }
     };
     let sites = query::sites(&open).await?.into_iter().map(out).collect();

@@ -9,6 +9,7 @@ pub mod statements;
 
 use std::sync::Arc;
 
+use medfleet_domain::time::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -25,6 +26,8 @@ pub struct CutInfo {
     pub number: i64,
     pub made_at: String,
     pub age_seconds: i64,
+    /// Only what was known before this instant was asked for.
+    pub as_of: Option<String>,
     /// Append time of the newest fact it contains.
     pub newest_appended_at: Option<String>,
     /// Records in the log that it does not contain; absent when the log does not say.
@@ -35,8 +38,9 @@ impl CutInfo {
     pub async fn of(app: &App, open: &OpenCut) -> Self {
         Self {
             number: open.cut.number,
-            made_at: open.at().to_string(),
-            age_seconds: ((query::now().0 - open.at().0) / 1_000_000).max(0),
+            made_at: Timestamp(open.cut.made_at.0).to_string(),
+            age_seconds: ((query::now().0 - open.cut.made_at.0) / 1_000_000).max(0),
+            as_of: open.as_of_instant().map(|at| at.to_string()),
             newest_appended_at: open.newest_appended().map(|at| at.to_string()),
             lag_records: lag_records(&open.cut, app.log.as_ref()).await.ok(),
         }
@@ -58,7 +62,11 @@ impl From<Period> for PeriodInfo {
 
 /// The cut a question is about, and its period up to it.
 pub async fn scope(app: &App, asked: &PeriodQuery) -> Result<(Arc<OpenCut>, Period), Problem> {
-    let open = app.cuts.find(asked.cut()?).await?;
+    let cut = app.cuts.find(asked.cut()?).await?;
+    let open = match asked.as_of()? {
+        Some(at) => app.cuts.as_of(cut, at).await?,
+        None => cut,
+    };
     let period = asked.read(open.at())?;
     Ok((open, period))
 }

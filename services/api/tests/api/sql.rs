@@ -65,11 +65,12 @@ fn one_ct(zone: &str) -> (Fleet, DeviceRow) {
     (fleet, of)
 }
 
-/// Both ways to ask must agree; the answer of one site and kind.
+/// All ways to ask must agree; the answer of one site and kind.
 async fn measured(fleet: &Fleet, at: i64, period: Period) -> Measure {
     let open = open(fleet, at).await;
     let by_kind: Measure = query::uptime(&open, period).await.unwrap().iter().map(|row| row.measure).sum();
     let by_device = query::uptime_by_device(&open, period, Scope::default()).await.unwrap();
+    assert_eq!(by_device, query::uptime_by_intervals(&open, period, Scope::default()).await.unwrap());
     let devices: Measure = by_device.iter().map(|row| row.measure).sum();
     assert_eq!(by_kind, devices);
     by_kind

@@ -1,0 +1,25 @@
+-- One row: what was stated of one device from `from_us` (included) to `until_us` (excluded, null: still), with
+-- its weight and cause: -1 withdraws it.
+SELECT
+    device,
+    site,
+    kind,
+    make,
+    model,
+    serial,
+    department,
+    room,
+    asset_number,
+    in_service_day,
+    end_of_support_day,
+    in_service,
+    on_loan_to,
+    cost_centre,
+    ownership,
+    CAST(valid_from AS BIGINT) AS from_us,
+    CAST(valid_until AS BIGINT) AS until_us,
+    weight,
+    cause_topic,
+    cause_partition,
+    cause_offset
+FROM devices

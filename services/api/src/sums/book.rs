@@ -1,0 +1,196 @@
+//! The running sums themselves: what every entry of the ledger up to a cut adds up to, by site, kind, device and day. Pure.
+//!
+//! An entry is added once and never looked at again, except where somebody asks what was known earlier: for that the
+//! entries that came late are kept. A day's other entries were appended on that day or the next, so of days long settled
+//! only the late ones can be unknown; newer days are answered from their entries.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use medfleet_domain::time::{Day, MICROS_PER_DAY, Timestamp};
+
+use super::base_micros::BaseHours;
+use super::causes::{CauseKey, Clock, Known};
+use super::days::DaySums;
+use super::entry::{BASED, Entry, TOLD, What};
+use super::hours::Steps;
+use super::names::Names;
+use super::seats::Seat;
+use super::sites::{Said, SiteHours};
+
+/// Late entries kept; of days that have more than fit, every entry is read when somebody asks what was known earlier.
+const LATE_ENTRIES_MAX: usize = 8_000_000;
+/// An entry is late when its record was appended this many days after its own began, or later.
+const SETTLED_AFTER_DAYS: i32 = 2;
+/// Calendars are spelled out so far ahead of the first cut; with less than a month of it left the sums begin anew.
+const SPELLED_DAYS: i32 = 400;
+const SPELLED_DAYS_MIN: i32 = 31;
+
+/// All sums up to one cut.
+#[derive(Debug)]
+pub struct Book {
+    pub(super) names: Names,
+    pub(super) sites: HashMap<String, SiteHours>,
+    spelled_until: Option<Day>,
+    /// By track: seconds told, and those within base hours for every state of the site's calendar.
+    pub(super) told: Vec<DaySums>,
+    pub(super) seats: Vec<Seat>,
+    /// The end of all that was ever told.
+    pub(super) told_until: Timestamp,
+    pub(super) late: Vec<Entry>,
+    pub(super) crowded: BTreeSet<Day>,
+    /// Times of service; only their spans, weights and causes mean something.
+    pub(super) services: Vec<Entry>,
+    /// People's claims that reach beyond a device's edge.
+    pub(super) claims: Vec<Entry>,
+    pub(super) clock: Clock,
+}
+
+impl Default for Book {
+    fn default() -> Self {
+        Self {
+            names: Names::default(),
+            sites: HashMap::new(),
+            spelled_until: None,
+            told: Vec::new(),
+            seats: Vec::new(),
+            told_until: Timestamp::MIN,
+            late: Vec::new(),
+            crowded: BTreeSet::new(),
+            services: Vec::new(),
+            claims: Vec::new(),
+            clock: Clock::default(),
+        }
+    }
+}
+
+impl Book {
+    pub fn names(&mut self) -> &mut Names {
+        &mut self.names
+    }
+
+    pub const fn known_names(&self) -> &Names {
+        &self.names
+    }
+
+    pub fn note_append(&mut self, day: Day, cause: CauseKey) {
+        self.clock.note(day, cause);
+    }
+
+    pub fn settle(&mut self, all: &Known) {
+        self.clock.settle(all);
+    }
+
+    pub fn appended_before(&self, day: Day) -> Option<&Known> {
+        self.clock.before(day)
+    }
+
+    pub fn hear_site(&mut self, site: &str, cause: CauseKey, said: Said, weight: i64) {
+        self.sites.entry(site.to_owned()).or_default().hear(cause, said, weight);
+    }
+
+    /// Spells the calendars of these sites out. The first call decides how far.
+    pub fn spell(&mut self, changed: &BTreeSet<String>, today: Day) {
+        let until = *self.spelled_until.get_or_insert(Day(today.0 + SPELLED_DAYS));
+        for (_, hours) in self.sites.iter_mut().filter(|(site, _)| changed.contains(*site)) {
+            hours.spell(until);
+        }
+    }
+
+    /// Whether the calendars reach far enough past a day. Otherwise the sums begin anew, as a calendar stated far ahead may
+    /// make a state more once its days are spelled out.
+    pub fn is_spelled_past(&self, today: Day) -> bool {
+        self.spelled_until.is_some_and(|until| until.0 >= today.0 + SPELLED_DAYS_MIN)
+    }
+
+    pub fn hours(&self, known: Option<&Known>) -> BaseHours {
+        BaseHours::of(self.sites.iter().filter_map(|(site, hours)| Some((site.clone(), hours.at(known)?))))
+    }
+
+    /// Forgets the sums of a site, whose intervals are then added again under another calendar.
+    pub fn forget_told(&mut self, sites: &BTreeSet<String>) {
+        for (track, sums) in self.names.tracks.iter().zip(&mut self.told) {
+            if sites.contains(&*track.site) {
+                *sums = DaySums::new(width(self.sites.get(&*track.site), &track.kind));
+            }
+        }
+        for (named, sums) in self.names.seats.iter().zip(&mut self.seats) {
+            if sites.contains(&*self.names.tracks[named.track as usize].site) {
+                sums.forget_told();
+            }
+        }
+    }
+
+    pub fn add_service(&mut self, entry: Entry) {
+        self.services.push(entry);
+    }
+
+    pub fn add_claim(&mut self, entry: Entry) {
+        self.claims.push(entry);
+    }
+
+    /// Adds intervals, each within one UTC day.
+    pub fn add_intervals(&mut self, entries: &[Entry]) {
+        self.add_told(entries);
+        let mut settled: HashMap<Day, Option<Known>> = HashMap::new();
+        for entry in entries {
+            let day = day_of(entry);
+            if entry.what.is_known() {
+                self.seats[entry.seat as usize].hear(day, entry.weight);
+            }
+            let on_time =
+                settled.entry(day).or_insert_with(|| self.clock.before(Day(day.0 + SETTLED_AFTER_DAYS)).cloned());
+            if on_time.as_ref().is_none_or(|on_time| on_time.holds(entry.cause)) {
+                continue;
+            }
+            if self.late.len() < LATE_ENTRIES_MAX {
+                self.late.push(*entry);
+            } else {
+                self.crowded.insert(day);
+            }
+        }
+    }
+
+    /// Adds the seconds that intervals tell, and nothing else of them.
+    pub fn add_told(&mut self, entries: &[Entry]) {
+        for track in &self.names.tracks[self.told.len()..] {
+            self.told.push(DaySums::new(width(self.sites.get(&*track.site), &track.kind)));
+        }
+        self.seats.resize_with(self.names.seats.len(), Seat::default);
+        let mut states: HashMap<u32, Vec<_>> = HashMap::new();
+        for entry in entries {
+            let track = &self.names.tracks[entry.track as usize];
+            let steps = states
+                .entry(entry.track)
+                .or_insert_with(|| self.sites.get(&*track.site).map_or_else(Vec::new, |site| site.steps(&track.kind)));
+            self.told[entry.track as usize].change(day_of(entry).0, |sums| entry.add_to(sums, 1, steps));
+            self.seats[entry.seat as usize].tell(day_of(entry), entry, newest(steps));
+            self.told_until = self.told_until.max(Timestamp(entry.until));
+        }
+    }
+
+    /// Whether all that was not late on a day was known. Of a day after everything told there is nothing to know.
+    pub(super) fn settled(&self, day: Day, known: &Known) -> bool {
+        day.start() >= self.told_until
+            || self.clock.before(Day(day.0 + SETTLED_AFTER_DAYS)).is_some_and(|on_time| on_time.within(known))
+    }
+}
+
+/// The base hours as they are now, of all that ever were.
+pub fn newest(states: &[Arc<Steps>]) -> &[Arc<Steps>] {
+    &states[states.len().saturating_sub(1)..]
+}
+
+fn width(site: Option<&SiteHours>, kind: &str) -> usize {
+    TOLD + BASED * site.map_or(0, |site| site.steps(kind).len())
+}
+
+/// The UTC day an interval lies in.
+pub const fn day_of(entry: &Entry) -> Day {
+    Day(entry.from.div_euclid(MICROS_PER_DAY) as i32)
+}
+
+/// A span of service: what is told of it does not matter.
+pub fn silent() -> What {
+    What::of("unknown", false, false)
+}

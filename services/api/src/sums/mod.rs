@@ -1,0 +1,311 @@
+//! Running sums over the ledger: what the fleet and its sites are asked about again and again, added up once.
+//!
+//! `hours` says which microseconds are base hours; `causes` what is known up to where; `entry` what one row tells; `days`
+//! keeps sums by day; `book` holds them all and answers; here they follow the cuts. A cut is reached by adding the entries
+//! whose cause the one before did not contain: the ledger is a Z-set, so adding is all there is to it. An earlier state is
+//! the same sums less what was not known then.
+
+mod answer;
+mod base_micros;
+mod book;
+mod causes;
+mod days;
+mod devices;
+mod entry;
+mod hours;
+mod names;
+mod read;
+mod seats;
+mod sites;
+mod small;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use arrow::array::RecordBatch;
+use datafusion::prelude::SessionContext;
+use futures::StreamExt as _;
+use medfleet_domain::time::{Day, Timestamp};
+use medfleet_lake::run;
+
+use crate::cuts::OpenCut;
+use crate::error::ApiError;
+use crate::period::Period;
+use crate::query::UptimeRow;
+use answer::Question;
+use book::Book;
+use entry::Entry;
+use read::Columns;
+use small::Small;
+
+pub use base_micros::BaseHours;
+pub use causes::{CauseKey, Known};
+
+/// Entries of single days that stay in memory, at 40 bytes each.
+const HELD_ENTRIES_MAX: usize = 8_000_000;
+
+/// The sums of one process, at the newest cut that was asked for.
+#[derive(Default)]
+pub struct Sums {
+    state: RwLock<State>,
+    /// One reader follows the cuts at a time.
+    turn: tokio::sync::Mutex<()>,
+}
+
+#[derive(Default)]
+struct State {
+    /// Where the sums stand; None before the first cut.
+    stand: Option<Arc<Stand>>,
+    book: Book,
+    held: HashMap<Day, Arc<Vec<Entry>>>,
+    /// Days in the order of their reading.
+    order: VecDeque<Day>,
+}
+
+/// The cut that the sums have reached.
+struct Stand {
+    number: i64,
+    known: Known,
+    /// Generation and version of every table.
+    tables: BTreeMap<String, medfleet_lake::TableVersion>,
+    session: SessionContext,
+}
+
+impl Sums {
+    /// Uptime by site and kind, as a cut has it.
+    pub async fn uptime(&self, open: &OpenCut, period: Period, site: Option<&str>) -> Result<Vec<UptimeRow>, ApiError> {
+        self.reach(open).await?;
+        loop {
+            let Some(stand) = self.read().stand.clone() else { return Ok(Vec::new()) };
+            let earlier = (stand.number != open.cut.number).then(|| Known::of(&open.cut.offsets));
+            let question = Question { period, known: open.known().or(earlier.as_ref()), site };
+            let days = self.read().book.days(&question);
+            let mut held = Vec::with_capacity(days.read.len());
+            for day in &days.read {
+                held.push(self.day(&stand, *day).await?);
+            }
+            let state = self.read();
+            if state.stands_at(&stand) {
+                return Ok(state.book.answer(&question, &days, held.iter().flat_map(|day| day.iter())));
+            }
+        }
+    }
+
+    /// Uptime by device, of one site or of all; None where the intervals must be asked, as a calendar was another then.
+    pub async fn uptime_by_device(
+        &self,
+        open: &OpenCut,
+        period: Period,
+        site: Option<&str>,
+    ) -> Result<Option<Vec<UptimeRow>>, ApiError> {
+        self.reach(open).await?;
+        loop {
+            let Some(stand) = self.read().stand.clone() else { return Ok(None) };
+            let earlier = (stand.number != open.cut.number).then(|| Known::of(&open.cut.offsets));
+            let question = Question { period, known: open.known().or(earlier.as_ref()), site };
+            let Some(plan) = self.read().book.plan(&question) else { return Ok(None) };
+            let mut held = Vec::with_capacity(plan.pieces.len());
+            for piece in &plan.pieces {
+                held.push(self.day(&stand, piece.day).await?);
+            }
+            let state = self.read();
+            if state.stands_at(&stand) {
+                return Ok(Some(state.book.devices(&question, &plan, &held)));
+            }
+        }
+    }
+
+    /// What was appended before an instant, as far as this cut goes.
+    pub async fn known_at(&self, open: &OpenCut, at: Timestamp) -> Result<Known, ApiError> {
+        self.reach(open).await?;
+        let all = Known::of(&open.cut.offsets);
+        let whole_day = at == at.day().start();
+        let day = if whole_day { at.day() } else { at.day().next() };
+        let mut known = match self.read().book.appended_before(day) {
+            Some(known) => known.meet(&all),
+            None => all,
+        };
+        if whole_day {
+            return Ok(known);
+        }
+        // The sums know it to the day; the archive says which records of the day itself came later.
+        let instant = |at: Timestamp| format!("arrow_cast({}, 'Timestamp(Microsecond, Some(\"UTC\"))')", at.0);
+        let sql = format!(
+            "SELECT cause_topic, cause_partition, MIN(cause_offset) AS cause_offset FROM facts \
+             WHERE appended_at >= {} AND appended_at < {} GROUP BY cause_topic, cause_partition",
+            instant(at),
+            instant(at.day().end())
+        );
+        for batch in run(open.session().await?, &sql, &[]).await? {
+            let columns = Columns(&batch);
+            let cause = columns.causes()?;
+            (0..batch.num_rows()).for_each(|row| known.stop_at(cause(row)));
+        }
+        Ok(known)
+    }
+
+    /// The base hours of every site, as a cut has them.
+    pub async fn hours(&self, open: &OpenCut) -> Result<BaseHours, ApiError> {
+        self.reach(open).await?;
+        let state = self.read();
+        let moved_on = state.stand.as_ref().is_some_and(|stand| stand.number != open.cut.number);
+        let earlier = moved_on.then(|| Known::of(&open.cut.offsets));
+        Ok(state.book.hours(open.known().or(earlier.as_ref())))
+    }
+
+    /// Moves the sums on to a cut, if it is newer than the one they stand at.
+    pub async fn reach(&self, open: &OpenCut) -> Result<(), ApiError> {
+        if self.read().stand.as_ref().is_some_and(|stand| stand.number >= open.cut.number) {
+            return Ok(());
+        }
+        let _turn = self.turn.lock().await;
+        let before = self.read().stand.clone();
+        if before.as_ref().is_some_and(|stand| stand.number >= open.cut.number) {
+            return Ok(());
+        }
+        let stand = Arc::new(Stand {
+            number: open.cut.number,
+            known: Known::of(&open.cut.offsets),
+            tables: open.cut.tables.clone(),
+            session: open.session().await?.clone(),
+        });
+        let spelled = self.read().book.is_spelled_past(open.at().day());
+        match before.filter(|before| spelled && before.leads_to(&stand)) {
+            Some(before) => self.advance(&before, stand, open.at().day()).await,
+            None => self.begin(stand, open.at().day()).await,
+        }
+    }
+
+    /// Adds everything there is.
+    async fn begin(&self, stand: Arc<Stand>, today: Day) -> Result<(), ApiError> {
+        let started = std::time::Instant::now();
+        let mut book = Book::default();
+        let session = &stand.session;
+        let small = Small::read(session, "").await?;
+        small.add_to(&mut book, &stand.known, today)?;
+        let mut rows = 0;
+        let mut stream =
+            medfleet_lake::query(session, read::INTERVALS, &[]).await?.execute_stream().await.map_err(broken)?;
+        while let Some(batch) = stream.next().await {
+            let batch = batch.map_err(broken)?;
+            rows += batch.num_rows();
+            let entries = numbered(&mut book, &batch)?;
+            book.add_intervals(&entries);
+            tokio::task::yield_now().await;
+        }
+        tracing::info!(rows, milliseconds = started.elapsed().as_millis(), "added up the ledger");
+        *self.write() = State { stand: Some(stand), book, held: HashMap::new(), order: VecDeque::new() };
+        Ok(())
+    }
+
+    /// Adds what the cut before did not contain.
+    async fn advance(&self, before: &Stand, stand: Arc<Stand>, today: Day) -> Result<(), ApiError> {
+        let session = &stand.session;
+        let beyond = before.known.beyond_sql(&stand.known);
+        let small = Small::read(session, &beyond).await?;
+        let intervals = run(session, &format!("{} WHERE {beyond}", read::INTERVALS), &[]).await?;
+        let changed = small.sites()?;
+        // The sums of a site whose calendar changed are added up anew.
+        let anew = if changed.is_empty() { Vec::new() } else { run(session, &of_sites(&changed), &[]).await? };
+        let mut state = self.write();
+        small.add_to(&mut state.book, &stand.known, today)?;
+        for batch in &intervals {
+            let entries = numbered(&mut state.book, batch)?;
+            state.book.add_intervals(&entries);
+            state.add_to_held(&entries);
+        }
+        if !changed.is_empty() {
+            state.book.forget_told(&changed);
+            for batch in &anew {
+                let entries = numbered(&mut state.book, batch)?;
+                state.book.add_told(&entries);
+            }
+        }
+        state.stand = Some(stand);
+        Ok(())
+    }
+
+    /// The entries of one day, as far as the sums have come.
+    async fn day(&self, stand: &Arc<Stand>, day: Day) -> Result<Arc<Vec<Entry>>, ApiError> {
+        if let Some(held) = self.read().held.get(&day) {
+            return Ok(Arc::clone(held));
+        }
+        let sql = format!("{} WHERE day = arrow_cast({}, 'Date32')", read::INTERVALS, day.0);
+        let batches = run(&stand.session, &sql, &[]).await?;
+        let entries = {
+            let state = self.read();
+            let names = state.book.known_names();
+            let mut entries = Vec::new();
+            for batch in &batches {
+                entries.extend(read::entries(batch, |site, kind, device| names.find(site, kind, device))?);
+            }
+            Arc::new(entries)
+        };
+        let mut state = self.write();
+        if state.stands_at(stand) {
+            state.hold(day, Arc::clone(&entries));
+        }
+        Ok(entries)
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, State> {
+        self.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, State> {
+        self.state.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Stand {
+    /// Whether a later cut contains what this one does, and in the same tables.
+    fn leads_to(&self, later: &Self) -> bool {
+        let same = |name: &str| {
+            let generation = |stand: &Self| stand.tables.get(name).map(|version| version.generation.clone());
+            generation(self) == generation(later)
+        };
+        !self.known.is_empty()
+            && self.known.within(&later.known)
+            && ["intervals", "devices", "heads", "facts"].into_iter().all(same)
+    }
+}
+
+impl State {
+    fn stands_at(&self, stand: &Arc<Stand>) -> bool {
+        self.stand.as_ref().is_some_and(|here| Arc::ptr_eq(here, stand))
+    }
+
+    fn hold(&mut self, day: Day, entries: Arc<Vec<Entry>>) {
+        if self.held.insert(day, entries).is_none() {
+            self.order.push_back(day);
+        }
+        while self.order.len() > 1 && self.held.values().map(|day| day.len()).sum::<usize>() > HELD_ENTRIES_MAX {
+            if let Some(oldest) = self.order.pop_front() {
+                self.held.remove(&oldest);
+            }
+        }
+    }
+
+    fn add_to_held(&mut self, entries: &[Entry]) {
+        for entry in entries {
+            if let Some(held) = self.held.get_mut(&book::day_of(entry)) {
+                Arc::make_mut(held).push(*entry);
+            }
+        }
+    }
+}
+
+fn numbered(book: &mut Book, batch: &RecordBatch) -> Result<Vec<Entry>, ApiError> {
+    let names = book.names();
+    read::entries(batch, |site, kind, device| Some(names.find_or_add(site, kind, device)))
+}
+
+/// All intervals of some sites. Names are safe in SQL: the domain admits no quote in them.
+fn of_sites(sites: &BTreeSet<String>) -> String {
+    let names: Vec<String> = sites.iter().map(|site| format!("'{site}'")).collect();
+    format!("{} WHERE site IN ({})", read::INTERVALS, names.join(", "))
+}
+
+fn broken(source: datafusion::error::DataFusionError) -> ApiError {
+    ApiError::Query(source)
+}

@@ -1,0 +1,103 @@
+//! What was known at an instant equals a fresh installation fed only with what was appended before it; and sums that followed
+//! every cut equal sums made at once, and both equal what the intervals of the devices say one by one.
+
+#[path = "../bench/fleet/install.rs"]
+mod install;
+mod story;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use medfleet_api::measure::Measure;
+use medfleet_api::query::{self, Scope, UptimeRow};
+use medfleet_api::{Cuts, OpenCut, Period};
+use medfleet_domain::time::Timestamp;
+
+use install::Install;
+use story::{Chance, QUARTER, Story, Told};
+
+const STORIES: u64 = 12;
+const INSTANTS: usize = 6;
+
+/// Feeds an installation with what was appended before an instant, flushing where the story says so.
+async fn feed(
+    folder: &std::path::Path,
+    told: &[Told],
+    before: Timestamp,
+    follow: bool,
+) -> anyhow::Result<(Install, Cuts)> {
+    let mut install = Install::open(folder).await?;
+    let cuts = Cuts::new(install.reader()?);
+    for one in told.iter().take_while(|one| one.appended_at < before) {
+        install.append(&one.run, one.appended_at).await?;
+        if one.flush {
+            install.flush(one.appended_at.plus_micros(1)).await?;
+            if follow {
+                cuts.advance().await?;
+            }
+        }
+    }
+    install.flush(before).await?;
+    cuts.advance().await?;
+    Ok((install, cuts))
+}
+
+fn by_kind(rows: &[UptimeRow]) -> BTreeMap<(String, String), Measure> {
+    let mut sums: BTreeMap<(String, String), Measure> = BTreeMap::new();
+    for row in rows {
+        *sums.entry((row.site.clone(), row.kind.clone())).or_default() += row.measure;
+    }
+    sums.retain(|_, measure| *measure != Measure::default());
+    sums
+}
+
+/// The answer of the sums, which must be that of the intervals.
+async fn both_ways(open: &OpenCut, period: Period) -> anyhow::Result<Vec<UptimeRow>> {
+    let sums = query::uptime(open, period).await?;
+    let devices = query::uptime_by_intervals(open, period, Scope::default()).await?;
+    assert_eq!(by_kind(&sums), by_kind(&devices), "sums and intervals differ over {period:?}");
+    let known = |mut rows: Vec<UptimeRow>| {
+        rows.retain(|row| row.measure != Measure::default());
+        rows
+    };
+    let by_device = query::uptime_by_device(open, period, Scope::default()).await?;
+    assert_eq!(by_device, known(devices), "sums of devices and intervals differ over {period:?}");
+    Ok(sums)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn as_of_an_instant_equals_a_fresh_installation_fed_with_what_came_before_it() -> anyhow::Result<()> {
+    for seed in 0..STORIES {
+        let mut chance = Chance::new(seed);
+        let told = Story::new(seed).tell();
+        let (begin, end) = (story::BEGIN, Timestamp(story::BEGIN.0 + story::DAYS * 24 * 4 * QUARTER));
+        let folder = tempfile::tempdir()?;
+        let (_install, cuts) = feed(folder.path(), &told, end, true).await?;
+        let newest = cuts.newest().expect("a cut was made");
+        let whole = Period { from: begin, until: end };
+        let followed = both_ways(&newest, whole).await?;
+        let session = Arc::new(OpenCut::new(newest.cut.clone(), newest.session().await?.clone()));
+        assert_eq!(followed, query::uptime(&session, whole).await?, "story {seed}: following the cuts lost something");
+        for _ in 0..INSTANTS {
+            let quarters = chance.within(8, story::DAYS * 24 * 4);
+            // Half of the instants are midnights, half lie anywhere between two records.
+            let instant = match chance.one_in(2) {
+                true => Timestamp((begin.0 + quarters * QUARTER).div_euclid(96 * QUARTER) * 96 * QUARTER),
+                false => Timestamp(begin.0 + quarters * QUARTER + chance.within(0, QUARTER)),
+            };
+            let until = instant.0.div_euclid(QUARTER) * QUARTER;
+            let from = begin.0.max(until - chance.within(1, quarters.max(2)) * QUARTER);
+            if from >= until {
+                continue;
+            }
+            let period = Period { from: Timestamp(from), until: Timestamp(until) };
+            let fresh_folder = tempfile::tempdir()?;
+            let (_fresh_install, fresh) = feed(fresh_folder.path(), &told, instant, false).await?;
+            let fresh = both_ways(&fresh.newest().expect("a cut was made"), period).await?;
+            let earlier = cuts.as_of(Arc::clone(&newest), instant).await?;
+            let earlier = both_ways(&earlier, period).await?;
+            assert_eq!(earlier, fresh, "story {seed}, as of {instant}, {period:?}");
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,234 @@
+//! Stories of a few devices at two sites: stretches on time and late, claims, voids, moves, retirements and new calendars.
+
+use medfleet_domain::condition::{Condition, Degradation};
+use medfleet_domain::fact::{Amendment, Body, Run, Stretch};
+use medfleet_domain::fleet::{BaseHours, Calendar, Site};
+use medfleet_domain::human::{Asserted, Claimed, Move, Registration, Retirement};
+use medfleet_domain::id::{AgentId, DeviceId, Epoch, Seq, SeqRange, SiteId, Subject};
+use medfleet_domain::kind::DeviceKind;
+use medfleet_domain::time::{Day, Timestamp};
+
+use super::install::Writer;
+
+pub const QUARTER: i64 = 15 * 60 * 1_000_000;
+const MINUTE: i64 = 60_000_000;
+/// Two days before New York changes to summer time.
+pub const BEGIN: Timestamp = Day::from_civil(2026, 3, 6).start();
+pub const DAYS: i64 = 9;
+const DEVICES: i64 = 7;
+const SITES: [(&str, &str); 2] = [("east", "America/New_York"), ("west", "America/Denver")];
+const KINDS: [DeviceKind; 3] = [DeviceKind::Ct, DeviceKind::Laser, DeviceKind::Ventilator];
+
+/// A record, when the log took it, and whether a flush follows.
+pub struct Told {
+    pub run: Run,
+    pub appended_at: Timestamp,
+    pub flush: bool,
+}
+
+pub struct Chance(u64);
+
+impl Chance {
+    pub const fn new(seed: u64) -> Self {
+        Self((seed + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
+    }
+
+    /// A number from `low` (included) to `high` (excluded).
+    pub const fn within(&mut self, low: i64, high: i64) -> i64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        low + (self.0 >> 1).cast_signed() % (high - low)
+    }
+
+    pub const fn one_in(&mut self, sides: i64) -> bool {
+        self.within(0, sides) == 0
+    }
+}
+
+struct Device {
+    machine: Writer,
+    person: Writer,
+    told_until: i64,
+    retired: bool,
+}
+
+pub struct Story {
+    chance: Chance,
+    devices: Vec<Device>,
+    told: Vec<Told>,
+    /// Epochs of sites' writers: each statement has its own.
+    statements: u64,
+}
+
+impl Story {
+    pub fn new(seed: u64) -> Self {
+        Self { chance: Chance::new(seed ^ 0x5bd1), devices: Vec::new(), told: Vec::new(), statements: 0 }
+    }
+
+    pub fn tell(mut self) -> Vec<Told> {
+        let mut now = BEGIN.0 - 24 * 60 * MINUTE;
+        for site in 0..SITES.len() {
+            let (name, zone) = SITES[site];
+            let defined = Site { title: name.into(), time_zone: zone.into(), region: String::new(), demo: true };
+            self.say(site, vec![Body::SiteDefined(defined), self_calendar(None, BEGIN.day(), 8, 17)], now);
+        }
+        for number in 0..DEVICES {
+            let (site, kind) = (number as usize % 2, KINDS[number as usize % 3]);
+            self.register(number, site, kind, now);
+            now += MINUTE;
+        }
+        let end = BEGIN.0 + DAYS * 24 * 60 * MINUTE;
+        while now < end {
+            now += self.chance.within(0, 90) * MINUTE;
+            match self.chance.within(0, 40) {
+                0 => self.new_calendar(now),
+                1 => self.moved_or_retired(now),
+                2 | 3 => self.voided(now),
+                4..=8 => self.claimed(now),
+                _ => self.stretch(now),
+            }
+        }
+        self.told
+    }
+
+    fn append(&mut self, run: Run, now: i64) {
+        let flush = self.chance.one_in(4);
+        self.told.push(Told { run, appended_at: Timestamp(now), flush });
+    }
+
+    fn say(&mut self, site: usize, bodies: Vec<Body>, now: i64) {
+        let id = SiteId::new(SITES[site].0).unwrap();
+        let mut writer = Writer::new(Subject::site(&id), id, DeviceKind::Other, None);
+        self.statements += 1;
+        writer.epoch = Epoch(self.statements);
+        let said = Timestamp(now);
+        let run = writer.record(bodies.into_iter().map(|body| (said, body)).collect(), said);
+        self.append(run, now);
+    }
+
+    fn register(&mut self, number: i64, site: usize, kind: DeviceKind, now: i64) {
+        let id = DeviceId::new(&format!("d-{number}")).unwrap();
+        let site = SiteId::new(SITES[site].0).unwrap();
+        let writer = |agent| Writer::new(Subject::device(&id), site.clone(), kind, agent);
+        let machine = writer(Some(AgentId::new("a").unwrap()));
+        let mut device = Device { machine, person: writer(None), told_until: BEGIN.0, retired: false };
+        let run = device.person.record(vec![(Timestamp(now), Body::Registered(registration(kind)))], Timestamp(now));
+        self.devices.push(device);
+        self.append(run, now);
+    }
+
+    fn some_device(&mut self) -> usize {
+        self.chance.within(0, DEVICES) as usize
+    }
+
+    /// The next stretch of a device, or one about a time long gone.
+    fn stretch(&mut self, now: i64) {
+        let at = self.some_device();
+        let late = self.chance.one_in(5);
+        let from = if late { self.chance.within(BEGIN.0, now.max(BEGIN.0 + 1)) } else { self.devices[at].told_until };
+        let from = if self.chance.one_in(2) { from } else { from + self.chance.within(0, 40) * MINUTE };
+        let length = self.chance.within(1, 900) * MINUTE + self.chance.within(0, 3) * 1_234_567;
+        let until = (from + length).min(Timestamp(from).day().end().0).min(now);
+        if until <= from {
+            return;
+        }
+        let condition = match self.chance.within(0, 12) {
+            0 => Condition::UnscheduledDown,
+            1 => Condition::ScheduledDown,
+            2 => Condition::Engineering,
+            3..=6 => Condition::Productive,
+            _ => Condition::Standby,
+        };
+        let device = &mut self.devices[at];
+        device.told_until = device.told_until.max(until);
+        let stretch = Stretch { until: Timestamp(until), condition, degradation: Degradation::None };
+        let run = device.machine.record(vec![(Timestamp(from), Body::Stretch(stretch))], Timestamp(until));
+        self.append(run, now);
+    }
+
+    fn claimed(&mut self, now: i64) {
+        let at = self.some_device();
+        let from = now - self.chance.within(0, 3_000) * MINUTE / 10;
+        let until = self.chance.one_in(2).then(|| Timestamp(from + self.chance.within(5, 2_000) * MINUTE));
+        let (claim, until) = match self.chance.within(0, 4) {
+            0 => (Claimed::Usable, None),
+            1 => (Claimed::Maintenance { planned: None }, until),
+            2 => (Claimed::Partial(Degradation::Partial), until),
+            _ => (Claimed::Down, until),
+        };
+        let asserted = Asserted { claim, until, author: "p".into(), reason: "r".into(), order: None };
+        let run = self.devices[at].person.record(vec![(Timestamp(from), Body::Asserted(asserted))], Timestamp(now));
+        self.append(run, now);
+    }
+
+    fn voided(&mut self, now: i64) {
+        let at = self.some_device();
+        let device = &mut self.devices[at];
+        let by_person = self.chance.one_in(3);
+        let (epoch, next) = match by_person {
+            true => (device.person.epoch, device.person.written() + 1),
+            false => (device.machine.epoch, device.machine.written() + 1),
+        };
+        // The registration of a person's epoch stays.
+        let lowest = if by_person { 2 } else { 1 };
+        if next <= lowest {
+            return;
+        }
+        let first = self.chance.within(lowest as i64, next as i64) as u64;
+        let last = (first + self.chance.within(0, 3) as u64).min(next - 1);
+        let target = SeqRange { epoch, first: Seq(first), last: Seq(last) };
+        let amendment = Amendment { target, replacement: None, author: "p".into(), reason: "wrong".into() };
+        let run = device.person.record(vec![(Timestamp(now), Body::Amended(Box::new(amendment)))], Timestamp(now));
+        self.append(run, now);
+    }
+
+    fn moved_or_retired(&mut self, now: i64) {
+        let at = self.some_device();
+        let device = &mut self.devices[at];
+        let said = Timestamp(now - self.chance.within(0, 600) * MINUTE);
+        let body = if self.chance.one_in(3) && !device.retired {
+            device.retired = true;
+            Body::Retired(Retirement { reason: "old".into() })
+        } else {
+            let other = SITES.iter().find(|(name, _)| *name != device.machine.site.as_str()).unwrap().0;
+            let site = SiteId::new(other).unwrap();
+            device.machine.site = site.clone();
+            device.person.site = site.clone();
+            Body::Moved(Move { site, department: String::new(), room: String::new() })
+        };
+        let run = device.person.record(vec![(said, body)], Timestamp(now));
+        self.append(run, now);
+    }
+
+    fn new_calendar(&mut self, now: i64) {
+        let site = self.chance.within(0, 2) as usize;
+        let kind = self.chance.one_in(2).then_some(DeviceKind::Laser);
+        let from = self.chance.within(0, 12) as u16;
+        let until = from + self.chance.within(1, 12) as u16;
+        let valid_from = Day(Timestamp(now).day().0 + self.chance.within(-6, 4) as i32);
+        self.say(site, vec![self_calendar(kind, valid_from, from, until)], now);
+    }
+}
+
+fn self_calendar(kind: Option<DeviceKind>, valid_from: Day, from: u16, until: u16) -> Body {
+    let hours = |weekday| BaseHours { weekday, from_minute: from * 60, until_minute: until * 60 };
+    Body::CalendarDefined(Calendar { kind, valid_from, hours: (1..=7).map(hours).collect() })
+}
+
+fn registration(kind: DeviceKind) -> Registration {
+    Registration {
+        kind,
+        make: "M".into(),
+        model: "X".into(),
+        serial: "1".into(),
+        department: String::new(),
+        room: String::new(),
+        asset_number: None,
+        in_service: None,
+        acquisition_cost_cents: None,
+        end_of_support: None,
+        cost_centre: None,
+        ownership: None,
+    }
+}

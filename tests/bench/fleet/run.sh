@@ -1,0 +1,50 @@
+#!/usr/bin/env bash
+# The fleet page at full size beside its controls: plain DataFusion over the same files, PostgreSQL 15 over the same day sums.
+#
+#   tests/bench/fleet/run.sh FOLDER [QUESTIONS] [USERS]     FOLDER keeps the lake (about 3 GB), grown at the first run
+#
+# Prints a line for each class of question. MEDFLEET_FLEET_SIZE="DEVICES SITES DAYS" makes another fleet.
+set -euo pipefail
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../../.." && pwd -P)
+folder=${1:?say where the lake may be kept} questions=${2:-2000} users=${3:-8}
+read -r -a size <<<"${MEDFLEET_FLEET_SIZE:-50000 40 396}"
+readonly PORT=${MEDFLEET_PG_PORT:-55432}
+mkdir -p "$folder"
+folder=$(cd "$folder" && pwd -P)
+cd "$root"
+cargo build --quiet -p medfleet-tests --example fleet
+fleet=${CARGO_TARGET_DIR:-$HOME/.cache/medfleet/target}/debug/examples/fleet
+
+if [[ ! -f $folder/grown ]]; then
+    rm -rf "$folder/lake"
+    "$fleet" grow "$folder" "${size[@]}"
+    touch "$folder/grown"
+fi
+"$fleet" ask "$folder" "$questions" "$users"
+"$fleet" control "$folder" 40 "$users"
+
+infra/dev/postgres.sh start "$folder/postgres" "$PORT"
+trap 'infra/dev/postgres.sh stop "$folder/postgres"' EXIT
+export PGHOST=127.0.0.1 PGPORT=$PORT PGUSER=bench PGDATABASE=postgres
+if [[ ! -f $folder/loaded ]]; then
+    psql -q -v ON_ERROR_STOP=1 <<SQL
+DROP TABLE IF EXISTS day_sums;
+CREATE TABLE day_sums (site text NOT NULL, kind text NOT NULL, condition text NOT NULL, day date NOT NULL, micros bigint NOT NULL);
+\copy day_sums FROM '$folder/day_sums.csv' WITH (FORMAT csv)
+CREATE INDEX ON day_sums (day) INCLUDE (site, kind, condition, micros);
+CREATE INDEX ON day_sums (site, day) INCLUDE (kind, condition, micros);
+VACUUM ANALYZE day_sums;
+SQL
+    touch "$folder/loaded"
+fi
+first=2025-10-01 last=${size[2]}
+cat >"$folder/question.sql" <<SQL
+\set from random(0, $last - 2)
+\set length random(1, $last - :from)
+SELECT site, kind, condition, SUM(micros) FROM day_sums
+WHERE day >= DATE '$first' + :from AND day < DATE '$first' + :from + :length GROUP BY site, kind, condition;
+SQL
+rm -f "$folder"/times.*
+/usr/lib/postgresql/15/bin/pgbench -n -c "$users" -j 2 -t 25 -f "$folder/question.sql" --log --log-prefix "$folder/times" >"$folder/pgbench.txt"
+awk '{ print $3 / 1000 }' "$folder"/times.* | sort -g | awk '{ t[NR] = $1 } END {
+    printf "PostgreSQL 15, day sums: %d asked, p50 %.1f ms, p95 %.1f ms, worst %.1f ms\n", NR, t[int(NR / 2) + 1], t[int(NR * 0.95)], t[NR] }'
