@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 use async_trait::async_trait;
+use medfleet_api::operator::{Quarantine, Redriven};
 use medfleet_api::{Accepted, ApiConfig, HumanDoor, Refused, Service};
 use medfleet_domain::fact::Run;
 use medfleet_domain::time::Day;
@@ -25,10 +26,20 @@ use crate::grow::FIRST;
 /// Nobody states anything here.
 struct Closed;
 
+fn closed<T>() -> Result<T, Refused> {
+    Err(Refused::NotNow("this is a measurement".to_owned()))
+}
+
 #[async_trait]
 impl HumanDoor for Closed {
     async fn submit(&self, _: Run) -> Result<Accepted, Refused> {
-        Err(Refused::NotNow("this is a measurement".to_owned()))
+        closed()
+    }
+    async fn quarantine(&self, _: usize) -> Result<Quarantine, Refused> {
+        closed()
+    }
+    async fn redrive(&self, _: u32, _: u64) -> Result<Redriven, Refused> {
+        closed()
     }
 }
 
