@@ -27,7 +27,9 @@ pub use files::writer_properties;
 pub use hash::{ContentHash, content_hash};
 pub use lake::Lake;
 pub use schema::{Row, TableDef};
-pub use session::{ROLLUP_DAY_SQL, ROLLUP_QUARTER_SQL, Reader, ReaderLimits, narrowed, query, run, run_over_batch, stream};
+pub use session::{
+    ROLLUP_DAY_SQL, ROLLUP_QUARTER_SQL, Reader, ReaderLimits, narrowed, query, run, run_over_batch, stream,
+};
 pub use store::DurableFileSystem;
 pub use table::{CUT_READABLE_HOURS, Origin, Table, TableVersion};
 pub use upkeep::{Cleaned, Compacted, CompactionPolicy, checkpoint_if_due, clean, compact};

@@ -2,17 +2,17 @@
 
 pub mod archive;
 pub mod book;
-mod clerk;
+pub mod clerk;
 pub mod config;
 mod error;
 mod flush;
-mod lookahead;
+pub mod lookahead;
 pub mod meters;
 pub mod rebuild;
 mod retention;
 mod rows;
 mod snapshot;
-mod told;
+pub mod told;
 pub mod upkeep;
 pub mod worker;
 
