@@ -29,7 +29,7 @@ async fn feed(
     let mut install = Install::open(folder).await?;
     let cuts = Cuts::new(install.reader()?);
     for one in told.iter().take_while(|one| one.appended_at < before) {
-        install.append(&one.run, one.appended_at).await?;
+        install.append(&one.run, one.appended_at)?;
         if one.flush {
             install.flush(one.appended_at.plus_micros(1)).await?;
             if follow {

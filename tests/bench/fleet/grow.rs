@@ -92,13 +92,13 @@ pub async fn grow(folder: &Path, size: Size) -> anyhow::Result<()> {
     let mut held_back: Vec<HeldBack> = Vec::new();
     let started = Instant::now();
     for day in (FIRST.0..FIRST.0 + size.days).map(Day) {
-        calendars_change(&mut install, size, day).await?;
+        calendars_change(&mut install, size, day)?;
         let late = held_back.extract_if(.., |held| held.until <= day).collect::<Vec<_>>();
         for (index, held) in late.iter().enumerate() {
-            install.append(&held.run, day.start().plus_micros(MICROS_PER_HOUR + index as i64)).await?;
+            install.append(&held.run, day.start().plus_micros(MICROS_PER_HOUR + index as i64))?;
         }
         for device in &mut devices {
-            tell(&mut install, device, day, &mut held_back).await?;
+            tell(&mut install, device, day, &mut held_back)?;
         }
         let facts = install.flush(day.end().plus_micros(MICROS_PER_HOUR / 2)).await?;
         let told = day.0 - FIRST.0 + 1;
@@ -127,14 +127,14 @@ async fn settle(install: &mut Install, size: Size) -> anyhow::Result<Vec<Device>
                 bodies.push((said, Body::CalendarDefined(calendar(Some(kind), FIRST.0 - 60, 1..=7, 0, 24))));
             }
         }
-        install.append(&site_writer(number)?.record(bodies, said), said).await?;
+        install.append(&site_writer(number)?.record(bodies, said), said)?;
     }
     let mut devices = Vec::with_capacity(size.devices);
     for number in 0..size.devices {
         let mut device = device(number, size.sites)?;
         let registration = Registration { kind: device.machine.kind, ..registration(number) };
         let run = device.person.record(vec![(said, Body::Registered(registration))], said);
-        install.append(&run, said.plus_micros(MICROS_PER_HOUR)).await?;
+        install.append(&run, said.plus_micros(MICROS_PER_HOUR))?;
         devices.push(device);
     }
     install.flush(said.plus_micros(2 * MICROS_PER_HOUR)).await?;
@@ -208,7 +208,7 @@ fn calendar(
 }
 
 /// Every fourth site gains Saturdays half-way, said ten days before.
-async fn calendars_change(install: &mut Install, size: Size, day: Day) -> anyhow::Result<()> {
+fn calendars_change(install: &mut Install, size: Size, day: Day) -> anyhow::Result<()> {
     if day.0 != FIRST.0 + size.days / 2 {
         return Ok(());
     }
@@ -216,18 +216,13 @@ async fn calendars_change(install: &mut Install, size: Size, day: Day) -> anyhow
         let mut writer = site_writer(number)?;
         writer.epoch = medfleet_domain::id::Epoch::derived(&[b"saturdays", &number.to_le_bytes()]);
         let calendar = Body::CalendarDefined(calendar(None, day.0 + 10, 1..=6, 8, 17));
-        install.append(&writer.record(vec![(day.start(), calendar)], day.start()), day.start()).await?;
+        install.append(&writer.record(vec![(day.start(), calendar)], day.start()), day.start())?;
     }
     Ok(())
 }
 
 /// One device's day.
-async fn tell(
-    install: &mut Install,
-    device: &mut Device,
-    day: Day,
-    held_back: &mut Vec<HeldBack>,
-) -> anyhow::Result<()> {
+fn tell(install: &mut Install, device: &mut Device, day: Day, held_back: &mut Vec<HeldBack>) -> anyhow::Result<()> {
     let number = device.number;
     let chance = |what: u64, sides: u64| roll(&[number, day.0 as u64, what], sides);
     let agent = device.agent;
@@ -243,10 +238,10 @@ async fn tell(
             11..21 if chance(4, 60) == 0 => {
                 held_back.push(HeldBack { until: Day(day.0 + 5 + chance(5, 25) as i32), run })
             }
-            _ => install.append(&run, appended).await?,
+            _ => install.append(&run, appended)?,
         }
     }
-    people(install, device, day, appended).await
+    people(install, device, day, appended)
 }
 
 fn stretches(device: &mut Device, day: Day) -> Vec<(Timestamp, Body)> {
@@ -290,7 +285,7 @@ fn stretches(device: &mut Device, day: Day) -> Vec<(Timestamp, Body)> {
 }
 
 /// A person claims downtime, ends a claim, or voids a day that was told wrongly.
-async fn people(install: &mut Install, device: &mut Device, day: Day, appended: Timestamp) -> anyhow::Result<()> {
+fn people(install: &mut Install, device: &mut Device, day: Day, appended: Timestamp) -> anyhow::Result<()> {
     let number = device.number;
     let chance = |what: u64, sides: u64| roll(&[number, day.0 as u64, what], sides);
     let asserted =
@@ -316,7 +311,7 @@ async fn people(install: &mut Install, device: &mut Device, day: Day, appended: 
     }
     for one in said {
         let run = device.person.record(vec![one], appended);
-        install.append(&run, appended.plus_micros(1)).await?;
+        install.append(&run, appended.plus_micros(1))?;
     }
     Ok(())
 }

@@ -1,27 +1,29 @@
 //! One installation without processes: records go straight into the processor's fold and tables, at append times that the
 //! caller chooses.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
 
 use medfleet_domain::condition::{Clock, SourceKind};
 use medfleet_domain::fact::{Body, Fact, Run, Source};
-use medfleet_domain::id::{AgentId, Epoch, Seq, SiteId, Subject};
+use medfleet_domain::id::{AgentId, Epoch, Seq, SiteId, Subject, SubjectKind};
 use medfleet_domain::kind::DeviceKind;
 use medfleet_domain::time::Timestamp;
 use medfleet_lake::{Lake, Origin, Reader, ReaderLimits, UtcMicros};
-use medfleet_log::{Partition, Topic, partition_of};
+use medfleet_log::{Partition, Record, Topic, partition_of};
 use medfleet_processor::Shelves;
-use medfleet_processor::archive::{Archive, Past};
-use medfleet_processor::book::{Book, Place};
+use medfleet_processor::archive::Archive;
+use medfleet_processor::book::Book;
+use medfleet_processor::clerk::Clerk;
+use medfleet_processor::told::Told;
 
 const FACT_PARTITIONS: u32 = 12;
 
 pub struct Install {
     pub lake: Lake,
-    book: Book,
-    shelves: Shelves,
-    archive: Archive,
+    clerk: Clerk,
+    /// Records that wait to be admitted.
+    told: VecDeque<Told>,
     ends: BTreeMap<Partition, u64>,
 }
 
@@ -34,35 +36,32 @@ impl Install {
         let owned: Vec<Partition> = facts.chain([Partition::new(Topic::FLEET, 0)]).collect();
         let reader = || Reader::new(lake.clone(), ReaderLimits::default());
         let shelves = Shelves::open(&lake, reader()?, &origin, &owned).await?;
-        let archive = Archive::new(reader()?);
-        Ok(Self { lake, book: Book::default(), shelves, archive, ends: BTreeMap::new() })
+        let clerk = Clerk::new(Book::default(), shelves, Archive::new(reader()?), None);
+        Ok(Self { lake, clerk, told: VecDeque::new(), ends: BTreeMap::new() })
     }
 
     /// One record of the log, appended at this instant.
-    pub async fn append(&mut self, run: &Run, appended_at: Timestamp) -> anyhow::Result<()> {
-        let fleet = matches!(run.subject.kind, medfleet_domain::id::SubjectKind::Site);
-        let home = match fleet {
-            true => Partition::new(Topic::FLEET, 0),
-            false => Partition::new(Topic::FACTS, partition_of(run.subject.key().as_bytes(), FACT_PARTITIONS)),
+    pub fn append(&mut self, run: &Run, appended_at: Timestamp) -> anyhow::Result<()> {
+        let key = run.subject.key();
+        let home = match run.subject.kind {
+            SubjectKind::Site => Partition::new(Topic::FLEET, 0),
+            _ => Partition::new(Topic::FACTS, partition_of(key.as_bytes(), FACT_PARTITIONS)),
         };
         let end = self.ends.entry(home).or_default();
-        let place = Place { home, offset: *end, appended_at_micros: appended_at.0 };
+        let record = medfleet_wire::Record { run: run.clone(), received_at: appended_at, implausible: Vec::new() };
+        let value = medfleet_wire::encode_record(&record).into();
+        let record = Record { offset: *end, appended_at_micros: appended_at.0, key: key.into(), value };
         *end += 1;
-        while let Err(need) = self.book.admit(run, &[], place) {
-            let Book { memory, pending, .. } = &mut self.book;
-            let ledger = memory.ledgers.entry(run.subject.clone()).or_default();
-            let version = self.shelves.version("facts").ok_or_else(|| anyhow::anyhow!("no archive"))?;
-            let past = Past { facts: &version, pending: &pending.facts, below: place.offset };
-            self.archive.answer(&run.subject, need, past, ledger).await?;
-        }
+        self.told.push_back(Told::by_log(home, &record)?);
         Ok(())
     }
 
-    /// Commits what waits and makes a cut. Answers how many facts were ever taken.
+    /// Admits and commits what waits and makes a cut. Answers how many facts were ever taken.
     pub async fn flush(&mut self, now: Timestamp) -> anyhow::Result<u64> {
-        self.shelves.flush(&self.book, false, UtcMicros(now.0)).await?;
-        self.book.committed();
-        Ok(self.book.counts.appended)
+        self.clerk.admit(&mut self.told, usize::MAX, |_| {}).await?;
+        self.clerk.shelves.flush(&self.clerk.book, false, UtcMicros(now.0)).await?;
+        self.clerk.book.committed();
+        Ok(self.clerk.book.counts.appended)
     }
 
     pub fn reader(&self) -> anyhow::Result<Reader> {
