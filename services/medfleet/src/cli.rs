@@ -40,6 +40,8 @@ pub enum Command {
     Processor(ProcessorOptions),
     /// Runs the api and the pages alone.
     Api(ApiOptions),
+    /// Runs the SQL endpoint alone, over the Postgres wire.
+    Sql(SqlOptions),
     /// Looks at or creates the topics of the event log.
     Topics(TopicsOptions),
     /// Looks at what was refused for good, or drives it in again.
@@ -48,6 +50,8 @@ pub enum Command {
     Site(SiteOptions),
     /// Makes an agent's password for the embedded door, and prints where it is kept.
     AgentPassword { agent: String },
+    /// Makes a user of the SQL endpoint, or gives one a new password, and prints where it is kept.
+    SqlUser(SqlUserOptions),
     /// Prints the content hash of every table.
     Hash,
     /// Builds a table anew from the log, compares content hashes and swaps it in.
@@ -64,6 +68,9 @@ pub struct UpOptions {
     /// Where agents connect, with TLS.
     #[arg(long, env = "MEDFLEET_MQTT_LISTEN", default_value = "127.0.0.1:8883")]
     pub mqtt_listen: SocketAddr,
+    /// Where SQL is answered, over the Postgres wire. Any address but loopback turns TLS on.
+    #[arg(long, env = "MEDFLEET_SQL_LISTEN", default_value = "127.0.0.1:5433")]
+    pub sql_listen: SocketAddr,
     /// No demo fleet.
     #[arg(long, env = "MEDFLEET_NO_DEMO")]
     pub no_demo: bool,
@@ -141,6 +148,28 @@ pub struct ProcessorOptions {
 pub struct ApiOptions {
     #[arg(long, env = "MEDFLEET_LISTEN", default_value = "127.0.0.1:8080")]
     pub listen: SocketAddr,
+}
+
+#[derive(Args, Clone)]
+pub struct SqlOptions {
+    #[arg(long, env = "MEDFLEET_SQL_LISTEN", default_value = "127.0.0.1:5433")]
+    pub sql_listen: SocketAddr,
+    /// Where /metrics, /live and /ready answer.
+    #[arg(long, default_value = "127.0.0.1:9103")]
+    pub status_listen: SocketAddr,
+}
+
+#[derive(Args)]
+#[group(id = "whose", required = true, multiple = false, args = ["sites", "all"])]
+pub struct SqlUserOptions {
+    /// a-z, 0-9, - and _
+    pub name: String,
+    /// Sites whose rows the user sees.
+    #[arg(long, value_delimiter = ',', value_name = "SITE,…")]
+    pub sites: Vec<String>,
+    /// All sites, also those to come.
+    #[arg(long)]
+    pub all: bool,
 }
 
 #[derive(Args)]

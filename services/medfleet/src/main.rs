@@ -11,6 +11,7 @@ mod live_demo;
 mod people;
 mod roles;
 mod secrets;
+mod sql;
 mod up;
 
 use clap::Parser as _;
@@ -29,6 +30,8 @@ async fn main() -> anyhow::Result<()> {
         Command::Ingest(options) => roles::ingest(&place, &options).await,
         Command::Processor(options) => roles::processor(&place, &options).await,
         Command::Api(options) => roles::api(&place, &options).await,
+        Command::Sql(options) => sql::run(&place, &options).await,
+        Command::SqlUser(options) => sql::user(&place, options),
         Command::Topics(options) => inspect::topics(&place, &options).await,
         Command::Quarantine(options) => inspect::quarantine(&place, options).await,
         Command::Site(options) => inspect::site(&place, &options).await,

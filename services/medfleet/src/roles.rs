@@ -173,7 +173,7 @@ pub fn external_door(options: &BrokerOptions) -> anyhow::Result<Option<ExternalD
     }))
 }
 
-async fn serve_status(
+pub async fn serve_status(
     crew: &mut Crew,
     listen: SocketAddr,
     metrics: Metrics,

@@ -48,6 +48,24 @@ impl Secrets {
         self.folder.join("login.token")
     }
 
+    /// The folder of the SQL endpoint's users: sites and verifiers.
+    pub fn sql_users(&self) -> PathBuf {
+        self.folder.join("sql-users")
+    }
+
+    /// A new password of one SQL user, and the file that holds it, over an older one. The endpoint never reads it.
+    pub fn sql_password(&self, user: &str) -> anyhow::Result<(PathBuf, String)> {
+        let (path, password) = (self.folder.join(format!("sql-{user}.password")), random_hex(PASSWORD_BYTES));
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                return Err(error).with_context(|| format!("cannot replace {}", path.display()));
+            }
+            _ => {}
+        }
+        write_new(&path, password.as_bytes()).with_context(|| format!("cannot write {}", path.display()))?;
+        Ok((path, password))
+    }
+
     /// The file with one agent's password, made when there is none.
     pub fn agent_password(&self, agent: &AgentId) -> anyhow::Result<PathBuf> {
         let path = self.folder.join(format!("agent-{agent}.password"));

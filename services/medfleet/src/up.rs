@@ -14,13 +14,13 @@ use crate::house::House;
 use crate::people::PeoplesDoor;
 use crate::roles::{self, Crew};
 use crate::secrets::Secrets;
-use crate::{backing, live_demo};
+use crate::{backing, live_demo, sql};
 
 pub async fn run(place: &Place, options: &UpOptions) -> anyhow::Result<()> {
     let house = House::open(&place.data)?;
     let shutdown = Shutdown::on_signals()?;
     let (metrics, health) = (Metrics::new()?, Health::new());
-    let secrets = Secrets::open(&house.secrets(), &[options.listen, options.mqtt_listen])?;
+    let secrets = Secrets::open(&house.secrets(), &[options.listen, options.mqtt_listen, options.sql_listen])?;
     let log = backing::log(place, &house).await?;
     let lake = backing::lake(&house).await?;
     let mut crew = Crew::new();
@@ -45,6 +45,7 @@ pub async fn run(place: &Place, options: &UpOptions) -> anyhow::Result<()> {
         &shutdown,
     )?;
 
+    sql::serve(&mut crew, options.sql_listen, &secrets, lake.clone(), Arc::clone(&log), &metrics, &health, &shutdown)?;
     let config = roles::api_config(options.listen, &secrets);
     let door = Arc::new(PeoplesDoor { admitter: admitter.clone(), log: Arc::clone(&log) });
     crew.spawn(roles::watch_disk(house.clone(), metrics.clone(), shutdown.clone()));

@@ -1,1 +1,40 @@
 //! SQL over the Postgres wire: read-only, each session over views filtered to its user.
+//!
+//! A connection meets its rooms in this order: `service` (the door) → `connection` (TLS, messages and their time) →
+//! `frames` (how long a message may be) → `login` and `scram` (who asks) → `protocol` → `guard` and `settings` (what may
+//! be said) → `session` → `prepared` and `calls` (planned over one cut) → `desk`, `sight`, `kpi` and `catalog` (what that
+//! user sees of it) → `rows` (out, as far as the limits go).
+
+mod calls;
+mod catalog;
+mod config;
+mod connection;
+mod desk;
+mod error;
+mod frames;
+mod functions;
+mod guard;
+mod house;
+mod kpi;
+mod local_minute;
+mod login;
+mod memory;
+mod meters;
+mod prepared;
+mod protocol;
+mod refusal;
+mod rows;
+mod run;
+mod scram;
+mod service;
+mod session;
+mod settings;
+mod sight;
+mod text;
+mod users;
+
+pub use config::{Limits, SqlConfig, TlsFiles};
+pub use desk::Lag;
+pub use error::SqlError;
+pub use service::{Bound, Service};
+pub use users::{Scope, User, Users};

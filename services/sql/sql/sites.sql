@@ -1,0 +1,2 @@
+-- One row: one site as it was last defined.
+{sites}

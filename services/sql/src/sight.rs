@@ -1,0 +1,109 @@
+//! What one scope sees at one cut: tables filtered to its sites at the bottom, netted views and functions over them.
+//!
+//! The filter stands beneath everything else, so neither a view nor a function can forget it: what has no filter is not
+//! there.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::catalog::view::ViewTable;
+use datafusion::common::{DFSchema, ParamValues, Result, ScalarValue};
+use datafusion::logical_expr::{LogicalPlan, col, lit};
+use datafusion::prelude::SessionContext;
+use medfleet_lake::{Cut, Reader};
+
+use crate::error::SqlError;
+use crate::functions::{self, LagRecords};
+use crate::text;
+use crate::users::Scope;
+
+/// Tables whose rows carry the site they belong to.
+const SITE: &str = "site";
+/// Rows about a device that carry no site: they follow the device.
+const BY_DEVICE: (&str, &str) =
+    ("verdicts", "SELECT * FROM every_verdict WHERE subject IN (SELECT device FROM devices)");
+
+/// Tables filtered to a scope, for views and functions to read; nobody names them in a statement.
+pub struct Tables {
+    pub cut: Cut,
+    session: SessionContext,
+}
+
+impl fmt::Debug for Tables {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Tables(cut {})", self.cut.number)
+    }
+}
+
+impl Tables {
+    pub async fn open(reader: &Reader, cut: &Cut, scope: &Scope, lag: &LagRecords) -> Result<Self, SqlError> {
+        let (every, session) = (reader.open_cut(cut).await?, reader.empty_session());
+        functions::register_shared(&session, lag);
+        for name in cut.tables.keys() {
+            let failed = || SqlError::engine("the tables of a user");
+            let frame = every.table(name.as_str()).await.map_err(failed())?;
+            let has_site = frame.schema().has_column_with_unqualified_name(SITE);
+            let (name, frame) = match scope {
+                Scope::All => (name.as_str(), frame),
+                Scope::Sites(sites) if has_site => {
+                    let theirs = sites.iter().map(|site| lit(site.as_str())).collect();
+                    (name.as_str(), frame.filter(col(SITE).in_list(theirs, false)).map_err(failed())?)
+                }
+                Scope::Sites(_) if name == BY_DEVICE.0 => ("every_verdict", frame),
+                // Nobody knows whose rows these are.
+                Scope::Sites(_) => continue,
+            };
+            let view = ViewTable::new(frame.into_unoptimized_plan(), None);
+            session.register_table(name, Arc::new(view)).map_err(failed())?;
+        }
+        let tables = Self { cut: cut.clone(), session };
+        if tables.session.table_exist("every_verdict").unwrap_or(false) {
+            tables.narrow_by_device().await.map_err(SqlError::engine("the tables of a user"))?;
+        }
+        Ok(tables)
+    }
+
+    async fn narrow_by_device(&self) -> Result<()> {
+        let (name, sql) = BY_DEVICE;
+        let plan = self.plan(sql, &[]).await?;
+        self.session.deregister_table("every_verdict")?;
+        self.session.register_table(name, Arc::new(ViewTable::new(plan, None)))?;
+        Ok(())
+    }
+
+    /// A file over these tables, with its `$name` parameters put in.
+    pub async fn plan(&self, sql: &str, params: &[(&str, ScalarValue)]) -> Result<LogicalPlan> {
+        let plan = self.session.state().create_logical_plan(sql).await?;
+        let values: Vec<(String, ScalarValue)> =
+            params.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+        plan.with_param_values(ParamValues::from(values))
+    }
+
+    /// The views by name. A view over a table that this cut does not have is left out.
+    pub async fn views(&self) -> Result<BTreeMap<&'static str, Arc<ViewTable>>> {
+        let newest = self.cut.appended_max.values().map(|at| at.0).max();
+        let params = [
+            ("cut", ScalarValue::Int64(Some(self.cut.number))),
+            ("now", ScalarValue::Int64(Some(self.cut.made_at.0))),
+            ("newest", ScalarValue::Int64(newest)),
+        ];
+        let mut views = BTreeMap::new();
+        for (name, sql) in text::VIEWS.iter() {
+            if !matches!(*name, "cut_info" | "device_versions" | "device_now") && !self.session.table_exist(*name)? {
+                tracing::debug!(view = name, "its table does not exist yet");
+                continue;
+            }
+            let plan = self.plan(sql, &params).await.map_err(|error| error.context(format!("view {name}")))?;
+            views.insert(*name, Arc::new(ViewTable::new(plan, None)));
+        }
+        Ok(views)
+    }
+}
+
+/// Names and columns of what a user may name, the same for all of them.
+pub fn described(views: &BTreeMap<&'static str, Arc<ViewTable>>) -> Vec<(String, SchemaRef)> {
+    let schema = |view: &ViewTable| Arc::clone(DFSchema::inner(view.logical_plan().schema()));
+    views.iter().map(|(name, view)| ((*name).to_owned(), schema(view))).collect()
+}

@@ -1,0 +1,85 @@
+//! The `.sql` files, put together from their shared parts: those of the views, and those that pages and the api ask too.
+
+use std::sync::LazyLock;
+
+macro_rules! own {
+    ($name:literal) => {
+        include_str!(concat!("../sql/", $name, ".sql"))
+    };
+}
+
+macro_rules! shared {
+    ($name:literal) => {
+        include_str!(concat!("../../api/sql/", $name, ".sql"))
+    };
+}
+
+/// Files that others name as `{part}`. A part may name the parts below it in the list.
+const PARTS: [(&str, &str); 11] = [
+    ("{figures}", own!("figures")),
+    ("{totals}", own!("totals")),
+    ("{seconds_by_kind}", own!("seconds_by_kind")),
+    ("{seconds_by_device}", own!("seconds_by_device")),
+    ("{timeline}", shared!("timeline")),
+    ("{live}", shared!("live")),
+    ("{base_hours}", own!("base_hours")),
+    ("{sums}", own!("seconds_sums")),
+    ("{sites}", shared!("sites")),
+    ("{device_versions}", shared!("device_versions")),
+    ("{heads}", shared!("heads")),
+];
+
+fn whole(sql: &str) -> String {
+    PARTS.iter().fold(sql.to_owned(), |text, (name, part)| text.replace(name, part))
+}
+
+macro_rules! file {
+    ($static:ident, $name:literal) => {
+        pub static $static: LazyLock<String> = LazyLock::new(|| whole(own!($name)));
+    };
+}
+file!(UPTIME, "uptime");
+file!(UPTIME_BY_DEVICE, "uptime_by_device");
+file!(TIMELINE, "timeline");
+file!(DEVICES_AT, "devices_at");
+
+/// The views: a name is a file. Their parameters are the cut's own.
+pub static VIEWS: LazyLock<Vec<(&str, String)>> = LazyLock::new(|| {
+    let files = [
+        ("calendars", own!("calendars")),
+        ("cut_info", own!("cut_info")),
+        ("device_now", own!("device_now")),
+        ("device_versions", own!("device_versions")),
+        ("devices", own!("devices")),
+        ("errors", own!("errors")),
+        ("facts", own!("facts")),
+        ("intervals", own!("intervals")),
+        ("rollup_day", own!("rollup_day")),
+        ("rollup_quarter", own!("rollup_quarter")),
+        ("sites", own!("sites")),
+        ("usage", own!("usage")),
+        ("verdicts", own!("verdicts")),
+    ];
+    files.map(|(name, sql)| (name, whole(sql))).to_vec()
+});
+
+/// What one row of a view or function means: the head of its file.
+pub fn meaning(sql: &str) -> String {
+    let head = sql.lines().map_while(|line| line.strip_prefix("-- "));
+    head.collect::<Vec<_>>().join(" ").trim_start_matches("One row: ").to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_part_is_left_unnamed_and_every_file_says_what_a_row_is() {
+        let functions = [&UPTIME, &UPTIME_BY_DEVICE, &TIMELINE, &DEVICES_AT].map(|sql| sql.as_str());
+        for sql in VIEWS.iter().map(|(_, sql)| sql.as_str()).chain(functions) {
+            assert!(!sql.contains('{'), "{sql}");
+            assert!(sql.starts_with("-- One row: "), "{sql}");
+        }
+        assert_eq!(meaning("-- One row: one site\n-- as it is.\nSELECT 1"), "one site as it is.");
+    }
+}

@@ -1,0 +1,103 @@
+//! What the views and functions say, and that every statement says it of one cut.
+
+use std::time::{Duration, SystemTime};
+
+use super::rig::{HOUR, MONDAY, Rig, column, refused, told};
+
+#[tokio::test]
+async fn corrections_are_netted_and_uptime_adds_up() {
+    let rig = Rig::open().await;
+    let ann = rig.client("ann").await;
+    let sums = "SELECT condition, count(*) FROM intervals GROUP BY condition ORDER BY 1";
+    let rows: Vec<_> = told(&ann, sums).await.iter().map(|row| format!("{:?} {:?}", row.get(0), row.get(1))).collect();
+    assert_eq!(rows, ["Some(\"standby\") Some(\"22\")", "Some(\"unscheduled_down\") Some(\"1\")"]);
+    for call in ["uptime('2026-03-02', '2026-03-03')", "uptime_by_device('2026-03-02', '2026-03-03')"] {
+        let sql = format!(
+            "SELECT registered_seconds, known_seconds, up_seconds, unscheduled_down_seconds, uptime, coverage, worst, \
+             best, base_registered_seconds, base_down_seconds, devices, monitored, cut, from_at, until_at FROM {call}"
+        );
+        let row = told(&ann, &sql).await.remove(0);
+        let number = |place: usize| row.get(place).unwrap().parse::<f64>().unwrap();
+        assert_eq!([number(0), number(1), number(2), number(3)], [86_400.0, 82_800.0, 79_200.0, 3_600.0], "{call}");
+        let near = |found: f64, wanted: f64| (found - wanted).abs() < 1e-12;
+        assert!(near(number(4), 22.0 / 23.0) && near(number(5), 23.0 / 24.0), "{call}");
+        assert!(near(number(6), 22.0 / 24.0) && near(number(7), 23.0 / 24.0), "{call}");
+        assert_eq!([number(8), number(9)], [9.0 * 3_600.0, 3_600.0], "{call}");
+        assert_eq!([number(10), number(11), number(12)], [1.0, 1.0, 1.0], "{call}");
+        assert_eq!(row.get(13), Some("2026-03-02 00:00:00.000000+00:00"), "{call}");
+    }
+}
+
+#[tokio::test]
+async fn functions_take_names_instants_and_parameters() {
+    let rig = Rig::open().await;
+    let ann = rig.client("ann").await;
+    let same = [
+        "SELECT up_seconds FROM uptime('2026-03-02', '2026-03-03')",
+        "SELECT up_seconds FROM uptime(until => '2026-03-03', since => '2026-03-02')",
+        "SELECT up_seconds FROM uptime('2026-03-02T00:07:00Z', '2026-03-03T00:00:59.999Z')",
+        "SELECT up_seconds FROM uptime(DATE '2026-03-02', TIMESTAMP '2026-03-03 00:00:00')",
+        "SELECT up_seconds FROM public.uptime('2026-03-02', '2026-03-03') AS u",
+    ];
+    for sql in same {
+        assert_eq!(column(&ann, sql).await, ["79200"], "{sql}");
+    }
+    let since = SystemTime::UNIX_EPOCH + Duration::from_micros(u64::try_from(MONDAY).unwrap());
+    let sql = "SELECT up_seconds FROM uptime_by_device($1, $2) WHERE kind = $3 AND known_seconds > $4";
+    let prepared = ann.prepare(sql).await.unwrap();
+    let rows = ann.query(&prepared, &[&"2026-03-02", &"2026-03-03", &"ct", &1.0_f64]).await.unwrap();
+    assert_eq!(rows[0].get::<_, f64>(0), 79_200.0);
+    let typed = [tokio_postgres::types::Type::TIMESTAMPTZ, tokio_postgres::types::Type::TIMESTAMPTZ];
+    let prepared = ann.prepare_typed("SELECT up_seconds FROM uptime($1, $2)", &typed).await.unwrap();
+    let until = since + Duration::from_micros(u64::try_from(24 * HOUR).unwrap());
+    let rows = ann.query(&prepared, &[&since, &until]).await.unwrap();
+    assert_eq!(rows[0].get::<_, f64>(0), 79_200.0);
+}
+
+#[tokio::test]
+async fn a_transaction_holds_its_cut_and_a_statement_takes_the_newest() {
+    let rig = Rig::open().await;
+    let (ann, other) = (rig.client("ann").await, rig.client("ann").await);
+    let cut = "SELECT cut, lag_records FROM cut_info";
+    ann.simple_query("BEGIN").await.unwrap();
+    assert_eq!(column(&ann, cut).await, ["1"]);
+    let prepared = other.prepare("SELECT cut FROM cut_info").await.unwrap();
+    rig.flush(&["north", "south"], 2).await;
+    let newest = async {
+        while column(&other, cut).await != ["2"] {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), newest).await.expect("the second cut is seen");
+    assert_eq!(other.query(&prepared, &[]).await.unwrap()[0].get::<_, i64>(0), 2);
+    assert_eq!(column(&ann, cut).await, ["1"]);
+    assert_eq!(column(&ann, "SELECT cut FROM uptime('2026-03-02', '2026-03-03')").await, ["1"]);
+    ann.simple_query("COMMIT").await.unwrap();
+    assert_eq!(column(&ann, cut).await, ["2"]);
+    let row = told(&ann, cut).await.remove(0);
+    assert_eq!(row.get(1), Some("3"));
+}
+
+#[tokio::test]
+async fn a_failed_transaction_waits_for_its_rollback() {
+    let rig = Rig::open().await;
+    let ann = rig.client("ann").await;
+    ann.simple_query("BEGIN").await.unwrap();
+    assert_eq!(refused(&ann, "SELECT nothing FROM devices").await.0, "42703");
+    assert_eq!(refused(&ann, "SELECT 1").await.0, "25P02");
+    assert!(ann.query("SELECT 1", &[]).await.is_err());
+    ann.simple_query("ROLLBACK").await.unwrap();
+    assert_eq!(column(&ann, "SELECT 1").await, ["1"]);
+}
+
+#[tokio::test]
+async fn about_tells_what_one_row_of_everything_means() {
+    let rig = Rig::open().await;
+    let ann = rig.client("ann").await;
+    let named = column(&ann, "SELECT name FROM about WHERE one_row <> '' ORDER BY name").await;
+    let views = column(&ann, "SELECT table_name FROM information_schema.tables WHERE table_name <> 'about'").await;
+    assert!(views.iter().all(|view| named.contains(view)), "{named:?}");
+    assert!(named.contains(&"uptime".to_owned()));
+    let usage = column(&ann, "SELECT usage FROM about WHERE name = 'timeline'").await;
+    assert_eq!(usage, ["SELECT * FROM timeline(device, since, until)"]);
+}

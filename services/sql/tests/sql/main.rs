@@ -1,0 +1,9 @@
+//! The endpoint over the wire, as a Postgres client meets it: who is let in, what is answered, what is refused.
+
+mod attack;
+mod clients;
+mod figures;
+mod limits;
+mod login;
+mod rig;
+mod scope;
