@@ -33,7 +33,7 @@ cargo test --workspace --locked --no-fail-fast
 
 step "whole-system tests"
 python="$tools/python/bin/python"
-"$python" -m pytest -q tests/pipeline/test_demo.py -p no:cacheprovider
+"$python" -m pytest -q tests/pipeline/test_demo.py tests/pipeline/test_sql.py -p no:cacheprovider
 
 step "kills with work in flight, judged over the raw files"
 "$python" tests/faults/run.py --facts 4000 --kills 2 --keeper embedded --seed 1

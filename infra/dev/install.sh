@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what building and testing medfleet needs on Debian 12, without hand work. Says nothing new when all is there (well under 1 s).
 #
-#   infra/dev/install.sh [build|brokers|python|node|browser|prometheus|bench]...    no group: all of them but bench
+#   infra/dev/install.sh [build|brokers|python|node|browser|prometheus|sql|bench]...    no group: all of them but bench
 #
 #   build    compiler, OpenSSL, zlib and pkg-config for the Rust crates; checks cargo
 #   brokers  mosquitto with its clients, and Apache Kafka's jars     → TOOLS/kafka/libs
@@ -9,6 +9,7 @@
 #   node     npm ci where a package-lock.json is kept
 #   browser  chromium with fonts, for the browser tests              → /usr/bin/chromium
 #   prometheus  Prometheus, Alertmanager and their checkers          → /usr/bin/promtool, /usr/bin/amtool
+#   sql      psql and libpq, for the tests of the SQL endpoint       → /usr/bin/psql
 #   bench    rsyslog as the control of agent memory, not installed   → TOOLS/rsyslog
 #
 # TOOLS is $MEDFLEET_TOOLS, else ~/.cache/medfleet/tools. Registries are those that apt, mvn, pip and npm are configured for.
@@ -16,7 +17,7 @@ set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 root=$(cd "$here/../.." && pwd -P)
 readonly TOOLS=${MEDFLEET_TOOLS:-$HOME/.cache/medfleet/tools}
-readonly GROUPS_ALL=(build brokers python node browser prometheus)
+readonly GROUPS_ALL=(build brokers python node browser prometheus sql)
 readonly NODE_ROOMS=(dashboards/web tests/browser)
 readonly APT_LOCK_SECONDS=300
 readonly OTHER_INSTALL_SECONDS=1800
@@ -176,6 +177,13 @@ install_bench() {
     done
     rm -rf "$home"
     mv "$home.new" "$home"
+}
+
+install_sql() {
+    local missing=()
+    # psycopg loads libpq, which comes with it.
+    have psql || missing+=(postgresql-client)
+    apt_install "${missing[@]}"
 }
 
 main() {

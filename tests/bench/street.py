@@ -32,7 +32,7 @@ class House:
             self._ask("site", site, "--title", site.title(), "--time-zone", zone)
         self.configs = [self._agent(site) for site in SITES]
         command = [binary("medfleet"), "up", "--no-demo", "--data", str(self.data), "--listen", self.address]
-        self.role = Role("up", [*command, "--mqtt-listen", f"127.0.0.1:{self.mqtt}"], folder / "up.log", self.address)
+        self.role = Role("up", [*command, "--mqtt-listen", f"127.0.0.1:{self.mqtt}", "--sql-listen", f"127.0.0.1:{free_ports(1)}"], folder / "up.log", self.address)
 
     def start(self) -> None:
         self.role.start()

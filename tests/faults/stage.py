@@ -61,7 +61,7 @@ class Embedded(Stage):
         http, mqtt = f"127.0.0.1:{free_ports(1)}", free_ports(1)
         self.define_sites()
         passwords = {load.name: self._password(load.name) for load in loads}
-        command = [binary("medfleet"), "up", "--no-demo", "--data", str(self.data), "--listen", http, "--mqtt-listen", f"127.0.0.1:{mqtt}"]
+        command = [binary("medfleet"), "up", "--no-demo", "--data", str(self.data), "--listen", http, "--mqtt-listen", f"127.0.0.1:{mqtt}", "--sql-listen", f"127.0.0.1:{free_ports(1)}"]
         self.up = Role("up", command, folder / "up.log", http)
         self.up.start()
         self.links = Links(agent=(0, f"127.0.0.1:{mqtt}"))

@@ -25,7 +25,9 @@ class House:
         self.data = folder / "data"
         self.address = f"127.0.0.1:{free_ports(1)}"
         command = [binary("medfleet"), "up", "--data", str(self.data), "--listen", self.address]
-        self.role = Role("up", [*command, "--mqtt-listen", f"127.0.0.1:{free_ports(1)}"], folder / "up.log", self.address)
+        self.sql_port = free_ports(1)
+        command += ["--mqtt-listen", f"127.0.0.1:{free_ports(1)}", "--sql-listen", f"127.0.0.1:{self.sql_port}"]
+        self.role = Role("up", command, folder / "up.log", self.address)
         self.started = time.monotonic()
         self.role.start(await_ready=False)
         self.token = await_true("the login link on stdout", self._token)

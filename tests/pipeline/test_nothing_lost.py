@@ -82,7 +82,7 @@ def test_embedded_data_refuses_a_foreign_log(played, tmp_path: Path) -> None:
     before = sorted(path.relative_to(mine) for path in (mine / "lake").rglob("*") if path.is_file())
     address = f"127.0.0.1:{free_ports(1)}"
     command = [binary("medfleet"), "up", "--no-demo", "--data", str(mine), "--listen", address]
-    role = Role("up", [*command, "--mqtt-listen", f"127.0.0.1:{free_ports(1)}"], tmp_path / "up.log")
+    role = Role("up", [*command, "--mqtt-listen", f"127.0.0.1:{free_ports(1)}", "--sql-listen", f"127.0.0.1:{free_ports(1)}"], tmp_path / "up.log")
     role.start(await_ready=False)
     try:
         status = role.child.wait(REFUSAL_SECONDS)
@@ -105,7 +105,7 @@ def test_a_log_cut_short_is_refused(played, tmp_path: Path) -> None:
             with journal.open("r+b") as file:
                 file.truncate(journal.stat().st_size // 2)
     command = [binary("medfleet"), "up", "--no-demo", "--data", str(mine), "--listen", f"127.0.0.1:{free_ports(1)}"]
-    role = Role("up", [*command, "--mqtt-listen", f"127.0.0.1:{free_ports(1)}"], tmp_path / "up.log")
+    role = Role("up", [*command, "--mqtt-listen", f"127.0.0.1:{free_ports(1)}", "--sql-listen", f"127.0.0.1:{free_ports(1)}"], tmp_path / "up.log")
     role.start(await_ready=False)
     try:
         status = role.child.wait(REFUSAL_SECONDS)

@@ -7,7 +7,7 @@ use std::process::Command;
 use serde_json::Value;
 
 /// Every room beside the rooms beneath it that it may use. Pure rooms may use nothing but values.
-const ROOMS: [(&str, &[&str]); 11] = [
+const ROOMS: [(&str, &[&str]); 12] = [
     ("medfleet-domain", &[]),
     ("medfleet-wire", &["medfleet-domain"]),
     ("medfleet-journal", &[]),
@@ -18,6 +18,7 @@ const ROOMS: [(&str, &[&str]); 11] = [
     ("medfleet-agent", &["medfleet-domain", "medfleet-wire", "medfleet-journal", "medfleet-runtime"]),
     ("medfleet-ingest", &["medfleet-domain", "medfleet-wire", "medfleet-log", "medfleet-runtime"]),
     ("medfleet-processor", &["medfleet-domain", "medfleet-wire", "medfleet-log", "medfleet-lake", "medfleet-runtime"]),
+    ("medfleet-sql", &["medfleet-lake", "medfleet-runtime"]),
     ("medfleet-api", &["medfleet-domain", "medfleet-wire", "medfleet-log", "medfleet-lake", "medfleet-runtime"]),
 ];
 /// Those that may use every room.
