@@ -10,6 +10,7 @@ use datafusion::catalog::{TableFunctionArgs, TableFunctionImpl, TableProvider, v
 use datafusion::common::{Result, ScalarValue};
 use datafusion::logical_expr::Expr;
 use futures::FutureExt as _;
+use medfleet_lake::Cut;
 
 use crate::refusal::Refusal;
 use crate::refusal::sqlstate::INVALID_PARAMETER_VALUE;
@@ -30,6 +31,8 @@ pub enum Argument {
     Until,
     /// One instant.
     At,
+    /// What was known at an instant, instead of what is known now.
+    AsOf,
     /// A narrowing to one name; left out or empty is all.
     Narrow(&'static str),
     /// One device; needed.
@@ -42,13 +45,14 @@ impl Argument {
             Self::Since => "since",
             Self::Until => "until",
             Self::At => "at",
+            Self::AsOf => "as_of",
             Self::Narrow(name) => name,
             Self::Device => "device",
         }
     }
 
     const fn is_needed(self) -> bool {
-        !matches!(self, Self::Narrow(_))
+        !matches!(self, Self::Narrow(_) | Self::AsOf)
     }
 }
 
@@ -61,7 +65,7 @@ pub struct Kpi {
 }
 
 pub const KPIS: [Kpi; 4] = [
-    Kpi { name: "uptime", arguments: &[Argument::Since, Argument::Until], sql: &text::UPTIME },
+    Kpi { name: "uptime", arguments: &[Argument::Since, Argument::Until, Argument::AsOf], sql: &text::UPTIME },
     Kpi {
         name: "uptime_by_device",
         arguments: &[
@@ -70,11 +74,16 @@ pub const KPIS: [Kpi; 4] = [
             Argument::Narrow("site"),
             Argument::Narrow("kind"),
             Argument::Narrow("device"),
+            Argument::AsOf,
         ],
         sql: &text::UPTIME_BY_DEVICE,
     },
-    Kpi { name: "timeline", arguments: &[Argument::Device, Argument::Since, Argument::Until], sql: &text::TIMELINE },
-    Kpi { name: "devices_at", arguments: &[Argument::At], sql: &text::DEVICES_AT },
+    Kpi {
+        name: "timeline",
+        arguments: &[Argument::Device, Argument::Since, Argument::Until, Argument::AsOf],
+        sql: &text::TIMELINE,
+    },
+    Kpi { name: "devices_at", arguments: &[Argument::At, Argument::AsOf], sql: &text::DEVICES_AT },
 ];
 
 pub fn find(name: &str) -> Option<&'static Kpi> {
@@ -90,9 +99,15 @@ pub struct Function {
 
 impl TableFunctionImpl for Function {
     fn call_with_args(&self, args: TableFunctionArgs) -> Result<Arc<dyn TableProvider>> {
-        let params = params(self.kpi, args.exprs(), &self.tables)?;
+        let Asked { params, as_of } = asked(self.kpi, args.exprs(), &self.tables.cut)?;
+        let planned = async {
+            match as_of {
+                Some(at) => self.tables.as_of(at).await?.plan(self.kpi.sql, &params).await,
+                None => self.tables.plan(self.kpi.sql, &params).await,
+            }
+        };
         // The tables are in memory as far as planning goes, so it never waits.
-        let planned = self.tables.plan(self.kpi.sql, &params).now_or_never();
+        let planned = planned.now_or_never();
         let planned = planned.unwrap_or_else(|| datafusion::common::exec_err!("planning {} waited", self.kpi.name))?;
         Ok(Arc::new(ViewTable::new(planned, None)))
     }
@@ -141,14 +156,19 @@ pub fn usage(kpi: &Kpi) -> String {
     format!("call it as {}({})", kpi.name, written.collect::<Vec<_>>().join(", "))
 }
 
-/// The `$names` of a file out of the arguments of a call.
-fn params(kpi: &'static Kpi, exprs: &[Expr], tables: &Tables) -> Result<Vec<(&'static str, ScalarValue)>> {
+/// The `$names` of a file out of the arguments of a call, and what was known.
+struct Asked {
+    params: Vec<(&'static str, ScalarValue)>,
+    as_of: Option<i64>,
+}
+
+fn asked(kpi: &'static Kpi, exprs: &[Expr], cut: &Cut) -> Result<Asked> {
     if exprs.len() > kpi.arguments.len() {
         return Err(wrong(kpi, &format!("{} arguments", exprs.len()), &usage(kpi)).into());
     }
-    let cut_at = tables.cut.made_at.0;
-    let (mut since, mut until) = (None, None);
-    let mut params = vec![("cut", ScalarValue::Int64(Some(tables.cut.number)))];
+    let cut_at = cut.made_at.0;
+    let (mut since, mut until, mut as_of) = (None, None, None);
+    let mut params = vec![("cut", ScalarValue::Int64(Some(cut.number)))];
     for (place, argument) in kpi.arguments.iter().enumerate() {
         let value = exprs.get(place).map_or(Ok(Given::Nothing), |expr| given(kpi, expr))?;
         if argument.is_needed() && matches!(value, Given::Nothing) {
@@ -160,14 +180,16 @@ fn params(kpi: &'static Kpi, exprs: &[Expr], tables: &Tables) -> Result<Vec<(&'s
             Argument::At => {
                 params.push(("at", ScalarValue::Int64(Some(instant(kpi, value)?.unwrap_or(cut_at)))));
             }
+            Argument::AsOf => as_of = instant(kpi, value)?.filter(|at| *at < cut_at),
             Argument::Narrow(name) => params.push((name, ScalarValue::Utf8(Some(words(kpi, value)?)))),
             Argument::Device => params.push(("device", ScalarValue::Utf8(Some(words(kpi, value)?)))),
         }
     }
     if let (Some(since), Some(until)) = (since, until) {
-        params.extend(period(kpi, since, until, cut_at)?);
+        // Nothing can be known of what lies beyond.
+        params.extend(period(kpi, since, until, as_of.unwrap_or(cut_at))?);
     }
-    Ok(params)
+    Ok(Asked { params, as_of })
 }
 
 fn words(kpi: &Kpi, value: Given) -> Result<String> {

@@ -5,6 +5,7 @@
 //! be said) → `session` → `prepared` and `calls` (planned over one cut) → `desk`, `sight`, `kpi` and `catalog` (what that
 //! user sees of it) → `rows` (out, as far as the limits go).
 
+mod as_of;
 mod calls;
 mod catalog;
 mod config;

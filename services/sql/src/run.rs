@@ -143,17 +143,17 @@ impl Drop for Entry {
 mod tests {
     use super::*;
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn work_ends_by_itself_or_by_its_limit() {
         let run = Run::new(Shutdown::new());
-        run.begin(Duration::from_secs(5));
+        run.begin(Duration::from_millis(50));
         assert_eq!(run.guard(async { 7 }).await, Ok(7));
         let refusal = run.guard(std::future::pending::<()>()).await.unwrap_err();
         assert_eq!(refusal.sqlstate, QUERY_CANCELED);
-        assert!(refusal.message.contains("5000 ms"), "{}", refusal.message);
+        assert!(refusal.message.contains("50 ms"), "{}", refusal.message);
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_cancel_meets_the_message_in_work_and_no_later_one() {
         let run = Run::new(Shutdown::new());
         run.cancel();

@@ -21,6 +21,8 @@ use crate::users::Scope;
 
 /// Tables whose rows carry the site they belong to.
 const SITE: &str = "site";
+/// Where every fact lies in the log and when it was appended, of whatever site: it says how far the log had come.
+pub const EVERY_FACT: &str = "every_fact";
 /// Rows about a device that carry no site: they follow the device.
 const BY_DEVICE: (&str, &str) =
     ("verdicts", "SELECT * FROM every_verdict WHERE subject IN (SELECT device FROM devices)");
@@ -28,7 +30,8 @@ const BY_DEVICE: (&str, &str) =
 /// Tables filtered to a scope, for views and functions to read; nobody names them in a statement.
 pub struct Tables {
     pub cut: Cut,
-    session: SessionContext,
+    pub(crate) session: SessionContext,
+    pub(crate) names: Vec<String>,
 }
 
 impl fmt::Debug for Tables {
@@ -58,7 +61,15 @@ impl Tables {
             let view = ViewTable::new(frame.into_unoptimized_plan(), None);
             session.register_table(name, Arc::new(view)).map_err(failed())?;
         }
-        let tables = Self { cut: cut.clone(), session };
+        let names: Vec<String> = cut.tables.keys().cloned().collect();
+        if cut.tables.contains_key("facts") {
+            let facts = every.table("facts").await.map_err(SqlError::engine("the log's times"))?;
+            let places = facts.select_columns(&["cause_topic", "cause_partition", "cause_offset", "appended_at"]);
+            let places = places.map_err(SqlError::engine("the log's times"))?.into_unoptimized_plan();
+            let view = Arc::new(ViewTable::new(places, None));
+            session.register_table(EVERY_FACT, view).map_err(SqlError::engine("the log's times"))?;
+        }
+        let tables = Self { cut: cut.clone(), session, names };
         if tables.session.table_exist("every_verdict").unwrap_or(false) {
             tables.narrow_by_device().await.map_err(SqlError::engine("the tables of a user"))?;
         }

@@ -42,6 +42,10 @@ file!(UPTIME, "uptime");
 file!(UPTIME_BY_DEVICE, "uptime_by_device");
 file!(TIMELINE, "timeline");
 file!(DEVICES_AT, "devices_at");
+file!(SITES, "sites");
+
+/// One table as it was before an instant; `{table}` is its name.
+pub const BEFORE: &str = own!("before");
 
 /// The views: a name is a file. Their parameters are the cut's own.
 pub static VIEWS: LazyLock<Vec<(&str, String)>> = LazyLock::new(|| {

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::rig::{HOUR, MONDAY, Rig, column, refused, told};
+use super::rig::{HOUR, LATE, MONDAY, Rig, SECOND, column, refused, told};
 
 #[tokio::test]
 async fn corrections_are_netted_and_uptime_adds_up() {
@@ -99,5 +99,28 @@ async fn about_tells_what_one_row_of_everything_means() {
     assert!(views.iter().all(|view| named.contains(view)), "{named:?}");
     assert!(named.contains(&"uptime".to_owned()));
     let usage = column(&ann, "SELECT usage FROM about WHERE name = 'timeline'").await;
-    assert_eq!(usage, ["SELECT * FROM timeline(device, since, until)"]);
+    assert_eq!(usage, ["SELECT * FROM timeline(device, since, until, [as_of])"]);
+}
+
+#[tokio::test]
+async fn as_of_tells_what_was_known_and_now_tells_what_is() {
+    let rig = Rig::open().await;
+    rig.hear_late(2).await;
+    let ann = rig.client("ann").await;
+    let instant = |micros: i64| format!("instant({micros})");
+    let shown = column(&ann, &format!("SELECT {}::text", instant(LATE - SECOND))).await.remove(0);
+    let (before, after) = (shown.clone(), shown.replace(":09:59", ":10:01"));
+    assert_ne!(before, after, "{shown}");
+    let period = "'2026-03-02', '2026-03-03'";
+    for call in [format!("uptime({period}"), format!("uptime_by_device({period}")] {
+        let down = |as_of: &str| format!("SELECT sum(unscheduled_down_seconds) FROM {call}{as_of})");
+        assert_eq!(column(&ann, &down("")).await, ["7200"], "{call}");
+        assert_eq!(column(&ann, &down(&format!(", as_of => '{before}'"))).await, ["3600"], "{call}");
+        assert_eq!(column(&ann, &down(&format!(", as_of => '{after}'"))).await, ["7200"], "{call}");
+    }
+    let at_five = |as_of: &str| {
+        format!("SELECT condition FROM timeline('ct-north', '2026-03-02T05:00:00Z', '2026-03-02T06:00:00Z'{as_of})")
+    };
+    assert_eq!(column(&ann, &at_five("")).await, ["unscheduled_down"]);
+    assert_eq!(column(&ann, &at_five(&format!(", as_of => '{before}'"))).await, ["standby"]);
 }

@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use medfleet_lake::rows::{CalendarRow, CutRow};
 use medfleet_lake::rows::{DeviceRow, ErrorRow, FactRow, HeadRow, IntervalRow, SiteRow, UsageRow, VerdictRow};
 use medfleet_lake::{
-    Cut, Day, Lake, Origin, ROLLUP_DAY_SQL, ROLLUP_QUARTER_SQL, Reader, ReaderLimits, RecordBatch, Row, Text, Txn,
-    UtcMicros, restore, run_over_batch, schema,
+    Cause, Cut, Day, Lake, Origin, ROLLUP_DAY_SQL, ROLLUP_QUARTER_SQL, Reader, ReaderLimits, RecordBatch, Row, Text,
+    Txn, UtcMicros, restore, run_over_batch, schema,
 };
 use medfleet_runtime::{Health, Metrics, Shutdown};
 use medfleet_sql::{Lag, Limits, Scope, Service, SqlConfig, Users};
@@ -41,16 +41,12 @@ pub fn text(text: &str) -> Text {
     Text::from(text.to_owned())
 }
 
-fn origin() -> Origin {
-    Origin { rules: "fold 1".into(), log: "sample".into() }
-}
+/// When what came late was appended.
+pub const LATE: i64 = MONDAY + DAY + 600 * SECOND;
 
-/// What one hospital has: a scanner that stood by for a day, was down for an hour of it, and said so.
-fn hospital(site: &str) -> Vec<(&'static str, RecordBatch)> {
-    let device = format!("ct-{site}");
-    let device = device.as_str();
-    let told = |condition: &'static str, hour: i64| IntervalRow {
-        device: text(device),
+fn hour(site: &str, condition: &'static str, hour: i64) -> IntervalRow {
+    IntervalRow {
+        device: text(&format!("ct-{site}")),
         site: text(site),
         kind: text("ct"),
         day: Day(i32::try_from(MONDAY / DAY).unwrap()),
@@ -61,11 +57,37 @@ fn hospital(site: &str) -> Vec<(&'static str, RecordBatch)> {
         source_kind: "device".into(),
         weight: 1,
         ..IntervalRow::default()
-    };
-    let mut intervals: Vec<IntervalRow> = (0..23).map(|hour| told("standby", hour)).collect();
+    }
+}
+
+fn fact(site: &str) -> FactRow {
+    FactRow {
+        subject_kind: "device".into(),
+        subject: text(&format!("ct-{site}")),
+        kind: "condition".into(),
+        site: text(site),
+        device_kind: text("ct"),
+        day: Day(i32::try_from(MONDAY / DAY).unwrap()),
+        at: UtcMicros(MONDAY + HOUR),
+        source_kind: "device".into(),
+        clock: "good".into(),
+        verdict: "new".into(),
+        ..FactRow::default()
+    }
+}
+
+fn origin() -> Origin {
+    Origin { rules: "fold 1".into(), log: "sample".into() }
+}
+
+/// What one hospital has: a scanner that stood by for a day, was down for an hour of it, and said so.
+fn hospital(site: &str) -> Vec<(&'static str, RecordBatch)> {
+    let device = format!("ct-{site}");
+    let device = device.as_str();
+    let mut intervals: Vec<IntervalRow> = (0..23).map(|at| hour(site, "standby", at)).collect();
     // A correction: the hour was down after all.
-    let withdrawn = IntervalRow { weight: -1, ..told("standby", 10) };
-    intervals.extend([withdrawn, told("unscheduled_down", 10)]);
+    let withdrawn = IntervalRow { weight: -1, ..hour(site, "standby", 10) };
+    intervals.extend([withdrawn, hour(site, "unscheduled_down", 10)]);
     let office = |weekday| CalendarRow {
         site: text(site),
         weekday,
@@ -154,22 +176,7 @@ fn hospital(site: &str) -> Vec<(&'static str, RecordBatch)> {
                 ..VerdictRow::default()
             }]),
         ),
-        (
-            "facts",
-            batch(&[FactRow {
-                subject_kind: "device".into(),
-                subject: text(device),
-                kind: "condition".into(),
-                site: text(site),
-                device_kind: text("ct"),
-                day: Day(i32::try_from(MONDAY / DAY).unwrap()),
-                at: UtcMicros(MONDAY + HOUR),
-                source_kind: "device".into(),
-                clock: "good".into(),
-                verdict: "new".into(),
-                ..FactRow::default()
-            }]),
-        ),
+        ("facts", batch(&[fact(site)])),
     ]
 }
 
@@ -231,21 +238,50 @@ impl Rig {
 
     /// Writes hospitals and a cut made at the end of Monday and `number` minutes.
     pub async fn flush(&self, sites: &[&str], number: i64) {
-        let reader = Reader::new(self.lake.clone(), ReaderLimits::default()).unwrap();
-        let session = reader.empty_session();
         let mut rows: BTreeMap<&'static str, Vec<RecordBatch>> = BTreeMap::new();
         for site in sites {
             for (table, batch) in hospital(site) {
                 rows.entry(table).or_default().push(batch);
             }
         }
+        self.flush_rows(rows, number).await;
+    }
+
+    /// A day later it is told that the scanner of the north was down at five as well.
+    pub async fn hear_late(&self, number: i64) {
+        let cause = Cause { offset: 10, ..Cause::default() };
+        let late = |weight, condition: &'static str| IntervalRow { weight, cause, ..hour("north", condition, 5) };
+        let fact = FactRow { appended_at: UtcMicros(LATE), cause, ..fact("north") };
+        let mut rows: BTreeMap<&'static str, Vec<RecordBatch>> = BTreeMap::new();
+        rows.insert("intervals", vec![batch(&[late(-1, "standby"), late(1, "unscheduled_down")])]);
+        rows.insert("facts", vec![batch(&[fact])]);
+        rows.insert(
+            "sites",
+            hospital("north")
+                .into_iter()
+                .find(|(table, _)| *table == "sites")
+                .into_iter()
+                .map(|(_, sites)| sites)
+                .collect(),
+        );
+        self.flush_rows(rows, number).await;
+    }
+
+    async fn flush_rows(&self, mut rows: BTreeMap<&'static str, Vec<RecordBatch>>, number: i64) {
+        let reader = Reader::new(self.lake.clone(), ReaderLimits::default()).unwrap();
+        let session = reader.empty_session();
         for (name, sql) in [("rollup_quarter", ROLLUP_QUARTER_SQL), ("rollup_day", ROLLUP_DAY_SQL)] {
             let whole = |table: &str| arrow::compute::concat_batches(&rows[table][0].schema(), &rows[table]).unwrap();
             let inputs = [("intervals", whole("intervals")), ("sites", whole("sites"))];
             let rolled = run_over_batch(&session, sql, &inputs, schema::table(name).unwrap()).await.unwrap();
             rows.insert(name, rolled);
         }
-        let mut tables = BTreeMap::new();
+        // The site is there already; only the rollups needed it.
+        if number > 1 && !rows.contains_key("devices") {
+            rows.remove("sites");
+        }
+        let mut tables = reader.newest().await.unwrap();
+        tables.remove("cuts");
         for (name, batches) in rows {
             let table = self.lake.current_or_create(schema::table(name).unwrap(), &origin()).await.unwrap();
             let mut writer = restore(&table, &origin(), ["sample/0"]).await.unwrap().writer;

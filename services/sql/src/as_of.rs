@@ -1,0 +1,46 @@
+//! The tables as they were known at an instant. A file of SQL knows nothing of it: it reads the same names.
+
+use std::sync::Arc;
+
+use datafusion::catalog::view::ViewTable;
+use datafusion::common::{Result, ScalarValue};
+use datafusion::prelude::SessionContext;
+use medfleet_lake::{ROLLUP_DAY_SQL, ROLLUP_QUARTER_SQL};
+
+use crate::sight::{EVERY_FACT, Tables};
+use crate::text;
+
+/// Sums have no cause of their own: what they were is added up from the intervals there were.
+const ROLLUPS: [&str; 2] = ["rollup_quarter", "rollup_day"];
+
+impl Tables {
+    /// Every table without what was appended at this instant or later, in microseconds. Plans only; nothing is read.
+    pub async fn as_of(&self, at: i64) -> Result<Self> {
+        let earlier = Self { cut: self.cut.clone(), session: bare(&self.session), names: self.names.clone() };
+        for name in self.names.iter().filter(|name| !ROLLUPS.contains(&name.as_str()) && *name != EVERY_FACT) {
+            let sql = text::BEFORE.replace("{table}", name);
+            let plan = self.plan(&sql, &[("as_of", ScalarValue::Int64(Some(at)))]).await?;
+            earlier.session.register_table(name.as_str(), Arc::new(ViewTable::new(plan, None)))?;
+        }
+        let quarters = earlier.plan(ROLLUP_QUARTER_SQL, &[]).await?;
+        earlier.session.register_table(ROLLUPS[0], Arc::new(ViewTable::new(quarters, None)))?;
+        // Its days are those of the sites as they stand, one row each.
+        let apart = Self { cut: self.cut.clone(), session: bare(&self.session), names: Vec::new() };
+        for (name, sql) in [("intervals", "SELECT * FROM intervals"), ("sites", text::SITES.as_str())] {
+            let plan = earlier.plan(sql, &[]).await?;
+            apart.session.register_table(name, Arc::new(ViewTable::new(plan, None)))?;
+        }
+        let days = apart.plan(ROLLUP_DAY_SQL, &[]).await?;
+        earlier.session.register_table(ROLLUPS[1], Arc::new(ViewTable::new(days, None)))?;
+        Ok(earlier)
+    }
+}
+
+/// A session with the same functions and no table.
+fn bare(session: &SessionContext) -> SessionContext {
+    let bare = SessionContext::new_with_config_rt(session.copied_config(), session.runtime_env());
+    for function in session.state().scalar_functions().values() {
+        bare.register_udf(function.as_ref().clone());
+    }
+    bare
+}
