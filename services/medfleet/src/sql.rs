@@ -19,6 +19,8 @@ use crate::roles::{self, Crew};
 use crate::secrets::Secrets;
 
 const THREADS: usize = 2;
+/// Planning follows the nesting of a statement.
+const STACK_BYTES: usize = 8 << 20;
 
 pub async fn run(place: &Place, options: &SqlOptions) -> anyhow::Result<()> {
     let (house, shutdown) = (House::open(&place.data)?, Shutdown::on_signals()?);
@@ -62,6 +64,7 @@ pub fn serve(
     let service = Service::new(config, lake, Arc::new(OfLog(log)), metrics, health.clone(), shutdown.clone())?;
     let threads = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(THREADS)
+        .thread_stack_size(STACK_BYTES)
         .thread_name("sql")
         .enable_all()
         .build()

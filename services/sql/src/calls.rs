@@ -85,9 +85,9 @@ fn in_place(kpi: &Kpi, args: &[FunctionArg]) -> Result<Vec<Expr>, Refusal> {
     for (nth, arg) in args.iter().enumerate() {
         let (place, expr) = match arg {
             FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => (nth, expr),
-            FunctionArg::Named { name, arg: FunctionArgExpr::Expr(expr), .. } => {
-                let known = kpi.arguments.iter().position(|argument| argument.name() == name.value.to_lowercase());
-                (known.ok_or_else(|| wrong(format!("{}() has no argument `{}`", kpi.name, name.value)))?, expr)
+            FunctionArg::Named { name, arg: FunctionArgExpr::Expr(expr), .. } => (place_of(kpi, &name.value)?, expr),
+            FunctionArg::ExprNamed { name: Expr::Identifier(name), arg: FunctionArgExpr::Expr(expr), .. } => {
+                (place_of(kpi, &name.value)?, expr)
             }
             other => return Err(wrong(format!("{}() cannot take `{other}`", kpi.name))),
         };
@@ -100,6 +100,12 @@ fn in_place(kpi: &Kpi, args: &[FunctionArg]) -> Result<Vec<Expr>, Refusal> {
     placed.truncate(last);
     let null = || Expr::Value(Value::Null.with_empty_span());
     Ok(placed.into_iter().map(|expr| expr.unwrap_or_else(null)).collect())
+}
+
+fn place_of(kpi: &Kpi, name: &str) -> Result<usize, Refusal> {
+    let known = kpi.arguments.iter().position(|argument| argument.name().eq_ignore_ascii_case(name));
+    known
+        .ok_or_else(|| Refusal::new(UNDEFINED_FUNCTION, format!("{}() has no argument `{name}`", kpi.name), usage(kpi)))
 }
 
 /// The number of a parameter, also beneath a cast such as `$1::timestamptz`.
@@ -144,7 +150,10 @@ mod tests {
             ("SELECT * FROM uptime('a', since => 'b')", "twice"),
         ] {
             let refusal = arranged(sql).unwrap_err();
-            assert!(refusal.message.contains(word) && refusal.cure.contains("uptime(since, until, [as_of])"), "{refusal:?}");
+            assert!(
+                refusal.message.contains(word) && refusal.cure.contains("uptime(since, until, [as_of])"),
+                "{refusal:?}"
+            );
         }
     }
 

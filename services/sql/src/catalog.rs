@@ -203,7 +203,7 @@ fn columns(views: &[(String, SchemaRef)]) -> Result<Arc<dyn TableProvider>> {
         ("table_schema", same(SCHEMA)),
         ("table_name", texts(columns().map(|(table, ..)| table))),
         ("column_name", texts(columns().map(|(_, _, field)| field.name().as_str()))),
-        ("ordinal_position", Arc::new(Int32Array::from_iter_values(columns().map(place)))),
+        ("ordinal_position", Arc::new(Int32Array::from(columns().map(place).collect::<Vec<_>>()))),
         ("is_nullable", texts(columns().map(|(_, _, field)| if field.is_nullable() { "YES" } else { "NO" }))),
         ("data_type", texts(columns().map(|(_, _, field)| type_name(field.data_type())))),
         ("udt_name", texts(columns().map(|(_, _, field)| udt_name(field.data_type())))),
@@ -242,7 +242,7 @@ fn udt_name(data_type: &DataType) -> &'static str {
 }
 
 fn texts<'a>(values: impl Iterator<Item = &'a str>) -> ArrayRef {
-    Arc::new(StringArray::from_iter_values(values))
+    Arc::new(StringArray::from(values.collect::<Vec<_>>()))
 }
 
 fn table(columns: &[(&str, ArrayRef)]) -> Result<Arc<dyn TableProvider>> {

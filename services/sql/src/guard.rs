@@ -7,9 +7,18 @@ use datafusion::sql::sqlparser::ast::{
     CloseCursor, Declare, DeclareType, DiscardObject, FetchDirection, ObjectName, Query, Reset, SetExpr, Statement,
     Value, Visit, Visitor,
 };
+use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
+use datafusion::sql::sqlparser::keywords::Keyword;
+use datafusion::sql::sqlparser::parser::ParserError;
+use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
 
 use crate::refusal::Refusal;
+use crate::refusal::sqlstate::STATEMENT_TOO_COMPLEX;
 use crate::settings::{self, Change};
+
+/// Operators, joins and set operations of one text. Each may nest a tree one level deeper, and a tree that is deep enough
+/// breaks the stack when it is dropped, which would end the process and not the statement.
+const JOINTS_MAX: usize = 1_000;
 
 /// A statement that may be run.
 #[derive(Debug, Clone)]
@@ -36,6 +45,51 @@ pub enum Allowed {
         rows: Option<usize>,
     },
     CloseCursor(Option<String>),
+}
+
+/// Refuses a text whose tree could become too deep, before there is a tree.
+pub fn measure(sql: &str) -> Result<(), Refusal> {
+    let tokens = Tokenizer::new(&PostgreSqlDialect {}, sql).tokenize();
+    let tokens = tokens.map_err(|error| Refusal::of_parser(&ParserError::TokenizerError(error.to_string())))?;
+    let joints = tokens.iter().filter(|token| is_joint(token)).count();
+    if joints > JOINTS_MAX {
+        let message = format!("the statement has {joints} operators, joins and set operations, more than {JOINTS_MAX}");
+        return Err(Refusal::new(STATEMENT_TOO_COMPLEX, message, "use IN lists or VALUES, or ask in parts"));
+    }
+    Ok(())
+}
+
+fn is_joint(token: &Token) -> bool {
+    match token {
+        Token::Word(word) => matches!(
+            word.keyword,
+            Keyword::AND
+                | Keyword::OR
+                | Keyword::UNION
+                | Keyword::INTERSECT
+                | Keyword::EXCEPT
+                | Keyword::JOIN
+                | Keyword::IS
+                | Keyword::LIKE
+                | Keyword::ILIKE
+                | Keyword::SIMILAR
+                | Keyword::BETWEEN
+                | Keyword::COLLATE
+                | Keyword::AT
+                | Keyword::IN
+        ),
+        Token::Whitespace(_)
+        | Token::Comma
+        | Token::Period
+        | Token::LParen
+        | Token::RParen
+        | Token::SemiColon
+        | Token::Placeholder(_)
+        | Token::Number(..)
+        | Token::SingleQuotedString(_)
+        | Token::EOF => false,
+        _ => true,
+    }
 }
 
 /// Judges one statement.
@@ -176,7 +230,6 @@ pub fn last_part(name: &ObjectName) -> String {
 
 #[cfg(test)]
 mod tests {
-    use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
     use datafusion::sql::sqlparser::parser::Parser;
 
     use super::*;
@@ -193,7 +246,6 @@ mod tests {
             "SELECT 1",
             "VALUES (1), (2)",
             "WITH a AS (SELECT 1) SELECT * FROM a UNION ALL SELECT 2",
-            "TABLE devices",
             "EXPLAIN SELECT 1",
             "SHOW statement_timeout",
             "SHOW TRANSACTION ISOLATION LEVEL",
@@ -211,6 +263,15 @@ mod tests {
             "CLOSE c",
         ] {
             assert!(judged(sql).is_ok(), "{sql}: {:?}", judged(sql));
+        }
+    }
+
+    #[test]
+    fn a_tree_that_could_break_the_stack_is_refused_before_there_is_one() {
+        for (first, more) in [("1", " + 1"), ("1", "::int"), ("1", " UNION ALL SELECT 1"), ("true", " AND true")] {
+            let text = |count| format!("SELECT {first}{}", more.repeat(count));
+            assert!(measure(&text(JOINTS_MAX)).is_ok(), "{more}");
+            assert_eq!(measure(&text(JOINTS_MAX + 1)).unwrap_err().sqlstate, "54001", "{more}");
         }
     }
 

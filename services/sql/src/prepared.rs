@@ -40,6 +40,7 @@ pub struct Prepared {
 
 /// The statements of one text, in order; each is judged before any is run.
 pub fn parse(parser: &PostgresCompatibilityParser, sql: &str) -> Result<Vec<Allowed>, Refusal> {
+    guard::measure(sql)?;
     let statements = parser.parse(sql).map_err(|error| Refusal::of_parser(&error))?;
     statements.into_iter().map(guard::judge).collect()
 }

@@ -141,6 +141,7 @@ fn of_plan(text: &str) -> &'static str {
     match text {
         _ if text.starts_with("Invalid function") || missing && text.contains("function") => UNDEFINED_FUNCTION,
         _ if missing && (text.starts_with("table") || text.contains("table '")) => UNDEFINED_TABLE,
+        _ if text.starts_with("failed to resolve") => UNDEFINED_TABLE,
         _ if text.contains("not supported") => INSUFFICIENT_PRIVILEGE,
         _ => SYNTAX_OR_ACCESS,
     }

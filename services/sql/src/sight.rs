@@ -69,10 +69,11 @@ impl Tables {
             let view = Arc::new(ViewTable::new(places, None));
             session.register_table(EVERY_FACT, view).map_err(SqlError::engine("the log's times"))?;
         }
-        let tables = Self { cut: cut.clone(), session, names };
+        let mut tables = Self { cut: cut.clone(), session, names };
         if tables.session.table_exist("every_verdict").unwrap_or(false) {
             tables.narrow_by_device().await.map_err(SqlError::engine("the tables of a user"))?;
         }
+        tables.names.retain(|name| tables.session.table_exist(name.as_str()).unwrap_or(false));
         Ok(tables)
     }
 

@@ -52,9 +52,7 @@ async fn a_cancel_request_ends_the_statement_it_means() {
     let token = client.cancel_token();
     let asked = std::sync::Arc::clone(&client);
     let running = tokio::spawn(async move { asked.simple_query(ENDLESS[1]).await });
-    while rig.counted("medfleet_sql_statements_total") < 1.0 {
-        tokio::task::yield_now().await;
-    }
+    rig.until_something_runs().await;
     token.cancel_query(tokio_postgres::NoTls).await.unwrap();
     let error = running.await.unwrap().unwrap_err();
     let (code, message) = code_of(&error);
@@ -97,9 +95,7 @@ async fn only_so_many_statements_run_and_others_wait_so_long() {
     let (busy, late) = (std::sync::Arc::new(rig.client("ann").await), rig.client("leader").await);
     let (token, asked) = (busy.cancel_token(), std::sync::Arc::clone(&busy));
     let running = tokio::spawn(async move { asked.simple_query(ENDLESS[1]).await });
-    while rig.counted("medfleet_sql_statements_total") < 1.0 {
-        tokio::task::yield_now().await;
-    }
+    rig.until_something_runs().await;
     let (code, message) = refused(&late, "SELECT 1").await;
     assert_eq!((code.as_str(), message.contains("1 statements run already")), ("53400", true), "{message}");
     token.cancel_query(tokio_postgres::NoTls).await.unwrap();
@@ -174,10 +170,11 @@ async fn deep_nesting_is_refused_and_not_followed() {
     let client = rig.client("ann").await;
     let deep = format!("SELECT {}1{}", "(".repeat(5_000), ")".repeat(5_000));
     assert_eq!(refused(&client, &deep).await.0, "54001");
-    let unions = vec!["SELECT 1"; 2_000].join(" UNION ALL ");
-    // Planned or refused: the process and the session go on.
-    let _ = client.simple_query(&unions).await;
-    assert_eq!(column(&client, "SELECT 1").await, ["1"]);
+    for (first, more) in [("1", " + 1"), ("1", " UNION ALL SELECT 1"), ("true", " AND true"), ("1", "::bigint")] {
+        let most = format!("SELECT {first}{}", more.repeat(990));
+        assert!(client.simple_query(&most).await.is_ok(), "{more}");
+        assert_eq!(refused(&client, &format!("SELECT {first}{}", more.repeat(9_000))).await.0, "54001", "{more}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -186,9 +183,7 @@ async fn the_end_of_the_process_ends_statements_and_connections() {
     let (busy, idle) = (std::sync::Arc::new(rig.client("ann").await), rig.client("ann").await);
     let asked = std::sync::Arc::clone(&busy);
     let running = tokio::spawn(async move { asked.simple_query(ENDLESS[1]).await });
-    while rig.counted("medfleet_sql_statements_total") < 1.0 {
-        tokio::task::yield_now().await;
-    }
+    rig.until_something_runs().await;
     rig.shutdown.request();
     let error = running.await.unwrap().unwrap_err();
     assert_eq!(code_of(&error).0, "57P01");

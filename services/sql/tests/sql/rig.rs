@@ -317,6 +317,15 @@ impl Rig {
         Ok(client)
     }
 
+    pub async fn until_something_runs(&self) {
+        let runs = async {
+            while self.counted("medfleet_sql_statements_total") < 1.0 {
+                tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(std::time::Duration::from_secs(20), runs).await.expect("a statement runs");
+    }
+
     /// What a counter says; 0 when it was never touched.
     pub fn counted(&self, line: &str) -> f64 {
         let text = self.metrics.encode().unwrap();
