@@ -24,7 +24,7 @@ async fn corrections_are_netted_and_uptime_adds_up() {
         assert!(near(number(6), 22.0 / 24.0) && near(number(7), 23.0 / 24.0), "{call}");
         assert_eq!([number(8), number(9)], [9.0 * 3_600.0, 3_600.0], "{call}");
         assert_eq!([number(10), number(11), number(12)], [1.0, 1.0, 1.0], "{call}");
-        assert_eq!(row.get(13), Some("2026-03-02 00:00:00.000000+00:00"), "{call}");
+        assert_eq!(row.get(13), Some("2026-03-02 00:00:00.000000+00"), "{call}");
     }
 }
 
