@@ -19,13 +19,16 @@ use crate::admitter::Admitter;
 use crate::error::IngestError;
 use crate::meters::Meters;
 
-/// Publishes the broker may send before the first is acknowledged; the queue below never holds more.
+/// Publishes the broker may send before the first is acknowledged. Not every broker keeps to it: Mosquitto 2.0.11 sends all it has.
 const RECEIVE_MAXIMUM_MESSAGES: u16 = 128;
 /// Batches judged and appended at once.
 const WORKERS: usize = 16;
 const PACKET_MAX_BYTES: u32 = medfleet_wire::limits::BATCH_MAX_BYTES as u32 + 16 * 1024;
 /// Arrivals that wait for a worker: those of a connection that has just ended, and those of the next.
 const ARRIVAL_QUEUE_MESSAGES: usize = 2 * RECEIVE_MAXIMUM_MESSAGES as usize;
+/// How long the connection is not read while that queue is full, so that the broker keeps what we cannot take. Well below the
+/// keep-alive, and past it the connection ends: workers that wait for the network would wait for each other.
+const ROOM_WAIT_MAX: Duration = Duration::from_secs(5);
 /// Receipts and acknowledgements that wait for the network.
 const REQUEST_QUEUE_REQUESTS: usize = 4 * RECEIVE_MAXIMUM_MESSAGES as usize;
 const RECONNECT_FIRST: Duration = Duration::from_millis(200);
@@ -133,7 +136,7 @@ impl ExternalDoor {
     }
 }
 
-/// Drives the connection and never waits for anything but the network.
+/// Drives the connection. It waits for the network, and for room where a broker sends more than we asked for.
 struct Poller {
     events: EventLoop,
     filters: Vec<Filter>,
@@ -148,7 +151,7 @@ impl Poller {
         while let Some(polled) = shutdown.unless_requested(self.events.poll()).await {
             match polled {
                 Ok(event) => {
-                    if self.take(event) {
+                    if self.take(event).await {
                         pauses.reset();
                     }
                 }
@@ -168,7 +171,7 @@ impl Poller {
     }
 
     /// Says whether a connection has just begun.
-    fn take(&self, event: Event) -> bool {
+    async fn take(&self, event: Event) -> bool {
         match event {
             Event::Incoming(Packet::ConnAck(_)) => {
                 self.connection.begin();
@@ -181,7 +184,7 @@ impl Poller {
             }
             Event::Incoming(Packet::Publish(publish)) => {
                 let arrived = Arrived { generation: self.connection.generation(), publish };
-                if self.queue.try_send(arrived).is_err() {
+                if self.queue.send_timeout(arrived, ROOM_WAIT_MAX).await.is_err() {
                     self.meters.busy_refusals.inc();
                     self.connection.start_over();
                 }
@@ -219,7 +222,7 @@ async fn take(admitter: &Admitter, meters: &Meters, connection: &Connection, pub
         Ok(Some(receipt)) => {
             let Ok(parsed) = BatchTopic::parse(&topic) else { return true };
             let payload = medfleet_wire::encode_receipt(&receipt);
-            // A worker may wait for room; the poller never does. A receipt that gets lost costs a repeated batch.
+            // A worker may wait for room. A receipt that gets lost costs a repeated batch.
             let sent = connection.client.publish(parsed.receipt().to_string(), QoS::AtLeastOnce, false, payload).await;
             meters.receipts_unsent.inc_by(u64::from(sent.is_err()));
             true
