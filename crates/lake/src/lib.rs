@@ -23,7 +23,7 @@ pub use cell::{CAUSE_TOPICS, Cause, Day, Text, UtcMicros};
 pub use commit::{Committed, Fence, Outcome, Restored, TableWriter, Txn, reached, restore};
 pub use cut::{Cut, appended_max, below_sql};
 pub use error::LakeError;
-pub use files::writer_properties;
+pub use files::flush_properties;
 pub use hash::{ContentHash, content_hash};
 pub use lake::Lake;
 pub use schema::{Row, TableDef};

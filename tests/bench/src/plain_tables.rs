@@ -10,7 +10,7 @@ use arrow::array::RecordBatch;
 use datafusion::parquet::arrow::ArrowWriter;
 use medfleet_domain::fact::{Body, DeviceError, Fact, Run, Sample, Sealed, Stretch};
 use medfleet_lake::rows::{ErrorRow, FactRow, IntervalRow, UsageRow};
-use medfleet_lake::{Cause, Day, Row, Text, UtcMicros, writer_properties};
+use medfleet_lake::{Cause, Day, Row, Text, UtcMicros, flush_properties};
 use medfleet_log::{EventLog, Partition, Topic};
 
 const POLL_BYTES: usize = 8 * 1024 * 1024;
@@ -108,7 +108,7 @@ fn put<R: Row, K: Ord>(
         let place = folder.join(table).join(format!("{PARTITION_COLUMN}={}", day(&rows[0]).0));
         fs::create_dir_all(&place)?;
         let file = File::create_new(place.join(format!("{number:06}.parquet")))?;
-        let mut writer = ArrowWriter::try_new(file, batch.schema(), Some(writer_properties()))?;
+        let mut writer = ArrowWriter::try_new(file, batch.schema(), Some(flush_properties()))?;
         writer.write(&batch)?;
         writer.close()?;
     }

@@ -7,7 +7,7 @@ use deltalake_core::writer::RecordBatchWriter;
 
 use super::writer::TableWriter;
 use crate::error::LakeError;
-use crate::files::writer_properties;
+use crate::files::flush_properties;
 use crate::table::{Origin, Table};
 
 /// A table opened for writing.
@@ -28,7 +28,7 @@ pub async fn restore(
     table.check(loaded.snapshot().map_err(failed())?, origin)?;
     let txns = txns_of(table, &loaded, app_ids).await?;
     let version = loaded.version().unwrap_or_default();
-    let files = RecordBatchWriter::for_table(&loaded).map_err(failed())?.with_writer_properties(writer_properties());
+    let files = RecordBatchWriter::for_table(&loaded).map_err(failed())?.with_writer_properties(flush_properties());
     Ok(Restored { writer: TableWriter::new(table.clone(), files, version), txns })
 }
 

@@ -14,7 +14,7 @@ use futures::StreamExt as _;
 
 use super::plan::{CompactionPolicy, FileSize, plan};
 use crate::error::LakeError;
-use crate::files::writer_properties;
+use crate::files::merge_properties;
 use crate::schema::{Content, conform};
 use crate::session::Reader;
 use crate::table::{Table, quiet_commit};
@@ -44,7 +44,7 @@ pub async fn compact(reader: &Reader, table: &Table, policy: &CompactionPolicy) 
     }
     let mut writer = RecordBatchWriter::for_table(&loaded)
         .map_err(failed())?
-        .with_writer_properties(writer_properties())
+        .with_writer_properties(merge_properties())
         .with_target_file_size(policy.full_file_mebibytes << 20);
     let mut adds = Vec::new();
     for run in &runs {
