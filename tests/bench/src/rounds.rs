@@ -11,11 +11,19 @@ pub const ROUNDS: usize = 5;
 const TICKS_PER_SECOND: f64 = 100.0;
 
 /// What one turn took.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Took {
     pub seconds: f64,
     /// Of all threads of this process.
     pub core_seconds: f64,
+}
+
+impl std::ops::Add for Took {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self { seconds: self.seconds + other.seconds, core_seconds: self.core_seconds + other.core_seconds }
+    }
 }
 
 /// The turns of one job.
