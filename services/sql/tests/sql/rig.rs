@@ -295,6 +295,7 @@ impl Rig {
             offsets: BTreeMap::new(),
             tables,
             appended_max: BTreeMap::from([("medfleet.facts.v1/0".to_owned(), UtcMicros(made_at.0 - SECOND))]),
+            ..Cut::default()
         };
         let table = self.lake.current_or_create(schema::table("cuts").unwrap(), &origin()).await.unwrap();
         let mut writer = restore(&table, &origin(), ["sample/cuts"]).await.unwrap().writer;
