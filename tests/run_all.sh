@@ -35,6 +35,9 @@ step "whole-system tests"
 python="$tools/python/bin/python"
 "$python" -m pytest -q tests/pipeline/test_demo.py -p no:cacheprovider
 
+step "imports against figures computed from their files alone"
+"$python" -m pytest -q tests/oracle -p no:cacheprovider
+
 step "kills with work in flight, judged over the raw files"
 "$python" tests/faults/run.py --facts 4000 --kills 2 --keeper embedded --seed 1
 
