@@ -2,6 +2,7 @@
 
 pub mod reachability;
 pub mod replay;
+mod replay_file;
 mod replay_row;
 pub mod simulated;
 

@@ -3,9 +3,8 @@
 //! Rows bring their own time. How far the file was taken in is kept beside the journal and written after the rows are durable, so a
 //! crash between the two repeats at most one chunk; every other row enters once, over any number of starts.
 
-use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
@@ -15,13 +14,12 @@ use crate::error::AgentError;
 use crate::intake::Intake;
 use crate::observation::Observation;
 use crate::source::Source;
+use crate::source::replay_file::{Row, csv_rows, json_rows};
 use crate::source::replay_row::Mapping;
 use crate::source::simulated::offer;
 
 /// Rows that become durable together.
 const CHUNK_ROWS: usize = 512;
-/// The longest line taken from a file.
-const LINE_MAX_BYTES: usize = 64 * 1024;
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -33,9 +31,6 @@ pub struct ReplayConfig {
     #[serde(default)]
     pub progress: Option<PathBuf>,
 }
-
-/// The fields of one row by column name.
-pub type Row = BTreeMap<String, String>;
 
 pub struct Replay {
     name: String,
@@ -62,62 +57,14 @@ impl Replay {
         let path = self.path.clone();
         let bad = move |line: u64, why: String| AgentError::Replay { path: path.clone(), line, why };
         if self.mapping.is_json() {
-            return Ok(Box::new(json_rows(BufReader::new(file), bad)));
+            return Ok(Box::new(json_rows(file, bad)));
         }
-        let reader = csv::ReaderBuilder::new().delimiter(self.mapping.delimiter()).flexible(true).from_reader(file);
-        Ok(Box::new(csv_rows(reader, bad)))
+        Ok(Box::new(csv_rows(file, self.mapping.delimiter(), bad)))
     }
 
     fn taken(&self) -> u64 {
         fs::read_to_string(&self.progress).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0)
     }
-}
-
-fn json_rows(
-    reader: BufReader<File>,
-    bad: impl Fn(u64, String) -> AgentError + Send + 'static,
-) -> impl Iterator<Item = Result<(u64, Row), AgentError>> + Send {
-    reader.lines().zip(1..).map(move |(text, line)| {
-        let text = text.map_err(|error| bad(line, error.to_string()))?;
-        if text.len() > LINE_MAX_BYTES {
-            return Err(bad(line, format!("{} bytes are over the limit of {LINE_MAX_BYTES}", text.len())));
-        }
-        let object: BTreeMap<String, serde_json::Value> =
-            serde_json::from_str(&text).map_err(|error| bad(line, error.to_string()))?;
-        let plain = |value| match value {
-            serde_json::Value::String(text) => text,
-            serde_json::Value::Null => String::new(),
-            other => other.to_string(),
-        };
-        Ok((line, object.into_iter().map(|(key, value)| (key, plain(value))).collect()))
-    })
-}
-
-fn csv_rows(
-    mut reader: csv::Reader<File>,
-    bad: impl Fn(u64, String) -> AgentError + Send + 'static,
-) -> impl Iterator<Item = Result<(u64, Row), AgentError>> + Send {
-    let header = reader.headers().cloned();
-    let mut record = csv::StringRecord::new();
-    std::iter::from_fn(move || {
-        let header = match &header {
-            Ok(header) => header,
-            Err(error) => return Some(Err(bad(1, error.to_string()))),
-        };
-        let line = reader.position().line();
-        match reader.read_record(&mut record) {
-            Ok(false) => None,
-            Ok(true) => {
-                let row = header
-                    .iter()
-                    .zip(record.iter())
-                    .map(|(key, value)| (key.trim().into(), value.trim().into()))
-                    .collect();
-                Some(Ok((line, row)))
-            }
-            Err(error) => Some(Err(bad(line, error.to_string()))),
-        }
-    })
 }
 
 /// Durable before it counts: a new file, synced, then renamed over the old one.

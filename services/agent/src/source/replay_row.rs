@@ -12,7 +12,7 @@ use serde::Deserialize;
 
 use crate::error::AgentError;
 use crate::observation::{Observation, Seen, Stated};
-use crate::source::replay::Row;
+use crate::source::replay_file::Row;
 
 /// The mapping file; `docs` of every key are in `agent.example.toml`.
 #[derive(Debug, Clone, Deserialize)]
