@@ -7,7 +7,7 @@ use std::process::Command;
 use serde_json::Value;
 
 /// Every room beside the rooms beneath it that it may use. Pure rooms may use nothing but values.
-const ROOMS: [(&str, &[&str]); 13] = [
+const ROOMS: [(&str, &[&str]); 14] = [
     ("medfleet-fuzz", &[]),
     ("medfleet-domain", &[]),
     ("medfleet-wire", &["medfleet-domain"]),
@@ -16,6 +16,7 @@ const ROOMS: [(&str, &[&str]); 13] = [
     ("medfleet-log", &["medfleet-journal"]),
     ("medfleet-lake", &[]),
     ("medfleet-simulator", &["medfleet-domain"]),
+    ("medfleet-import", &["medfleet-domain", "medfleet-wire"]),
     ("medfleet-agent", &["medfleet-domain", "medfleet-wire", "medfleet-journal", "medfleet-runtime"]),
     ("medfleet-ingest", &["medfleet-domain", "medfleet-wire", "medfleet-log", "medfleet-runtime"]),
     ("medfleet-processor", &["medfleet-domain", "medfleet-wire", "medfleet-log", "medfleet-lake", "medfleet-runtime"]),

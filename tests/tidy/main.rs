@@ -50,15 +50,17 @@ fn rust_files(tree: &Tree) -> Vec<(&str, Source)> {
 /// Sources of the product: all of `src` but the modules that are compiled for tests only.
 fn product_files(tree: &Tree) -> Vec<(&str, Source)> {
     let files = rust_files(tree);
-    let mut of_tests = BTreeSet::new();
+    let (mut of_tests, mut test_folders) = (BTreeSet::new(), Vec::new());
     for (path, source) in &files {
         for module in source.test_modules() {
             let folder = ["lib.rs", "main.rs", "mod.rs"].iter().find_map(|name| path.strip_suffix(name));
             let folder = folder.map_or_else(|| format!("{}/", path.trim_end_matches(".rs")), str::to_owned);
-            of_tests.extend([format!("{folder}{module}.rs"), format!("{folder}{module}/mod.rs")]);
+            of_tests.insert(format!("{folder}{module}.rs"));
+            test_folders.push(format!("{folder}{module}/"));
         }
     }
-    files.into_iter().filter(|(path, _)| path.contains("/src/") && !of_tests.contains(*path)).collect()
+    let of_test = |path: &str| of_tests.contains(path) || test_folders.iter().any(|folder| path.starts_with(folder));
+    files.into_iter().filter(|(path, _)| path.contains("/src/") && !of_test(path)).collect()
 }
 
 #[test]

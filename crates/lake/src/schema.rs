@@ -3,7 +3,7 @@
 use std::sync::{Arc, LazyLock};
 
 use arrow::array::{ArrayRef, RecordBatch, UInt32Array};
-use arrow::compute::{SortColumn, cast, lexsort_to_indices, take};
+use arrow::compute::{SortColumn, cast, concat_batches, lexsort_to_indices, partition, take};
 use arrow::datatypes::{Field, Schema, SchemaRef};
 
 use crate::error::LakeError;
@@ -101,8 +101,23 @@ macro_rules! row {
 pub(crate) use row;
 
 impl TableDef {
+    /// The rows of all batches in the table's order, a batch for each partition.
+    pub(crate) fn partitions(&self, batches: &[RecordBatch]) -> Result<Vec<RecordBatch>, LakeError> {
+        let conformed: Result<Vec<RecordBatch>, LakeError> =
+            batches.iter().map(|batch| conform(batch, &self.schema)).collect();
+        let whole = concat_batches(&self.schema, &conformed?).map_err(LakeError::arrow("join batches"))?;
+        let arranged = self.arrange(&whole)?;
+        let keys: Vec<ArrayRef> =
+            self.partition_columns.iter().filter_map(|name| arranged.column_by_name(name).cloned()).collect();
+        if keys.is_empty() || arranged.num_rows() == 0 {
+            return Ok(if arranged.num_rows() == 0 { Vec::new() } else { vec![arranged] });
+        }
+        let ranges = partition(&keys).map_err(LakeError::arrow("split a batch by its partitions"))?.ranges();
+        Ok(ranges.into_iter().map(|rows| arranged.slice(rows.start, rows.len())).collect())
+    }
+
     /// Sorts a batch into the table's columns and order: partition first, then the sort columns.
-    pub(crate) fn arrange(&self, batch: &RecordBatch) -> Result<RecordBatch, LakeError> {
+    fn arrange(&self, batch: &RecordBatch) -> Result<RecordBatch, LakeError> {
         let batch = conform(batch, &self.schema)?;
         let order: Vec<SortColumn> = self
             .partition_columns

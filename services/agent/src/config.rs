@@ -156,7 +156,7 @@ impl BatchConfig {
         }
         if !(32 * 1024..=BATCH_MAX_BYTES_LIMIT).contains(&self.max_bytes) {
             let value = self.max_bytes.to_string();
-            return Err(AgentError::Config { what: "batch.max_bytes", value, cure: "set it from 32768 to 983040" });
+            return Err(AgentError::Config { what: "batch.max_bytes", value, cure: "set it from 32768 to 458752" });
         }
         Ok(())
     }

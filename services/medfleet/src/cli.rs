@@ -253,10 +253,13 @@ pub struct ImportOptions {
     /// What the columns mean (TOML).
     #[arg(long, value_name = "FILE")]
     pub mapping: PathBuf,
-    /// The CSV, with a header line; `-` reads standard input.
-    #[arg(default_value = "-")]
-    pub csv: PathBuf,
+    /// The folder with the tables, which is the mapping's own when absent; where the mapping names one table also its file, or `-` for
+    /// standard input.
+    pub tables: Option<PathBuf>,
     /// Where to list the rows that were refused or read in a special way; under the data folder when absent.
     #[arg(long, value_name = "FILE")]
     pub rejects: Option<PathBuf>,
+    /// Reads and reports, and tells nothing.
+    #[arg(long)]
+    pub check: bool,
 }

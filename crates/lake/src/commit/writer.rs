@@ -105,13 +105,25 @@ impl TableWriter {
         Ok(outcome)
     }
 
-    /// Data files, each synced with its folder before this returns.
+    /// Data files, each synced with its folder before this returns. One partition is open at a time: an open file costs a
+    /// compressor and a buffer per column, and a flush over a long past touches hundreds of days.
     async fn write_files(&mut self, batches: &[RecordBatch]) -> Result<Vec<Add>, LakeError> {
-        let failed = || LakeError::delta("write data files of", self.table.name());
-        for batch in batches.iter().filter(|batch| batch.num_rows() > 0) {
-            let arranged = self.table.def().arrange(batch)?;
-            self.files.write(arranged).await.map_err(failed())?;
+        let mut adds = Vec::new();
+        for part in self.table.def().partitions(batches)? {
+            match self.write_file(part).await {
+                Ok(added) => adds.extend(added),
+                Err(error) => {
+                    self.drop_files(&adds).await;
+                    return Err(error);
+                }
+            }
         }
+        Ok(adds)
+    }
+
+    async fn write_file(&mut self, rows: RecordBatch) -> Result<Vec<Add>, LakeError> {
+        let failed = || LakeError::delta("write data files of", self.table.name());
+        self.files.write(rows).await.map_err(failed())?;
         self.files.flush().await.map_err(failed())
     }
 

@@ -1,42 +1,25 @@
-//! `medfleet import`: a file of past repairs goes through the log like anything else. Telling it twice changes nothing.
-//!
-//! ```text
-//! file ─► reader ─► rows ─► nodes ─► unite, assume ─► facts ─► runs ─► admitter ─► log
-//!            └────────┴────────┴───────────┴──► rejects: what was refused or read in a special way
-//! ```
+//! `medfleet import`: tables of the past go through the log like anything else. Telling them twice changes nothing.
 
-mod assume;
-mod facts;
-mod mapping;
-mod nodes;
-mod plan;
-mod reader;
-mod rejects;
-mod rows;
-mod runs;
-mod times;
-mod unite;
+mod told;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use indicatif::{ProgressBar, ProgressStyle};
 use medfleet_domain::fact::Run;
-use medfleet_domain::time::Timestamp;
+use medfleet_domain::time::{Span, Timestamp};
+use medfleet_import::{FILE_MAX_BYTES, Files, Mapping, Plan, Telling};
+use medfleet_ingest::judge::EARLIEST_PLAUSIBLE;
 use medfleet_ingest::{Admitter, Meters};
-use medfleet_runtime::now_micros;
-use medfleet_runtime::{Metrics, Shutdown};
+use medfleet_runtime::{Metrics, Shutdown, now_micros};
 
 use crate::backing;
 use crate::cli::{ImportOptions, Place};
 use crate::house::House;
-use mapping::Mapping;
-use plan::Plan;
-use reader::{FILE_MAX_BYTES, FileError};
-use rejects::Rejects;
-use runs::Import;
 
 /// The name under which standard input is read.
 const STANDARD_INPUT: &str = "-";
@@ -45,72 +28,108 @@ const APPEND_MAX_RUNS: usize = 1_000;
 /// Facts handed to the log in one append, unless a single run has more.
 const APPEND_MAX_FACTS: usize = 50_000;
 
+/// What became of the facts of one import.
+#[derive(Debug, Clone, Copy, Default)]
+struct Sent {
+    told: u64,
+    withdrawn: u64,
+}
+
 pub async fn run(place: &Place, options: &ImportOptions) -> anyhow::Result<()> {
-    let unusable = |path: &Path| format!("cannot use the mapping {}", path.display());
-    let text = fs::read_to_string(&options.mapping).with_context(|| unusable(&options.mapping))?;
-    let mapping = Mapping::read(&text).with_context(|| unusable(&options.mapping))?;
-    let unread = || match options.csv.to_str() {
-        Some(STANDARD_INPUT) => "cannot import standard input".to_owned(),
-        _ => format!("cannot import {}", options.csv.display()),
-    };
-    let file = slurp(&options.csv).with_context(unread)?;
-    let import = Import::of(&file, &text);
-    let mut plan = Plan::of(&file, &mapping, import).with_context(unread)?;
-    drop(file);
+    let unusable = || format!("cannot use the mapping {}", options.mapping.display());
+    let text = fs::read_to_string(&options.mapping).with_context(unusable)?;
+    let mapping = Mapping::read(&text).with_context(unusable)?;
+    let files = files(&mapping, options)?;
+    let now = Timestamp(now_micros());
+    let plan = Plan::of(&files, &mapping, Span { from: EARLIEST_PLAUSIBLE.start(), until: now });
+    let plan = plan.context("cannot import these tables")?;
+    drop(files);
 
     let house = House::open(&place.data)?;
-    let listed = options.rejects.clone().unwrap_or_else(|| rejects_file(&house, &mapping, import));
-    list(&plan.rejects, &listed)?;
+    let listed = options.rejects.clone().unwrap_or_else(|| rejects_file(&house, &mapping));
+    list(&plan, &mapping, &listed)?;
+    if options.check {
+        report(&plan, &mapping, &listed);
+        println!("checked only: nothing was told");
+        return Ok(());
+    }
     let shutdown = Shutdown::on_signals()?;
-    let log = backing::log(place, &house).await?;
-    let admitter = Admitter::new(log, Meters::new(&Metrics::default())?);
+    let (log, lake) = (backing::log(place, &house).await?, backing::lake(&house).await?);
+    let admitter = Admitter::new(Arc::clone(&log), Meters::new(&Metrics::default())?);
     admitter.learn_sites().await?;
-    let facts = tell(&mut plan, &admitter, &shutdown).await?;
-    report(&plan, facts, &listed);
+    let told = told::before(&*log, &lake, &mapping.source.name, plan.subjects().collect()).await?;
+    let mut telling = plan.telling(told);
+    let sent = tell(&mut telling, &admitter, now, &shutdown).await?;
+    report(&plan, &mapping, &listed);
+    report_facts(&telling, sent);
     anyhow::ensure!(
         !shutdown.is_requested(),
-        "asked to end before the end of the file: import it again, nothing is told twice"
+        "asked to end before the end of the tables: import them again, nothing is told twice"
     );
     Ok(())
 }
 
-/// The whole file, because its hash is part of every fact's identity.
+/// Every file the mapping names: standard input or one file where it names one, else files of a folder.
+fn files(mapping: &Mapping, options: &ImportOptions) -> anyhow::Result<Files> {
+    let beside = || options.mapping.parent().unwrap_or(Path::new("")).to_owned();
+    let source = options.tables.clone().unwrap_or_else(beside);
+    let names: Vec<&String> = mapping.tables.iter().map(|table| &table.file).collect();
+    if let [only] = names[..]
+        && !source.is_dir()
+        && source != Path::new("")
+    {
+        return Ok(BTreeMap::from([(only.clone(), slurp(&source)?)]));
+    }
+    names.into_iter().map(|name| Ok((name.clone(), slurp(&source.join(name))?))).collect()
+}
+
 fn slurp(path: &Path) -> anyhow::Result<Vec<u8>> {
     let most = FILE_MAX_BYTES as u64 + 1;
     let mut bytes = Vec::new();
-    if path == Path::new(STANDARD_INPUT) {
-        std::io::stdin().lock().take(most).read_to_end(&mut bytes)?;
+    let read = if path == Path::new(STANDARD_INPUT) {
+        std::io::stdin().lock().take(most).read_to_end(&mut bytes)
     } else {
-        fs::File::open(path)?.take(most).read_to_end(&mut bytes)?;
-    }
-    anyhow::ensure!(bytes.len() <= FILE_MAX_BYTES, FileError::TooLarge);
+        fs::File::open(path).and_then(|file| file.take(most).read_to_end(&mut bytes))
+    };
+    read.with_context(|| format!("cannot read {}", path.display()))?;
     Ok(bytes)
 }
 
-fn rejects_file(house: &House, mapping: &Mapping, import: Import) -> PathBuf {
-    house.root().join("imports").join(format!("{}-{}-rejects.csv", mapping.source.name, import.name()))
+fn rejects_file(house: &House, mapping: &Mapping) -> PathBuf {
+    house.root().join("imports").join(format!("{}-rejects.csv", mapping.source.name))
 }
 
-fn list(rejects: &Rejects, path: &Path) -> anyhow::Result<()> {
+fn list(plan: &Plan<'_>, mapping: &Mapping, path: &Path) -> anyhow::Result<()> {
     let failed = || format!("cannot write {}: choose another with --rejects", path.display());
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder).with_context(failed)?;
     }
-    fs::write(path, rejects.to_csv()?).with_context(failed)
+    let files: Vec<&str> = mapping.tables.iter().map(|table| table.file.as_str()).collect();
+    fs::write(path, plan.remarks.to_csv(&files)?).with_context(failed)
 }
 
-/// Hands every fact to the log; what it holds already it takes for a duplicate.
-async fn tell(plan: &mut Plan<'_>, admitter: &Admitter, shutdown: &Shutdown) -> anyhow::Result<u64> {
+/// Hands every fact to the log that it was not told before.
+async fn tell(
+    telling: &mut Telling<'_, '_>,
+    admitter: &Admitter,
+    now: Timestamp,
+    shutdown: &Shutdown,
+) -> anyhow::Result<Sent> {
     let style = ProgressStyle::with_template("import [{bar:30}] {percent} %, {eta} left")?;
-    let bar = ProgressBar::new(plan.windows()).with_style(style);
-    let mut facts = append(admitter, std::mem::take(&mut plan.sites)).await?;
+    let bar = ProgressBar::new(telling.windows()).with_style(style);
+    let mut sent = Sent { told: append(admitter, telling.sites(now)).await?, withdrawn: 0 };
     while !shutdown.is_requested() {
-        let Some(runs) = tokio::task::block_in_place(|| plan.next_window()) else { break };
-        facts += append(admitter, runs).await?;
+        let Some(runs) = tokio::task::block_in_place(|| telling.next_window()) else {
+            let (_, unsaid) = telling.before();
+            let voids = append(admitter, telling.withdrawals(now)).await?;
+            sent.withdrawn = if voids > 0 { unsaid } else { 0 };
+            break;
+        };
+        sent.told += append(admitter, runs).await?;
         bar.inc(1);
     }
     bar.finish_and_clear();
-    Ok(facts)
+    Ok(sent)
 }
 
 async fn append(admitter: &Admitter, runs: Vec<Run>) -> anyhow::Result<u64> {
@@ -130,22 +149,26 @@ async fn append(admitter: &Admitter, runs: Vec<Run>) -> anyhow::Result<u64> {
 
 async fn hand_over(admitter: &Admitter, runs: Vec<Run>) -> anyhow::Result<()> {
     let taken = admitter.runs(runs, Timestamp(now_micros())).await;
-    taken
-        .map(drop)
-        .context("the log did not take the import: mend the cause and import the file again, nothing is told twice")
+    taken.map(drop).context("the log did not take the import: mend the cause and import again, nothing is told twice")
 }
 
-fn report(plan: &Plan<'_>, facts: u64, listed: &Path) {
-    let Rejects { imported, refused, .. } = &plan.rejects;
-    println!("{} rows read = {imported} imported + {refused} refused", imported + refused);
-    println!("{} subjects, {facts} facts", plan.subjects());
-    for (fate, reason, count) in plan.rejects.counts() {
-        println!("  {fate}, {reason}: {count}");
+fn report(plan: &Plan<'_>, mapping: &Mapping, listed: &Path) {
+    for (nth, table) in mapping.tables.iter().enumerate() {
+        let (imported, refused) = plan.remarks.rows(nth);
+        println!("{}: {} rows read = {imported} imported + {refused} refused", table.file, imported + refused);
+        for (fate, reason, count) in plan.remarks.counts(nth) {
+            println!("  {fate}, {reason}: {count}");
+        }
     }
     println!("row by row in {}", listed.display());
 }
 
-#[cfg(test)]
-mod fuzz;
-#[cfg(test)]
-mod tests;
+fn report_facts(telling: &Telling<'_, '_>, sent: Sent) {
+    let (again, unsaid) = telling.before();
+    println!("{} devices, {} facts told, {again} told before", telling.devices(), sent.told);
+    if sent.withdrawn > 0 {
+        println!("{} facts withdrawn that the tables no longer say", sent.withdrawn);
+    } else if unsaid > 0 {
+        println!("{unsaid} facts told before are not in these tables and stand, since they are a part");
+    }
+}

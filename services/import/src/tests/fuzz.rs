@@ -1,11 +1,13 @@
-//! Files for import, and mappings that say what they mean: every row imported or refused, memory within what the rows are worth.
+//! Files for import, and mappings that say what they mean: every row told or remarked, memory within what the rows are worth.
 
+use std::collections::BTreeMap;
+
+use medfleet_domain::time::Span;
 use medfleet_fuzz::{Bounds, Heap, fuzz};
 
-use super::mapping::Mapping;
-use super::plan::Plan;
-use super::runs::Import;
-use super::tests::{HEADER, MAPPING};
+use super::lanl::{FILE, HEADER, MAPPING};
+use super::{FIRST, NOW};
+use crate::{Files, Mapping, Plan};
 
 #[global_allocator]
 static HEAP: Heap = Heap;
@@ -19,22 +21,28 @@ const ROWS: [&str; 5] = [
 ];
 
 /// What an import says of a file, told to its end.
-fn told(file: &[u8], mapping: &Mapping, text: &str) -> String {
-    let mut plan = match Plan::of(file, mapping, Import::of(file, text)) {
+fn told(file: &[u8], mapping: &Mapping) -> String {
+    let files: Files = [(FILE.to_owned(), file.to_vec())].into_iter().collect();
+    let plan = match Plan::of(&files, mapping, Span { from: FIRST, until: NOW }) {
         Ok(plan) => plan,
-        Err(error) => return format!("{error:?}").split(['(', ' ']).next().unwrap_or_default().to_owned(),
+        Err(error) => return variant(&error),
     };
+    let mut telling = plan.telling(BTreeMap::new());
     let mut facts = 0;
-    while let Some(runs) = plan.next_window() {
-        for run in &runs {
-            facts += run.facts.len();
-            for sealed in &run.facts {
-                medfleet_wire::decode_fact(&sealed.bytes).expect("what is imported can be read");
-            }
+    while let Some(runs) = telling.next_window() {
+        for sealed in runs.iter().flat_map(|run| &run.facts) {
+            facts += 1;
+            medfleet_wire::decode_fact(&sealed.bytes).expect("what is imported can be read");
         }
     }
-    let reasons: Vec<&str> = plan.rejects.counts().map(|(_, reason, _)| reason).collect();
+    let tables = 0..mapping.tables.len();
+    let reasons: Vec<&str> =
+        tables.flat_map(|table| plan.remarks.counts(table).map(|(_, reason, _)| reason).collect::<Vec<_>>()).collect();
     format!("{} {}", facts > 0, reasons.join(" "))
+}
+
+fn variant(error: &impl std::fmt::Debug) -> String {
+    format!("{error:?}").split(['(', ' ']).next().unwrap_or_default().to_owned()
 }
 
 #[test]
@@ -44,7 +52,7 @@ fn fuzz_import_rows() {
     corpus.push(format!("{HEADER}{}", ROWS.concat()).into_bytes());
     // A subject in service for years is told by the day.
     let bounds = Bounds { peak_base_bytes: 64 * 1024 * 1024, input_max_bytes: 4 * 1024, ..Bounds::default() };
-    fuzz("import rows", corpus, bounds, |bytes| told(bytes, &mapping, MAPPING));
+    fuzz("import rows", corpus, bounds, |bytes| told(bytes, &mapping));
 }
 
 #[test]
@@ -57,10 +65,9 @@ fn fuzz_import_mapping() {
         ..Bounds::default()
     };
     fuzz("import mapping", vec![MAPPING.as_bytes().to_vec()], bounds, |bytes| {
-        let text = String::from_utf8_lossy(bytes);
-        match Mapping::read(&text) {
-            Ok(mapping) => told(file.as_bytes(), &mapping, &text),
-            Err(error) => format!("{error:?}").split(['(', ' ']).next().unwrap_or_default().to_owned(),
+        match Mapping::read(&String::from_utf8_lossy(bytes)) {
+            Ok(mapping) => told(file.as_bytes(), &mapping),
+            Err(error) => variant(&error),
         }
     });
 }

@@ -1,21 +1,6 @@
 //! What a record of downtime leaves out: the time in service between outages, assumed. Pure.
 
-use medfleet_domain::time::{Span, Timestamp};
-use medfleet_ingest::judge::EARLIEST_PLAUSIBLE;
-
-use super::nodes::Node;
-
-/// When a subject is taken to have been in service; None if never. Without a first day the first repair shows it. What lies before any
-/// plausible fact is not assumed: ingest would not believe it.
-pub fn service(node: &Node, record_end: Timestamp) -> Option<Span> {
-    if !node.inventory.assigned {
-        return None;
-    }
-    let first_repair = node.repairs.first().map(|repair| repair.from.day());
-    let from = node.inventory.registration.in_service.or(first_repair)?.max(EARLIEST_PLAUSIBLE).start();
-    let retired = node.inventory.retired.map_or(record_end, |day| day.start());
-    Span::new(from, retired.min(record_end)).ok()
-}
+use medfleet_domain::time::Span;
 
 /// The parts of a span that no outage covers. Outages come in the order of time and do not overlap.
 pub fn between(service: Span, outages: &[Span]) -> Vec<Span> {
@@ -37,7 +22,7 @@ pub fn by_day(span: Span) -> impl Iterator<Item = Span> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use medfleet_domain::time::{Day, MICROS_PER_HOUR};
+    use medfleet_domain::time::{Day, MICROS_PER_HOUR, Timestamp};
 
     fn span(from: i64, until: i64) -> Span {
         Span { from: Timestamp(from), until: Timestamp(until) }
