@@ -171,7 +171,7 @@ impl Poller {
     }
 
     /// Says whether a connection has just begun.
-    async fn take(&self, event: Event) -> bool {
+    async fn take(&mut self, event: Event) -> bool {
         match event {
             Event::Incoming(Packet::ConnAck(_)) => {
                 self.connection.begin();

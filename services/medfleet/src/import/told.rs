@@ -108,3 +108,83 @@ fn alone(subject: &Subject, row: &FactRow) -> anyhow::Result<Run> {
         facts: vec![fact],
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::{Path, PathBuf};
+    use std::sync::Arc;
+
+    use medfleet_domain::time::{Span, Timestamp};
+    use medfleet_import::{Files, Mapping, Plan};
+    use medfleet_ingest::judge::EARLIEST_PLAUSIBLE;
+    use medfleet_ingest::{Admitter, Meters};
+    use medfleet_log::Profile;
+    use medfleet_log::embedded::{EmbeddedConfig, EmbeddedLog};
+    use medfleet_log::topics::street;
+    use medfleet_processor::{ProcessorConfig, Worker};
+    use medfleet_runtime::{Metrics, Shutdown, now_micros};
+
+    use super::*;
+
+    fn export() -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/cmms")
+    }
+
+    /// What one import sends into a log that may have heard others; the errors' file is cut to some rows.
+    async fn import(log: &Arc<dyn EventLog>, lake: &Lake, error_rows: usize) -> BTreeMap<Subject, Told> {
+        let mapping = Mapping::read(&std::fs::read_to_string(export().join("mapping.toml")).unwrap()).unwrap();
+        let file = |name: &String| (name.clone(), std::fs::read(export().join(name)).unwrap());
+        let mut files: Files = mapping.tables.iter().map(|table| file(&table.file)).collect();
+        let errors = files.get_mut("errors.csv").unwrap();
+        let some: Vec<&[u8]> = errors.split_inclusive(|byte| *byte == b'\n').take(error_rows + 1).collect();
+        *errors = some.concat();
+        let now = Timestamp(now_micros());
+        let plan = Plan::of(&files, &mapping, Span { from: EARLIEST_PLAUSIBLE.start(), until: now }).unwrap();
+        let subjects: BTreeSet<Subject> = plan.subjects().collect();
+        let admitter = Admitter::new(Arc::clone(log), Meters::new(&Metrics::default()).unwrap());
+        admitter.learn_sites().await.unwrap();
+        let told = before(&**log, lake, "cmms", subjects.clone()).await.unwrap();
+        let mut telling = plan.telling(told);
+        admitter.runs(telling.sites(now), now).await.unwrap();
+        while let Some(runs) = telling.next_window() {
+            admitter.runs(runs, now).await.unwrap();
+        }
+        admitter.runs(telling.withdrawals(now), now).await.unwrap();
+        before(&**log, lake, "cmms", subjects).await.unwrap()
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn the_archive_alone_says_what_the_log_says_withdrawals_included() {
+        let folder = tempfile::tempdir().unwrap();
+        let log =
+            EmbeddedLog::open(EmbeddedConfig::new(folder.path().join("log")), &street(Profile::Dev).unwrap()).await;
+        let log: Arc<dyn EventLog> = Arc::new(log.unwrap());
+        let lake = Lake::open_local(folder.path()).await.unwrap();
+        import(&log, &lake, 200).await;
+        let by_log = import(&log, &lake, 40).await;
+        let config =
+            ProcessorConfig { snapshot_folder: folder.path().join("snapshots"), ..ProcessorConfig::until_idle() };
+        let meters = medfleet_processor::Meters::new(&Metrics::default(), &config).unwrap();
+        Worker::new(Arc::clone(&log), lake.clone(), config, meters).run(&Shutdown::new()).await.unwrap();
+
+        let subjects: Vec<Subject> = by_log.keys().cloned().collect();
+        let by_key = HashMap::new();
+        let by_epoch = subjects.into_iter().map(|subject| (epoch("cmms", &subject), subject)).collect();
+        let mut by_archive = BTreeMap::new();
+        let wanted = Wanted { by_key, by_epoch };
+        archived(&lake, &wanted, &mut by_archive).await.unwrap();
+        assert!(by_archive == by_log, "the archive remembers something else");
+        let wanted = Wanted {
+            by_key: wanted.by_epoch.iter().map(|(epoch, subject)| (subject.key(), *epoch)).collect(),
+            by_epoch: wanted.by_epoch,
+        };
+        for (topic, partition) in [Topic::FLEET, Topic::FACTS]
+            .into_iter()
+            .flat_map(|topic| (0..log.partitions(topic).unwrap()).map(move |partition| (topic, partition)))
+        {
+            let home = Partition::new(topic, partition);
+            read_to_end(&*log, home.at(0), |record| hear(home, &record, &wanted, &mut by_archive)).await.unwrap();
+        }
+        assert!(by_archive == by_log, "what the log repeats was counted again");
+    }
+}
