@@ -160,12 +160,11 @@ pub struct SqlOptions {
 }
 
 #[derive(Args)]
-#[group(id = "whose", required = true, multiple = false, args = ["sites", "all"])]
 pub struct SqlUserOptions {
     /// a-z, 0-9, - and _
     pub name: String,
     /// Sites whose rows the user sees.
-    #[arg(long, value_delimiter = ',', value_name = "SITE,…")]
+    #[arg(long, value_delimiter = ',', value_name = "SITE,…", required_unless_present = "all", conflicts_with = "all")]
     pub sites: Vec<String>,
     /// All sites, also those to come.
     #[arg(long)]

@@ -24,7 +24,7 @@ const PARTS: [(&str, &str); 11] = [
     ("{live}", shared!("live")),
     ("{base_hours}", own!("base_hours")),
     ("{sums}", own!("seconds_sums")),
-    ("{sites}", shared!("sites")),
+    ("{sites}", own!("sites")),
     ("{device_versions}", shared!("device_versions")),
     ("{heads}", shared!("heads")),
 ];
