@@ -11,11 +11,11 @@ use medfleet_domain::kind::DeviceKind;
 use medfleet_domain::time::Timestamp;
 use medfleet_lake::{Lake, Origin, Reader, ReaderLimits, UtcMicros};
 use medfleet_log::{Partition, Record, Topic, partition_of};
-use medfleet_processor::Shelves;
 use medfleet_processor::archive::Archive;
 use medfleet_processor::book::Book;
 use medfleet_processor::clerk::Clerk;
 use medfleet_processor::told::Told;
+use medfleet_processor::{Share, Shelves};
 
 const FACT_PARTITIONS: u32 = 12;
 
@@ -35,7 +35,7 @@ impl Install {
         let facts = (0..FACT_PARTITIONS).map(|partition| Partition::new(Topic::FACTS, partition));
         let owned: Vec<Partition> = facts.chain([Partition::new(Topic::FLEET, 0)]).collect();
         let reader = || Reader::new(lake.clone(), ReaderLimits::default());
-        let shelves = Shelves::open(&lake, reader()?, &origin, &owned).await?;
+        let shelves = Shelves::open(&lake, reader()?, &origin, &owned, Share::Whole).await?;
         let clerk = Clerk::new(Book::default(), shelves, Archive::new(reader()?), None);
         Ok(Self { lake, clerk, told: VecDeque::new(), ends: BTreeMap::new() })
     }
