@@ -93,28 +93,6 @@ async fn without_snapshots_and_with_a_trimmed_log_the_archive_tells_what_is_gone
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_snapshots_and_with_a_trimmed_log_the_archive_tells_what_is_gone() {
-    let (whole, mut rig) = (Rig::new().await, Rig::new().await);
-    let (first, last) = (fleet_history(DEVICES, 0..20), fleet_history(DEVICES, 20..DAYS));
-    for rig in [&whole, &rig] {
-        rig.tell(&first).await;
-        rig.fold().await;
-    }
-    rig.trim_to(2, 3).await;
-    rig.lose(&["snapshots", "lake/intervals", "lake/rollup_day"]).await;
-    for rig in [&whole, &rig] {
-        rig.tell(&last).await;
-        rig.tell(&first).await;
-        rig.fold().await;
-    }
-    assert_eq!(rig.sums().await, whole.sums().await);
-    assert_eq!(rig.hashes().await.len(), whole.hashes().await.len());
-    for (table, hash) in rig.hashes().await {
-        assert_eq!(hash.rows, whole.hashes().await[table].rows, "{table}");
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn every_table_is_rebuilt_to_its_hash_from_a_trimmed_log() {
     let mut rig = Rig::new().await;
     let (told, backlog) = late(fleet_history(DEVICES, 0..DAYS), "device-5");
