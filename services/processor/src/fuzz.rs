@@ -87,7 +87,8 @@ fn fuzz_record_in_the_log() {
         input_max_bytes: 16 * 1024,
         ..Bounds::default()
     };
-    fuzz("record in the log", corpus(), bounds, |bytes| admit(&mut Book::default(), &records(bytes)));
+    let (topic, corpus) = corpus();
+    fuzz("record in the log", corpus, bounds, |bytes| admit(&mut Book::default(), &records(&topic, bytes)));
 }
 
 /// The bytes of a snapshot after some facts.
