@@ -1,14 +1,18 @@
--- One row: one definition of one site, with its weight and cause: -1 withdraws it.
-SELECT
-    site,
-    name,
-    time_zone,
-    region,
-    demo,
-    CAST(valid_from AS BIGINT) AS valid_from_us,
-    CAST(recorded_at AS BIGINT) AS recorded_at_us,
-    weight,
-    cause_topic,
-    cause_partition,
-    cause_offset
-FROM sites
+-- One row: one site as it was last defined.
+SELECT site, name, time_zone, region, demo
+FROM (
+    SELECT
+        site,
+        name,
+        time_zone,
+        region,
+        demo,
+        row_number() OVER (PARTITION BY site ORDER BY valid_from DESC, recorded_at DESC) AS nth
+    FROM (
+        SELECT site, name, time_zone, region, demo, valid_from, recorded_at
+        FROM sites
+        GROUP BY site, name, time_zone, region, demo, valid_from, recorded_at
+        HAVING SUM(weight) > 0
+    ) AS stated
+) AS ranked
+WHERE nth = 1

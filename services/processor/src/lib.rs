@@ -11,7 +11,7 @@ mod error;
 mod flush;
 #[cfg(test)]
 mod fuzz;
-mod lookahead;
+pub mod lookahead;
 pub mod meters;
 pub mod rebuild;
 mod retention;

@@ -43,8 +43,8 @@ macro_rules! file {
     };
 }
 file!(AGENTS, "agents");
-const SITES: &str = sql!("sites");
-const DEVICES: &str = sql!("devices");
+const SITES: &str = sql!("site_entries");
+const DEVICES: &str = sql!("device_entries");
 file!(LIVE, "live");
 file!(UPTIME_DEVICES, "uptime_devices");
 file!(TIMELINE, "timeline");
