@@ -58,7 +58,8 @@ impl DurableFileSystem {
             disk: Arc::new(Disk {
                 known_folders: Mutex::new(HashSet::from([base])),
                 broken: AtomicBool::new(false),
-                stage_serial: AtomicU64::new(0),
+                // Begins anywhere: two stores may stand over one folder, in one process or in two with equal ids.
+                stage_serial: AtomicU64::new(uuid::Uuid::new_v4().as_u64_pair().0 >> 16),
             }),
         })
     }

@@ -32,7 +32,14 @@ pub async fn uptime(open: &OpenCut, period: Period) -> Result<Vec<UptimeRow>, Ap
 
 /// One row per device (and site and kind, where it moved).
 pub async fn uptime_by_device(open: &OpenCut, period: Period, scope: Scope<'_>) -> Result<Vec<UptimeRow>, ApiError> {
-    // One device's intervals are quickly read; of many, the sums are.
+    let mut rows = many_or_one(open, period, scope).await?;
+    // There is a place for everything ever told, also where this period has nothing of it.
+    rows.retain(|row| row.measure != Measure::default());
+    Ok(rows)
+}
+
+/// One device's intervals are quickly read; of many, the sums are.
+async fn many_or_one(open: &OpenCut, period: Period, scope: Scope<'_>) -> Result<Vec<UptimeRow>, ApiError> {
     if scope.device.is_empty() {
         let site = Some(scope.site).filter(|site| !site.is_empty());
         if let Some(mut rows) = open.sums().uptime_by_device(open, period, site).await? {

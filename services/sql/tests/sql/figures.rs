@@ -40,7 +40,7 @@ async fn functions_take_names_instants_and_parameters() {
         "SELECT up_seconds FROM public.uptime('2026-03-02', '2026-03-03') AS u",
     ];
     for sql in same {
-        assert_eq!(column(&ann, sql).await, ["79200"], "{sql}");
+        assert_eq!(column(&ann, sql).await, ["79200.0"], "{sql}");
     }
     let since = SystemTime::UNIX_EPOCH + Duration::from_micros(u64::try_from(MONDAY).unwrap());
     let sql = "SELECT up_seconds FROM uptime_by_device($1, $2) WHERE kind = $3 AND known_seconds > $4";
@@ -114,9 +114,9 @@ async fn as_of_tells_what_was_known_and_now_tells_what_is() {
     let period = "'2026-03-02', '2026-03-03'";
     for call in [format!("uptime({period}"), format!("uptime_by_device({period}")] {
         let down = |as_of: &str| format!("SELECT sum(unscheduled_down_seconds) FROM {call}{as_of})");
-        assert_eq!(column(&ann, &down("")).await, ["7200"], "{call}");
-        assert_eq!(column(&ann, &down(&format!(", as_of => '{before}'"))).await, ["3600"], "{call}");
-        assert_eq!(column(&ann, &down(&format!(", as_of => '{after}'"))).await, ["7200"], "{call}");
+        assert_eq!(column(&ann, &down("")).await, ["7200.0"], "{call}");
+        assert_eq!(column(&ann, &down(&format!(", as_of => '{before}'"))).await, ["3600.0"], "{call}");
+        assert_eq!(column(&ann, &down(&format!(", as_of => '{after}'"))).await, ["7200.0"], "{call}");
     }
     let at_five = |as_of: &str| {
         format!("SELECT condition FROM timeline('ct-north', '2026-03-02T05:00:00Z', '2026-03-02T06:00:00Z'{as_of})")

@@ -35,7 +35,7 @@ async fn the_session_knows_who_it_is_and_what_holds() {
     let line = format!("{} application_name=probe options='-c timezone=Europe/Berlin'", rig.line("ann", PASSWORD));
     let ann = rig.try_client(&line).await.unwrap();
     assert_eq!(column(&ann, "SELECT current_user").await, ["ann"]);
-    assert_eq!(column(&ann, "SELECT session_user()").await, ["ann"]);
+    assert_eq!(column(&ann, "SELECT session_user").await, ["ann"]);
     assert_eq!(column(&ann, "SHOW application_name").await, ["probe"]);
     assert_eq!(column(&ann, "SHOW TIME ZONE").await, ["UTC"]);
     assert_eq!(column(&ann, "SELECT current_setting('is_superuser')").await, ["off"]);

@@ -88,38 +88,8 @@ fn hospital(site: &str) -> Vec<(&'static str, RecordBatch)> {
     // A correction: the hour was down after all.
     let withdrawn = IntervalRow { weight: -1, ..hour(site, "standby", 10) };
     intervals.extend([withdrawn, hour(site, "unscheduled_down", 10)]);
-    let office = |weekday| CalendarRow {
-        site: text(site),
-        weekday,
-        from_minute: 480,
-        until_minute: 1_020,
-        weight: 1,
-        ..CalendarRow::default()
-    };
-    vec![
-        (
-            "sites",
-            batch(&[SiteRow {
-                site: text(site),
-                name: text(site),
-                time_zone: text("UTC"),
-                weight: 1,
-                ..SiteRow::default()
-            }]),
-        ),
-        ("calendars", batch(&(1..=5).map(office).collect::<Vec<_>>())),
-        (
-            "devices",
-            batch(&[DeviceRow {
-                device: text(device),
-                site: text(site),
-                kind: text("ct"),
-                in_service: true,
-                valid_from: UtcMicros(MONDAY - 9 * DAY),
-                weight: 1,
-                ..DeviceRow::default()
-            }]),
-        ),
+    let mut rows = registered(site, device);
+    rows.extend([
         ("intervals", batch(&intervals)),
         (
             "heads",
@@ -177,6 +147,44 @@ fn hospital(site: &str) -> Vec<(&'static str, RecordBatch)> {
             }]),
         ),
         ("facts", batch(&[fact(site)])),
+    ]);
+    rows
+}
+
+/// The hospital, its office hours and its scanner.
+fn registered(site: &str, device: &str) -> Vec<(&'static str, RecordBatch)> {
+    let office = |weekday| CalendarRow {
+        site: text(site),
+        weekday,
+        from_minute: 480,
+        until_minute: 1_020,
+        weight: 1,
+        ..CalendarRow::default()
+    };
+    vec![
+        (
+            "sites",
+            batch(&[SiteRow {
+                site: text(site),
+                name: text(site),
+                time_zone: text("UTC"),
+                weight: 1,
+                ..SiteRow::default()
+            }]),
+        ),
+        ("calendars", batch(&(1..=5).map(office).collect::<Vec<_>>())),
+        (
+            "devices",
+            batch(&[DeviceRow {
+                device: text(device),
+                site: text(site),
+                kind: text("ct"),
+                in_service: true,
+                valid_from: UtcMicros(MONDAY - 9 * DAY),
+                weight: 1,
+                ..DeviceRow::default()
+            }]),
+        ),
     ]
 }
 
@@ -288,7 +296,7 @@ impl Rig {
             writer.flush(&batches, &[Txn::new("sample/0", number)], Uuid::new_v4()).await.unwrap();
             tables.insert(name.to_owned(), writer.version());
         }
-        let made_at = UtcMicros(MONDAY + DAY + number * 60 * SECOND);
+        let made_at = UtcMicros(MONDAY + DAY + number * 600 * SECOND + SECOND);
         let cut = Cut {
             number,
             made_at,
