@@ -143,7 +143,9 @@ def _await_history(house: House) -> dict:
 
     def told() -> bool:
         house.role.must_live()
-        return path.exists() and total(house.role.metrics(), "medfleet_processor_lag_records") == 0
+        samples = house.role.metrics()
+        waits = total(samples, "medfleet_processor_lag_records") + total(samples, "medfleet_processor_uncommitted_facts")
+        return path.exists() and waits == 0
 
     await_true("the demo's history in the tables", told, HISTORY_DEADLINE_SECONDS)
     return json.loads(path.read_text())
