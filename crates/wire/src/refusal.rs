@@ -105,25 +105,6 @@ impl Refusal {
         }
     }
 
-    /// The codes of all refusals that end in quarantine, so that counters by reason stand at 0 before the first.
-    pub const POISON_CODES: [&'static str; 15] = [
-        "undecodable",
-        "oversized",
-        "too_many",
-        "unknown_value",
-        "unknown_body",
-        "missing_field",
-        "invalid_value",
-        "crosses_midnight",
-        "nested_amendment",
-        "empty_run",
-        "seq_zero",
-        "seq_overflow",
-        "topic_unknown",
-        "topic_disagrees",
-        "foreign_run",
-    ];
-
     pub const fn disposition(&self) -> Disposition {
         match self {
             Self::NewerSchema { .. } | Self::UnknownSite { .. } => Disposition::Held,

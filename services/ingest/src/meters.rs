@@ -25,7 +25,7 @@ impl Meters {
     pub fn new(metrics: &Metrics) -> Result<Self, RuntimeError> {
         let room = metrics.room("ingest");
         let quarantined = room.counter_vec("quarantined_total", "Refused payloads, by reason.", &["reason"])?;
-        for code in medfleet_wire::Refusal::POISON_CODES {
+        for code in medfleet_wire::Refusal::CODES {
             quarantined.with_label_values(&[code]);
         }
         Ok(Self {
