@@ -7,7 +7,7 @@ use std::process::Command;
 use serde_json::Value;
 
 /// Every room beside the rooms beneath it that it may use. Pure rooms may use nothing but values.
-const ROOMS: [(&str, &[&str]); 14] = [
+const ROOMS: [(&str, &[&str]); 15] = [
     ("medfleet-fuzz", &[]),
     ("medfleet-domain", &[]),
     ("medfleet-wire", &["medfleet-domain"]),
@@ -15,13 +15,17 @@ const ROOMS: [(&str, &[&str]); 14] = [
     ("medfleet-runtime", &[]),
     ("medfleet-log", &["medfleet-journal"]),
     ("medfleet-lake", &[]),
+    ("medfleet-kpi", &["medfleet-domain", "medfleet-wire", "medfleet-lake"]),
     ("medfleet-simulator", &["medfleet-domain"]),
     ("medfleet-import", &["medfleet-domain", "medfleet-wire"]),
     ("medfleet-agent", &["medfleet-domain", "medfleet-wire", "medfleet-journal", "medfleet-runtime"]),
     ("medfleet-ingest", &["medfleet-domain", "medfleet-wire", "medfleet-log", "medfleet-runtime"]),
     ("medfleet-processor", &["medfleet-domain", "medfleet-wire", "medfleet-log", "medfleet-lake", "medfleet-runtime"]),
-    ("medfleet-sql", &["medfleet-lake", "medfleet-runtime"]),
-    ("medfleet-api", &["medfleet-domain", "medfleet-wire", "medfleet-log", "medfleet-lake", "medfleet-runtime"]),
+    ("medfleet-sql", &["medfleet-domain", "medfleet-lake", "medfleet-kpi", "medfleet-runtime"]),
+    (
+        "medfleet-api",
+        &["medfleet-domain", "medfleet-wire", "medfleet-log", "medfleet-lake", "medfleet-kpi", "medfleet-runtime"],
+    ),
 ];
 /// Those that may use every room.
 const ROOFS: [&str; 3] = ["medfleet", "medfleet-tests", "medfleet-bench"];

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::condition::{Condition, Degradation, SourceKind};
-use crate::fact::{DeviceError, Sample};
+use crate::fact::{Body, DeviceError, Sample};
 use crate::fleet::{Calendar, Site};
 use crate::human::Registration;
 use crate::id::{AgentId, Epoch, Seq, SiteId};
@@ -22,6 +22,7 @@ pub enum Row {
     Site(SiteRow),
     Calendar(CalendarRow),
     Verdict(VerdictRow),
+    Note(NoteRow),
 }
 
 /// A row added (+1) or taken back (-1).
@@ -188,6 +189,18 @@ pub struct VerdictRow {
     pub granted: bool,
     /// What was decided, or why not and what to do.
     pub text: String,
+}
+
+/// A fact that is a row as it stands: a phase of an order, maintenance done, a part replaced, a contract, a statement.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct NoteRow {
+    pub at: Timestamp,
+    pub recorded_at: Timestamp,
+    pub site: SiteId,
+    pub kind: DeviceKind,
+    pub body: Body,
+    pub epoch: Epoch,
+    pub seq: Seq,
 }
 
 /// The sum of what one record changes: rows after minus rows before.

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Invalid;
 use crate::condition::{Clock, Condition, Degradation, SourceKind};
+use crate::contract::{Contract, IssuedStatement};
 use crate::fleet::{Calendar, Site};
 use crate::human::{Asserted, Binding, ComponentReplaced, Loan, Move, OrderPhase, PmDone, Registration, Retirement};
 use crate::id::{AgentId, Epoch, Seq, SeqRange, SiteId, Subject};
@@ -111,6 +112,8 @@ pub enum Body {
     Requested(Request),
     SiteDefined(Site),
     CalendarDefined(Calendar),
+    ContractDefined(Box<Contract>),
+    StatementIssued(Box<IssuedStatement>),
 }
 
 impl Body {
@@ -141,12 +144,26 @@ impl Body {
             Self::Requested(_) => "requested",
             Self::SiteDefined(_) => "site_defined",
             Self::CalendarDefined(_) => "calendar_defined",
+            Self::ContractDefined(_) => "contract_defined",
+            Self::StatementIssued(_) => "statement_issued",
         }
     }
 
     /// Facts of these types belong to the day of their `at`; the others are few and stay with the subject.
     pub const fn is_daily(&self) -> bool {
         matches!(self, Self::Stretch(_) | Self::Error(_) | Self::Usage(_))
+    }
+
+    /// Facts of these types are rows as they are: nothing is folded, but an amendment takes them back.
+    pub const fn is_noted(&self) -> bool {
+        matches!(
+            self,
+            Self::Order(_)
+                | Self::PmDone(_)
+                | Self::ComponentReplaced(_)
+                | Self::ContractDefined(_)
+                | Self::StatementIssued(_)
+        )
     }
 }
 
@@ -264,6 +281,8 @@ fn check_body(at: Timestamp, body: &Body) -> Result<(), Invalid> {
         Body::Tombstone { target, .. } => check_range(target),
         Body::ClockStep { suspect: Some(range), .. } => check_range(range),
         Body::CalendarDefined(calendar) => calendar.check(),
+        Body::ContractDefined(contract) => contract.check(),
+        Body::StatementIssued(statement) => statement.check(),
         _ => Ok(()),
     }
 }

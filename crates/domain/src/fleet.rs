@@ -39,23 +39,28 @@ pub struct BaseHours {
 
 impl Calendar {
     pub fn check(&self) -> Result<(), Invalid> {
-        for hours in &self.hours {
-            in_range("weekday", i64::from(hours.weekday), 1, 7)?;
-            for (what, minute) in [("from_minute", hours.from_minute), ("until_minute", hours.until_minute)] {
-                in_range(what, i64::from(minute), 0, i64::from(MINUTES_PER_DAY))?;
-                if minute % CALENDAR_STEP_MINUTES != 0 {
-                    return Err(Invalid::Name {
-                        what: "calendar edge",
-                        value: minute.to_string(),
-                        cure: "use a multiple of 15 minutes",
-                    });
-                }
-            }
-            let low = i64::from(hours.from_minute) + 1;
-            in_range("until_minute", i64::from(hours.until_minute), low, i64::from(MINUTES_PER_DAY))?;
-        }
-        Ok(())
+        check_hours(&self.hours)
     }
+}
+
+/// Hours run forward within a weekday, on quarter-hours.
+pub fn check_hours(hours: &[BaseHours]) -> Result<(), Invalid> {
+    for hours in hours {
+        in_range("weekday", i64::from(hours.weekday), 1, 7)?;
+        for (what, minute) in [("from_minute", hours.from_minute), ("until_minute", hours.until_minute)] {
+            in_range(what, i64::from(minute), 0, i64::from(MINUTES_PER_DAY))?;
+            if minute % CALENDAR_STEP_MINUTES != 0 {
+                return Err(Invalid::Name {
+                    what: "calendar edge",
+                    value: minute.to_string(),
+                    cure: "use a multiple of 15 minutes",
+                });
+            }
+        }
+        let low = i64::from(hours.from_minute) + 1;
+        in_range("until_minute", i64::from(hours.until_minute), low, i64::from(MINUTES_PER_DAY))?;
+    }
+    Ok(())
 }
 
 fn in_range(what: &'static str, value: i64, low: i64, high: i64) -> Result<(), Invalid> {

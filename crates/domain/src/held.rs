@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::claim::Claim;
 use crate::condition::SourceKind;
-use crate::entry::ErrorRow;
+use crate::entry::{ErrorRow, NoteRow};
 use crate::fact::{Body, Fact, Run};
 use crate::fold::Observed;
 use crate::id::{AgentId, Epoch, Seq, SeqRange, SiteId};
@@ -111,6 +111,18 @@ impl Held {
             site: self.site.clone(),
             kind: self.kind,
             error: error.clone(),
+            epoch: self.epoch,
+            seq: self.seq,
+        })
+    }
+
+    pub fn note_row(&self) -> Option<NoteRow> {
+        (self.counts() && self.body.is_noted()).then(|| NoteRow {
+            at: self.at,
+            recorded_at: self.said_at,
+            site: self.site.clone(),
+            kind: self.kind,
+            body: self.body.clone(),
             epoch: self.epoch,
             seq: self.seq,
         })

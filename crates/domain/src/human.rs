@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Invalid;
 use crate::condition::Degradation;
+use crate::contract::codes;
 use crate::id::SiteId;
 use crate::kind::DeviceKind;
 use crate::time::{Day, Span, Timestamp};
@@ -99,35 +100,43 @@ pub struct OrderPhase {
     pub text: String,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum OrderClass {
-    Corrective,
-    Preventive,
-    Upgrade,
-    Inspection,
+codes! {
+    /// What an order is for.
+    OrderClass, "class of order" {
+        Corrective = "corrective",
+        Preventive = "preventive",
+        Upgrade = "upgrade",
+        Inspection = "inspection",
+    }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum Phase {
-    Opened,
-    Assigned,
-    Arrived,
-    RepairStarted,
-    WaitingStarted,
-    WaitingEnded,
-    Repaired,
-    ReturnedToService,
-    Closed,
-    Cancelled,
+codes! {
+    /// What happened to an order. The order of words is that of the wire, not of time.
+    Phase, "phase of an order" {
+        Opened = "opened",
+        Assigned = "assigned",
+        Arrived = "arrived",
+        RepairStarted = "repair_started",
+        WaitingStarted = "waiting_started",
+        WaitingEnded = "waiting_ended",
+        Repaired = "repaired",
+        ReturnedToService = "returned_to_service",
+        Closed = "closed",
+        Cancelled = "cancelled",
+        VendorCalled = "vendor_called",
+        RemoteConnected = "remote_connected",
+    }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum Party {
-    InHouse,
-    Vendor,
-    Parts,
-    Facility,
-    User,
+codes! {
+    /// Whom an order waits for.
+    Party, "party" {
+        InHouse = "in_house",
+        Vendor = "vendor",
+        Parts = "parts",
+        Facility = "facility",
+        User = "user",
+    }
 }
 
 /// A person's claim about the condition; it outlives the agent's silence.
@@ -175,10 +184,12 @@ pub struct PmDone {
     pub order: Option<String>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum PmOutcome {
-    Completed,
-    CouldNotLocate,
-    InUse,
-    Removed,
+codes! {
+    /// What became of planned maintenance; only `Completed` is a completion.
+    PmOutcome, "outcome of maintenance" {
+        Completed = "completed",
+        CouldNotLocate = "could_not_locate",
+        InUse = "in_use",
+        Removed = "removed",
+    }
 }

@@ -22,9 +22,8 @@ use crate::entry::{Change, Entry, HeadRow, Row, VerdictRow};
 use crate::fact::{Body, Run};
 use crate::fold;
 use crate::held::Held;
-use crate::human::Retirement;
 use crate::id::{Epoch, Seq, SeqRange};
-use crate::order::{Ask, Decision, Request, Stewardship};
+use crate::order::{Request, Stewardship};
 use crate::time::{Day, Timestamp};
 use crate::usage::Series;
 
@@ -57,6 +56,8 @@ pub struct Ledger {
     amendments: Amendments,
     /// Facts that are few and shape rows of any day: claims, inventory, sites, calendars.
     statements: Vec<Arc<Held>>,
+    /// Facts that are rows as they stand, kept so that they can be taken back: orders, maintenance, parts, contracts.
+    notes: Vec<Arc<Held>>,
     days: BTreeMap<Day, Vec<Arc<Held>>>,
     /// Days that hold daily facts, in memory or in the archive.
     known_days: DaySet,
@@ -191,7 +192,9 @@ impl Ledger {
         let states = |held: &Held| held.is_stated() || matches!(held.body, Body::Requested(_));
         let restated = fresh.iter().any(states);
         let stated_before = if restated { self.stated_rows() } else { Vec::new() };
+        let noted = self.notes.len();
         self.store(fresh, &mut change);
+        change.replace([], self.notes_since(noted));
         let stated_after = if restated { self.stated_rows() } else { Vec::new() };
         change.replace(stated_before, stated_after);
         self.refresh_heads(&mut change);
@@ -206,14 +209,23 @@ impl Ledger {
                 Body::Began { .. } | Body::Heartbeat => self.hear_sign(&held),
                 Body::Amended(_) | Body::ClockStep { .. } => self.amendments.insert_from(&held),
                 Body::Requested(request) => {
-                    let granted = self.judge(request, held.at, change);
-                    self.statements.extend(granted.map(|body| Arc::new(Held { body, ..held.clone() })));
+                    let granted = self.judge(request, held.at, change).map(|body| Held { body, ..held });
+                    self.keep(granted.into_iter());
                 }
-                body if held.is_stated() => {
+                body => {
                     self.stewardship.observe(body);
-                    self.statements.push(Arc::new(held));
+                    self.keep([held].into_iter());
                 }
-                body => self.stewardship.observe(body),
+            }
+        }
+    }
+
+    fn keep(&mut self, facts: impl Iterator<Item = Held>) {
+        for held in facts {
+            if held.is_stated() {
+                self.statements.push(Arc::new(held));
+            } else if held.body.is_noted() {
+                self.notes.push(Arc::new(held));
             }
         }
     }
@@ -228,11 +240,7 @@ impl Ledger {
         change.add(Row::Verdict(VerdictRow { at, request: request.clone(), granted, text }), 1);
         let decision = decided.ok()?;
         self.stewardship.evolve(&decision);
-        match (decision, &request.ask) {
-            (Decision::Registered(registration), _) => Some(Body::Registered(registration)),
-            (_, Ask::Retire { reason }) => Some(Body::Retired(Retirement { reason: reason.clone() })),
-            _ => None,
-        }
+        self.stewardship.stated(&decision, &request.ask)
     }
 }
 

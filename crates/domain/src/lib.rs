@@ -4,6 +4,7 @@ pub mod amend;
 pub mod binder;
 pub mod claim;
 pub mod condition;
+pub mod contract;
 pub mod dedup;
 pub mod entry;
 pub mod fact;
@@ -14,12 +15,15 @@ pub mod human;
 pub mod id;
 pub mod kind;
 pub mod ledger;
+pub mod local;
 pub mod order;
+pub mod spans;
+pub mod statement;
 pub mod time;
 pub mod usage;
 
 /// Version of the fold and of its precedence table. Rows of another version live in another table.
-pub const FOLD_VERSION: u32 = 1;
+pub const FOLD_VERSION: u32 = 2;
 
 /// A value that the domain refuses, with the reason and the cure.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

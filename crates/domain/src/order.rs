@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 use crate::fact::Body;
-use crate::human::{OrderClass, Party, Phase, Registration};
+use crate::human::{OrderClass, OrderPhase, Party, Phase, Registration, Retirement};
 
 /// Longest request id (an idempotency key).
 pub const REQUEST_ID_MAX_BYTES: usize = 128;
@@ -30,7 +30,7 @@ pub enum Ask {
 pub enum Decision {
     Registered(Registration),
     Retired,
-    OrderOpened { order: String },
+    OrderOpened { order: String, class: OrderClass },
     OrderAdvanced { order: String, phase: Phase },
 }
 
@@ -66,7 +66,8 @@ pub enum Refusal {
 pub struct Stewardship {
     serial: Option<String>,
     retired: bool,
-    orders: BTreeMap<String, Phase>,
+    /// Class and furthest phase of every order.
+    orders: BTreeMap<String, (OrderClass, Phase)>,
 }
 
 impl Stewardship {
@@ -80,11 +81,11 @@ impl Stewardship {
                 _ => Ok(Decision::Registered(registration.clone())),
             },
             Ask::Retire { .. } => self.in_service().map(|()| Decision::Retired),
-            Ask::OpenOrder { order, .. } => {
+            Ask::OpenOrder { order, class, .. } => {
                 self.in_service()?;
                 match self.orders.get(order) {
                     Some(_) => Err(Refusal::OrderExists { order: order.clone() }),
-                    None => Ok(Decision::OrderOpened { order: order.clone() }),
+                    None => Ok(Decision::OrderOpened { order: order.clone(), class: *class }),
                 }
             }
             Ask::AdvanceOrder { order, phase, .. } => self.advance(order, *phase),
@@ -99,10 +100,10 @@ impl Stewardship {
                 self.retired = false;
             }
             Decision::Retired => self.retired = true,
-            Decision::OrderOpened { order } => {
-                self.orders.insert(order.clone(), Phase::Opened);
+            Decision::OrderOpened { order, class } => {
+                self.orders.insert(order.clone(), (*class, Phase::Opened));
             }
-            Decision::OrderAdvanced { order, phase } => self.reach(order, *phase),
+            Decision::OrderAdvanced { order, phase } => self.reach(order, OrderClass::Corrective, *phase),
         }
     }
 
@@ -111,7 +112,7 @@ impl Stewardship {
         match body {
             Body::Registered(registration) => self.evolve(&Decision::Registered(registration.clone())),
             Body::Retired(_) => self.retired = true,
-            Body::Order(phase) => self.reach(&phase.order, phase.phase),
+            Body::Order(phase) => self.reach(&phase.order, phase.class, phase.phase),
             _ => {}
         }
     }
@@ -127,31 +128,50 @@ impl Stewardship {
     fn advance(&self, order: &str, wanted: Phase) -> Result<Decision, Refusal> {
         match self.orders.get(order) {
             None => Err(Refusal::OrderUnknown { order: order.into() }),
-            Some(&phase) if rank(wanted) < rank(phase) || rank(phase) == rank(Phase::Closed) => {
+            Some(&(_, phase)) if rank(wanted) < rank(phase) || rank(phase) == rank(Phase::Closed) => {
                 Err(Refusal::Backwards { order: order.into(), phase, wanted })
             }
             Some(_) => Ok(Decision::OrderAdvanced { order: order.into(), phase: wanted }),
         }
     }
 
-    fn reach(&mut self, order: &str, phase: Phase) {
-        let reached = self.orders.entry(order.into()).or_insert(phase);
+    /// The class of an order is that of its first word.
+    fn reach(&mut self, order: &str, class: OrderClass, phase: Phase) {
+        let (_, reached) = self.orders.entry(order.into()).or_insert((class, phase));
         if rank(*reached) <= rank(phase) {
             *reached = phase;
         }
     }
+
+    /// What a granted request states about its subject, as a system of record would.
+    pub fn stated(&self, decision: &Decision, ask: &Ask) -> Option<Body> {
+        let phase = |order: &String, class, phase, waiting_for, text: &str| {
+            let (order, cause, text) = (order.clone(), String::new(), text.to_owned());
+            Body::Order(OrderPhase { order, class, phase, waiting_for, planned: None, cause, text })
+        };
+        Some(match (decision, ask) {
+            (Decision::Registered(registration), _) => Body::Registered(registration.clone()),
+            (_, Ask::Retire { reason }) => Body::Retired(Retirement { reason: reason.clone() }),
+            (_, Ask::OpenOrder { order, class, text }) => phase(order, *class, Phase::Opened, None, text),
+            (_, Ask::AdvanceOrder { order, phase: reached, waiting_for }) => {
+                let (class, _) = self.orders.get(order)?;
+                phase(order, *class, *reached, *waiting_for, "")
+            }
+            (_, Ask::Register(_)) => return None,
+        })
+    }
 }
 
-/// Waiting may start and end any number of times during repair, so those phases share a rank.
+/// People come, call a vendor and wait in any order and any number of times, so those phases share a rank.
 const fn rank(phase: Phase) -> u8 {
     match phase {
         Phase::Opened => 0,
         Phase::Assigned => 1,
-        Phase::Arrived => 2,
-        Phase::RepairStarted | Phase::WaitingStarted | Phase::WaitingEnded => 3,
-        Phase::Repaired => 4,
-        Phase::ReturnedToService => 5,
-        Phase::Closed | Phase::Cancelled => 6,
+        Phase::VendorCalled | Phase::RemoteConnected | Phase::Arrived => 2,
+        Phase::RepairStarted | Phase::WaitingStarted | Phase::WaitingEnded => 2,
+        Phase::Repaired => 3,
+        Phase::ReturnedToService => 4,
+        Phase::Closed | Phase::Cancelled => 5,
     }
 }
 

@@ -1,10 +1,9 @@
 //! Sites and their calendars: the facts about the fleet itself.
 
-use medfleet_domain::Invalid;
 use medfleet_domain::fleet::{BaseHours, Calendar, Site};
 
 use crate::pb;
-use crate::read::{day, device_kind, text};
+use crate::read::{day, device_kind, narrow, text};
 use crate::refusal::Refusal;
 
 impl From<&Site> for pb::SiteDefined {
@@ -69,10 +68,4 @@ impl TryFrom<pb::BaseHours> for BaseHours {
             until_minute: narrow("until_minute", wire.until_minute, u16::MAX.into())?,
         })
     }
-}
-
-fn narrow<T: TryFrom<u32>>(field: &'static str, value: u32, high: i64) -> Result<T, Refusal> {
-    let out_of_range =
-        |_| Refusal::InvalidValue { field, source: Invalid::Range { what: field, value: value.into(), low: 0, high } };
-    T::try_from(value).map_err(out_of_range)
 }

@@ -99,6 +99,8 @@ fn write_body(body: &Body) -> Wire {
         Body::Requested(request) => Wire::Requested(request.into()),
         Body::SiteDefined(site) => Wire::SiteDefined(site.into()),
         Body::CalendarDefined(calendar) => Wire::CalendarDefined(calendar.into()),
+        Body::ContractDefined(contract) => Wire::ContractDefined((&**contract).into()),
+        Body::StatementIssued(issued) => Wire::StatementIssued((&**issued).into()),
     }
 }
 
@@ -142,6 +144,8 @@ fn read_body(of: &'static str, body: Option<Wire>) -> Result<Body, Refusal> {
         Wire::Requested(requested) => Body::Requested(requested.try_into()?),
         Wire::SiteDefined(site) => Body::SiteDefined(site.try_into()?),
         Wire::CalendarDefined(calendar) => Body::CalendarDefined(calendar.try_into()?),
+        Wire::ContractDefined(contract) => Body::ContractDefined(Box::new(contract.try_into()?)),
+        Wire::StatementIssued(issued) => Body::StatementIssued(Box::new(issued.try_into()?)),
     })
 }
 

@@ -18,6 +18,7 @@
 
 mod batch;
 mod calendar;
+mod contract;
 mod fact;
 mod human;
 pub mod limits;

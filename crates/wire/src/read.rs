@@ -125,3 +125,10 @@ impl From<SeqRange> for pb::SeqRange {
         Self { epoch: range.epoch.0, first: range.first.0, last: range.last.0 }
     }
 }
+
+/// A number that fits a smaller type.
+pub(crate) fn narrow<T: TryFrom<u32>>(field: &'static str, value: u32, high: i64) -> Result<T, Refusal> {
+    let out_of_range =
+        |_| Refusal::InvalidValue { field, source: Invalid::Range { what: field, value: value.into(), low: 0, high } };
+    T::try_from(value).map_err(out_of_range)
+}

@@ -1,10 +1,12 @@
 //! Closed lists of values: each word of the domain beside its number on the wire. Zero is "not said".
 
 use medfleet_domain::condition::{Clock, Condition, Degradation, SourceKind};
+use medfleet_domain::contract::{ClockStart, ClockStop, Exclusion, PeriodLength};
 use medfleet_domain::fact::Severity;
 use medfleet_domain::human::{OrderClass, Ownership, Party, Phase, PmOutcome};
 use medfleet_domain::id::SubjectKind;
 
+use crate::contract::HoursWord;
 use crate::pb;
 use crate::receipt::FateKind;
 use crate::refusal::Refusal;
@@ -60,9 +62,15 @@ words! {
     OrderClass = OrderClass { Corrective Preventive Upgrade Inspection };
     Phase = OrderPhase {
         Opened Assigned Arrived RepairStarted WaitingStarted WaitingEnded Repaired ReturnedToService Closed Cancelled
+        VendorCalled RemoteConnected
     };
     Party = Party { InHouse Vendor Parts Facility User };
     PmOutcome = PmOutcome { Completed CouldNotLocate InUse Removed };
+    PeriodLength = ContractPeriod { Month Quarter };
+    HoursWord = ContractHours { OfSite AroundTheClock Own };
+    Exclusion = Exclusion { MaintenanceFromDowntime MaintenanceFromBoth Facility User Upgrade };
+    ClockStart = ClockStart { Onset Reported VendorCalled };
+    ClockStop = ClockStop { Arrived RemoteConnected Repaired ReturnedToUse };
     FateKind = FateKind { Stored Held Poison };
     VerdictKind = VerdictKind { Granted Refused };
 }

@@ -54,13 +54,10 @@ fn goldens() -> Vec<Golden> {
             Golden::new(&name, "Fact", wire::seal(fact), |sealed: &Sealed| sealed.bytes.clone(), wire::decode_fact)
         })
         .collect();
-    let record = samples::record();
-    let batch = samples::batch();
+    all.extend((1..=wire::SCHEMA_VERSION).flat_map(enveloped));
     all.extend([
         first_shape(),
         Golden::new("run", "Run", samples::run(), wire::encode_run, wire::decode_run),
-        Golden::new("log_record", "LogRecord", record, wire::encode_record, wire::decode_record),
-        Golden::new("batch", "Batch", batch, wire::encode_batch, |bytes| wire::decode_batch(bytes).map(undamaged)),
         Golden::new("receipt", "Receipt", samples::receipt(), wire::encode_receipt, wire::decode_receipt),
         Golden::new("spooled", "Spooled", samples::spooled(), wire::encode_spooled, wire::decode_spooled),
         Golden::new(
@@ -75,6 +72,26 @@ fn goldens() -> Vec<Golden> {
     all
 }
 
+/// Envelopes name the vocabulary of their writer: each that was ever in use is read for ever.
+fn enveloped(schema: u32) -> [Golden; 2] {
+    let name = |of: &str| if schema == 1 { of.to_owned() } else { format!("{of}_schema_{schema}") };
+    let record = move |record: &wire::Record| {
+        let mut written = wire::pb::LogRecord::decode(wire::encode_record(record).as_slice()).unwrap();
+        written.schema = schema;
+        written.encode_to_vec()
+    };
+    let batch = move |batch: &wire::Batch| {
+        let mut written = wire::pb::Batch::decode(wire::encode_batch(batch).as_slice()).unwrap();
+        written.schema = schema;
+        written.encode_to_vec()
+    };
+    let read = move |bytes: &[u8]| wire::decode_batch(bytes).map(|batch| undamaged(batch, schema));
+    [
+        Golden::new(&name("log_record"), "LogRecord", samples::record(), record, wire::decode_record),
+        Golden::new(&name("batch"), "Batch", samples::batch(), batch, read),
+    ]
+}
+
 /// A stretch as it was written before facts had `known_at_us`: assumed to be known when it happened.
 fn first_shape() -> Golden {
     let mut old = wire::pb::Fact::decode(wire::encode_fact(&samples::stretch()).as_slice()).unwrap();
@@ -85,8 +102,8 @@ fn first_shape() -> Golden {
     Golden::new("fact_first_shape", "Fact", today, |sealed: &Sealed| sealed.bytes.clone(), wire::decode_fact)
 }
 
-fn undamaged(batch: wire::DecodedBatch) -> wire::Batch {
-    assert_eq!(batch.schema, wire::SCHEMA_VERSION);
+fn undamaged(batch: wire::DecodedBatch, schema: u32) -> wire::Batch {
+    assert_eq!(batch.schema, schema);
     let runs = batch.runs.into_iter().map(|run| run.expect("a run of the golden batch"));
     wire::Batch {
         agent: batch.agent,

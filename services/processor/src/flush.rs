@@ -17,7 +17,7 @@ use crate::error::ProcessorError;
 use crate::rows::Pending;
 
 /// The tables of the ledger, `cuts` apart; `facts` first because it is the archive.
-pub const TABLES: [&str; 11] = [
+pub const TABLES: [&str; 16] = [
     "facts",
     "intervals",
     "usage",
@@ -25,6 +25,11 @@ pub const TABLES: [&str; 11] = [
     "devices",
     "sites",
     "calendars",
+    "orders",
+    "maintenance",
+    "components",
+    "contracts",
+    "statements",
     "heads",
     "verdicts",
     "rollup_quarter",
@@ -163,6 +168,11 @@ impl Shelves {
         batches.insert("devices", self.unread("devices", &pending.devices)?);
         batches.insert("sites", self.unread("sites", &pending.sites)?);
         batches.insert("calendars", self.unread("calendars", &pending.calendars)?);
+        batches.insert("orders", self.unread("orders", &pending.orders)?);
+        batches.insert("maintenance", self.unread("maintenance", &pending.maintenance)?);
+        batches.insert("components", self.unread("components", &pending.components)?);
+        batches.insert("contracts", self.unread("contracts", &pending.contracts)?);
+        batches.insert("statements", self.unread("statements", &pending.statements)?);
         batches.insert("heads", self.unread("heads", &pending.heads)?);
         batches.insert("verdicts", self.unread("verdicts", &pending.verdicts)?);
         Ok(batches)
@@ -294,6 +304,7 @@ macro_rules! caused {
     })* };
 }
 caused!(IntervalRow, UsageRow, ErrorRow, DeviceRow, SiteRow, CalendarRow, HeadRow, VerdictRow);
+caused!(OrderRow, MaintenanceRow, ComponentRow, ContractRow, StatementRow);
 
 impl Caused for FactRow {
     fn cause(&self) -> medfleet_lake::Cause {

@@ -13,6 +13,7 @@ mod flush;
 mod fuzz;
 pub mod lookahead;
 pub mod meters;
+mod notes;
 pub mod rebuild;
 mod retention;
 mod rows;

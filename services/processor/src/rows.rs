@@ -11,9 +11,12 @@ use medfleet_domain::id::{Subject, SubjectKind};
 use medfleet_domain::ledger::Filed;
 use medfleet_domain::time::Timestamp;
 use medfleet_lake::rows::{
-    CalendarRow, DeviceRow, ErrorRow, FactRow, HeadRow, IntervalRow, SiteRow, UsageRow, VerdictRow,
+    CalendarRow, ComponentRow, ContractRow, DeviceRow, ErrorRow, FactRow, HeadRow, IntervalRow, MaintenanceRow,
+    OrderRow, SiteRow, StatementRow, UsageRow, VerdictRow,
 };
 use medfleet_lake::{Cause, Day, Text, UtcMicros};
+
+use crate::notes;
 
 /// Rows waiting for the next flush, by table.
 #[derive(Debug, Default)]
@@ -25,6 +28,11 @@ pub struct Pending {
     pub devices: Vec<DeviceRow>,
     pub sites: Vec<SiteRow>,
     pub calendars: Vec<CalendarRow>,
+    pub orders: Vec<OrderRow>,
+    pub maintenance: Vec<MaintenanceRow>,
+    pub components: Vec<ComponentRow>,
+    pub contracts: Vec<ContractRow>,
+    pub statements: Vec<StatementRow>,
     pub heads: Vec<HeadRow>,
     pub verdicts: Vec<VerdictRow>,
 }
@@ -33,7 +41,8 @@ impl Pending {
     pub fn len(&self) -> usize {
         let ledger = self.intervals.len() + self.usage.len() + self.errors.len() + self.heads.len();
         let few = self.devices.len() + self.sites.len() + self.calendars.len() + self.verdicts.len();
-        self.facts.len() + ledger + few
+        let notes = self.orders.len() + self.maintenance.len() + self.components.len();
+        self.facts.len() + ledger + few + notes + self.contracts.len() + self.statements.len()
     }
 
     pub fn is_empty(&self) -> bool {
@@ -57,6 +66,7 @@ impl Pending {
                 Row::Device(row) => self.devices.push(device(&name, row, weight, at)),
                 Row::Site(row) => self.sites.push(site(&name, row, weight, at)),
                 Row::Calendar(row) => self.calendars.extend(calendar(&name, &row, weight, at)),
+                Row::Note(row) => notes::push(self, &name, row, weight, at),
                 Row::Verdict(row) => self.verdicts.push(verdict(subject, row, at)),
             }
         }

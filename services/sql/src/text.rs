@@ -8,41 +8,31 @@ macro_rules! own {
     };
 }
 
-macro_rules! shared {
-    ($name:literal) => {
-        include_str!(concat!("../../api/sql/", $name, ".sql"))
-    };
-}
-
-/// Files that others name as `{part}`. A part may name the parts below it in the list.
-const PARTS: [(&str, &str); 11] = [
+/// Files that others name as `{part}`, beside those of the KPI room. A part may name the parts below it in the list.
+const PARTS: [(&str, &str); 6] = [
     ("{figures}", own!("figures")),
     ("{totals}", own!("totals")),
     ("{seconds_by_kind}", own!("seconds_by_kind")),
     ("{seconds_by_device}", own!("seconds_by_device")),
-    ("{timeline}", shared!("timeline")),
-    ("{live}", shared!("live")),
     ("{base_hours}", own!("base_hours")),
     ("{sums}", own!("seconds_sums")),
-    ("{sites}", own!("sites")),
-    ("{device_versions}", shared!("device_versions")),
-    ("{heads}", shared!("heads")),
 ];
 
 fn whole(sql: &str) -> String {
-    PARTS.iter().fold(sql.to_owned(), |text, (name, part)| text.replace(name, part))
+    let own = PARTS.iter().fold(sql.to_owned(), |text, (name, part)| text.replace(name, part));
+    medfleet_kpi::registry::whole(&own)
 }
 
 macro_rules! file {
-    ($static:ident, $name:literal) => {
-        pub static $static: LazyLock<String> = LazyLock::new(|| whole(own!($name)));
+    ($static:ident, $text:expr) => {
+        pub static $static: LazyLock<String> = LazyLock::new(|| whole($text));
     };
 }
-file!(UPTIME, "uptime");
-file!(UPTIME_BY_DEVICE, "uptime_by_device");
-file!(TIMELINE, "timeline");
-file!(DEVICES_AT, "devices_at");
-file!(SITES, "sites");
+file!(UPTIME, own!("uptime"));
+file!(UPTIME_BY_DEVICE, own!("uptime_by_device"));
+file!(TIMELINE, own!("timeline"));
+file!(DEVICES_AT, own!("devices_at"));
+file!(SITES, "{sites}");
 
 /// One table as it was before an instant; `{table}` is its name.
 pub const BEFORE: &str = own!("before");
@@ -60,7 +50,7 @@ pub static VIEWS: LazyLock<Vec<(&str, String)>> = LazyLock::new(|| {
         ("intervals", own!("intervals")),
         ("rollup_day", own!("rollup_day")),
         ("rollup_quarter", own!("rollup_quarter")),
-        ("sites", own!("sites")),
+        ("sites", "{sites}"),
         ("usage", own!("usage")),
         ("verdicts", own!("verdicts")),
     ];

@@ -79,9 +79,9 @@ impl Ledger {
 
     /// Lets amendments know the targets that are here by now.
     pub(super) fn trace_amendments(&mut self) {
-        let Self { amendments, lives, days, statements, .. } = self;
+        let Self { amendments, lives, days, statements, notes, .. } = self;
         let at_hand = |identity| {
-            let mut facts = days.values().flatten().chain(statements.iter());
+            let mut facts = days.values().flatten().chain(statements.iter()).chain(notes.iter());
             facts.find(|held| held.counts() && held.identity() == identity).map(|held| &**held)
         };
         amendments.trace(|epoch, seq| lives.has_seen(epoch, seq), at_hand);

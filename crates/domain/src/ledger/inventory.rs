@@ -1,4 +1,4 @@
-//! Rows that statements make: the device's inventory over time, sites and calendars.
+//! Rows that statements and notes make: the device's inventory over time, sites and calendars, orders, contracts.
 
 use std::borrow::Cow;
 
@@ -16,6 +16,20 @@ impl Ledger {
         let mut rows: Vec<Row> = device_rows(&stated).into_iter().map(Row::Device).collect();
         rows.extend(stated.iter().filter_map(|held| fleet_row(held)));
         rows
+    }
+}
+
+impl Ledger {
+    /// The rows of notes that stand and were filed after the first `count`, while no amendment is new.
+    pub(super) fn notes_since(&self, count: usize) -> Vec<Row> {
+        let fresh = self.notes[count..].iter().filter(|held| self.amendments.leaves(held));
+        fresh.filter_map(|held| held.note_row()).map(Row::Note).collect()
+    }
+
+    /// The rows of all notes that stand, corrected where they were.
+    pub(super) fn note_rows(&self) -> Vec<Row> {
+        let corrected = self.amendments.corrected().filter_map(|held| held.note_row());
+        self.notes_since(0).into_iter().chain(corrected.map(Row::Note)).collect()
     }
 }
 

@@ -60,6 +60,11 @@ impl Ledger {
         change.replace([], next.usage_near(&scope.seconds)?.into_iter().map(Row::Usage));
         change.replace(self.rows_of(&scope.days), next.rows_of(&scope.days));
         change.replace(self.stated_rows(), next.stated_rows());
+        if moved.is_empty() && replacements.is_empty() {
+            change.replace([], next.notes_since(self.notes.len()));
+        } else {
+            change.replace(self.note_rows(), next.note_rows());
+        }
         next.refresh_heads(&mut change);
         Ok((next, change))
     }

@@ -4,9 +4,11 @@
 mod archive;
 mod binding;
 mod claims;
+mod contracts;
 mod counters;
 mod given;
 mod identity;
+mod notes;
 mod observation;
 #[path = "../street/mod.rs"]
 mod street;

@@ -7,7 +7,7 @@ use medfleet_domain::condition::{Clock, Condition, Degradation, SourceKind};
 use medfleet_domain::fact::{
     Amendment, Body, DeviceError, Fact, Replacement, Run, Sample, Sealed, Severity, Source, Stretch,
 };
-use medfleet_domain::human::{Asserted, Claimed, Move};
+use medfleet_domain::human::{Asserted, Claimed, Move, OrderClass, OrderPhase, Phase};
 use medfleet_domain::id::{Epoch, Seq, SeqRange, SiteId, Subject, SubjectKind};
 use medfleet_domain::kind::DeviceKind;
 use medfleet_domain::time::{Day, Span, Timestamp};
@@ -269,6 +269,7 @@ fn said() -> impl Strategy<Value = Body> {
         8 => stretch(),
         3 => asserted(),
         2 => error(),
+        1 => order(),
         4 => usage(),
         1 => (condition(), degradation()).prop_map(|(condition, degradation)| Body::Began { condition, degradation }),
         1 => Just(Body::Heartbeat),
@@ -307,6 +308,21 @@ fn asserted() -> impl Strategy<Value = Body> {
     (claim, length, select(vec!["kim", "lee"])).prop_map(|(claim, length, author)| {
         let until = if claim == Claimed::Usable { None } else { length };
         Body::Asserted(Asserted { claim, until, author: author.into(), reason: String::new(), order: None })
+    })
+}
+
+fn order() -> impl Strategy<Value = Body> {
+    let phase = select(vec![Phase::Opened, Phase::Arrived, Phase::ReturnedToService]);
+    (select(vec!["wo-1", "wo-2"]), phase).prop_map(|(order, phase)| {
+        Body::Order(OrderPhase {
+            order: order.into(),
+            class: OrderClass::Corrective,
+            phase,
+            waiting_for: None,
+            planned: None,
+            cause: String::new(),
+            text: String::new(),
+        })
     })
 }
 

@@ -45,14 +45,15 @@ fn without_identity(mut row: Row) -> Row {
     match &mut row {
         Row::Usage(usage) => (usage.epoch, usage.seq) = (Epoch(0), Seq(0)),
         Row::Error(error) => (error.epoch, error.seq) = (Epoch(0), Seq(0)),
+        Row::Note(note) => (note.epoch, note.seq) = (Epoch(0), Seq(0)),
         _ => {}
     }
     row
 }
 
-/// Only what the reference fold makes: intervals, usage and errors.
+/// Only what the reference fold makes: intervals, usage, errors and notes.
 fn folded(sums: &Sums) -> Sums {
-    let made = |row: &Row| matches!(row, Row::Interval(_) | Row::Usage(_) | Row::Error(_));
+    let made = |row: &Row| matches!(row, Row::Interval(_) | Row::Usage(_) | Row::Error(_) | Row::Note(_));
     nameless(sums).into_iter().filter(|(row, _)| made(row)).collect()
 }
 

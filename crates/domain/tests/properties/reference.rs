@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use medfleet_domain::condition::{Clock, Condition, Degradation, SourceKind};
-use medfleet_domain::entry::{ErrorRow, IntervalRow, Reason, Row, Step, UsageRow};
+use medfleet_domain::entry::{ErrorRow, IntervalRow, NoteRow, Reason, Row, Step, UsageRow};
 use medfleet_domain::fact::{Body, Fact, Replacement, Run, Sample};
 use medfleet_domain::human::Claimed;
 use medfleet_domain::id::{Epoch, Seq, SeqRange, SiteId};
@@ -33,6 +33,17 @@ pub fn rows(records: &[Run]) -> BTreeMap<Row, i64> {
     intervals(&counting).into_iter().for_each(|row| add(Row::Interval(row)));
     increments(&counting).into_iter().for_each(|row| add(Row::Usage(row)));
     for one in &counting {
+        if matches!(one.fact.body, Body::Order(_) | Body::PmDone(_)) {
+            add(Row::Note(NoteRow {
+                at: one.fact.at,
+                recorded_at: one.fact.known_at,
+                site: one.site.clone(),
+                kind: one.kind,
+                body: one.fact.body.clone(),
+                epoch: one.id.0,
+                seq: one.id.1,
+            }));
+        }
         if let Body::Error(error) = &one.fact.body {
             let (epoch, seq) = one.id;
             add(Row::Error(ErrorRow {
@@ -111,8 +122,9 @@ fn counting(known: &[Known]) -> Vec<Known> {
             None => counting.push(one.clone()),
             Some(Amends { replacement: None, .. }) => {}
             Some(Amends { by, replacement: Some(new), .. }) => {
-                let keeps = matches!(one.fact.body, Body::Asserted(_) | Body::Moved(_) | Body::Returned)
-                    || one.fact.body.is_daily();
+                let keeps =
+                    matches!(one.fact.body, Body::Asserted(_) | Body::Moved(_) | Body::Returned | Body::Order(_))
+                        || one.fact.body.is_daily();
                 let told_by = if keeps && one.fact.clock != Clock::Suspect { one } else { by };
                 let mut corrected = Known { id: one.id, ..told_by.clone() };
                 corrected.fact.known_at = by.fact.known_at;

@@ -5,6 +5,7 @@ mod cuts;
 mod dimensions;
 mod ledger;
 mod live;
+mod notes;
 mod rollups;
 
 pub use archive::{FactRow, TraceRow};
@@ -12,6 +13,7 @@ pub use cuts::CutRow;
 pub use dimensions::{CalendarRow, DeviceRow, SiteRow};
 pub use ledger::{ErrorRow, IntervalRow, UsageRow};
 pub use live::{HeadRow, VerdictRow};
+pub use notes::{ComponentRow, ContractRow, MaintenanceRow, OrderRow, StatementRow};
 pub use rollups::{DayRollupRow, QuarterRollupRow};
 
 use crate::schema::{Content, Row, TableDef};
@@ -53,6 +55,11 @@ pub(crate) fn definitions() -> Vec<TableDef> {
         entries::<DeviceRow>("devices", dimensions::DEVICES),
         entries::<SiteRow>("sites", dimensions::SITES),
         entries::<CalendarRow>("calendars", dimensions::CALENDARS),
+        entries::<OrderRow>("orders", notes::OF_DEVICE),
+        entries::<MaintenanceRow>("maintenance", notes::OF_DEVICE),
+        entries::<ComponentRow>("components", notes::OF_DEVICE),
+        entries::<ContractRow>("contracts", notes::CONTRACTS),
+        entries::<StatementRow>("statements", notes::OF_DEVICE),
         entries::<HeadRow>("heads", live::HEADS),
         entries::<VerdictRow>("verdicts", live::VERDICTS),
         sums::<QuarterRollupRow>("rollup_quarter", rollups::QUARTER, rollups::QUARTER_KEYS, rollups::SUMS),

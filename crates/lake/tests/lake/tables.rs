@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use medfleet_lake::rows::{
-    CalendarRow, DayRollupRow, DeviceRow, ErrorRow, FactRow, HeadRow, IntervalRow, QuarterRollupRow, SiteRow, UsageRow,
-    VerdictRow,
+    CalendarRow, ComponentRow, ContractRow, DayRollupRow, DeviceRow, ErrorRow, FactRow, HeadRow, IntervalRow,
+    MaintenanceRow, OrderRow, QuarterRollupRow, SiteRow, StatementRow, UsageRow, VerdictRow,
 };
 use medfleet_lake::{Cause, Day, LakeError, Origin, Row, Text, Txn, UtcMicros, restore, run, schema};
 use uuid::Uuid;
@@ -138,4 +138,32 @@ async fn two_processes_may_create_the_first_generation_together() {
     let (a, b) = tokio::join!(rig.intervals(), rig.intervals());
     flush(&mut writer(&a).await, &[interval("ct-1", 0, 1)], 2).await;
     assert_eq!(b.newest_version().await.unwrap().version, 1);
+}
+
+#[tokio::test]
+async fn notes_come_back_as_they_were_told() {
+    let order = OrderRow {
+        device: "ct-1".into(),
+        work_order: "wo-1".into(),
+        phase: "waiting_started".into(),
+        waiting_for: Some("parts".into()),
+        planned_until: Some(at()),
+        at: at(),
+        epoch: -1,
+        weight: -1,
+        cause: cause(),
+        ..OrderRow::default()
+    };
+    assert_eq!(through_the_lake("orders", &[order.clone()]).await, [order]);
+    let maintenance = MaintenanceRow { due_day: Some(Day(20_000)), weight: 1, cause: cause(), ..Default::default() };
+    assert_eq!(through_the_lake("maintenance", &[maintenance.clone()]).await, [maintenance]);
+    let component =
+        ComponentRow { preventive: true, old_serial: Some("T-1".into()), cause: cause(), ..Default::default() };
+    assert_eq!(through_the_lake("components", &[component.clone()]).await, [component]);
+    let contract =
+        ContractRow { devices: Some("ct-1,ct-2".into()), guarantee_bp: 9_800, cause: cause(), ..Default::default() };
+    assert_eq!(through_the_lake("contracts", &[contract.clone()]).await, [contract]);
+    let statement =
+        StatementRow { weighted_us_bp: i64::MAX, offsets: "{}".into(), cause: cause(), ..Default::default() };
+    assert_eq!(through_the_lake("statements", &[statement.clone()]).await, [statement]);
 }

@@ -1,10 +1,11 @@
 //! Any fact that a writer may write.
 
 use medfleet_domain::condition::{Clock, Condition, Degradation, SourceKind};
+use medfleet_domain::contract::*;
 use medfleet_domain::fact::{Amendment, Body, DeviceError, Fact, Replacement, Sample, Severity, Source, Stretch};
 use medfleet_domain::fleet::{BaseHours, CALENDAR_STEP_MINUTES, Calendar, Site};
 use medfleet_domain::human::*;
-use medfleet_domain::id::{Epoch, Seq, SeqRange, SiteId};
+use medfleet_domain::id::{DeviceId, Epoch, Seq, SeqRange, SiteId};
 use medfleet_domain::kind::DeviceKind;
 use medfleet_domain::order::{Ask, Request};
 use medfleet_domain::time::{Day, MICROS_PER_DAY, Span, Timestamp};
@@ -94,6 +95,8 @@ fn orders() -> impl Strategy<Value = OrderPhase> {
         ReturnedToService,
         Closed,
         Cancelled,
+        VendorCalled,
+        RemoteConnected,
     ]);
     (names(), order_classes(), phase, of(parties()), of(spans()), texts()).prop_map(
         |(order, class, phase, waiting_for, planned, text)| OrderPhase {
@@ -134,18 +137,89 @@ fn asks() -> impl Strategy<Value = Ask> {
     ]
 }
 
-fn calendars() -> impl Strategy<Value = Calendar> {
+fn base_hours() -> impl Strategy<Value = Vec<BaseHours>> {
     let steps = 24 * 60 / CALENDAR_STEP_MINUTES;
     let hours = (1..=7_u8, 0..steps, 1..=steps).prop_map(|(weekday, from, until)| BaseHours {
         weekday,
         from_minute: from.min(until - 1) * CALENDAR_STEP_MINUTES,
         until_minute: until * CALENDAR_STEP_MINUTES,
     });
-    (of(kinds()), days(), prop::collection::vec(hours, 0..8)).prop_map(|(kind, valid_from, hours)| Calendar {
-        kind,
-        valid_from,
-        hours,
-    })
+    prop::collection::vec(hours, 0..8)
+}
+
+fn calendars() -> impl Strategy<Value = Calendar> {
+    (of(kinds()), days(), base_hours()).prop_map(|(kind, valid_from, hours)| Calendar { kind, valid_from, hours })
+}
+
+fn contracts() -> impl Strategy<Value = Contract> {
+    let points = || (0..=10_000_u16).prop_map(BasisPoints);
+    let hours = prop_oneof![
+        Just(ContractHours::OfSite),
+        Just(ContractHours::AroundTheClock),
+        base_hours().prop_map(ContractHours::Own),
+    ];
+    let devices = prop::collection::vec(names().prop_map(|name| DeviceId::new(&name).unwrap()), 0..3);
+    let scope = (names(), texts(), of(kinds()), devices, (days(), of(1..2_000_i32)));
+    let clocks = (select(ClockStart::ALL), select(ClockStop::ALL), select(PeriodLength::ALL));
+    let weights = (points(), points(), points(), points());
+    (scope, clocks, weights, hours, prop::collection::vec(select(Exclusion::ALL), 0..5)).prop_map(
+        |(
+            (number, vendor, kind, devices, (valid_from, length)),
+            (starts, stops, period),
+            weights,
+            hours,
+            exclusions,
+        )| {
+            let (guarantee, minor, partial, severe) = weights;
+            let last = Day::from_civil(9999, 12, 31).0;
+            let valid_until = length.map(|days| Day((valid_from.0 + days).min(last))).filter(|day| *day > valid_from);
+            Contract {
+                number,
+                vendor,
+                kind,
+                devices,
+                valid_from,
+                valid_until,
+                guarantee,
+                period,
+                hours,
+                minor,
+                partial,
+                severe,
+                exclusions,
+                starts,
+                stops,
+            }
+        },
+    )
+}
+
+fn statements() -> impl Strategy<Value = IssuedStatement> {
+    let pins = (names(), any::<u32>(), any::<u64>()).prop_map(|(topic, partition, next_offset)| Pin {
+        topic,
+        partition,
+        next_offset,
+    });
+    let sums = (0..i64::MAX, 0..i64::MAX, 0..i64::MAX, 0..i64::MAX);
+    let known = (instants(), days(), instants(), of(instants()));
+    (names(), names(), spans(), any::<i64>(), known, prop::collection::vec(pins, 0..4), sums, texts()).prop_map(
+        |(statement, contract, period, cut, known, pins, sums, author)| IssuedStatement {
+            statement,
+            contract,
+            period,
+            cut,
+            as_of: known.0,
+            pins,
+            contract_valid_from: known.1,
+            contract_recorded_at: known.2,
+            calendar_recorded_at: known.3,
+            base_micros: sums.0,
+            weighted_micros_bp: sums.1,
+            unknown_micros: sums.2,
+            conflict_micros_bp: sums.3,
+            author,
+        },
+    )
 }
 
 fn machine_bodies() -> impl Strategy<Value = Body> {
@@ -205,6 +279,8 @@ fn human_bodies() -> impl Strategy<Value = Body> {
         (texts(), names(), texts(), any::<bool>())
             .prop_map(|(title, time_zone, region, demo)| Body::SiteDefined(Site { title, time_zone, region, demo })),
         calendars().prop_map(Body::CalendarDefined),
+        contracts().prop_map(|contract| Body::ContractDefined(Box::new(contract))),
+        statements().prop_map(|statement| Body::StatementIssued(Box::new(statement))),
     ]
 }
 

@@ -2,10 +2,11 @@
 #![allow(dead_code)] // each test file uses its own part of the samples
 
 use medfleet_domain::condition::{Clock, Condition, Degradation, SourceKind};
+use medfleet_domain::contract::*;
 use medfleet_domain::fact::{Amendment, Body, DeviceError, Fact, Replacement, Run, Sample, Severity, Source, Stretch};
 use medfleet_domain::fleet::{BaseHours, Calendar, Site};
 use medfleet_domain::human::*;
-use medfleet_domain::id::{AgentId, Epoch, Seq, SeqRange, SiteId, Subject, SubjectKind};
+use medfleet_domain::id::{AgentId, DeviceId, Epoch, Seq, SeqRange, SiteId, Subject, SubjectKind};
 use medfleet_domain::kind::DeviceKind;
 use medfleet_domain::order::{Ask, Request};
 use medfleet_domain::time::{Day, Span, Timestamp};
@@ -128,11 +129,12 @@ pub fn facts() -> Vec<(&'static str, Fact)> {
         ("returned", Body::Returned),
         ("retired", Body::Retired(Retirement { reason: "replaced".into() })),
         ("component_replaced", component_replaced()),
-        ("work_order", Body::Order(order_phase())),
+        ("work_order", order_phase()),
         ("asserted_partial", asserted(Claimed::Partial(Degradation::Partial), Some(7_200))),
         ("asserted_maintenance", asserted(Claimed::Maintenance { planned: Some(planned()) }, Some(7_200))),
         ("asserted_down", asserted(Claimed::Down, None)),
         ("asserted_usable", asserted(Claimed::Usable, None)),
+        ("work_order_remote", remote_order()),
         ("pm_done", pm_done()),
         ("corrected", amend(Some(new))),
         ("voided", amend(None)),
@@ -142,6 +144,8 @@ pub fn facts() -> Vec<(&'static str, Fact)> {
         ("requested_advance_order", requested(advance_order())),
         ("site_defined", site_defined()),
         ("calendar_defined", calendar_defined()),
+        ("contract_defined", contract_defined()),
+        ("statement_issued", statement_issued()),
     ];
     bodies.into_iter().map(|(name, body)| (name, fact(body))).collect()
 }
@@ -203,8 +207,8 @@ fn planned() -> Span {
     Span { from: MORNING, until: MORNING.plus_seconds(3_600) }
 }
 
-fn order_phase() -> OrderPhase {
-    OrderPhase {
+fn order_phase() -> Body {
+    Body::Order(OrderPhase {
         order: "wo-1".into(),
         class: OrderClass::Corrective,
         phase: Phase::WaitingStarted,
@@ -212,7 +216,12 @@ fn order_phase() -> OrderPhase {
         planned: Some(planned()),
         cause: "tube arc".into(),
         text: "tube ordered".into(),
-    }
+    })
+}
+
+fn remote_order() -> Body {
+    let Body::Order(phase) = order_phase() else { unreachable!("an order is an order") };
+    Body::Order(OrderPhase { phase: Phase::RemoteConnected, waiting_for: None, planned: None, ..phase })
 }
 
 fn asserted(claim: Claimed, until_seconds: Option<i64>) -> Body {
@@ -251,6 +260,46 @@ fn site_defined() -> Body {
 fn calendar_defined() -> Body {
     let hours = vec![BaseHours { weekday: 1, from_minute: 7 * 60, until_minute: 18 * 60 + 30 }];
     Body::CalendarDefined(Calendar { kind: Some(DeviceKind::Mri), valid_from: Day::from_civil(2026, 1, 1), hours })
+}
+
+fn contract_defined() -> Body {
+    let points = BasisPoints;
+    Body::ContractDefined(Box::new(Contract {
+        number: "SC-7".into(),
+        vendor: "Acme".into(),
+        kind: Some(DeviceKind::Ct),
+        devices: vec![DeviceId::new("st-mary.ct-7").unwrap()],
+        valid_from: Day::from_civil(2026, 1, 1),
+        valid_until: Some(Day::from_civil(2029, 1, 1)),
+        guarantee: points(9_800),
+        period: PeriodLength::Quarter,
+        hours: ContractHours::Own(vec![BaseHours { weekday: 1, from_minute: 480, until_minute: 1_020 }]),
+        minor: points(1_000),
+        partial: points(5_000),
+        severe: points(7_500),
+        exclusions: vec![Exclusion::MaintenanceFromBoth, Exclusion::Upgrade],
+        starts: ClockStart::VendorCalled,
+        stops: ClockStop::RemoteConnected,
+    }))
+}
+
+fn statement_issued() -> Body {
+    Body::StatementIssued(Box::new(IssuedStatement {
+        statement: "SC-7/2026-Q1/st-mary.ct-7".into(),
+        contract: "SC-7".into(),
+        period: planned(),
+        cut: 4_711,
+        as_of: MORNING.plus_seconds(7_200),
+        pins: vec![Pin { topic: "medfleet.facts.v1".into(), partition: 3, next_offset: 9_001 }],
+        contract_valid_from: Day::from_civil(2026, 1, 1),
+        contract_recorded_at: MORNING.plus_seconds(-3_600),
+        calendar_recorded_at: Some(MORNING.plus_seconds(-7_200)),
+        base_micros: 3_600_000_000,
+        weighted_micros_bp: 4_500_000_000_000,
+        unknown_micros: 60_000_000,
+        conflict_micros_bp: 600_000_000_000,
+        author: "kim".into(),
+    }))
 }
 
 pub fn record() -> medfleet_wire::Record {

@@ -9,6 +9,7 @@ mod uptime;
 use std::sync::LazyLock;
 
 use medfleet_domain::time::Timestamp;
+use medfleet_kpi::registry::whole;
 use medfleet_lake::{ScalarValue, run};
 
 use crate::cuts::OpenCut;
@@ -28,29 +29,21 @@ macro_rules! sql {
     };
 }
 
-/// Files that others name as `{part}`.
-const PARTS: [(&str, &str); 2] = [("{device_versions}", sql!("device_versions")), ("{heads}", sql!("heads"))];
-
-/// Replaces every `{part}` by its file. A part may name the parts below it in the list.
-pub fn whole(sql: &str) -> String {
-    PARTS.iter().fold(sql.to_owned(), |text, (name, part)| text.replace(name, part))
-}
-
-/// A file with its parts in place, put together once.
+/// A file with its parts in place, put together once. Those of the KPI room are named as `{part}`.
 macro_rules! file {
-    ($static:ident, $name:literal) => {
-        pub(crate) static $static: LazyLock<String> = LazyLock::new(|| whole(sql!($name)));
+    ($static:ident, $text:expr) => {
+        pub(crate) static $static: LazyLock<String> = LazyLock::new(|| whole($text));
     };
 }
-file!(AGENTS, "agents");
+file!(AGENTS, sql!("agents"));
 const SITES: &str = sql!("site_entries");
 const DEVICES: &str = sql!("device_entries");
-file!(LIVE, "live");
-file!(UPTIME_DEVICES, "uptime_devices");
-file!(TIMELINE, "timeline");
-file!(ERRORS, "errors");
-file!(COUNTERS, "counters");
-file!(VERDICT, "verdict");
+file!(LIVE, "{live}");
+file!(UPTIME_DEVICES, sql!("uptime_devices"));
+file!(TIMELINE, "{timeline}");
+file!(ERRORS, sql!("errors"));
+file!(COUNTERS, sql!("counters"));
+file!(VERDICT, sql!("verdict"));
 
 /// Runs one file over a cut and reads its rows.
 pub(crate) async fn ask<T>(

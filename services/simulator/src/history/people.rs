@@ -1,12 +1,13 @@
-//! What people and their systems tell: sites and calendars, the inventory, orders, claims, maintenance, replaced parts.
+//! What people and their systems tell: sites, calendars and contracts, the inventory, orders, claims, maintenance, replaced parts.
 
 use std::sync::Arc;
 
 use medfleet_domain::condition::{Clock, SourceKind};
+use medfleet_domain::contract::{BasisPoints, ClockStart, ClockStop, Contract, ContractHours, Exclusion, PeriodLength};
 use medfleet_domain::fact::{Body, Fact, Run, Source};
 use medfleet_domain::id::{Epoch, Seq, Subject};
 use medfleet_domain::kind::DeviceKind;
-use medfleet_domain::time::{Span, Timestamp};
+use medfleet_domain::time::{Day, Span, Timestamp};
 
 use super::Seal;
 use super::delivery::{Dispatch, Draft, runs_of};
@@ -16,6 +17,10 @@ use crate::truth::Life;
 /// Name of the maintenance system whose records these are.
 const CMMS: &str = "cmms";
 const PEOPLE: &str = "people";
+/// Who answers for the contracts of a made-up fleet.
+const VENDOR: &str = "Demo Imaging Service";
+const CONTRACTED: [DeviceKind; 3] = [DeviceKind::Ct, DeviceKind::Mri, DeviceKind::Xray];
+const GUARANTEE: BasisPoints = BasisPoints(9_700);
 
 /// Sites and calendars, each site one run of its own stream.
 pub fn site_runs(plan: &Plan, seal: Seal) -> Vec<Run> {
@@ -24,7 +29,9 @@ pub fn site_runs(plan: &Plan, seal: Seal) -> Vec<Run> {
 
 fn site_dispatch(plan: &Plan, site: &PlannedSite, seal: Seal) -> Dispatch {
     let defined = std::iter::once(Body::SiteDefined(site.site.clone()));
-    let bodies = defined.chain(site.calendars.iter().cloned().map(Body::CalendarDefined));
+    let calendars = site.calendars.iter().cloned().map(Body::CalendarDefined);
+    let contracts = CONTRACTED.iter().map(|kind| Body::ContractDefined(Box::new(contract(plan, site, *kind))));
+    let bodies = defined.chain(calendars).chain(contracts);
     let sealed = |body| (plan.start, seal(record(plan.start, plan.start, body)));
     Dispatch {
         subject: Subject::site(&site.id),
@@ -34,6 +41,28 @@ fn site_dispatch(plan: &Plan, site: &PlannedSite, seal: Seal) -> Dispatch {
         epoch: Epoch::derived(&[&plan.seed.to_le_bytes(), b"fleet", site.id.as_str().as_bytes()]),
         first_seq: Seq(1),
         facts: bodies.map(sealed).collect(),
+    }
+}
+
+/// A full service contract for one kind of imaging, as sites commonly have them.
+fn contract(plan: &Plan, site: &PlannedSite, kind: DeviceKind) -> Contract {
+    let (year, month, _) = plan.start.day().civil();
+    Contract {
+        number: format!("SC-{}-{}", site.id, kind.as_str()),
+        vendor: VENDOR.to_owned(),
+        kind: Some(kind),
+        devices: Vec::new(),
+        valid_from: Day::from_civil(year, month, 1),
+        valid_until: None,
+        guarantee: GUARANTEE,
+        period: PeriodLength::Month,
+        hours: ContractHours::OfSite,
+        minor: BasisPoints(0),
+        partial: BasisPoints(5_000),
+        severe: BasisPoints(7_500),
+        exclusions: vec![Exclusion::MaintenanceFromDowntime, Exclusion::Facility, Exclusion::User],
+        starts: ClockStart::Reported,
+        stops: ClockStop::ReturnedToUse,
     }
 }
 

@@ -73,6 +73,7 @@ macro_rules! words {
 words!(ClassIn for OrderClass { Corrective, Preventive, Upgrade, Inspection });
 words!(PhaseIn for Phase {
     Opened, Assigned, Arrived, RepairStarted, WaitingStarted, WaitingEnded, Repaired, ReturnedToService, Closed, Cancelled,
+    VendorCalled, RemoteConnected,
 });
 words!(PartyIn for Party { InHouse, Vendor, Parts, Facility, User });
 

@@ -1,0 +1,97 @@
+-- One row: one episode of trouble of one device that began within [$from, $until).
+-- Class `failure`: a corrective order, or a down that a person told or that nothing ended; all downs under one
+-- order are one. Class `repeat`: such an episode within seven days after the end of the one before. Class
+-- `interrupt`: a down of the device's own word that ended by itself, with no order. An order opened within a day
+-- after a down began is about it. 86400000000 and 604800000000 are one and seven days in microseconds.
+WITH troubles AS ({trouble}),
+lives AS (
+    SELECT *, coalesce(returned_us, closed_us) AS finished_us
+    FROM ({order_lives}) AS all_orders
+    WHERE class = 'corrective'
+),
+paired AS (
+    SELECT
+        t.*,
+        l.work_order,
+        row_number() OVER (PARTITION BY t.device, t.onset_us ORDER BY l.opened_us, l.work_order) AS nth
+    FROM troubles AS t
+    LEFT JOIN lives AS l
+        ON l.device = t.device
+        AND l.opened_us < greatest(t.until_us, t.onset_us + 86400000000)
+        AND (l.finished_us IS NULL OR l.finished_us > t.onset_us)
+),
+attached AS (SELECT * FROM paired WHERE nth = 1),
+ordered AS (
+    SELECT
+        l.device,
+        MIN(l.site) AS site,
+        MIN(l.kind) AS kind,
+        l.work_order,
+        MIN(l.cause_code) AS cause_code,
+        MIN(l.opened_us) AS opened_us,
+        MIN(l.finished_us) AS finished_us,
+        MIN(a.onset_us) AS first_us,
+        MAX(a.until_us) AS last_us,
+        coalesce(SUM(a.down_us), 0) AS down_us,
+        COUNT(a.onset_us) AS downs,
+        coalesce(bool_or(a.in_use), FALSE) AS in_use
+    FROM lives AS l
+    LEFT JOIN attached AS a ON a.device = l.device AND a.work_order = l.work_order
+    GROUP BY l.device, l.work_order
+),
+episodes AS (
+    SELECT
+        device,
+        site,
+        kind,
+        least(coalesce(first_us, opened_us), opened_us) AS onset_us,
+        CASE WHEN finished_us IS NOT NULL THEN greatest(coalesce(last_us, finished_us), finished_us) END AS ended_us,
+        down_us,
+        downs,
+        in_use,
+        work_order,
+        cause_code,
+        CASE WHEN downs > 0 THEN 'order_and_down' ELSE 'order' END AS evidence
+    FROM ordered
+    UNION ALL
+    SELECT
+        device,
+        site,
+        kind,
+        onset_us,
+        CASE WHEN recovered THEN until_us END,
+        down_us,
+        1,
+        in_use,
+        NULL,
+        NULL,
+        CASE WHEN told THEN 'told' WHEN recovered THEN 'self_recovered' ELSE 'not_recovered' END
+    FROM attached
+    WHERE work_order IS NULL
+),
+followed AS (
+    SELECT
+        *,
+        MAX(coalesce(ended_us, CAST($now AS BIGINT)))
+            OVER (PARTITION BY device ORDER BY onset_us, down_us DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
+            AS ended_before_us
+    FROM episodes
+    WHERE evidence <> 'self_recovered'
+),
+classed AS (
+    SELECT
+        device, site, kind, onset_us, ended_us, down_us, downs, in_use, work_order, cause_code, evidence,
+        CASE WHEN onset_us - ended_before_us <= 604800000000 THEN 'repeat' ELSE 'failure' END AS class
+    FROM followed
+    UNION ALL
+    SELECT
+        device, site, kind, onset_us, ended_us, down_us, downs, in_use, work_order, cause_code, evidence,
+        'interrupt'
+    FROM episodes
+    WHERE evidence = 'self_recovered'
+)
+SELECT device, site, kind, class, evidence, onset_us, ended_us, down_us, downs, in_use, work_order, cause_code
+FROM classed
+WHERE onset_us >= CAST($from AS BIGINT) AND onset_us < CAST($until AS BIGINT)
+    AND ($site = '' OR site = $site)
+ORDER BY device, onset_us

@@ -1,0 +1,57 @@
+-- One row: one corrective order opened within [$from, $until), with the four clocks of its repair as far as they
+-- have run: what is not finished at $now is censored, not left out. Response: opened to arrival (or remote
+-- connection). Turnaround: opened to returned to service, else closed. Active repair: repair started to repaired,
+-- waits in between taken out. Waits by party.
+WITH lives AS ({order_lives}),
+waits AS (
+    SELECT device, work_order, waiting_for, from_us, least(coalesce(until_us, CAST($now AS BIGINT)), CAST($now AS BIGINT)) AS until_us
+    FROM ({order_waits}) AS all_waits
+    WHERE from_us < CAST($now AS BIGINT)
+),
+waited AS (
+    SELECT
+        w.device,
+        w.work_order,
+        SUM(CASE WHEN w.waiting_for = 'parts' THEN w.until_us - w.from_us ELSE 0 END) AS parts_us,
+        SUM(CASE WHEN w.waiting_for = 'vendor' THEN w.until_us - w.from_us ELSE 0 END) AS vendor_us,
+        SUM(CASE WHEN w.waiting_for = 'facility' THEN w.until_us - w.from_us ELSE 0 END) AS facility_us,
+        SUM(CASE WHEN coalesce(w.waiting_for, 'in_house') IN ('in_house', 'user') THEN w.until_us - w.from_us ELSE 0 END) AS own_us,
+        SUM(greatest(0,
+            least(w.until_us, coalesce(l.repaired_us, l.returned_us, l.closed_us, CAST($now AS BIGINT)))
+            - greatest(w.from_us, l.repair_started_us))) AS within_repair_us
+    FROM waits AS w
+    INNER JOIN lives AS l ON l.device = w.device AND l.work_order = w.work_order
+    GROUP BY w.device, w.work_order
+),
+clocked AS (
+    SELECT
+        *,
+        coalesce(returned_us, closed_us) AS finished_us,
+        coalesce(repaired_us, returned_us, closed_us) AS mended_us
+    FROM lives
+    WHERE class = 'corrective' AND opened_us >= CAST($from AS BIGINT) AND opened_us < CAST($until AS BIGINT)
+        AND opened_us <= CAST($now AS BIGINT)
+)
+SELECT
+    c.device,
+    c.site,
+    c.kind,
+    c.work_order,
+    c.cause_code,
+    c.opened_us,
+    c.finished_us,
+    least(coalesce(c.arrived_us, c.repair_started_us, c.mended_us, CAST($now AS BIGINT)), CAST($now AS BIGINT)) - c.opened_us AS response_us,
+    (coalesce(c.arrived_us, c.repair_started_us, c.mended_us) <= CAST($now AS BIGINT)) IS TRUE AS responded,
+    CASE WHEN c.repair_started_us <= CAST($now AS BIGINT) THEN
+        least(coalesce(c.mended_us, CAST($now AS BIGINT)), CAST($now AS BIGINT)) - c.repair_started_us
+        - coalesce(w.within_repair_us, 0) END AS repair_us,
+    (c.mended_us <= CAST($now AS BIGINT)) IS TRUE AS repaired,
+    coalesce(w.parts_us, 0) AS parts_us,
+    coalesce(w.vendor_us, 0) AS vendor_us,
+    coalesce(w.facility_us, 0) AS facility_us,
+    coalesce(w.own_us, 0) AS own_us,
+    least(coalesce(c.finished_us, CAST($now AS BIGINT)), CAST($now AS BIGINT)) - c.opened_us AS turnaround_us,
+    (c.finished_us <= CAST($now AS BIGINT)) IS TRUE AS finished
+FROM clocked AS c
+LEFT JOIN waited AS w ON w.device = c.device AND w.work_order = c.work_order
+ORDER BY c.device, c.opened_us, c.work_order

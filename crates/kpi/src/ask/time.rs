@@ -1,0 +1,124 @@
+//! Typed rows of the views about time: uptime, shares in use, amendments.
+
+use medfleet_domain::time::Day;
+use medfleet_lake::SessionContext;
+
+use super::ask;
+use crate::error::KpiError;
+use crate::measure::Measure;
+use crate::question::Question;
+
+/// One device at one site over the period.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Uptime {
+    pub device: String,
+    pub site: String,
+    pub kind: String,
+    pub measure: Measure,
+}
+
+pub async fn uptime(session: &SessionContext, question: &Question) -> Result<Vec<Uptime>, KpiError> {
+    ask(session, "uptime", question, |line| {
+        let in_service = line.int("in_service_us")?;
+        let measure = Measure {
+            devices: i64::from(in_service > 0),
+            monitored: 0,
+            in_service,
+            base: line.int("base_us")?,
+            productive: line.int("productive_us")?,
+            standby: line.int("standby_us")?,
+            engineering: line.int("engineering_us")?,
+            scheduled_down: line.int("scheduled_down_us")?,
+            unscheduled_down: line.int("unscheduled_down_us")?,
+            assumed: line.int("assumed_us")?,
+            conflict: line.int("conflict_us")?,
+            base_productive: line.int("base_productive_us")?,
+            base_up: line.int("base_up_us")?,
+            base_scheduled_down: line.int("base_scheduled_down_us")?,
+            base_unscheduled_down: line.int("base_unscheduled_down_us")?,
+            base_conflict: line.int("base_conflict_us")?,
+            base_own_wait: line.int("base_own_wait_us")?,
+            base_supplier_wait: line.int("base_supplier_wait_us")?,
+            base_facility_wait: line.int("base_facility_wait_us")?,
+        };
+        let monitored = i64::from(in_service > 0 && measure.known() > 0);
+        Ok(Uptime {
+            device: line.text("device")?,
+            site: line.text("site")?,
+            kind: line.text("kind")?,
+            measure: Measure { monitored, ..measure },
+        })
+    })
+    .await
+}
+
+/// How many devices of a site and kind are in use at once, as parts of shares.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Concurrency {
+    pub site: String,
+    pub kind: String,
+    pub quarters: i64,
+    /// In use and in service over all quarter-hours, and in that of the median, the 95th percentile and the peak.
+    pub all: (i64, i64),
+    pub median: (i64, i64),
+    pub p95: (i64, i64),
+    pub peak: (i64, i64),
+}
+
+pub async fn concurrency(session: &SessionContext, question: &Question) -> Result<Vec<Concurrency>, KpiError> {
+    ask(session, "concurrency", question, |line| {
+        let share = |used: &str, served: &str| Ok::<_, KpiError>((line.int(used)?, line.int(served)?));
+        Ok(Concurrency {
+            site: line.text("site")?,
+            kind: line.text("kind")?,
+            quarters: line.int("quarters")?,
+            all: share("in_use_us", "in_service_us")?,
+            median: share("median_in_use_us", "median_in_service_us")?,
+            p95: share("p95_in_use_us", "p95_in_service_us")?,
+            peak: share("peak_in_use_us", "peak_in_service_us")?,
+        })
+    })
+    .await
+}
+
+/// What late records changed of a device's period.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Amended {
+    pub device: String,
+    pub site: String,
+    pub kind: String,
+    pub arrived: Day,
+    pub reason: String,
+    /// Microseconds up and down, before and after.
+    pub before: (i64, i64),
+    pub after: (i64, i64),
+    pub log_partition: i64,
+    pub first_offset: i64,
+    pub last_offset: i64,
+}
+
+impl Amended {
+    /// Uptime of known time before and after; None where nothing was known.
+    pub fn uptime(&self) -> (Option<f64>, Option<f64>) {
+        let ratio = |(up, down): (i64, i64)| (up + down > 0).then(|| up as f64 / (up + down) as f64);
+        (ratio(self.before), ratio(self.after))
+    }
+}
+
+pub async fn amendments(session: &SessionContext, question: &Question) -> Result<Vec<Amended>, KpiError> {
+    ask(session, "amendments", question, |line| {
+        Ok(Amended {
+            device: line.text("device")?,
+            site: line.text("site")?,
+            kind: line.text("kind")?,
+            arrived: Day(i32::try_from(line.int("arrived_day")?).unwrap_or_default()),
+            reason: line.text("reason")?,
+            before: (line.int("up_before_us")?, line.int("down_before_us")?),
+            after: (line.int("up_after_us")?, line.int("down_after_us")?),
+            log_partition: line.int("log_partition")?,
+            first_offset: line.int("first_offset")?,
+            last_offset: line.int("last_offset")?,
+        })
+    })
+    .await
+}

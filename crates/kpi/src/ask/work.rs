@@ -1,0 +1,167 @@
+//! Typed rows of the views about work: reliability, cycles, planned maintenance.
+
+use medfleet_domain::time::{Day, Timestamp};
+use medfleet_lake::SessionContext;
+use serde::Serialize;
+
+use super::ask;
+use crate::error::KpiError;
+use crate::question::Question;
+use crate::stats::compare::Experience;
+use crate::stats::rate::MICROS_PER_YEAR;
+
+/// Ages are compared in bands of so many years.
+const AGE_BAND_YEARS: i32 = 5;
+const DAYS_PER_YEAR: f64 = 365.25;
+
+/// One device at one site: its exposures, and what failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reliability {
+    pub device: String,
+    pub site: String,
+    pub kind: String,
+    pub make: Option<String>,
+    pub model: Option<String>,
+    pub in_service_day: Option<Day>,
+    pub in_service_micros: i64,
+    pub up_micros: i64,
+    pub productive_micros: i64,
+    pub down_micros: i64,
+    pub unscheduled_down_micros: i64,
+    pub failures: u64,
+    pub repeats: u64,
+    pub interrupts: u64,
+    pub failures_in_use: u64,
+    pub failures_without_down: u64,
+}
+
+impl Reliability {
+    /// What a comparison of sites takes of it; age is that on a day.
+    pub fn experience(&self, on: Day) -> Experience {
+        let make_model = [self.make.as_deref(), self.model.as_deref()].map(Option::unwrap_or_default).join(" ");
+        let age = self.in_service_day.map(|since| {
+            let years = f64::from(on.0 - since.0) / DAYS_PER_YEAR;
+            let band = years.max(0.0) as i32 / AGE_BAND_YEARS * AGE_BAND_YEARS;
+            format!("{band} to {} years", band + AGE_BAND_YEARS)
+        });
+        Experience {
+            site: self.site.clone(),
+            kind: self.kind.clone(),
+            make_model: make_model.trim().to_owned(),
+            age: age.unwrap_or_default(),
+            service_years: self.in_service_micros as f64 / MICROS_PER_YEAR,
+            failures: self.failures as f64,
+            down_hours: self.unscheduled_down_micros as f64 / 3.6e9,
+        }
+    }
+}
+
+pub async fn reliability(session: &SessionContext, question: &Question) -> Result<Vec<Reliability>, KpiError> {
+    ask(session, "reliability", question, |line| {
+        let count = |name| Ok::<_, KpiError>(line.int(name)?.max(0).unsigned_abs());
+        let day = line.some_int("in_service_day")?.and_then(|day| i32::try_from(day).ok());
+        Ok(Reliability {
+            device: line.text("device")?,
+            site: line.text("site")?,
+            kind: line.text("kind")?,
+            make: line.some_text("make")?,
+            model: line.some_text("model")?,
+            in_service_day: day.map(Day),
+            in_service_micros: line.int("in_service_us")?,
+            up_micros: line.int("up_us")?,
+            productive_micros: line.int("productive_us")?,
+            down_micros: line.int("down_us")?,
+            unscheduled_down_micros: line.int("unscheduled_down_us")?,
+            failures: count("failures")?,
+            repeats: count("repeats")?,
+            interrupts: count("interrupts")?,
+            failures_in_use: count("failures_in_use")?,
+            failures_without_down: count("failures_without_down")?,
+        })
+    })
+    .await
+}
+
+/// What one counter of one device gained.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cycles {
+    pub device: String,
+    pub site: String,
+    pub kind: String,
+    pub counter: String,
+    pub component: Option<String>,
+    pub unit: String,
+    pub source: String,
+    pub gained_milli: i64,
+    pub samples: i64,
+    pub resets: i64,
+}
+
+pub async fn cycles(session: &SessionContext, question: &Question) -> Result<Vec<Cycles>, KpiError> {
+    ask(session, "cycles", question, |line| {
+        Ok(Cycles {
+            device: line.text("device")?,
+            site: line.text("site")?,
+            kind: line.text("kind")?,
+            counter: line.text("counter")?,
+            component: line.some_text("component")?,
+            unit: line.text("unit")?,
+            source: line.text("source")?,
+            gained_milli: line.int("gained_milli")?,
+            samples: line.int("samples")?,
+            resets: line.int("resets")?,
+        })
+    })
+    .await
+}
+
+/// How planned maintenance stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PmState {
+    OnTime,
+    Late,
+    Overdue,
+    NotDue,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PmWork {
+    pub device: String,
+    pub site: String,
+    pub kind: String,
+    pub procedure: String,
+    pub work_order: Option<String>,
+    pub due: Timestamp,
+    pub done: Option<Timestamp>,
+    /// Why it was not done when it was tried.
+    pub reason: Option<String>,
+    /// Due before the period and not done when it began.
+    pub carried: bool,
+    pub state: PmState,
+}
+
+pub async fn pm(session: &SessionContext, question: &Question) -> Result<Vec<PmWork>, KpiError> {
+    ask(session, "pm", question, |line| {
+        let state = match &*line.text("state")? {
+            "on_time" => PmState::OnTime,
+            "late" => PmState::Late,
+            "overdue" => PmState::Overdue,
+            "not_due" => PmState::NotDue,
+            other => return Err(KpiError::Word { column: "state", what: "state", value: other.to_owned() }),
+        };
+        Ok(PmWork {
+            device: line.text("device")?,
+            site: line.text("site")?,
+            kind: line.text("kind")?,
+            procedure: line.text("procedure")?,
+            work_order: line.some_text("work_order")?,
+            due: line.time("due_us")?,
+            done: line.some_time("done_us")?,
+            reason: line.some_text("reason")?,
+            carried: line.flag("carried")?,
+            state,
+        })
+    })
+    .await
+}

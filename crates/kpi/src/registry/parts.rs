@@ -1,0 +1,37 @@
+//! How `.sql` files are put together: `{name}` stands for the file of that name.
+
+macro_rules! sql {
+    ($name:literal) => {
+        include_str!(concat!("../../sql/", $name, ".sql"))
+    };
+}
+pub(super) use sql;
+
+/// Files that others name. A part may name the parts below it.
+const PARTS: [(&str, &str); 12] = [
+    ("{uptime}", sql!("uptime")),
+    ("{failures}", sql!("failures")),
+    ("{in_service}", sql!("parts/in_service")),
+    ("{trouble}", sql!("parts/trouble")),
+    ("{order_lives}", sql!("parts/order_lives")),
+    ("{order_waits}", sql!("parts/order_waits")),
+    ("{order_phases}", sql!("parts/order_phases")),
+    ("{timeline}", sql!("parts/timeline")),
+    ("{live}", sql!("parts/live")),
+    ("{sites}", sql!("parts/sites")),
+    ("{device_versions}", sql!("parts/device_versions")),
+    ("{heads}", sql!("parts/heads")),
+];
+
+/// Replaces every `{part}` by its file.
+pub fn whole(sql: &str) -> String {
+    PARTS.iter().fold(sql.to_owned(), |text, (name, part)| text.replace(name, part))
+}
+
+/// Names of the `$parameters` in a statement, repeats included.
+pub(super) fn names(sql: &str) -> impl Iterator<Item = &str> {
+    sql.split('$').skip(1).map(|rest| {
+        let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
+        &rest[..end]
+    })
+}

@@ -1,0 +1,132 @@
+//! What a statement is made of, read from the views of a cut.
+
+use std::collections::BTreeMap;
+
+use medfleet_domain::condition::{Condition, Degradation};
+use medfleet_domain::human::{OrderClass, Party, Phase};
+use medfleet_domain::id::Cause;
+use medfleet_domain::kind::DeviceKind;
+use medfleet_domain::statement::{OrderFact, Piece};
+use medfleet_domain::time::{Span, Timestamp};
+use medfleet_lake::SessionContext;
+
+use crate::answer::{Answer, Line};
+use crate::ask::ask;
+use crate::error::KpiError;
+use crate::question::Question;
+
+const DEVICE_VERSIONS: &str = include_str!("../../sql/parts/device_versions.sql");
+
+/// One stretch of service of a device at one site.
+#[derive(Debug, Clone)]
+pub(super) struct Service {
+    pub site: String,
+    pub kind: DeviceKind,
+    pub span: Span,
+}
+
+/// When and where a device was in service, latest first.
+pub(super) async fn services(session: &SessionContext, device: &str) -> Result<Vec<Service>, KpiError> {
+    let found = Answer::new(medfleet_lake::run(session, DEVICE_VERSIONS, &[]).await?)?;
+    let rows = found.read(|line| {
+        let span = Span { from: line.time("from_us")?, until: line.some_time("until_us")?.unwrap_or(Timestamp::MAX) };
+        let kind = DeviceKind::parse(&line.text("kind")?).map_err(KpiError::Name)?;
+        Ok((line.text("device")?, line.flag("in_service")?, Service { site: line.text("site")?, kind, span }))
+    })?;
+    let own = rows.into_iter().filter(|(name, in_service, _)| name == device && *in_service);
+    let mut services: Vec<Service> = own.map(|(_, _, service)| service).collect();
+    services.sort_by_key(|service| std::cmp::Reverse(service.span));
+    Ok(services)
+}
+
+/// The spans of a device with the records that made them.
+pub async fn pieces(session: &SessionContext, question: &Question) -> Result<Vec<Piece>, KpiError> {
+    ask(session, "pieces", question, |line| {
+        Ok(Piece {
+            span: Span { from: line.time("from_us")?, until: line.time("until_us")? },
+            condition: word(line, "condition", "condition", Condition::parse)?,
+            degradation: word(line, "degradation", "degradation", Degradation::parse)?,
+            overrun: line.some_text("reason")?.as_deref() == Some("maintenance_overrun"),
+            conflict: line.flag("conflict")?,
+            cause: cause(line)?,
+        })
+    })
+    .await
+}
+
+/// The phases of all orders of a device.
+pub async fn order_facts(session: &SessionContext, question: &Question) -> Result<Vec<OrderFact>, KpiError> {
+    ask(session, "order_phases", question, |line| {
+        let waiting_for = line.some_text("waiting_for")?;
+        Ok(OrderFact {
+            order: line.text("work_order")?,
+            class: OrderClass::parse(&line.text("class")?).map_err(KpiError::Name)?,
+            phase: Phase::parse(&line.text("phase")?).map_err(KpiError::Name)?,
+            waiting_for: waiting_for.map(|whom| Party::parse(&whom)).transpose().map_err(KpiError::Name)?,
+            cause_code: line.some_text("cause_code")?.unwrap_or_default(),
+            at: line.time("at_us")?,
+            cause: cause(line)?,
+        })
+    })
+    .await
+}
+
+/// A statement as it was issued.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Issued {
+    pub device: String,
+    pub site: String,
+    pub statement: String,
+    pub contract: String,
+    pub period: Span,
+    pub cut: i64,
+    pub as_of: Timestamp,
+    /// Partition of the log to the next offset that the cut had not read.
+    pub offsets: BTreeMap<String, i64>,
+    pub base_micros: i64,
+    pub weighted_micros_bp: i64,
+    pub unknown_micros: i64,
+    pub conflict_micros_bp: i64,
+    pub author: Option<String>,
+    pub issued_at: Timestamp,
+}
+
+/// Every statement issued of the devices asked about, oldest first.
+pub async fn issued(session: &SessionContext, question: &Question) -> Result<Vec<Issued>, KpiError> {
+    ask(session, "issued_statements", question, |line| {
+        let offsets = line.text("offsets")?;
+        let wrong = || KpiError::Word { column: "offsets", what: "map of offsets", value: offsets.clone() };
+        Ok(Issued {
+            device: line.text("device")?,
+            site: line.text("site")?,
+            statement: line.text("statement")?,
+            contract: line.text("contract")?,
+            period: Span { from: line.time("period_from_us")?, until: line.time("period_until_us")? },
+            cut: line.int("cut")?,
+            as_of: line.time("as_of_us")?,
+            offsets: serde_json::from_str(&offsets).map_err(|_| wrong())?,
+            base_micros: line.int("base_us")?,
+            weighted_micros_bp: line.int("weighted_us_bp")?,
+            unknown_micros: line.int("unknown_us")?,
+            conflict_micros_bp: line.int("conflict_us_bp")?,
+            author: line.some_text("author")?,
+            issued_at: line.time("issued_us")?,
+        })
+    })
+    .await
+}
+
+fn cause(line: &Line<'_>) -> Result<Cause, KpiError> {
+    let partition = u32::try_from(line.int("log_partition")?).unwrap_or_default();
+    Ok(Cause { partition, offset: line.int("log_offset")?.cast_unsigned() })
+}
+
+fn word<T>(
+    line: &Line<'_>,
+    column: &'static str,
+    what: &'static str,
+    parse: impl Fn(&str) -> Option<T>,
+) -> Result<T, KpiError> {
+    let value = line.text(column)?;
+    parse(&value).ok_or(KpiError::Word { column, what, value })
+}

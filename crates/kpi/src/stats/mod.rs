@@ -1,0 +1,9 @@
+//! Statistics over counts, durations and exposures: pure functions, tested against scipy and against GOLDEN's figures.
+
+pub mod bootstrap;
+pub mod compare;
+pub mod gamma;
+pub mod ranking;
+pub mod rate;
+pub mod survival;
+pub mod trend;

@@ -1,0 +1,175 @@
+//! Golden cases about failures, downtimes and the clocks of repairs.
+
+use medfleet_domain::human::{Claimed, Party, Phase};
+use medfleet_kpi::ask::{self, EpisodeClass, downtimes, failures, repairs};
+use medfleet_kpi::stats::rate::Rate;
+use medfleet_kpi::stats::survival;
+
+use crate::given::{HOUR, House, P, S, UD, at, question, span};
+
+const MARCH: (&str, &str, &str) = ("03-01 00:00", "04-01 00:00", "04-09 00:00");
+
+fn march() -> medfleet_kpi::Question {
+    question(MARCH.0, MARCH.1, MARCH.2)
+}
+
+async fn episodes(house: &House) -> Vec<ask::Episode> {
+    failures(&house.session().await, &march()).await.expect("the view answers")
+}
+
+fn classes(episodes: &[ask::Episode]) -> Vec<EpisodeClass> {
+    episodes.iter().map(|one| one.class).collect()
+}
+
+/// Three reboots of five minutes from ten to eleven, and one the next day.
+fn rebooted() -> House {
+    let mut house = House::new();
+    house.register("ct-7", "02-01 00:00");
+    house.hears("ct-7", P, "03-20 09:00", "03-20 10:00");
+    for (from, until, next) in [
+        ("03-20 10:00", "03-20 10:05", "03-20 10:20"),
+        ("03-20 10:20", "03-20 10:25", "03-20 10:40"),
+        ("03-20 10:40", "03-20 10:45", "03-20 12:00"),
+    ] {
+        house.hears("ct-7", UD, from, until);
+        house.hears("ct-7", S, until, next);
+    }
+    house.hears("ct-7", UD, "03-21 10:00", "03-21 10:03");
+    house.hears("ct-7", S, "03-21 10:03", "03-21 12:00");
+    house
+}
+
+#[tokio::test]
+async fn golden_15_three_reboots_under_one_order_are_one_failure_and_a_self_recovered_one_is_an_interrupt() {
+    let mut house = rebooted();
+    house.order("ct-7", "wo-1", "03-20 10:50", Phase::Opened);
+    house.order("ct-7", "wo-1", "03-20 11:30", Phase::ReturnedToService);
+    house.order("ct-7", "wo-1", "04-03 09:00", Phase::Closed);
+    let found = episodes(&house).await;
+    assert_eq!(classes(&found), [EpisodeClass::Failure, EpisodeClass::Interrupt]);
+    let failure = &found[0];
+    assert_eq!((failure.downs, failure.down_micros), (3, HOUR / 4));
+    assert_eq!((failure.onset, failure.ended), (at("03-20 10:00"), Some(at("03-20 11:30"))));
+    assert_eq!((failure.work_order.as_deref(), failure.in_use), (Some("wo-1"), true));
+    assert_eq!(found[1].down_micros, HOUR / 20);
+    let rate = Rate::of_micros(1, span(MARCH.0, MARCH.1).micros()).expect("there is exposure");
+    assert!(!rate.is_enough(), "one failure is no rate");
+}
+
+#[tokio::test]
+async fn without_an_order_each_reboot_is_an_interrupt_and_a_voided_order_merges_nothing() {
+    let mut house = rebooted();
+    assert_eq!(classes(&episodes(&house).await), [EpisodeClass::Interrupt; 4]);
+    let opened = house.order("ct-7", "wo-1", "03-20 10:50", Phase::Opened);
+    let returned = house.order("ct-7", "wo-1", "03-20 11:30", Phase::ReturnedToService);
+    let before = house.now();
+    house.voids("ct-7", "03-22 09:00", opened);
+    house.voids("ct-7", "03-22 09:00", returned);
+    assert_eq!(classes(&episodes(&house).await), [EpisodeClass::Interrupt; 4]);
+    let as_of = failures(&house.as_of(before).await, &march()).await.expect("the view answers");
+    assert_eq!(classes(&as_of), [EpisodeClass::Failure, EpisodeClass::Interrupt], "as it was known before");
+    let cancelled = {
+        house.order("ct-7", "wo-2", "03-20 10:50", Phase::Opened);
+        house.order("ct-7", "wo-2", "03-20 11:00", Phase::Cancelled);
+        episodes(&house).await
+    };
+    assert_eq!(classes(&cancelled), [EpisodeClass::Interrupt; 4], "a cancelled order is none");
+}
+
+#[tokio::test]
+async fn golden_12_an_overrun_of_maintenance_is_downtime_and_no_failure() {
+    let mut house = House::new();
+    house.register("ct-7", "02-01 00:00");
+    house.hears("ct-7", S, "03-20 12:00", "03-20 14:10");
+    let planned = Some(span("03-20 14:00", "03-20 16:00"));
+    house.claims("ct-7", "03-20 17:05", Claimed::Maintenance { planned }, "03-20 14:10", Some("03-20 17:00"));
+    house.hears("ct-7", S, "03-20 17:00", "03-20 18:00");
+    assert_eq!(episodes(&house).await, []);
+    let off_line = downtimes(&house.session().await, &march()).await.expect("the view answers");
+    assert_eq!(off_line.len(), 1);
+    let sums = (off_line[0].scheduled_micros, off_line[0].unscheduled_micros, off_line[0].ended);
+    assert_eq!(sums, (6_600_000_000, HOUR, true), "one time off line, planned and overrun");
+}
+
+#[tokio::test]
+async fn a_failure_within_seven_days_after_the_last_is_a_repeat() {
+    let mut house = House::new();
+    house.register("ct-7", "02-01 00:00");
+    for (order, opened, returned) in [
+        ("wo-1", "03-02 08:00", "03-02 12:00"),
+        ("wo-2", "03-09 11:00", "03-10 12:00"),
+        ("wo-3", "03-17 13:00", "03-17 14:00"),
+    ] {
+        house.order("ct-7", order, opened, Phase::Opened);
+        house.order("ct-7", order, returned, Phase::ReturnedToService);
+    }
+    let found = episodes(&house).await;
+    assert_eq!(classes(&found), [EpisodeClass::Failure, EpisodeClass::Repeat, EpisodeClass::Failure]);
+    assert!(found.iter().all(|one| one.evidence == "order" && one.down_micros == 0));
+}
+
+#[tokio::test]
+async fn silence_ends_no_failure_and_an_asserted_down_without_order_is_one() {
+    let mut house = House::new();
+    house.register("ct-7", "02-01 00:00");
+    house.hears("ct-7", S, "03-20 08:00", "03-20 09:00");
+    house.hears("ct-7", UD, "03-20 09:00", "03-20 09:30");
+    // Silence, and the same trouble still there when it is heard again.
+    house.hears("ct-7", UD, "03-20 15:00", "03-20 16:00");
+    let found = episodes(&house).await;
+    assert_eq!((found.len(), found[0].class, &*found[0].evidence), (1, EpisodeClass::Failure, "not_recovered"));
+    assert_eq!((found[0].downs, found[0].down_micros, found[0].ended), (1, HOUR * 3 / 2, None));
+    // A person's word that begins at the edge stands only in the head yet.
+    let mut other = House::new();
+    other.register("ct-8", "02-01 00:00");
+    other.hears("ct-8", S, "03-30 08:00", "03-30 09:00");
+    other.claims("ct-8", "03-30 09:00", Claimed::Down, "03-30 09:00", None);
+    let found = failures(&other.session().await, &question(MARCH.0, MARCH.1, "03-30 21:00")).await.expect("it answers");
+    assert_eq!((found.len(), &*found[0].evidence, found[0].down_micros), (1, "told", 12 * HOUR));
+}
+
+#[tokio::test]
+async fn what_began_before_the_period_is_not_of_it() {
+    let mut house = House::new();
+    house.register("ct-7", "02-01 00:00");
+    house.hears("ct-7", S, "02-27 08:00", "02-27 09:00");
+    house.claims("ct-7", "02-27 09:05", Claimed::Down, "02-27 09:00", Some("03-03 09:00"));
+    house.hears("ct-7", S, "03-03 09:00", "03-03 10:00");
+    assert_eq!(episodes(&house).await, []);
+    let february = question("02-01 00:00", "03-01 00:00", "04-01 00:00");
+    let found = failures(&house.session().await, &february).await.expect("the view answers");
+    assert_eq!((found.len(), found[0].ended), (1, Some(at("03-03 09:00"))), "its end is found beyond the period");
+}
+
+#[tokio::test]
+async fn the_four_clocks_of_a_repair_run_on_while_it_is_open() {
+    let mut house = House::new();
+    house.register("ct-7", "02-01 00:00");
+    house.order("ct-7", "wo-1", "03-02 08:00", Phase::Opened);
+    house.order("ct-7", "wo-1", "03-02 09:00", Phase::Arrived);
+    house.order("ct-7", "wo-1", "03-02 09:30", Phase::RepairStarted);
+    house.wait("ct-7", "wo-1", "03-02 10:00", Phase::WaitingStarted, Party::Parts);
+    house.wait("ct-7", "wo-1", "03-03 10:00", Phase::WaitingEnded, Party::Parts);
+    house.wait("ct-7", "wo-1", "03-03 10:00", Phase::WaitingStarted, Party::Facility);
+    house.wait("ct-7", "wo-1", "03-03 11:00", Phase::WaitingEnded, Party::Facility);
+    house.order("ct-7", "wo-1", "03-03 12:30", Phase::Repaired);
+    house.order("ct-7", "wo-1", "03-03 13:00", Phase::ReturnedToService);
+    house.order("ct-7", "wo-2", "03-05 08:00", Phase::Opened);
+    house.wait("ct-7", "wo-2", "03-05 09:00", Phase::WaitingStarted, Party::Vendor);
+    let asked = question(MARCH.0, MARCH.1, "03-08 08:00");
+    let found = repairs(&house.session().await, &asked).await.expect("the view answers");
+    let first = &found[0];
+    let hours = |micros: i64| micros as f64 / HOUR as f64;
+    assert_eq!((hours(first.response.micros), first.response.ended), (1.0, true));
+    assert_eq!(first.active.map(|one| (hours(one.micros), one.ended)), Some((2.0, true)), "27 h less 25 h of waiting");
+    assert_eq!((hours(first.parts_micros), hours(first.facility_micros)), (24.0, 1.0));
+    assert_eq!((hours(first.turnaround.micros), first.turnaround.ended), (29.0, true));
+    let open = &found[1];
+    assert_eq!((hours(open.turnaround.micros), open.turnaround.ended), (72.0, false));
+    assert_eq!((hours(open.vendor_micros), open.active), (71.0, None));
+    let turnaround: Vec<_> = found.iter().map(|one| one.turnaround).collect();
+    let summary = survival::summary(&turnaround);
+    assert_eq!((summary.count, summary.open), (2, 1));
+    assert_eq!(summary.median_micros, Some(29 * HOUR), "half have ended by then");
+    assert_eq!(summary.p90_micros, None, "the open one may take any time");
+}

@@ -1,0 +1,8 @@
+//! KPI views over what the processor's own fold makes of facts: facts in, figures out.
+
+mod failures;
+mod given;
+mod registry;
+mod statements;
+mod time;
+mod work;

@@ -1,0 +1,178 @@
+//! Uptime within base hours, shares in use, the population, and amendments that arrived late.
+
+use medfleet_domain::fact::Body;
+use medfleet_domain::human::{Claimed, Party, Phase};
+use medfleet_kpi::ask::{amendments, concurrency, evidence, uptime};
+use medfleet_kpi::measure::Measure;
+
+use crate::given::{HOUR, House, P, S, UD, at, question, span};
+
+async fn measure(house: &House, from: &str, until: &str, now: &str) -> Measure {
+    let rows = uptime(&house.session().await, &question(from, until, now)).await.expect("the view answers");
+    rows.into_iter().map(|row| row.measure).sum()
+}
+
+#[tokio::test]
+async fn golden_17_a_device_never_heard_is_in_the_population_with_coverage_nought() {
+    let mut house = House::new();
+    house.register("ct-7", "02-01 00:00");
+    house.register("ct-8", "02-01 00:00");
+    house.hears("ct-7", S, "03-20 00:00", "03-21 00:00");
+    let pair = measure(&house, "03-20 00:00", "03-21 00:00", "03-22 00:00").await;
+    assert_eq!((pair.monitored, pair.devices), (1, 2));
+    let total = pair.total_uptime().expect("something is known");
+    assert_eq!((total.value, total.coverage, total.worst, total.best), (1.0, 0.5, 0.5, 1.0));
+}
+
+/// Friday 20 March: in use nine to eleven, down from eleven to four in the afternoon, waits for parts one to three.
+fn friday() -> House {
+    let mut house = House::new();
+    house.register("ct-7", "02-01 00:00");
+    house.hears("ct-7", S, "03-20 00:00", "03-20 09:00");
+    house.hears("ct-7", P, "03-20 09:00", "03-20 11:00");
+    house.hears("ct-7", UD, "03-20 11:00", "03-20 16:00");
+    house.hears("ct-7", S, "03-20 16:00", "03-21 00:00");
+    house.order("ct-7", "wo-1", "03-20 11:30", Phase::Opened);
+    house.wait("ct-7", "wo-1", "03-20 12:00", Phase::WaitingStarted, Party::Facility);
+    house.wait("ct-7", "wo-1", "03-20 13:00", Phase::WaitingEnded, Party::Facility);
+    house.wait("ct-7", "wo-1", "03-20 13:00", Phase::WaitingStarted, Party::Parts);
+    house.wait("ct-7", "wo-1", "03-20 15:00", Phase::WaitingEnded, Party::Parts);
+    house.order("ct-7", "wo-1", "03-20 16:00", Phase::ReturnedToService);
+    house
+}
+
+#[tokio::test]
+async fn the_family_of_uptimes_over_one_day_in_base_hours() {
+    let day = measure(&friday(), "03-20 00:00", "03-21 00:00", "03-22 00:00").await;
+    assert_eq!((day.base, day.base_up, day.base_unscheduled_down), (9 * HOUR, 4 * HOUR, 5 * HOUR));
+    let parts = |ratio: Option<medfleet_kpi::measure::Ratio>| ratio.map(|one| (one.over / HOUR, one.under / HOUR));
+    assert_eq!(parts(day.total_uptime()), Some((19, 24)));
+    assert_eq!(parts(day.operational_uptime()), Some((4, 9)));
+    assert_eq!(parts(day.equipment_dependent_uptime()), Some((4, 6)), "three hours of waiting taken out");
+    assert_eq!(parts(day.supplier_dependent_uptime()), Some((4, 8)), "only the facility's hour taken out");
+    assert_eq!(parts(day.base_utilization()), Some((2, 9)));
+    assert_eq!(parts(day.total_utilization()), Some((2, 24)));
+}
+
+#[tokio::test]
+async fn an_open_claim_counts_up_to_the_cut_and_no_further() {
+    let mut house = House::new();
+    house.register("ct-7", "02-01 00:00");
+    house.hears("ct-7", S, "03-20 08:00", "03-20 10:00");
+    house.claims("ct-7", "03-20 10:00", Claimed::Down, "03-20 10:00", None);
+    let seen = measure(&house, "03-20 00:00", "03-21 00:00", "03-20 12:00").await;
+    assert_eq!((seen.unscheduled_down, seen.base_unscheduled_down), (2 * HOUR, 2 * HOUR));
+    let later = measure(&house, "03-20 00:00", "03-21 00:00", "03-22 00:00").await;
+    assert_eq!((later.unscheduled_down, later.base_unscheduled_down), (14 * HOUR, 7 * HOUR));
+}
+
+#[tokio::test]
+async fn base_hours_of_march_are_the_same_by_both_ways_of_counting() {
+    // The view sums base_micros; the domain adds up spans of the calendar.
+    let mut house = House::new();
+    house.register("ct-7", "02-01 00:00");
+    let month = measure(&house, "03-01 00:00", "04-01 00:00", "04-02 00:00").await;
+    assert_eq!(month.base, 198 * HOUR);
+    let day = measure(&house, "03-21 00:00", "03-22 00:00", "04-02 00:00").await;
+    assert_eq!((day.base, day.in_service), (0, 24 * HOUR), "a Saturday");
+}
+
+#[tokio::test]
+async fn golden_23_saturdays_from_may_leave_march_alone_and_backdating_shows_as_of() {
+    let mut house = House::new();
+    house.register("ct-7", "02-01 00:00");
+    house.calendar("05-01 00:00", "04-20 09:00", 1..=6);
+    let as_of_1_may = house.now();
+    assert_eq!(base_of_march(&house, house.now()).await, 198 * HOUR);
+    house.calendar("03-01 00:00", "05-02 09:00", 1..=6);
+    assert_eq!(base_of_march(&house, house.now()).await, (198 + 36) * HOUR);
+    assert_eq!(base_of_march(&house, as_of_1_may).await, 198 * HOUR, "as it was known on 1 May");
+}
+
+async fn base_of_march(house: &House, known: (u64, u64)) -> i64 {
+    let session = house.as_of(known).await;
+    let rows = uptime(&session, &question("03-01 00:00", "04-01 00:00", "06-01 00:00")).await.expect("it answers");
+    rows.iter().map(|row| row.measure.base).sum()
+}
+
+#[tokio::test]
+async fn the_share_in_use_at_once_by_quarter_hours() {
+    let mut house = House::new();
+    for device in ["ct-1", "ct-2", "ct-3", "ct-4"] {
+        house.register(device, "02-01 00:00");
+    }
+    // Of 24 hours: all four in use for one, two for eleven, none for twelve.
+    for device in ["ct-1", "ct-2"] {
+        house.hears(device, P, "03-20 00:00", "03-20 12:00");
+    }
+    for device in ["ct-3", "ct-4"] {
+        house.hears(device, P, "03-20 00:00", "03-20 01:00");
+    }
+    let asked = question("03-20 00:00", "03-21 00:00", "03-22 00:00");
+    let found = concurrency(&house.session().await, &asked).await.expect("the view answers");
+    let quarter = HOUR / 4;
+    assert_eq!((found.len(), found[0].quarters), (1, 96));
+    assert_eq!(found[0].median, (0, 4 * quarter), "rank 48 of 96");
+    assert_eq!(found[0].p95, (2 * quarter, 4 * quarter), "rank 92: 48 idle, 44 with two");
+    assert_eq!(found[0].peak, (4 * quarter, 4 * quarter));
+    assert_eq!(found[0].all, (26 * HOUR, 96 * HOUR));
+}
+
+#[tokio::test]
+async fn a_backlog_is_listed_with_its_size_its_cause_and_its_date() {
+    let mut house = House::new();
+    house.register("ct-7", "02-01 00:00");
+    house.hears("ct-7", S, "03-01 00:00", "03-31 00:00");
+    // The last day of March was silent; fourteen hours down are told on 4 April.
+    house.hears("ct-7", S, "04-01 00:00", "04-02 00:00");
+    let first_late = house.told_at + 1;
+    for hour in 0..14 {
+        let from = at("03-31 00:00").plus_micros(hour * HOUR);
+        house.backlog("ct-7", UD, from, from.plus_micros(HOUR), at("04-04 09:00"));
+    }
+    let asked = question("03-01 00:00", "04-01 00:00", "04-09 00:00").closed_at(at("04-02 12:00"));
+    let found = amendments(&house.session().await, &asked).await.expect("the view answers");
+    assert_eq!(found.len(), 1, "{found:#?}");
+    let one = &found[0];
+    assert_eq!((&*one.device, &*one.reason, one.arrived.to_string()), ("ct-7", "backlog", "2026-04-04".into()));
+    assert_eq!((one.before, one.after), ((720 * HOUR, 0), (720 * HOUR, 14 * HOUR)));
+    assert_eq!((one.first_offset, one.last_offset), (first_late as i64, first_late as i64 + 13));
+    let (before, after) = one.uptime();
+    assert_eq!((before, after.map(|ratio| (ratio * 1_000.0).round())), (Some(1.0), Some(981.0)));
+}
+
+#[tokio::test]
+async fn rows_that_take_over_from_a_claim_are_no_amendment() {
+    let mut house = House::new();
+    house.register("ct-7", "02-01 00:00");
+    house.hears("ct-7", S, "03-20 08:00", "03-20 10:00");
+    house.claims("ct-7", "03-20 10:05", Claimed::Down, "03-20 10:00", None);
+    // Said in April: usable since a day. March was down before and after.
+    house.claims("ct-7", "04-03 09:00", Claimed::Usable, "04-02 09:00", None);
+    house.hears("ct-7", S, "04-03 09:00", "04-03 10:00");
+    let asked = question("03-01 00:00", "04-01 00:00", "04-09 00:00").closed_at(at("04-02 00:00"));
+    let found = amendments(&house.session().await, &asked).await.expect("the view answers");
+    assert_eq!(found, [], "what the claim supplied the rows supply now");
+    let down = span("03-20 10:00", "04-01 00:00").micros();
+    let month = measure(&house, "03-01 00:00", "04-01 00:00", "04-09 00:00").await;
+    assert_eq!(month.unscheduled_down, down);
+}
+
+#[tokio::test]
+async fn from_a_span_down_to_its_facts_and_their_places_in_the_log() {
+    let mut house = House::new();
+    house.register("ct-7", "02-01 00:00");
+    house.hears("ct-7", S, "03-20 08:00", "03-20 12:00");
+    let stretches = house.told_at;
+    house.claims("ct-7", "03-20 12:30", Claimed::Down, "03-20 10:30", Some("03-20 11:30"));
+    let claim = house.told_at;
+    let asked = question("03-20 10:30", "03-20 11:30", "03-21 00:00").of_device("ct-7");
+    let found = evidence(&house.session().await, &asked).await.expect("the view answers");
+    let seen: Vec<(&str, i64)> = found.iter().map(|one| (one.fact.body.name(), one.log_offset)).collect();
+    // Ten to eleven and eleven to twelve, told third and fourth of the four hours.
+    let hours = [("stretch", stretches as i64 - 1), ("stretch", stretches as i64)];
+    assert_eq!(seen, [hours[0], hours[1], ("asserted", claim as i64)]);
+    let caused: Vec<&str> = found.iter().filter(|one| one.is_cause).map(|one| one.fact.body.name()).collect();
+    assert_eq!(caused, ["asserted"], "the claim made the rows what they are");
+    assert!(matches!(&found[2].fact.body, Body::Asserted(asserted) if asserted.author == "kim"));
+}

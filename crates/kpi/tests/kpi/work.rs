@@ -1,0 +1,99 @@
+//! Reliability of devices, cycles between failures, and planned maintenance on time.
+
+use medfleet_domain::fact::Body;
+use medfleet_domain::human::{OrderClass, Phase, PmDone, PmOutcome};
+use medfleet_domain::time::{Day, Span};
+use medfleet_kpi::Question;
+use medfleet_kpi::ask::{PmState, cycles, pm, reliability};
+use medfleet_kpi::stats::rate::Rate;
+
+use crate::given::{HOUR, House, P, S, UD, at, question, span};
+
+#[tokio::test]
+async fn failures_stand_beside_the_exposures_they_are_divided_by() {
+    let mut house = House::new();
+    house.register("ct-7", "03-01 00:00");
+    house.hears("ct-7", P, "03-20 08:00", "03-20 12:00");
+    house.hears("ct-7", UD, "03-20 12:00", "03-20 14:00");
+    house.hears("ct-7", S, "03-20 14:00", "03-21 00:00");
+    house.order("ct-7", "wo-1", "03-20 12:10", Phase::Opened);
+    house.order("ct-7", "wo-1", "03-20 14:00", Phase::ReturnedToService);
+    for (when, value) in [("03-20 08:00", 1_000), ("03-20 10:00", 1_200), ("03-20 16:00", 1_250)] {
+        house.reads("ct-7", when, value);
+    }
+    let asked = question("03-01 00:00", "04-01 00:00", "04-01 00:00");
+    let session = house.session().await;
+    let found = reliability(&session, &asked).await.expect("the view answers");
+    let one = &found[0];
+    assert_eq!((one.failures, one.failures_in_use, one.interrupts), (1, 1, 0));
+    assert_eq!((one.in_service_micros, one.up_micros), (744 * HOUR, 14 * HOUR));
+    assert_eq!((one.productive_micros, one.down_micros), (4 * HOUR, 2 * HOUR));
+    let experience = one.experience(Day::from_civil(2026, 3, 31));
+    assert_eq!((&*experience.make_model, &*experience.age), ("Acme Slice", "5 to 10 years"));
+    let counted = cycles(&session, &asked).await.expect("the view answers");
+    assert_eq!((counted[0].gained_milli, counted[0].samples), (250_000, 2), "250 scans between failures");
+    let rate = Rate::of_micros(one.failures, one.in_service_micros).expect("there is exposure");
+    assert!(rate.low < rate.per_year && rate.per_year < rate.high && !rate.is_enough());
+}
+
+fn preventive(house: &mut House, order: &str, opened: &str, planned: Span) {
+    house.phase("ct-7", order, OrderClass::Preventive, opened, Phase::Opened, None, Some(planned));
+}
+
+fn done(house: &mut House, order: &str, when: &str, outcome: PmOutcome) {
+    let body = PmDone { procedure: "annual".into(), due: None, outcome, order: Some(order.into()) };
+    house.record("ct-7", when, Body::PmDone(body));
+}
+
+#[tokio::test]
+async fn golden_12_maintenance_done_in_its_window_is_on_time_whenever_its_order_closes_on_paper() {
+    let mut house = House::new();
+    house.register("ct-7", "02-01 00:00");
+    preventive(&mut house, "pm-1", "03-01 08:00", span("03-20 14:00", "03-20 16:00"));
+    done(&mut house, "pm-1", "03-20 15:55", PmOutcome::Completed);
+    house.phase("ct-7", "pm-1", OrderClass::Preventive, "04-03 09:00", Phase::Closed, None, None);
+    let asked = question("03-01 00:00", "04-01 00:00", "04-09 00:00");
+    let found = pm(&house.session().await, &asked).await.expect("the view answers");
+    assert_eq!((found.len(), found[0].state, found[0].done), (1, PmState::OnTime, Some(at("03-20 15:55"))));
+    assert_eq!(found[0].procedure, "annual");
+}
+
+async fn states(house: &House, asked: Question) -> Vec<(PmState, bool, Option<String>)> {
+    let found = pm(&house.session().await, &asked).await.expect("the view answers");
+    found.into_iter().map(|one| (one.state, one.carried, one.reason)).collect()
+}
+
+#[tokio::test]
+async fn overdue_work_is_carried_forward_until_it_is_done() {
+    let mut house = House::new();
+    house.register("ct-7", "01-01 00:00");
+    preventive(&mut house, "pm-1", "01-02 08:00", span("01-20 14:00", "01-20 16:00"));
+    done(&mut house, "pm-1", "01-20 15:00", PmOutcome::CouldNotLocate);
+    let february = || question("02-01 00:00", "03-01 00:00", "03-01 00:00");
+    let not_found = Some("could_not_locate".to_owned());
+    assert_eq!(states(&house, february()).await, [(PmState::Overdue, true, not_found.clone())]);
+    done(&mut house, "pm-1", "03-05 10:00", PmOutcome::Completed);
+    assert_eq!(states(&house, february()).await, [(PmState::Overdue, true, not_found.clone())], "it was not done then");
+    let march = question("03-01 00:00", "04-01 00:00", "04-01 00:00");
+    assert_eq!(states(&house, march).await, [(PmState::Late, true, not_found)]);
+    let april = question("04-01 00:00", "05-01 00:00", "05-01 00:00");
+    assert_eq!(states(&house, april).await, [], "done is done");
+}
+
+#[tokio::test]
+async fn maintenance_without_an_order_is_due_at_the_end_of_its_day() {
+    let mut house = House::new();
+    house.register("ct-7", "02-01 00:00");
+    let body = |when: &str| {
+        let due = Some(at("03-31 00:00").day());
+        let done = PmDone { procedure: when.into(), due, outcome: PmOutcome::Completed, order: None };
+        Body::PmDone(done)
+    };
+    house.record("ct-7", "03-31 23:00", body("a"));
+    house.record("ct-7", "04-01 00:30", body("b"));
+    let found = pm(&house.session().await, &question("03-01 00:00", "04-02 00:00", "04-09 00:00")).await;
+    let found = found.expect("the view answers");
+    let seen: Vec<(&str, PmState)> = found.iter().map(|one| (&*one.procedure, one.state)).collect();
+    assert_eq!(seen, [("a", PmState::OnTime), ("b", PmState::Late)]);
+    assert_eq!(found[0].due, at("04-01 00:00"));
+}
