@@ -10,7 +10,8 @@ SELECT
     source,
     SUM(weight * increment_milli) AS gained_milli,
     SUM(weight) AS samples,
-    SUM(CASE WHEN step = 'reset' THEN weight ELSE 0 END) AS resets
+    SUM(CASE WHEN step = 'reset' THEN weight ELSE 0 END) AS resets,
+    MAX(CASE WHEN weight > 0 THEN CAST(at AS BIGINT) END) AS last_us
 FROM usage
 WHERE day >= CAST($from_day AS DATE) AND day <= CAST($until_day AS DATE)
     AND CAST(at AS BIGINT) >= CAST($from AS BIGINT) AND CAST(at AS BIGINT) < CAST($until AS BIGINT)

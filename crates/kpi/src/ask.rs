@@ -15,7 +15,7 @@ use crate::registry::view;
 use crate::stats::survival::Duration;
 
 pub use evidence::{Evidence, evidence};
-pub use time::{Amended, Concurrency, Uptime, amendments, concurrency, uptime};
+pub use time::{Amended, Backdated, Concurrency, Uptime, amendments, backdated, concurrency, uptime};
 pub use work::{Cycles, PmState, PmWork, Reliability, cycles, pm, reliability};
 
 /// What sort of trouble an episode was.

@@ -6,8 +6,9 @@ use medfleet_lake::SessionContext;
 use crate::ask;
 use crate::error::KpiError;
 use crate::question::Question;
-use crate::stats::compare::{Adjustment, Comparison, Experience, downtime, failures};
+use crate::stats::compare::{Adjustment, Comparison, Experience, SiteRatio, downtime, failures};
 use crate::stats::ranking::{Place, Ranked, rank};
+use crate::table::{Cell, Figure};
 
 /// What sites are compared by.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -18,16 +19,21 @@ pub enum By {
     Downtime,
 }
 
-/// All sites under one adjustment, each with the places it may have, less being better.
+/// One site under one adjustment, with the places it may have; less is better.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Compared {
-    pub comparison: Comparison,
-    /// In the order of the comparison's sites.
-    pub places: Vec<Place>,
+pub struct ComparedSite {
+    pub adjustment: Adjustment,
+    pub ratio: SiteRatio,
+    pub place: Place,
+    /// How many sites are compared.
+    pub sites: usize,
+    /// Of the whole comparison.
+    pub dispersion: f64,
+    pub shape: Option<f64>,
 }
 
 /// Every site under every adjustment. The same period of the same cut gives the same limits: resampling is seeded by it.
-pub async fn compare(session: &SessionContext, question: &Question, by: By) -> Result<Vec<Compared>, KpiError> {
+pub async fn compare(session: &SessionContext, question: &Question, by: By) -> Result<Vec<ComparedSite>, KpiError> {
     let last = Timestamp(question.until.0 - 1).day();
     let rows = ask::reliability(session, question).await?;
     let fleet: Vec<Experience> = rows.iter().map(|row| row.experience(last)).collect();
@@ -36,11 +42,99 @@ pub async fn compare(session: &SessionContext, question: &Question, by: By) -> R
         By::Failures => failures(&fleet, adjustment),
         By::Downtime => downtime(&fleet, adjustment, seed),
     };
-    Ok(Adjustment::ALL.into_iter().map(|adjustment| placed(compared(adjustment))).collect())
+    Ok(Adjustment::ALL.into_iter().flat_map(|adjustment| placed(compared(adjustment))).collect())
 }
 
-fn placed(comparison: Comparison) -> Compared {
-    let ranked = |site: &crate::stats::compare::SiteRatio| Ranked { value: site.ratio, low: site.low, high: site.high };
+fn placed(comparison: Comparison) -> Vec<ComparedSite> {
+    let ranked = |site: &SiteRatio| Ranked { value: site.ratio, low: site.low, high: site.high };
     let places = rank(&comparison.sites.iter().map(ranked).collect::<Vec<_>>());
-    Compared { comparison, places }
+    let Comparison { adjustment, dispersion, shape, sites } = comparison;
+    let count = sites.len();
+    let site = |(ratio, place)| ComparedSite { adjustment, ratio, place, sites: count, dispersion, shape };
+    sites.into_iter().zip(places).map(site).collect()
+}
+
+impl Adjustment {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Nothing => "nothing",
+            Self::Kind => "kind",
+            Self::KindModel => "kind_model",
+            Self::KindModelAge => "kind_model_age",
+        }
+    }
+}
+
+macro_rules! figures {
+    ($($name:literal, $unit:literal, $meaning:literal, $of:expr;)*) => {
+        [$(Figure { name: $name, unit: $unit, meaning: $meaning, of: $of },)*]
+    };
+}
+
+/// What is shown of a compared site.
+pub fn figures() -> [Figure<ComparedSite>; 22] {
+    fn number(value: f64) -> Cell {
+        Cell::number(Some(value))
+    }
+    fn place(place: usize) -> Cell {
+        Cell::count(place as u64)
+    }
+    figures! {
+        "adjustment", "text", "what the expectation takes into account: nothing, kind, kind_model or kind_model_age",
+            |one| Cell::text(one.adjustment.as_str());
+        "site", "text", "the site", |one| Cell::text(&one.ratio.site);
+        "devices", "count", "devices at the site", |one| Cell::count(one.ratio.devices);
+        "device_years", "years", "their time in service", |one| number(one.ratio.service_years);
+        "observed", "failures or hours", "what there was", |one| number(one.ratio.observed);
+        "expected", "failures or hours", "what the fleet would have had with these devices", |one| number(one.ratio.expected);
+        "ratio", "ratio", "observed ÷ expected", |one| number(one.ratio.ratio);
+        "ratio_low", "ratio", "lower limit, 95 %, devices that fail repeatedly allowed for", |one| number(one.ratio.low);
+        "ratio_high", "ratio", "upper limit; absent: none can be given", |one| number(one.ratio.high);
+        "funnel_95_low", "ratio", "a site of this size like the fleet lies above this in 95 of 100",
+            |one| number(one.ratio.funnel[0].0);
+        "funnel_95_high", "ratio", "… and below this", |one| number(one.ratio.funnel[0].1);
+        "funnel_998_low", "ratio", "the same in 998 of 1000", |one| number(one.ratio.funnel[1].0);
+        "funnel_998_high", "ratio", "… and below this", |one| number(one.ratio.funnel[1].1);
+        "shrunk", "ratio", "the ratio drawn towards the fleet by as much as the site is small", |one| number(one.ratio.shrunk);
+        "shrunk_low", "ratio", "its lower limit", |one| number(one.ratio.shrunk_low);
+        "shrunk_high", "ratio", "its upper limit", |one| number(one.ratio.shrunk_high);
+        "place_best", "place", "the best place it may have; 1 is best", |one| place(one.place.best);
+        "place_worst", "place", "the worst place it may have", |one| place(one.place.worst);
+        "tie", "number", "sites of one tie are not ordered among each other", |one| place(one.place.tie);
+        "sites_compared", "count", "sites that can have a place", |one| place(one.sites);
+        "dispersion", "ratio", "variance ÷ mean of failures, clustered by device", |one| number(one.dispersion);
+        "spread_shape", "number", "shape of the distribution of true ratios; absent: sites differ no more than by chance",
+            |one| Cell::number(one.shape);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn site(name: &str, low: f64, high: f64) -> SiteRatio {
+        SiteRatio {
+            site: name.into(),
+            devices: 1,
+            service_years: 1.0,
+            observed: 1.0,
+            expected: 1.0,
+            ratio: 0.5 * (low + high),
+            low,
+            high,
+            funnel: [(0.5, 2.0); 2],
+            shrunk: 1.0,
+            shrunk_low: 1.0,
+            shrunk_high: 1.0,
+        }
+    }
+
+    #[test]
+    fn places_stand_beside_the_sites_they_belong_to() {
+        let sites = vec![site("large", 1.8, 2.2), site("small", 0.1, 9.0), site("fine", 0.5, 0.7)];
+        let comparison = Comparison { adjustment: Adjustment::Kind, dispersion: 1.0, shape: None, sites };
+        let places: Vec<(usize, usize, usize)> =
+            placed(comparison).iter().map(|one| (one.place.best, one.place.worst, one.place.tie)).collect();
+        assert_eq!(places, [(2, 3, 1), (1, 3, 1), (1, 2, 1)], "the small site ties with everyone");
+    }
 }

@@ -6,6 +6,8 @@ use medfleet_lake::LakeError;
 pub enum KpiError {
     #[error("a view could not be asked")]
     Lake(#[from] LakeError),
+    #[error("the query engine refused an empty table")]
+    Engine(#[source] datafusion::error::DataFusionError),
     #[error("a column could not be read")]
     Arrow(#[from] arrow::error::ArrowError),
     #[error("column `{column}` is missing, null or of another type: the `.sql` file and its reader disagree")]

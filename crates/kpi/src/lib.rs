@@ -11,11 +11,12 @@
 //!
 //! A view sums microseconds and counts; it never divides. Whoever shows a ratio keeps both of its parts.
 
-mod answer;
+pub mod answer;
 pub mod ask;
 pub mod comparison;
 mod error;
 pub mod figures;
+mod furnish;
 pub mod hours;
 pub mod measure;
 mod question;
@@ -26,5 +27,6 @@ pub mod stats;
 pub mod table;
 
 pub use error::KpiError;
+pub use furnish::furnish;
 pub use question::{Question, Scope};
 pub use registry::{Column, Unit, View};

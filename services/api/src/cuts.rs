@@ -1,12 +1,12 @@
 //! The cuts that questions are asked of: the newest, followed as it moves, and those a page has pinned.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use datafusion::prelude::SessionContext;
 use medfleet_domain::time::Timestamp;
-use medfleet_lake::{Cut, Reader, narrowed};
+use medfleet_lake::{Cut, ROLLUP_QUARTER_SQL, Reader, narrowed};
 use medfleet_log::{EventLog, Partition, Topic};
 use medfleet_runtime::Shutdown;
 use tokio::sync::{OnceCell, watch};
@@ -22,13 +22,29 @@ use crate::sums::{Known, Sums};
 const CUTS_KEPT: usize = 64;
 
 /// Tables whose rows name their causes: an earlier state of them is the rows that were known then.
-const CAUSED: [&str; 9] =
-    ["facts", "intervals", "usage", "errors", "devices", "sites", "calendars", "heads", "verdicts"];
+const CAUSED: [&str; 14] = [
+    "facts",
+    "intervals",
+    "usage",
+    "errors",
+    "devices",
+    "sites",
+    "calendars",
+    "heads",
+    "verdicts",
+    "orders",
+    "maintenance",
+    "components",
+    "contracts",
+    "statements",
+];
 
 /// One cut with its tables open, or as much of it as was known at an earlier instant.
 pub struct OpenCut {
     pub cut: Cut,
     session: OnceCell<SessionContext>,
+    /// The same tables for the views of the KPI room.
+    kpi: OnceCell<SessionContext>,
     sums: Arc<Sums>,
     earlier: Option<Earlier>,
     live: OnceCell<Arc<Vec<LiveDevice>>>,
@@ -50,8 +66,8 @@ impl OpenCut {
     }
 
     fn sharing(cut: Cut, session: SessionContext, sums: Arc<Sums>) -> Self {
-        let (live, sites, devices) = Default::default();
-        Self { cut, session: OnceCell::new_with(Some(session)), sums, earlier: None, live, sites, devices }
+        let (kpi, live, sites, devices) = Default::default();
+        Self { cut, session: OnceCell::new_with(Some(session)), kpi, sums, earlier: None, live, sites, devices }
     }
 
     /// Takes over what was read of tables that have not changed since another cut.
@@ -69,9 +85,9 @@ impl OpenCut {
     /// The same cut as far as it was known before an instant.
     pub async fn as_of(self: &Arc<Self>, at: Timestamp) -> Result<Self, ApiError> {
         let known = self.sums.known_at(self, at).await?;
-        let (session, live, sites, devices) = Default::default();
-        let earlier = Some(Earlier { at, known, of: Arc::clone(self) });
-        Ok(Self { cut: self.cut.clone(), session, sums: Arc::clone(&self.sums), earlier, live, sites, devices })
+        let (session, kpi, live, sites, devices) = Default::default();
+        let (earlier, sums) = (Some(Earlier { at, known, of: Arc::clone(self) }), Arc::clone(&self.sums));
+        Ok(Self { cut: self.cut.clone(), session, kpi, sums, earlier, live, sites, devices })
     }
 
     /// Its tables; those of an earlier state hold the rows whose cause was known, and are opened when first asked for.
@@ -79,12 +95,30 @@ impl OpenCut {
         let narrow = || async {
             let opened = self.earlier.as_ref().and_then(|earlier| Some((earlier.of.session.get()?, &earlier.known)));
             match opened {
-                Some((whole, known)) => Ok(narrowed(whole, &CAUSED, &known.to_sql()).await?),
+                Some((whole, known)) => as_known(whole, known).await,
                 // A cut itself has its session from the beginning, so nobody comes here.
                 None => Ok::<_, ApiError>(SessionContext::new()),
             }
         };
         self.session.get_or_try_init(narrow).await
+    }
+
+    /// Its tables with base hours, and an empty one for each that it does not hold: what views of the KPI room ask.
+    pub async fn kpi(&self) -> Result<&SessionContext, ApiError> {
+        let furnish = || async {
+            let session = self.session().await?;
+            medfleet_kpi::furnish(session)?;
+            let own = SessionContext::new_with_state(session.state());
+            self.sums.hours(self).await?.register(&own);
+            Ok(own)
+        };
+        self.kpi.get_or_try_init(furnish).await
+    }
+
+    /// The tables as far as another cut had read the log. Base hours are not part of it.
+    pub async fn at_offsets(&self, offsets: &BTreeMap<String, i64>) -> Result<SessionContext, ApiError> {
+        let whole = self.whole();
+        as_known(whole.kpi().await?, &Known::of(offsets)).await
     }
 
     /// The time of the cut, or the earlier instant it is asked about.
@@ -142,6 +176,15 @@ impl OpenCut {
     fn whole(&self) -> &Self {
         self.earlier.as_ref().map_or(self, |earlier| &earlier.of)
     }
+}
+
+/// A session over as much of a cut's tables as was known. Rollups have no cause: the quarter-hours that views ask are
+/// added up anew.
+async fn as_known(whole: &SessionContext, known: &Known) -> Result<SessionContext, ApiError> {
+    let session = narrowed(whole, &CAUSED, &known.to_sql()).await?;
+    let quarters = medfleet_lake::query(&session, ROLLUP_QUARTER_SQL, &[]).await?.into_view();
+    session.register_table("rollup_quarter", quarters).map_err(ApiError::Query)?;
+    Ok(session)
 }
 
 /// The newest cut and the ones that came before.

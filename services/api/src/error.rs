@@ -11,6 +11,8 @@ use medfleet_runtime::RuntimeError;
 pub enum ApiError {
     #[error("the tables cannot be read")]
     Lake(#[from] LakeError),
+    #[error("a KPI could not be computed")]
+    Kpi(#[from] medfleet_kpi::KpiError),
     #[error("a query over the tables failed")]
     Query(#[source] datafusion::error::DataFusionError),
     #[error("the event log cannot be asked how far it reaches")]

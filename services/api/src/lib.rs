@@ -2,7 +2,7 @@
 //!
 //! A request meets its rooms in this order: `door` (TLS, connections) → `auth` and `guard` (who may ask) → `rest` or
 //! `pages` → `cuts` (which state of the tables) → `query` (`.sql` over it, or
-//! `sums` kept up to it) → `measure` and `timeline` (pure arithmetic).
+//! `sums` kept up to it, or `kpi` for the views of the KPI room) → `measure` and `timeline` (pure arithmetic).
 //! Requests that change something become facts and leave through [`HumanDoor`]: nothing here writes a table.
 
 mod assets;
@@ -13,6 +13,7 @@ mod door;
 mod error;
 mod guard;
 mod human;
+mod kpi;
 mod live;
 pub mod measure;
 mod meters;

@@ -92,6 +92,28 @@ impl Measure {
     }
 }
 
+/// The KPI room knows more of the same: here as far as running sums go.
+impl From<&medfleet_kpi::measure::Measure> for Measure {
+    fn from(of: &medfleet_kpi::measure::Measure) -> Self {
+        Self {
+            devices: of.devices,
+            monitored: of.monitored,
+            registered: of.in_service,
+            productive: of.productive,
+            standby: of.standby,
+            engineering: of.engineering,
+            scheduled_down: of.scheduled_down,
+            unscheduled_down: of.unscheduled_down,
+            assumed: of.assumed,
+            conflict: of.conflict,
+            base_registered: of.base,
+            base_productive: of.base_productive,
+            base_up: of.base_up,
+            base_down: of.base_down(),
+        }
+    }
+}
+
 fn ratio(part: i64, whole: i64) -> Option<f64> {
     (whole > 0).then(|| part as f64 / whole as f64)
 }

@@ -20,6 +20,8 @@ use crate::service::App;
     tags(
         (name = "fleet", description = "Sites, devices and uptime"),
         (name = "device", description = "One device"),
+        (name = "kpi", description = "KPI views, scorecards and sites compared; each as JSON or CSV"),
+        (name = "contracts", description = "Contract statements, and those issued"),
         (name = "operator", description = "The pipeline and its quarantine"),
         (name = "statements", description = "What people say becomes a fact in the log")
     )
@@ -36,6 +38,16 @@ pub fn routes() -> (Router<App>, Document) {
         .routes(routes!(rest::devices::timeline))
         .routes(routes!(rest::devices::errors))
         .routes(routes!(rest::devices::usage))
+        .routes(routes!(rest::evidence::evidence))
+        .routes(routes!(rest::kpi::views))
+        .routes(routes!(rest::kpi::rows))
+        .routes(routes!(rest::kpi::scorecard))
+        .routes(routes!(rest::kpi::compare))
+        .routes(routes!(rest::contracts::statement))
+        .routes(routes!(rest::contracts::issued, rest::contracts::issue))
+        .routes(routes!(rest::contracts::one_issued))
+        .routes(routes!(rest::terms::calendar))
+        .routes(routes!(rest::terms::contract))
         .routes(routes!(rest::live::stream))
         .routes(routes!(rest::pipeline::pipeline))
         .routes(routes!(rest::pipeline::quarantine))

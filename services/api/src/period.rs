@@ -1,6 +1,6 @@
 //! The period a question is about: `?from=&until=` or `?days=`, in whole quarter-hours and never past the cut.
 
-use chrono::{DateTime, NaiveDate};
+use chrono::{DateTime, Datelike as _, NaiveDate};
 use medfleet_domain::time::{Day, MICROS_PER_DAY, MICROS_PER_HOUR, Timestamp};
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -50,15 +50,26 @@ impl PeriodQuery {
             (None, Some(text)) => until.plus_micros(-days(text)? * MICROS_PER_DAY),
             (None, None) => until.plus_micros(-PERIOD_DAYS_DEFAULT * MICROS_PER_DAY),
         };
-        if from >= until {
-            let asked = self.from.as_deref().unwrap_or_default();
-            return Err(Problem::bad_value("from", asked, &format!("it must lie before the end, {until}")));
+        self.checked(Period { from, until })
+    }
+
+    /// A period whose ends may be any instant, up to the cut when no end is said: for what is looked up and not divided.
+    pub fn read_exact(&self, cut_at: Timestamp) -> Result<Period, Problem> {
+        let until = said(&self.until).map_or(Ok(cut_at), |text| exact("until", text))?.min(cut_at);
+        let default = until.plus_micros(-PERIOD_DAYS_DEFAULT * MICROS_PER_DAY);
+        let from = said(&self.from).map_or(Ok(default), |text| exact("from", text))?;
+        self.checked(Period { from, until })
+    }
+
+    fn checked(&self, period: Period) -> Result<Period, Problem> {
+        let asked = self.from.as_deref().unwrap_or_default();
+        if period.from >= period.until {
+            return Err(Problem::bad_value("from", asked, &format!("it must lie before the end, {}", period.until)));
         }
-        if until.0 - from.0 > PERIOD_DAYS_MAX * MICROS_PER_DAY {
-            let asked = self.from.as_deref().unwrap_or_default();
+        if period.micros() > PERIOD_DAYS_MAX * MICROS_PER_DAY {
             return Err(Problem::bad_value("from", asked, "ask for at most 400 days at once"));
         }
-        Ok(Period { from, until })
+        Ok(period)
     }
 
     /// As [`Self::read`], but up to the very cut when no end was asked for: for what is drawn and not divided.
@@ -109,13 +120,24 @@ fn days(text: &str) -> Result<i64, Problem> {
     if (1..=PERIOD_DAYS_MAX).contains(&days) { Ok(days) } else { Err(wrong()) }
 }
 
-fn instant(name: &str, text: &str) -> Result<Timestamp, Problem> {
+fn exact(name: &str, text: &str) -> Result<Timestamp, Problem> {
     let cure = "write a day as 2026-03-01 or an instant as 2026-03-01T06:15:00Z";
-    let at = read_instant(text).ok_or_else(|| Problem::bad_value(name, text, cure))?;
+    read_instant(text).ok_or_else(|| Problem::bad_value(name, text, cure))
+}
+
+fn instant(name: &str, text: &str) -> Result<Timestamp, Problem> {
+    let at = exact(name, text)?;
     if at.0 % QUARTER_MICROS != 0 {
         return Err(Problem::bad_value(name, text, "use a multiple of 15 minutes"));
     }
     Ok(at)
+}
+
+/// A day without a zone.
+pub fn read_day(name: &str, text: &str) -> Result<Day, Problem> {
+    let read = NaiveDate::parse_from_str(text, "%Y-%m-%d");
+    let read = read.map_err(|_| Problem::bad_value(name, text, "write a day as 2026-03-01"))?;
+    Ok(Day::from_civil(read.year(), read.month(), read.day()))
 }
 
 /// A UTC day or an RFC 3339 instant.

@@ -1,6 +1,11 @@
 -- One row: one device from `from_at` to `until_at`, at one site and of one kind; the columns mean what
 -- they mean in `uptime`.
-WITH sums AS ({seconds_by_device}),
+WITH spent AS ({uptime}),
+sums AS (
+    SELECT device, site, kind, {sums}
+    FROM spent
+    GROUP BY device, site, kind
+),
 totals AS ({totals})
 SELECT
     device,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use datafusion::catalog::view::ViewTable;
-use datafusion::common::{Result, ScalarValue};
+use datafusion::common::{DataFusionError, Result, ScalarValue};
 use datafusion::prelude::SessionContext;
 use medfleet_lake::{ROLLUP_DAY_SQL, ROLLUP_QUARTER_SQL};
 
@@ -32,7 +32,14 @@ impl Tables {
         }
         let days = apart.plan(ROLLUP_DAY_SQL, &[]).await?;
         earlier.session.register_table(ROLLUPS[1], Arc::new(ViewTable::new(days, None)))?;
+        medfleet_kpi::furnish(&earlier.session).map_err(|error| DataFusionError::External(Box::new(error)))?;
         Ok(earlier)
+    }
+
+    /// The same tables, in a session that may have functions of its own.
+    pub fn apart(&self) -> Self {
+        let session = SessionContext::new_with_state(self.session.state());
+        Self { cut: self.cut.clone(), session, names: self.names.clone() }
     }
 }
 

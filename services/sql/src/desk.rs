@@ -147,7 +147,7 @@ impl Desk {
         let session = public_session(&self.reader, &self.lag_records);
         let views = views.iter().map(|(name, view)| (*name, Arc::clone(view) as Arc<dyn TableProvider>));
         catalog.furnish(&session, views).map_err(failed())?;
-        for kpi in &KPIS {
+        for kpi in KPIS.iter() {
             session.register_udtf(kpi.name, Arc::new(Function { kpi, tables: Arc::clone(&tables) }));
         }
         Ok(Sight { cut: cut.clone(), state: session.state() })

@@ -11,6 +11,8 @@ use medfleet_runtime::RuntimeError;
 pub enum SqlError {
     #[error("the tables cannot be read")]
     Lake(#[from] LakeError),
+    #[error("the tables cannot be completed for the KPI views")]
+    Kpi(#[from] medfleet_kpi::KpiError),
     #[error("runtime failed")]
     Runtime(#[from] RuntimeError),
     #[error("cannot prepare {what}: the query engine refused")]

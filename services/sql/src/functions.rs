@@ -10,8 +10,8 @@ use datafusion::arrow::datatypes::{DataType, Int64Type, TimeUnit, TimestampMicro
 use datafusion::common::{Result, ScalarValue};
 use datafusion::logical_expr::{ColumnarValue, Volatility, create_udf};
 use datafusion::prelude::SessionContext;
+use medfleet_kpi::hours::Hours;
 
-use crate::local_minute;
 use crate::refusal::Refusal;
 use crate::settings::{SERVER_VERSION, Settings};
 
@@ -51,9 +51,10 @@ impl LagRecords {
     }
 }
 
-/// For views and for users: `local_minute(instant, zone)`, `instant(microseconds)` and `lag_records()`.
+/// For views and for users: `base_micros(…)`, `instant(microseconds)` and `lag_records()`.
 pub fn register_shared(session: &SessionContext, lag: &LagRecords) {
-    local_minute::register(session);
+    // Replaced where base hours were read: planning only asks what it returns.
+    Hours::default().register(session);
     let instant = DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
     session.register_udf(create_udf(
         "instant",

@@ -5,13 +5,17 @@
 
 use std::sync::{Arc, LazyLock};
 
-use chrono::{DateTime, Datelike as _, NaiveDate, NaiveDateTime};
-use datafusion::catalog::{TableFunctionArgs, TableFunctionImpl, TableProvider, view::ViewTable};
+use chrono::{DateTime, NaiveDate, NaiveDateTime};
+use datafusion::catalog::{TableFunctionArgs, TableFunctionImpl, TableProvider};
 use datafusion::common::{Result, ScalarValue};
 use datafusion::logical_expr::Expr;
 use futures::FutureExt as _;
+use medfleet_domain::time::{Span, Timestamp};
+use medfleet_kpi::Question;
+use medfleet_kpi::registry::{self, View};
 use medfleet_lake::Cut;
 
+use crate::answer::Answer;
 use crate::refusal::Refusal;
 use crate::refusal::sqlstate::INVALID_PARAMETER_VALUE;
 use crate::sight::Tables;
@@ -33,6 +37,8 @@ pub enum Argument {
     At,
     /// What was known at an instant, instead of what is known now.
     AsOf,
+    /// What was appended before this instant was in time; the end of the period when left out.
+    Closed,
     /// A narrowing to one name; left out or empty is all.
     Narrow(&'static str),
     /// One device; needed.
@@ -46,45 +52,63 @@ impl Argument {
             Self::Until => "until",
             Self::At => "at",
             Self::AsOf => "as_of",
+            Self::Closed => "closed",
             Self::Narrow(name) => name,
             Self::Device => "device",
         }
     }
 
     const fn is_needed(self) -> bool {
-        !matches!(self, Self::Narrow(_) | Self::AsOf)
+        !matches!(self, Self::Narrow(_) | Self::AsOf | Self::Closed)
     }
 }
 
-/// A question with a period.
+/// A question with a period, or about an instant.
 #[derive(Debug)]
 pub struct Kpi {
     pub name: &'static str,
-    pub arguments: &'static [Argument],
-    pub sql: &'static LazyLock<String>,
+    pub arguments: Vec<Argument>,
+    pub sql: String,
 }
 
-pub const KPIS: [Kpi; 4] = [
-    Kpi { name: "uptime", arguments: &[Argument::Since, Argument::Until, Argument::AsOf], sql: &text::UPTIME },
-    Kpi {
-        name: "uptime_by_device",
-        arguments: &[
-            Argument::Since,
-            Argument::Until,
-            Argument::Narrow("site"),
-            Argument::Narrow("kind"),
-            Argument::Narrow("device"),
-            Argument::AsOf,
-        ],
-        sql: &text::UPTIME_BY_DEVICE,
-    },
-    Kpi {
-        name: "timeline",
-        arguments: &[Argument::Device, Argument::Since, Argument::Until, Argument::AsOf],
-        sql: &text::TIMELINE,
-    },
-    Kpi { name: "devices_at", arguments: &[Argument::At, Argument::AsOf], sql: &text::DEVICES_AT },
-];
+impl Kpi {
+    /// Whether what it sums depends on base hours.
+    pub fn asks_hours(&self) -> bool {
+        self.sql.contains("base_micros(")
+    }
+}
+
+/// Every function: those with figures, and each view of the KPI room under its own name.
+pub static KPIS: LazyLock<Vec<Kpi>> = LazyLock::new(|| {
+    use Argument::{AsOf, At, Device, Narrow, Since, Until};
+    let narrowed = vec![Since, Until, Narrow("site"), Narrow("kind"), Narrow("device"), AsOf];
+    let own = [
+        Kpi { name: "uptime", arguments: vec![Since, Until, AsOf], sql: text::UPTIME.clone() },
+        Kpi { name: "uptime_by_device", arguments: narrowed, sql: text::UPTIME_BY_DEVICE.clone() },
+        Kpi { name: "timeline", arguments: vec![Device, Since, Until, AsOf], sql: text::TIMELINE.clone() },
+        Kpi { name: "devices_at", arguments: vec![At, AsOf], sql: text::DEVICES_AT.clone() },
+    ];
+    // `uptime_by_device` is that view, with its ratios.
+    let views = registry::views().iter().filter(|view| view.name != "uptime");
+    let of_view = |view: &View| Kpi { name: view.name, arguments: arguments(view), sql: view.shown_sql() };
+    own.into_iter().chain(views.map(of_view)).collect()
+});
+
+/// The arguments of a view: what its file names.
+fn arguments(view: &View) -> Vec<Argument> {
+    let named = view.parameters();
+    let has = |name: &str| named.contains(&name);
+    let mut arguments = Vec::new();
+    if ["from", "until", "from_day", "until_day"].into_iter().any(has) {
+        arguments.extend([Argument::Since, Argument::Until]);
+    }
+    arguments.extend(["site", "kind", "device"].into_iter().filter(|name| has(name)).map(Argument::Narrow));
+    if has("closed") {
+        arguments.push(Argument::Closed);
+    }
+    arguments.push(Argument::AsOf);
+    arguments
+}
 
 pub fn find(name: &str) -> Option<&'static Kpi> {
     KPIS.iter().find(|kpi| kpi.name == name)
@@ -99,17 +123,12 @@ pub struct Function {
 
 impl TableFunctionImpl for Function {
     fn call_with_args(&self, args: TableFunctionArgs) -> Result<Arc<dyn TableProvider>> {
-        let Asked { params, as_of } = asked(self.kpi, args.exprs(), &self.tables.cut)?;
-        let planned = async {
-            match as_of {
-                Some(at) => self.tables.as_of(at).await?.plan(self.kpi.sql, &params).await,
-                None => self.tables.plan(self.kpi.sql, &params).await,
-            }
-        };
+        let Asked { params, as_of, hours_within } = asked(self.kpi, args.exprs(), &self.tables.cut)?;
+        let answer = Answer::new(self.kpi, Arc::clone(&self.tables), params, as_of, hours_within);
         // The tables are in memory as far as planning goes, so it never waits.
-        let planned = planned.now_or_never();
-        let planned = planned.unwrap_or_else(|| datafusion::common::exec_err!("planning {} waited", self.kpi.name))?;
-        Ok(Arc::new(ViewTable::new(planned, None)))
+        let answer = answer.now_or_never();
+        let answer = answer.unwrap_or_else(|| datafusion::common::exec_err!("planning {} waited", self.kpi.name))?;
+        Ok(Arc::new(answer))
     }
 }
 
@@ -156,10 +175,11 @@ pub fn usage(kpi: &Kpi) -> String {
     format!("call it as {}({})", kpi.name, written.collect::<Vec<_>>().join(", "))
 }
 
-/// The `$names` of a file out of the arguments of a call, and what was known.
+/// The `$names` of a file out of the arguments of a call, what was known, and where base hours may be asked for.
 struct Asked {
     params: Vec<(&'static str, ScalarValue)>,
     as_of: Option<i64>,
+    hours_within: Span,
 }
 
 fn asked(kpi: &'static Kpi, exprs: &[Expr], cut: &Cut) -> Result<Asked> {
@@ -167,8 +187,8 @@ fn asked(kpi: &'static Kpi, exprs: &[Expr], cut: &Cut) -> Result<Asked> {
         return Err(wrong(kpi, &format!("{} arguments", exprs.len()), &usage(kpi)).into());
     }
     let cut_at = cut.made_at.0;
-    let (mut since, mut until, mut as_of) = (None, None, None);
-    let mut params = vec![("cut", ScalarValue::Int64(Some(cut.number)))];
+    let (mut since, mut until, mut closed, mut as_of) = (None, None, None, None);
+    let mut named = vec![("cut", ScalarValue::Int64(Some(cut.number)))];
     for (place, argument) in kpi.arguments.iter().enumerate() {
         let value = exprs.get(place).map_or(Ok(Given::Nothing), |expr| given(kpi, expr))?;
         if argument.is_needed() && matches!(value, Given::Nothing) {
@@ -178,18 +198,26 @@ fn asked(kpi: &'static Kpi, exprs: &[Expr], cut: &Cut) -> Result<Asked> {
             Argument::Since => since = Some(instant(kpi, value)?.unwrap_or(cut_at - DAY_MICROS)),
             Argument::Until => until = Some(instant(kpi, value)?.unwrap_or(cut_at)),
             Argument::At => {
-                params.push(("at", ScalarValue::Int64(Some(instant(kpi, value)?.unwrap_or(cut_at)))));
+                named.push(("at", ScalarValue::Int64(Some(instant(kpi, value)?.unwrap_or(cut_at)))));
             }
             Argument::AsOf => as_of = instant(kpi, value)?.filter(|at| *at < cut_at),
-            Argument::Narrow(name) => params.push((name, ScalarValue::Utf8(Some(words(kpi, value)?)))),
-            Argument::Device => params.push(("device", ScalarValue::Utf8(Some(words(kpi, value)?)))),
+            Argument::Closed => closed = instant(kpi, value)?,
+            Argument::Narrow(name) => named.push((name, ScalarValue::Utf8(Some(words(kpi, value)?)))),
+            Argument::Device => named.push(("device", ScalarValue::Utf8(Some(words(kpi, value)?)))),
         }
     }
-    if let (Some(since), Some(until)) = (since, until) {
-        // Nothing can be known of what lies beyond.
-        params.extend(period(kpi, since, until, as_of.unwrap_or(cut_at))?);
-    }
-    Ok(Asked { params, as_of })
+    // Nothing can be known of what lies beyond, and what is open is open up to there.
+    let known_until = as_of.unwrap_or(cut_at);
+    let (from, until) = match (since, until) {
+        (Some(since), Some(until)) => period(kpi, since, until, known_until)?,
+        _ => (Timestamp(known_until - DAY_MICROS), Timestamp(known_until)),
+    };
+    let question = Question::new(from, until, Timestamp(known_until));
+    let question = question.closed_at(Timestamp(closed.unwrap_or(until.0)));
+    // What the call names takes the place of what the question leaves open.
+    let params = question.parameters().into_iter().chain(named).collect();
+    let hours_within = Span { from: from.plus_micros(-2 * DAY_MICROS), until: until.plus_micros(2 * DAY_MICROS) };
+    Ok(Asked { params, as_of, hours_within })
 }
 
 fn words(kpi: &Kpi, value: Given) -> Result<String> {
@@ -224,7 +252,7 @@ fn read_instant(text: &str) -> Option<i64> {
 }
 
 /// Whole quarter-hours, down from what was asked, and never past the cut. The answer says which they are.
-fn period(kpi: &Kpi, since: i64, until: i64, cut_at: i64) -> Result<Vec<(&'static str, ScalarValue)>> {
+fn period(kpi: &Kpi, since: i64, until: i64, cut_at: i64) -> Result<(Timestamp, Timestamp)> {
     let quarter = |at: i64| at.div_euclid(QUARTER_MICROS) * QUARTER_MICROS;
     let (from, until) = (quarter(since), quarter(until.min(cut_at)));
     let asked = || format!("{} to {}", shown(since), shown(until));
@@ -234,22 +262,7 @@ fn period(kpi: &Kpi, since: i64, until: i64, cut_at: i64) -> Result<Vec<(&'stati
     if until - from > PERIOD_DAYS_MAX * DAY_MICROS {
         return Err(wrong(kpi, &asked(), "ask for at most 400 days at once").into());
     }
-    let day = |at: i64| ScalarValue::Date32(i32::try_from(at.div_euclid(DAY_MICROS)).ok());
-    let micros = |at| ScalarValue::Int64(Some(at));
-    Ok(vec![
-        ("from", micros(from)),
-        ("until", micros(until)),
-        ("from_day", day(from)),
-        ("until_day", day(until - 1)),
-        // A local day may lie in the month before its UTC day.
-        ("from_month", day(month_of(from - DAY_MICROS))),
-    ])
-}
-
-fn month_of(at: i64) -> i64 {
-    let day = DateTime::from_timestamp_micros(at).map(|at| at.date_naive()).unwrap_or_default();
-    let first = day.with_day(1).and_then(|day| day.and_hms_opt(0, 0, 0)).unwrap_or_default();
-    first.and_utc().timestamp_micros()
+    Ok((Timestamp(from), Timestamp(until)))
 }
 
 fn shown(at: i64) -> String {
@@ -267,20 +280,28 @@ mod tests {
         let kpi = &KPIS[0];
         let at = |text| read_instant(text).ok_or_else(|| format!("{text}?"));
         let found = period(kpi, at(since)?, at(until)?, CUT).map_err(|error| Refusal::of(&error).message)?;
-        let micros = |name: &str| match &found.iter().find(|(found, _)| *found == name).unwrap().1 {
-            ScalarValue::Int64(Some(at)) => shown(*at),
-            ScalarValue::Date32(Some(day)) => shown(i64::from(*day) * DAY_MICROS),
-            other => panic!("{other}"),
-        };
-        Ok(format!("{} {} {}", micros("from"), micros("until"), micros("from_month")))
+        Ok(format!("{} {}", found.0, found.1))
     }
 
     #[test]
     fn a_period_is_whole_quarter_hours_and_never_past_the_cut() {
-        let march = "2026-03-01T00:00:00Z 2026-03-08T00:00:00Z 2026-02-01T00:00:00Z";
+        let march = "2026-03-01T00:00:00Z 2026-03-08T00:00:00Z";
         assert_eq!(of("2026-03-01", "2026-03-08"), Ok(march.to_owned()));
-        let grafana = "2026-03-01T06:00:00Z 2026-03-10T12:30:00Z 2026-02-01T00:00:00Z";
+        let grafana = "2026-03-01T06:00:00Z 2026-03-10T12:30:00Z";
         assert_eq!(of("2026-03-01T06:07:08.123Z", "2026-04-01 00:00:00+02"), Ok(grafana.to_owned()));
+    }
+
+    #[test]
+    fn every_view_of_the_kpi_room_is_a_function_under_a_name_of_its_own() {
+        let mut names: Vec<&str> = KPIS.iter().map(|kpi| kpi.name).collect();
+        assert!(registry::views().iter().all(|view| names.contains(&view.name)), "{names:?}");
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), KPIS.len());
+        let written = |name| usage(find(name).unwrap());
+        assert_eq!(written("failures"), "call it as failures(since, until, [site], [kind], [device], [as_of])");
+        assert_eq!(written("order_phases"), "call it as order_phases([site], [kind], [device], [as_of])");
+        assert!(find("repairs").is_some_and(|kpi| !kpi.asks_hours()) && find("reliability").unwrap().asks_hours());
     }
 
     #[test]

@@ -2,9 +2,10 @@
 //!
 //! A connection meets its rooms in this order: `service` (the door) → `connection` (TLS, messages and their time) →
 //! `frames` (how long a message may be) → `login` and `scram` (who asks) → `protocol` → `guard` and `settings` (what may
-//! be said) → `session` → `prepared` and `calls` (planned over one cut) → `desk`, `sight`, `kpi` and `catalog` (what that
+//! be said) → `session` → `prepared` and `calls` (planned over one cut) → `desk`, `sight`, `kpi`, `answer` and `catalog` (what that
 //! user sees of it) → `rows` (out, as far as the limits go).
 
+mod answer;
 mod as_of;
 mod calls;
 mod catalog;
@@ -17,7 +18,6 @@ mod functions;
 mod guard;
 mod house;
 mod kpi;
-mod local_minute;
 mod login;
 mod memory;
 mod meters;

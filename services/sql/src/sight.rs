@@ -74,6 +74,7 @@ impl Tables {
             tables.narrow_by_device().await.map_err(SqlError::engine("the tables of a user"))?;
         }
         tables.names.retain(|name| tables.session.table_exist(name.as_str()).unwrap_or(false));
+        medfleet_kpi::furnish(&tables.session)?;
         Ok(tables)
     }
 
@@ -93,7 +94,7 @@ impl Tables {
         plan.with_param_values(ParamValues::from(values))
     }
 
-    /// The views by name. A view over a table that this cut does not have is left out.
+    /// The views by name. One over a table that this cut does not have shows no rows.
     pub async fn views(&self) -> Result<BTreeMap<&'static str, Arc<ViewTable>>> {
         let newest = self.cut.appended_max.values().map(|at| at.0).max();
         let params = [
@@ -103,10 +104,6 @@ impl Tables {
         ];
         let mut views = BTreeMap::new();
         for (name, sql) in text::VIEWS.iter() {
-            if !matches!(*name, "cut_info" | "device_versions" | "device_now") && !self.session.table_exist(*name)? {
-                tracing::debug!(view = name, "its table does not exist yet");
-                continue;
-            }
             let plan = self.plan(sql, &params).await.map_err(|error| error.context(format!("view {name}")))?;
             views.insert(*name, Arc::new(ViewTable::new(plan, None)));
         }

@@ -9,14 +9,8 @@ macro_rules! own {
 }
 
 /// Files that others name as `{part}`, beside those of the KPI room. A part may name the parts below it in the list.
-const PARTS: [(&str, &str); 6] = [
-    ("{figures}", own!("figures")),
-    ("{totals}", own!("totals")),
-    ("{seconds_by_kind}", own!("seconds_by_kind")),
-    ("{seconds_by_device}", own!("seconds_by_device")),
-    ("{base_hours}", own!("base_hours")),
-    ("{sums}", own!("seconds_sums")),
-];
+const PARTS: [(&str, &str); 3] =
+    [("{figures}", own!("figures")), ("{totals}", own!("totals")), ("{sums}", own!("sums"))];
 
 fn whole(sql: &str) -> String {
     let own = PARTS.iter().fold(sql.to_owned(), |text, (name, part)| text.replace(name, part));
@@ -41,6 +35,7 @@ pub const BEFORE: &str = own!("before");
 pub static VIEWS: LazyLock<Vec<(&str, String)>> = LazyLock::new(|| {
     let files = [
         ("calendars", own!("calendars")),
+        ("components", own!("components")),
         ("cut_info", own!("cut_info")),
         ("device_now", own!("device_now")),
         ("device_versions", own!("device_versions")),
@@ -48,6 +43,8 @@ pub static VIEWS: LazyLock<Vec<(&str, String)>> = LazyLock::new(|| {
         ("errors", own!("errors")),
         ("facts", own!("facts")),
         ("intervals", own!("intervals")),
+        ("maintenance", own!("maintenance")),
+        ("orders", own!("orders")),
         ("rollup_day", own!("rollup_day")),
         ("rollup_quarter", own!("rollup_quarter")),
         ("sites", "{sites}"),

@@ -1,6 +1,6 @@
 //! Typed rows of the views about time: uptime, shares in use, amendments.
 
-use medfleet_domain::time::Day;
+use medfleet_domain::time::{Day, Timestamp};
 use medfleet_lake::SessionContext;
 
 use super::ask;
@@ -76,6 +76,35 @@ pub async fn concurrency(session: &SessionContext, question: &Question) -> Resul
             median: share("median_in_use_us", "median_in_service_us")?,
             p95: share("p95_in_use_us", "p95_in_service_us")?,
             peak: share("peak_in_use_us", "peak_in_service_us")?,
+        })
+    })
+    .await
+}
+
+/// A calendar or contract that was recorded after the period it changes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Backdated {
+    pub what: String,
+    pub site: String,
+    pub kind: Option<String>,
+    pub contract: Option<String>,
+    pub valid_from: Day,
+    pub recorded: Timestamp,
+    pub log_partition: i64,
+    pub log_offset: i64,
+}
+
+pub async fn backdated(session: &SessionContext, question: &Question) -> Result<Vec<Backdated>, KpiError> {
+    ask(session, "backdated", question, |line| {
+        Ok(Backdated {
+            what: line.text("what")?,
+            site: line.text("site")?,
+            kind: line.some_text("kind")?,
+            contract: line.some_text("contract")?,
+            valid_from: Day(i32::try_from(line.int("valid_from_day")?).unwrap_or_default()),
+            recorded: line.time("recorded_us")?,
+            log_partition: line.int("log_partition")?,
+            log_offset: line.int("log_offset")?,
         })
     })
     .await

@@ -95,6 +95,7 @@ pub struct Cycles {
     pub gained_milli: i64,
     pub samples: i64,
     pub resets: i64,
+    pub last: Option<Timestamp>,
 }
 
 pub async fn cycles(session: &SessionContext, question: &Question) -> Result<Vec<Cycles>, KpiError> {
@@ -110,6 +111,7 @@ pub async fn cycles(session: &SessionContext, question: &Question) -> Result<Vec
             gained_milli: line.int("gained_milli")?,
             samples: line.int("samples")?,
             resets: line.int("resets")?,
+            last: line.some_time("last_us")?,
         })
     })
     .await

@@ -117,6 +117,7 @@ const CYCLES: &[Column] = columns! {
     gained_milli: Milli, "what it gained";
     samples: Count, "samples that say so";
     resets: Count, "of these, resets: the gain is then a lower bound";
+    last_us: InstantMicros, "the newest sample";
 };
 
 const PM: &[Column] = columns! {
@@ -159,6 +160,17 @@ const AMENDMENTS: &[Column] = columns! {
     log_partition: Number, "partition of the records";
     first_offset: Number, "the first of them";
     last_offset: Number, "the last of them";
+};
+
+const BACKDATED: &[Column] = columns! {
+    what: Text, "calendar or contract";
+    site: Text, "the site";
+    kind: Text, "kind of equipment; null: every kind";
+    contract: Text, "number of the contract";
+    valid_from_day: Day, "first local day on which it holds";
+    recorded_us: InstantMicros, "when it was recorded";
+    log_partition: Number, "partition of the record";
+    log_offset: Number, "its offset";
 };
 
 const EVIDENCE: &[Column] = columns! {
@@ -271,6 +283,7 @@ pub fn views() -> &'static [View] {
             view!("pm", PM),
             view!("concurrency", CONCURRENCY),
             view!("amendments", AMENDMENTS),
+            view!("backdated", BACKDATED),
             view!("evidence", EVIDENCE),
             view!("pieces", PIECES),
             view!("order_phases", ORDER_PHASES),

@@ -3,6 +3,7 @@
 mod failures;
 mod given;
 mod registry;
+mod scores;
 mod statements;
 mod time;
 mod work;

@@ -2,7 +2,7 @@
 
 use medfleet_domain::fact::Body;
 use medfleet_domain::human::{Claimed, Party, Phase};
-use medfleet_kpi::ask::{amendments, concurrency, evidence, uptime};
+use medfleet_kpi::ask::{amendments, backdated, concurrency, evidence, uptime};
 use medfleet_kpi::measure::Measure;
 
 use crate::given::{HOUR, House, P, S, UD, at, question, span};
@@ -78,7 +78,7 @@ async fn base_hours_of_march_are_the_same_by_both_ways_of_counting() {
 }
 
 #[tokio::test]
-async fn golden_23_saturdays_from_may_leave_march_alone_and_backdating_shows_as_of() {
+async fn golden_23_saturdays_from_may_leave_march_alone_and_backdating_is_listed_and_shows_as_of() {
     let mut house = House::new();
     house.register("ct-7", "02-01 00:00");
     house.calendar("05-01 00:00", "04-20 09:00", 1..=6);
@@ -87,6 +87,15 @@ async fn golden_23_saturdays_from_may_leave_march_alone_and_backdating_shows_as_
     house.calendar("03-01 00:00", "05-02 09:00", 1..=6);
     assert_eq!(base_of_march(&house, house.now()).await, (198 + 36) * HOUR);
     assert_eq!(base_of_march(&house, as_of_1_may).await, 198 * HOUR, "as it was known on 1 May");
+    let march = question("03-01 00:00", "04-01 00:00", "06-01 00:00");
+    let listed = backdated(&house.session().await, &march).await.expect("the view answers");
+    assert_eq!(listed.len(), 1, "the one of April begins in May: {listed:#?}");
+    let one = &listed[0];
+    assert_eq!(
+        (&*one.what, one.valid_from.to_string(), one.recorded),
+        ("calendar", "2026-03-01".into(), at("05-02 09:00"))
+    );
+    assert_eq!(backdated(&house.as_of(as_of_1_may).await, &march).await.expect("the view answers"), []);
 }
 
 async fn base_of_march(house: &House, known: (u64, u64)) -> i64 {

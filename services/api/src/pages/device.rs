@@ -4,6 +4,7 @@ use askama::Template;
 use axum::extract::{Path, Query, State};
 use axum::response::Response;
 use medfleet_domain::time::Timestamp;
+use medfleet_kpi::ask::Cycles;
 
 use super::format::{Clock, condition_title, duration, kind_title, thousandths};
 use super::frame::Frame;
@@ -15,7 +16,7 @@ use crate::live::SILENT_AFTER_MICROS;
 use crate::measure::Measure;
 use crate::period::PeriodQuery;
 use crate::problem::Problem;
-use crate::query::{self, Counter, DeviceVersion, Piece, Reported, Scope, Site};
+use crate::query::{self, DeviceVersion, Piece, Reported, Scope, Site};
 use crate::rest;
 use crate::service::App;
 use crate::timeline::{Origin, merged, without_holes};
@@ -190,7 +191,7 @@ fn error_line(error: Reported, clock: Clock) -> ErrorLine {
     }
 }
 
-fn counter_line(counter: Counter) -> CounterLine {
+fn counter_line(counter: Cycles) -> CounterLine {
     let name = counter.counter.replace('_', " ");
     let note = match counter.resets {
         0 => String::new(),

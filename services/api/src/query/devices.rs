@@ -4,8 +4,9 @@ use std::collections::HashMap;
 use std::hash::Hash;
 
 use medfleet_domain::time::{Day, Timestamp};
+use medfleet_kpi::KpiError;
+use medfleet_kpi::answer::Line;
 
-use super::columns::Line;
 use super::{DEVICES, SITES, ask};
 use crate::cuts::OpenCut;
 use crate::error::ApiError;
@@ -139,7 +140,7 @@ pub(crate) async fn read_sites(open: &OpenCut) -> Result<Vec<Stated<Site>>, ApiE
 
 pub(crate) async fn read_versions(open: &OpenCut) -> Result<Vec<Stated<DeviceVersion>>, ApiError> {
     ask(open, DEVICES, &[], |line| {
-        let day = |name| Ok::<_, ApiError>(line.some_int(name)?.and_then(|day| i32::try_from(day).ok()).map(Day));
+        let day = |name| Ok::<_, KpiError>(line.some_int(name)?.and_then(|day| i32::try_from(day).ok()).map(Day));
         let row = DeviceVersion {
             device: line.text("device")?,
             site: line.text("site")?,
@@ -164,7 +165,7 @@ pub(crate) async fn read_versions(open: &OpenCut) -> Result<Vec<Stated<DeviceVer
     .await
 }
 
-fn stated<T>(line: &Line<'_>, row: T) -> Result<Stated<T>, ApiError> {
+fn stated<T>(line: &Line<'_>, row: T) -> Result<Stated<T>, KpiError> {
     let cause = CauseKey::new(line.int("cause_topic")?, line.int("cause_partition")?, line.int("cause_offset")?);
     Ok(Stated { row, weight: line.int("weight")?, cause })
 }

@@ -1,11 +1,13 @@
 //! What happened to one device: its timeline, its errors, its counters; and what became of a request.
 
 use medfleet_domain::time::Timestamp;
+use medfleet_kpi::ask::Cycles;
 use medfleet_lake::ScalarValue;
 
-use super::{COUNTERS, ERRORS, TIMELINE, VERDICT, ask, day, int, text};
+use super::{ERRORS, Scope, TIMELINE, VERDICT, ask, day, int, text};
 use crate::cuts::OpenCut;
 use crate::error::ApiError;
+use crate::kpi::question;
 use crate::period::Period;
 use crate::timeline::Origin;
 
@@ -33,18 +35,6 @@ pub struct Reported {
     pub severity: String,
     pub component: Option<String>,
     pub text: Option<String>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Counter {
-    pub counter: String,
-    pub component: Option<String>,
-    pub unit: String,
-    pub source: String,
-    pub gained_milli: i64,
-    pub samples: i64,
-    pub resets: i64,
-    pub last: Option<Timestamp>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,20 +80,10 @@ pub async fn errors(open: &OpenCut, device: &str, period: Period) -> Result<Vec<
     .await
 }
 
-pub async fn counters(open: &OpenCut, device: &str, period: Period) -> Result<Vec<Counter>, ApiError> {
-    ask(open, &COUNTERS, &of(device, period), |line| {
-        Ok(Counter {
-            counter: line.text("counter")?,
-            component: line.some_text("component")?,
-            unit: line.text("unit")?,
-            source: line.text("source")?,
-            gained_milli: line.int("gained_milli")?,
-            samples: line.int("samples")?,
-            resets: line.int("resets")?,
-            last: line.some_time("last_us")?,
-        })
-    })
-    .await
+/// What each counter of a device gained.
+pub async fn counters(open: &OpenCut, device: &str, period: Period) -> Result<Vec<Cycles>, ApiError> {
+    let question = question(open, period, Scope { device, ..Scope::default() });
+    Ok(medfleet_kpi::ask::cycles(open.kpi().await?, &question).await?)
 }
 
 pub async fn verdict(open: &OpenCut, request: &str, subject: &str) -> Result<Option<Verdict>, ApiError> {

@@ -1,7 +1,6 @@
 //! The `.sql` files, put together from their shared parts, asked of one cut and read into plain values.
 
 mod agents;
-pub mod columns;
 mod devices;
 mod history;
 mod uptime;
@@ -9,18 +8,19 @@ mod uptime;
 use std::sync::LazyLock;
 
 use medfleet_domain::time::Timestamp;
+use medfleet_kpi::KpiError;
+use medfleet_kpi::answer::{Answer, Line};
 use medfleet_kpi::registry::whole;
 use medfleet_lake::{ScalarValue, run};
 
 use crate::cuts::OpenCut;
 use crate::error::ApiError;
 use crate::live::LiveDevice;
-use columns::{Answer, Line};
 
 pub use agents::{AgentSeen, agents};
 pub use devices::{DeviceFilter, DeviceVersion, Site, device, devices, sites};
 pub(crate) use devices::{Stated, newest_sites, read_sites, read_versions, standing};
-pub use history::{Counter, Piece, Reported, Verdict, counters, errors, timeline, verdict};
+pub use history::{Piece, Reported, Verdict, counters, errors, timeline, verdict};
 pub use uptime::{Scope, UptimeRow, uptime, uptime_by_device, uptime_by_intervals};
 
 macro_rules! sql {
@@ -39,10 +39,8 @@ file!(AGENTS, sql!("agents"));
 const SITES: &str = sql!("site_entries");
 const DEVICES: &str = sql!("device_entries");
 file!(LIVE, "{live}");
-file!(UPTIME_DEVICES, sql!("uptime_devices"));
 file!(TIMELINE, "{timeline}");
 file!(ERRORS, sql!("errors"));
-file!(COUNTERS, sql!("counters"));
 file!(VERDICT, sql!("verdict"));
 
 /// Runs one file over a cut and reads its rows.
@@ -50,9 +48,9 @@ pub(crate) async fn ask<T>(
     open: &OpenCut,
     sql: &str,
     params: &[(&str, ScalarValue)],
-    read: impl Fn(&Line<'_>) -> Result<T, ApiError>,
+    read: impl Fn(&Line<'_>) -> Result<T, KpiError>,
 ) -> Result<Vec<T>, ApiError> {
-    Answer::new(run(open.session().await?, sql, params).await?)?.read(read)
+    Ok(Answer::new(run(open.session().await?, sql, params).await?)?.read(read)?)
 }
 
 pub(crate) fn text(text: &str) -> ScalarValue {
@@ -99,7 +97,7 @@ mod tests {
 
     #[test]
     fn no_part_is_left_unnamed_and_every_file_says_what_a_row_is() {
-        let whole = [&AGENTS, &LIVE, &UPTIME_DEVICES, &TIMELINE, &ERRORS, &COUNTERS, &VERDICT];
+        let whole = [&AGENTS, &LIVE, &TIMELINE, &ERRORS, &VERDICT];
         for sql in whole.into_iter().map(|sql| sql.as_str()).chain([SITES, DEVICES]) {
             assert!(!sql.contains('{'), "{sql}");
             assert!(sql.starts_with("-- One row: "), "{sql}");

@@ -1,9 +1,8 @@
 //! Uptime by site and kind, from the running sums, or by device, from its intervals.
 
-use super::columns::Line;
-use super::{UPTIME_DEVICES, ask, day, int, text};
 use crate::cuts::OpenCut;
 use crate::error::ApiError;
+use crate::kpi::question;
 use crate::measure::Measure;
 use crate::period::Period;
 
@@ -52,35 +51,12 @@ async fn many_or_one(open: &OpenCut, period: Period, scope: Scope<'_>) -> Result
 
 /// As [`uptime_by_device`], from the intervals themselves: the second way to the same figures.
 pub async fn uptime_by_intervals(open: &OpenCut, period: Period, scope: Scope<'_>) -> Result<Vec<UptimeRow>, ApiError> {
-    open.sums().hours(open).await?.register(open.session().await?);
-    let params = [
-        ("from", int(period.from.0)),
-        ("until", int(period.until.0)),
-        ("from_day", day(period.first_day())),
-        ("until_day", day(period.last_day())),
-        ("site", text(scope.site)),
-        ("kind", text(scope.kind)),
-        ("device", text(scope.device)),
-    ];
-    ask(open, &UPTIME_DEVICES, &params, read).await
-}
-
-fn read(line: &Line<'_>) -> Result<UptimeRow, ApiError> {
-    let measure = Measure {
-        devices: line.int("devices")?,
-        monitored: line.int("monitored")?,
-        registered: line.int("registered")?,
-        productive: line.int("productive")?,
-        standby: line.int("standby")?,
-        engineering: line.int("engineering")?,
-        scheduled_down: line.int("scheduled_down")?,
-        unscheduled_down: line.int("unscheduled_down")?,
-        assumed: line.int("assumed")?,
-        conflict: line.int("conflict")?,
-        base_registered: line.int("base_registered")?,
-        base_productive: line.int("base_productive")?,
-        base_up: line.int("base_up")?,
-        base_down: line.int("base_down")?,
+    let rows = medfleet_kpi::ask::uptime(open.kpi().await?, &question(open, period, scope)).await?;
+    let row = |of: medfleet_kpi::ask::Uptime| UptimeRow {
+        site: of.site,
+        kind: of.kind,
+        device: of.device,
+        measure: Measure::from(&of.measure),
     };
-    Ok(UptimeRow { site: line.text("site")?, kind: line.text("kind")?, device: line.text("device")?, measure })
+    Ok(rows.into_iter().map(row).collect())
 }

@@ -204,7 +204,7 @@ pub async fn timeline(
     Ok(Json(TimelineOut { cut: CutInfo::of(&app, &open).await, period: period.into(), timeline }))
 }
 
-async fn known(open: &crate::cuts::OpenCut, name: &str) -> Result<(), Problem> {
+pub(super) async fn known(open: &crate::cuts::OpenCut, name: &str) -> Result<(), Problem> {
     match query::device(open, name).await?.is_empty() {
         true => Err(Problem::not_found("device", name, UNKNOWN_CURE)),
         false => Ok(()),
@@ -278,7 +278,7 @@ pub async fn usage(
     let open = app.cuts.find(asked.cut()?).await?;
     let period = asked.read_open(open.at())?;
     known(&open, &name).await?;
-    let out = |one: query::Counter| CounterOut {
+    let out = |one: medfleet_kpi::ask::Cycles| CounterOut {
         counter: one.counter,
         component: one.component,
         unit: one.unit,

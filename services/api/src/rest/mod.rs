@@ -1,11 +1,17 @@
 //! The REST API, version 1: JSON with its cut, problem details where something is wrong.
 
+pub mod contracts;
 pub mod devices;
+pub mod evidence;
 pub mod fleet;
+pub mod kpi;
 pub mod live;
 pub mod pipeline;
 pub mod probes;
+pub mod sheet;
 pub mod statements;
+pub mod table;
+pub mod terms;
 
 use std::sync::Arc;
 
@@ -62,13 +68,18 @@ impl From<Period> for PeriodInfo {
 
 /// The cut a question is about, and its period up to it.
 pub async fn scope(app: &App, asked: &PeriodQuery) -> Result<(Arc<OpenCut>, Period), Problem> {
-    let cut = app.cuts.find(asked.cut()?).await?;
-    let open = match asked.as_of()? {
-        Some(at) => app.cuts.as_of(cut, at).await?,
-        None => cut,
-    };
+    let open = open_cut(app, asked).await?;
     let period = asked.read(open.at())?;
     Ok((open, period))
+}
+
+/// The cut a question is about, as far as it was known when it says so.
+pub async fn open_cut(app: &App, asked: &PeriodQuery) -> Result<Arc<OpenCut>, Problem> {
+    let cut = app.cuts.find(asked.cut()?).await?;
+    Ok(match asked.as_of()? {
+        Some(at) => app.cuts.as_of(cut, at).await?,
+        None => cut,
+    })
 }
 
 /// Ratios with the seconds they are made of. A ratio is absent where there is nothing to divide by.

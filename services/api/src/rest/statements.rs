@@ -85,8 +85,8 @@ pub async fn assert(
     let at = said.from.as_deref().map(|text| instant("from", text)).transpose()?.unwrap_or(now);
     let asserted = said.read()?;
     let (site, kind) = whereabouts(&app, &device).await?.ok_or_else(|| unknown(&device))?;
-    submit(&app, &headers, &body, |_| {
-        Ok(Statement { subject: subject(&device)?, site, kind, at, said_at: now, body: Body::Asserted(asserted) })
+    submit(&app, &headers, &body, subject(&device)?, |_, subject| {
+        Ok(Statement { subject, site, kind, at, said_at: now, body: Body::Asserted(asserted) })
     })
     .await
 }
@@ -156,9 +156,9 @@ pub async fn request(
         (None, None, _) => return Err(unknown(&device)),
     };
     let (now, author) = (query::now(), asked.author);
-    submit(&app, &headers, &body, |key| {
+    submit(&app, &headers, &body, subject(&device)?, |key, subject| {
         let body = Body::Requested(Request { id: key.to_owned(), author, ask });
-        Ok(Statement { subject: subject(&device)?, site, kind, at: now, said_at: now, body })
+        Ok(Statement { subject, site, kind, at: now, said_at: now, body })
     })
     .await
 }
@@ -207,19 +207,19 @@ pub async fn verdict(
 }
 
 /// One way for every statement: the same key and words are answered again, not said again.
-async fn submit(
+pub(super) async fn submit(
     app: &App,
     headers: &HeaderMap,
     body: &[u8],
-    state: impl FnOnce(&str) -> Result<Statement, Problem>,
+    subject: Subject,
+    state: impl FnOnce(&str, Subject) -> Result<Statement, Problem>,
 ) -> Result<(StatusCode, Json<AcceptedOut>), Problem> {
     let key = check_key(headers.get("idempotency-key").and_then(|value| value.to_str().ok()))?;
-    let statement = state(key)?;
-    let subject = statement.subject.clone();
     let digest = Epoch::derived(&[body]).0;
     let position = match app.answers.find(&subject, key, digest)? {
         Some(answered) => answered,
         None => {
+            let statement = state(key, subject.clone())?;
             let accepted = app.door.submit(statement.into_run(key)?).await?;
             app.answers.remember(&subject, key, digest, &accepted);
             accepted
@@ -229,18 +229,18 @@ async fn submit(
 }
 
 /// Where a device is and what it is, as the newest cut has it.
-async fn whereabouts(app: &App, device: &str) -> Result<Option<(SiteId, DeviceKind)>, Problem> {
+pub(super) async fn whereabouts(app: &App, device: &str) -> Result<Option<(SiteId, DeviceKind)>, Problem> {
     let Some(open) = app.cuts.newest() else { return Ok(None) };
     let Some(last) = query::device(&open, device).await?.pop() else { return Ok(None) };
     let site = SiteId::new(&last.site).map_err(|invalid| Problem::refused(chain(&invalid)))?;
     Ok(Some((site, DeviceKind::parse(&last.kind).unwrap_or(DeviceKind::Other))))
 }
 
-fn unknown(device: &str) -> Problem {
+pub(super) fn unknown(device: &str) -> Problem {
     Problem::not_found("device", device, "register it first: POST …/requests with its `site`")
 }
 
-fn subject(device: &str) -> Result<Subject, Problem> {
+pub(super) fn subject(device: &str) -> Result<Subject, Problem> {
     Subject::new(SubjectKind::Device, device).map_err(|invalid| Problem::refused(chain(&invalid)))
 }
 
@@ -248,11 +248,11 @@ fn instant(name: &str, text: &str) -> Result<Timestamp, Problem> {
     read_instant(text).ok_or_else(|| Problem::bad_value(name, text, "write an instant as 2026-03-01T06:15:00Z"))
 }
 
-fn read_json<T: for<'de> Deserialize<'de>>(body: &[u8]) -> Result<T, Problem> {
+pub(super) fn read_json<T: for<'de> Deserialize<'de>>(body: &[u8]) -> Result<T, Problem> {
     serde_json::from_slice(body).map_err(|error| Problem::refused(format!("the JSON body cannot be read: {error}")))
 }
 
-fn short(name: &str, text: &str, least: usize, most: usize) -> Result<(), Problem> {
+pub(super) fn short(name: &str, text: &str, least: usize, most: usize) -> Result<(), Problem> {
     let letters = text.chars().count();
     let fits = (least..=most).contains(&letters) && !text.chars().any(|c| c.is_control() && c != '\n');
     if fits { Ok(()) } else { Err(Problem::bad_value(name, text, &format!("use {least} to {most} letters"))) }

@@ -9,11 +9,10 @@ use std::sync::Arc;
 
 use medfleet_domain::time::{Day, MICROS_PER_DAY, Timestamp};
 
-use super::base_micros::BaseHours;
 use super::causes::{CauseKey, Clock, Known};
 use super::days::DaySums;
 use super::entry::{BASED, Entry, TOLD, What};
-use super::hours::Steps;
+use super::hours::{BaseHours, Steps};
 use super::names::Names;
 use super::seats::Seat;
 use super::sites::{Said, SiteHours};

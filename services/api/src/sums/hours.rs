@@ -1,22 +1,23 @@
-//! Base hours: which microseconds of UTC a site's calendar covers, as steps that any span is measured against. Pure.
+//! Base hours of one site as running sums keep them: its own, and those of kinds with a calendar of their own. Pure.
 //!
-//! A kind with a calendar of its own that is in force on a local day follows it, the others follow the site's. Of two
-//! calendars valid from the same day the one recorded last holds. Calendar edges are local wall-clock minutes, multiples
-//! of 15; a local day that is not 24 hours long is walked quarter by quarter, so that what the wall clock shows decides.
+//! Which calendar is in force on a local day the domain says: one of the kind's own before the site's, the one valid from
+//! the latest day, and of those the one recorded last.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use chrono::{DateTime, Datelike as _, NaiveDate, TimeDelta, TimeZone as _, Timelike as _};
 use chrono_tz::Tz;
-use medfleet_domain::time::{Day, MICROS_PER_DAY};
+use datafusion::prelude::SessionContext;
+use medfleet_domain::fleet::{BaseHours as Stretch, Calendar};
+use medfleet_domain::kind::DeviceKind;
+use medfleet_domain::local::{Calendars, Recorded};
+use medfleet_domain::time::{Day, MICROS_PER_DAY, Span, Timestamp};
+use medfleet_kpi::hours::{clock_of, register_base_micros};
 
-const MICROS_PER_MINUTE: i64 = 60_000_000;
-const QUARTER_MICROS: i64 = 15 * MICROS_PER_MINUTE;
+pub use medfleet_kpi::hours::Steps;
+
 /// Nothing is admitted that happened before, so no calendar is spelled out before.
 const EARLIEST: Day = Day::from_civil(1990, 1, 1);
-/// No zone ever skipped more quarter-hours than a day has.
-const SKIPPED_QUARTERS_MAX: u32 = 100;
 
 /// One stretch of base hours in the week of a site, as stated.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -32,41 +33,7 @@ pub struct Stated {
     pub until_minute: i64,
 }
 
-/// Disjoint spans of UTC in ascending order, and how much lies before each.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub struct Steps {
-    spans: Vec<(i64, i64)>,
-    before: Vec<i64>,
-}
-
-impl Steps {
-    fn of(spans: Vec<(i64, i64)>) -> Self {
-        let mut sum = 0;
-        let before = spans
-            .iter()
-            .map(|(from, until)| {
-                sum += until - from;
-                sum - (until - from)
-            })
-            .collect();
-        Self { spans, before }
-    }
-
-    /// Microseconds of base hours before an instant.
-    fn up_to(&self, at: i64) -> i64 {
-        let after = self.spans.partition_point(|(from, _)| *from < at);
-        let Some(last) = after.checked_sub(1) else { return 0 };
-        let (from, until) = self.spans[last];
-        self.before[last] + at.min(until) - from
-    }
-
-    /// Microseconds of base hours in `[from, until)`.
-    pub fn overlap(&self, from: i64, until: i64) -> i64 {
-        if until <= from || self.spans.is_empty() { 0 } else { self.up_to(until) - self.up_to(from) }
-    }
-}
-
-/// The base hours of one site: its own, and those of kinds with a calendar of their own.
+/// The base hours of one site.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Hours {
     own: Arc<Steps>,
@@ -78,94 +45,54 @@ impl Hours {
         self.kinds.get(kind).unwrap_or(&self.own)
     }
 
-    /// Spells the calendars out up to a local day, excluded.
+    /// Spells the calendars out up to a day, excluded.
     pub fn spell(zone: Tz, stated: &BTreeSet<Stated>, until: Day) -> Self {
-        let scopes: BTreeSet<&str> = stated.iter().map(|hours| hours.scope.as_str()).collect();
-        let calendars = Calendars::of(stated);
-        let steps = |kind: &str| Arc::new(calendars.steps(zone, kind, until));
-        let kinds = scopes.into_iter().filter(|scope| !scope.is_empty());
-        Self { own: steps(""), kinds: kinds.map(|kind| (kind.to_owned(), steps(kind))).collect() }
+        let Some(first) = stated.iter().map(|hours| hours.valid_from).min() else { return Self::default() };
+        // A local day begins less than a day before the UTC day of its name.
+        let from = first.max(EARLIEST).start().plus_micros(-MICROS_PER_DAY);
+        let Ok(within) = Span::new(from, until.start()) else { return Self::default() };
+        let clock = clock_of(zone, within);
+        let all = recorded(stated);
+        let spelled =
+            |of: Vec<Recorded>, kind| Arc::new(Steps::of(&Calendars::new(of).base_hours(kind, &clock, within)));
+        let of_site: Vec<Recorded> = all.iter().filter(|one| one.calendar.kind.is_none()).cloned().collect();
+        let kinds: BTreeSet<DeviceKind> = all.iter().filter_map(|one| one.calendar.kind).collect();
+        let kinds = kinds.into_iter().map(|kind| (kind.as_str().to_owned(), spelled(all.clone(), kind)));
+        Self { kinds: kinds.collect(), own: spelled(of_site, DeviceKind::Other) }
     }
 }
 
-/// By scope and first day of validity: when it was recorded, and its hours.
-struct Calendars<'a>(BTreeMap<&'a str, BTreeMap<Day, (i64, Vec<&'a Stated>)>>);
-
-impl<'a> Calendars<'a> {
-    fn of(stated: &'a BTreeSet<Stated>) -> Self {
-        let mut scopes: BTreeMap<&str, BTreeMap<Day, (i64, Vec<&Stated>)>> = BTreeMap::new();
-        for hours in stated {
-            let versions = scopes.entry(&hours.scope).or_default();
-            let version = versions.entry(hours.valid_from).or_insert((hours.recorded_at, Vec::new()));
-            if hours.recorded_at > version.0 {
-                *version = (hours.recorded_at, Vec::new());
-            }
-            if hours.recorded_at == version.0 {
-                version.1.push(hours);
-            }
-        }
-        Self(scopes)
+/// Stretches of one scope, day and statement are one calendar.
+fn recorded(stated: &BTreeSet<Stated>) -> Vec<Recorded> {
+    let mut versions: BTreeMap<(&str, Day, i64), Vec<Stretch>> = BTreeMap::new();
+    for hours in stated {
+        let stretch = Stretch {
+            weekday: hours.weekday as u8,
+            from_minute: hours.from_minute as u16,
+            until_minute: hours.until_minute as u16,
+        };
+        versions.entry((&hours.scope, hours.valid_from, hours.recorded_at)).or_default().push(stretch);
     }
-
-    /// The hours in force for a kind on a local day.
-    fn in_force(&self, kind: &str, day: Day) -> &[&'a Stated] {
-        let newest = |scope: &str| self.0.get(scope)?.range(..=day).next_back().map(|(_, (_, hours))| hours.as_slice());
-        newest(kind).or_else(|| newest("")).unwrap_or_default()
-    }
-
-    fn steps(&self, zone: Tz, kind: &str, until: Day) -> Steps {
-        let first_day = |scope: &str| self.0.get(scope)?.keys().next().copied();
-        let Some(first) = first_day(kind).into_iter().chain(first_day("")).min() else { return Steps::default() };
-        let mut spans: Vec<(i64, i64)> = Vec::new();
-        let mut begins = midnight(first.max(EARLIEST), zone);
-        for day in (first.max(EARLIEST).0..until.0).map(Day) {
-            let ends = midnight(day.next(), zone);
-            let weekday = date(day).weekday().number_from_monday();
-            let today = self.in_force(kind, day).iter().filter(|hours| hours.weekday == weekday);
-            let mut found: Vec<(i64, i64)> = today.flat_map(|hours| spell_day(zone, begins, ends, hours)).collect();
-            found.sort_unstable();
-            for (from, until) in found {
-                match spans.last_mut() {
-                    Some(last) if last.1 >= from => last.1 = last.1.max(until),
-                    _ => spans.push((from, until)),
-                }
-            }
-            begins = ends;
-        }
-        Steps::of(spans)
-    }
+    let version = |((scope, valid_from, recorded_at), hours): ((&str, Day, i64), _)| Recorded {
+        recorded_at: Timestamp(recorded_at),
+        calendar: Calendar { kind: DeviceKind::parse(scope).ok(), valid_from, hours },
+    };
+    versions.into_iter().map(version).collect()
 }
 
-/// One stretch of base hours on the local day `[begins, ends)`.
-fn spell_day(zone: Tz, begins: i64, ends: i64, hours: &Stated) -> Vec<(i64, i64)> {
-    if ends - begins == MICROS_PER_DAY {
-        let at = |minute: i64| begins + minute * MICROS_PER_MINUTE;
-        return vec![(at(hours.from_minute), at(hours.until_minute))];
+/// The base hours of all sites at one cut.
+#[derive(Debug, Clone)]
+pub struct BaseHours(Arc<HashMap<String, Arc<Hours>>>);
+
+impl BaseHours {
+    pub fn of(sites: impl Iterator<Item = (String, Arc<Hours>)>) -> Self {
+        Self(Arc::new(sites.collect()))
     }
-    let quarters = (begins..ends).step_by(QUARTER_MICROS as usize);
-    let open = quarters.filter(|at| (hours.from_minute..hours.until_minute).contains(&wall_minute(*at, zone)));
-    open.map(|at| (at, at + QUARTER_MICROS)).collect()
-}
 
-fn wall_minute(at: i64, zone: Tz) -> i64 {
-    let local = DateTime::from_timestamp_micros(at).unwrap_or_default().with_timezone(&zone);
-    i64::from(local.hour() * 60 + local.minute())
-}
-
-fn date(day: Day) -> NaiveDate {
-    NaiveDate::from_num_days_from_ce_opt(day.0 + 719_163).unwrap_or_default()
-}
-
-/// The first instant of a local day. Where a zone change skips midnight the day begins at the change.
-fn midnight(day: Day, zone: Tz) -> i64 {
-    let mut local = date(day).and_hms_opt(0, 0, 0).unwrap_or_default();
-    for _ in 0..SKIPPED_QUARTERS_MAX {
-        if let Some(at) = zone.from_local_datetime(&local).earliest() {
-            return at.timestamp_micros();
-        }
-        local += TimeDelta::microseconds(QUARTER_MICROS);
+    /// Makes `base_micros` part of a session.
+    pub fn register(self, session: &SessionContext) {
+        register_base_micros(session, move |site, kind| self.0.get(site).map(|hours| Arc::clone(hours.of(kind))));
     }
-    day.start().0
 }
 
 #[cfg(test)]

@@ -6,7 +6,6 @@
 //! the same sums less what was not known then.
 
 mod answer;
-mod base_micros;
 mod book;
 mod causes;
 mod days;
@@ -38,8 +37,8 @@ use entry::Entry;
 use read::Columns;
 use small::Small;
 
-pub use base_micros::BaseHours;
 pub use causes::{CauseKey, Known};
+pub use hours::BaseHours;
 
 /// Entries of single days that stay in memory, at 40 bytes each.
 const HELD_ENTRIES_MAX: usize = 8_000_000;

@@ -11,7 +11,9 @@ use medfleet_api::operator::{Quarantine, Redriven, Refusal};
 use medfleet_api::{Accepted, HumanDoor, Refused};
 use medfleet_domain::fact::Run;
 use medfleet_domain::time::Timestamp;
-use medfleet_lake::rows::{CalendarRow, DeviceRow, ErrorRow, HeadRow, IntervalRow, SiteRow, UsageRow, VerdictRow};
+use medfleet_lake::rows::{
+    CalendarRow, ContractRow, DeviceRow, ErrorRow, HeadRow, IntervalRow, OrderRow, SiteRow, UsageRow, VerdictRow,
+};
 use medfleet_lake::{
     Cut, Day, Lake, Origin, ROLLUP_DAY_SQL, ROLLUP_QUARTER_SQL, Reader, ReaderLimits, RecordBatch, Row, Text, Txn,
     UtcMicros, restore, run_over_batch, schema,
@@ -36,6 +38,8 @@ pub struct Fleet {
     pub usage: Vec<UsageRow>,
     pub errors: Vec<ErrorRow>,
     pub verdicts: Vec<VerdictRow>,
+    pub orders: Vec<OrderRow>,
+    pub contracts: Vec<ContractRow>,
 }
 
 pub struct Rig {
@@ -67,6 +71,8 @@ impl Rig {
             ("calendars", vec![CalendarRow::to_batch(&fleet.calendars)?]),
             ("heads", vec![HeadRow::to_batch(&fleet.heads)?]),
             ("verdicts", vec![VerdictRow::to_batch(&fleet.verdicts)?]),
+            ("orders", vec![OrderRow::to_batch(&fleet.orders)?]),
+            ("contracts", vec![ContractRow::to_batch(&fleet.contracts)?]),
         ];
         for (name, sql) in [("rollup_quarter", ROLLUP_QUARTER_SQL), ("rollup_day", ROLLUP_DAY_SQL)] {
             let inputs = [("intervals", intervals.clone()), ("sites", sites.clone())];

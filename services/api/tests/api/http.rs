@@ -53,7 +53,7 @@ impl Street {
         Self::with(&two_cts()).await
     }
 
-    async fn with(fleet: &Fleet) -> Self {
+    pub async fn with(fleet: &Fleet) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let rig = Rig::open(folder.path()).await.unwrap();
         rig.fill(fleet, Timestamp(NOW)).await.unwrap();
@@ -83,7 +83,7 @@ impl Street {
     }
 
     /// A GET with the bearer token.
-    async fn get(&self, path: &str) -> Response<Body> {
+    pub async fn get(&self, path: &str) -> Response<Body> {
         let bearer = format!("Bearer {}", self.token);
         self.ask(Request::get(path).header(header::AUTHORIZATION, bearer), Body::empty()).await
     }
@@ -100,7 +100,7 @@ impl Street {
         String::from_utf8(bytes(response).await).unwrap()
     }
 
-    async fn state(&self, path: &str, key: &str, body: &Value) -> Response<Body> {
+    pub async fn state(&self, path: &str, key: &str, body: &Value) -> Response<Body> {
         let request = Request::post(path)
             .header(header::AUTHORIZATION, format!("Bearer {}", self.token))
             .header("idempotency-key", key);

@@ -3,6 +3,7 @@
 mod fleet;
 mod fuzz;
 mod http;
+mod kpi;
 mod pipeline;
 mod snapshot;
 mod sql;

@@ -124,3 +124,30 @@ async fn as_of_tells_what_was_known_and_now_tells_what_is() {
     assert_eq!(column(&ann, &at_five("")).await, ["unscheduled_down"]);
     assert_eq!(column(&ann, &at_five(&format!(", as_of => '{before}'"))).await, ["standby"]);
 }
+
+#[tokio::test]
+async fn the_views_of_the_kpi_room_are_functions_and_know_what_was_known() {
+    let rig = Rig::open().await;
+    rig.hear_late(2).await;
+    let ann = rig.client("ann").await;
+    let period = "'2026-03-02', '2026-03-03'";
+    let failure =
+        told(&ann, &format!("SELECT class, work_order, down_seconds, onset_at FROM failures({period})")).await;
+    let seen: Vec<_> = failure.iter().map(|row| (row.get(0), row.get(1), row.get(2))).collect();
+    // An order opened within a day is about both hours.
+    assert_eq!(seen, [(Some("failure"), Some("wo-1"), Some("7200.0"))]);
+    assert_eq!(failure[0].get(3), Some("2026-03-02 05:00:00.000000+00"));
+    let before = column(&ann, &format!("SELECT instant({})::text", LATE - SECOND)).await.remove(0);
+    let down = |as_of: &str| {
+        format!("SELECT unscheduled_down_seconds FROM reliability({period}{as_of}) WHERE kind = 'ct' AND failures > 0")
+    };
+    assert_eq!(column(&ann, &down("")).await, ["7200.0"]);
+    assert_eq!(column(&ann, &down(&format!(", as_of => '{before}'"))).await, ["3600.0"]);
+    let counted = column(&ann, &format!("SELECT count(*) FROM reliability({period}) WHERE kind <> 'ct'")).await;
+    assert_eq!(counted, ["0"], "a filter reaches the rows");
+    let dependent = "equipment_dependent_uptime, supplier_dependent_uptime, base_uptime";
+    let row = told(&ann, &format!("SELECT {dependent} FROM uptime({period})")).await.remove(0);
+    assert_eq!((row.get(0), row.get(1)), (row.get(2), row.get(2)), "nobody waited");
+    let late = format!("SELECT up_before_seconds - up_after_seconds FROM amendments({period}, closed => '2026-03-03')");
+    assert_eq!(column(&ann, &late).await, ["3600.0"], "what came late is listed with its size");
+}

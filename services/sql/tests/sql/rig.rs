@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use async_trait::async_trait;
 use medfleet_lake::rows::{CalendarRow, CutRow};
+use medfleet_lake::rows::{ComponentRow, MaintenanceRow, OrderRow};
 use medfleet_lake::rows::{DeviceRow, ErrorRow, FactRow, HeadRow, IntervalRow, SiteRow, UsageRow, VerdictRow};
 use medfleet_lake::{
     Cause, Cut, Day, Lake, Origin, ROLLUP_DAY_SQL, ROLLUP_QUARTER_SQL, Reader, ReaderLimits, RecordBatch, Row, Text,
@@ -22,7 +23,7 @@ pub const DAY: i64 = 24 * HOUR;
 pub const MONDAY: i64 = 1_772_409_600_000_000;
 pub const PASSWORD: &str = "a password of this test";
 /// Every view whose rows belong to a site, or to a device.
-pub const SITES_OF: [(&str, &str); 12] = [
+pub const SITES_OF: [(&str, &str); 15] = [
     ("sites", "site"),
     ("devices", "site"),
     ("device_versions", "site"),
@@ -35,6 +36,9 @@ pub const SITES_OF: [(&str, &str); 12] = [
     ("rollup_quarter", "site"),
     ("facts", "site"),
     ("verdicts", "subject"),
+    ("orders", "site"),
+    ("maintenance", "site"),
+    ("components", "site"),
 ];
 
 pub fn text(text: &str) -> Text {
@@ -148,7 +152,48 @@ fn hospital(site: &str) -> Vec<(&'static str, RecordBatch)> {
         ),
         ("facts", batch(&[fact(site)])),
     ]);
+    rows.extend(notes(site, device));
     rows
+}
+
+/// An order about that hour, a maintenance that was due and done, a part that was replaced.
+fn notes(site: &str, device: &str) -> Vec<(&'static str, RecordBatch)> {
+    let phase = |phase: &'static str, hour: i64, seq| OrderRow {
+        device: text(device),
+        site: text(site),
+        kind: text("ct"),
+        work_order: text("wo-1"),
+        class: text("corrective"),
+        phase: text(phase),
+        at: UtcMicros(MONDAY + hour * HOUR),
+        recorded_at: UtcMicros(MONDAY + hour * HOUR),
+        seq,
+        weight: 1,
+        ..OrderRow::default()
+    };
+    let done = MaintenanceRow {
+        device: text(device),
+        site: text(site),
+        kind: text("ct"),
+        procedure: text("annual"),
+        // Due at the end of Sunday, done on Monday.
+        due_day: Some(Day(i32::try_from(MONDAY / DAY).unwrap() - 1)),
+        outcome: text("completed"),
+        at: UtcMicros(MONDAY + 12 * HOUR),
+        weight: 1,
+        ..MaintenanceRow::default()
+    };
+    let replaced = ComponentRow {
+        device: text(device),
+        site: text(site),
+        kind: text("ct"),
+        component: text("tube"),
+        at: UtcMicros(MONDAY + 10 * HOUR),
+        weight: 1,
+        ..ComponentRow::default()
+    };
+    let orders = [phase("opened", 10, 1), phase("returned_to_service", 11, 2)];
+    vec![("orders", batch(&orders)), ("maintenance", batch(&[done])), ("components", batch(&[replaced]))]
 }
 
 /// The hospital, its office hours and its scanner.

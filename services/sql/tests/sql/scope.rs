@@ -32,6 +32,19 @@ async fn every_function_answers_about_ones_own_sites() {
         (format!("timeline('ct-north', {PERIOD})"), 23, 23),
         (format!("timeline('ct-south', {PERIOD})"), 0, 23),
         ("devices_at('2026-03-02')".to_owned(), 1, 2),
+        (format!("failures({PERIOD})"), 1, 2),
+        (format!("failures({PERIOD}, site => 'south')"), 0, 1),
+        (format!("downtimes({PERIOD})"), 1, 2),
+        (format!("repairs({PERIOD})"), 1, 2),
+        (format!("reliability({PERIOD})"), 1, 2),
+        (format!("cycles({PERIOD})"), 1, 2),
+        (format!("pm({PERIOD})"), 1, 2),
+        (format!("concurrency({PERIOD})"), 1, 2),
+        (format!("pieces({PERIOD})"), 23, 46),
+        (format!("evidence({PERIOD}, device => 'ct-south')"), 0, 1),
+        ("order_phases()".to_owned(), 2, 4),
+        ("contract_versions()".to_owned(), 0, 0),
+        ("issued_statements()".to_owned(), 0, 0),
     ] {
         let sql = format!("SELECT count(*) FROM {call}");
         assert_eq!(column(&ann, &sql).await, [hers.to_string()], "ann, {call}");

@@ -1,6 +1,5 @@
 //! What may be asked for, as JSON, and the domain's word for it.
 
-use chrono::{Datelike as _, NaiveDate};
 use medfleet_domain::human::{OrderClass, Ownership, Party, Phase, Registration};
 use medfleet_domain::kind::DeviceKind;
 use medfleet_domain::order::Ask;
@@ -9,6 +8,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::human::chain;
+use crate::period::read_day;
 use crate::problem::Problem;
 
 #[derive(Debug, Clone, Deserialize, ToSchema)]
@@ -123,8 +123,5 @@ impl RegistrationIn {
 }
 
 fn day(name: &str, text: Option<&str>) -> Result<Option<Day>, Problem> {
-    let Some(text) = text else { return Ok(None) };
-    let read = NaiveDate::parse_from_str(text, "%Y-%m-%d");
-    let read = read.map_err(|_| Problem::bad_value(name, text, "write a day as 2026-03-01"))?;
-    Ok(Some(Day::from_civil(read.year(), read.month(), read.day())))
+    text.map(|text| read_day(name, text)).transpose()
 }

@@ -1,0 +1,178 @@
+//! KPI views as they are, scorecards of groups, and sites compared.
+
+use axum::Json;
+use axum::extract::{Path, Query, State};
+use axum::http::HeaderMap;
+use axum::response::Response;
+use medfleet_kpi::comparison::{self, By};
+use medfleet_kpi::figures::figures;
+use medfleet_kpi::registry::{self, View};
+use medfleet_kpi::scorecard::{Group, scorecards};
+use medfleet_kpi::table::Table;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::table::{ColumnOut, Format, NarrowQuery, Outgoing, TableOut};
+use super::{CutInfo, scope};
+use crate::kpi::question;
+use crate::period::{PeriodQuery, read_instant};
+use crate::problem::Problem;
+use crate::query::Scope;
+use crate::service::App;
+
+/// A KPI view: a name, what one row of it is, what its columns mean.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ViewOut {
+    pub name: String,
+    pub one_row: String,
+    pub columns: Vec<ColumnOut>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ViewsOut {
+    pub views: Vec<ViewOut>,
+}
+
+/// Every KPI view; the same names are functions in SQL.
+#[utoipa::path(get, path = "/api/v1/kpi", tag = "kpi", responses((status = 200, body = ViewsOut)))]
+pub async fn views() -> Json<ViewsOut> {
+    let out = |view: &View| ViewOut {
+        name: view.name.to_owned(),
+        one_row: view.one_row(),
+        columns: view.headings().into_iter().map(ColumnOut::from).collect(),
+    };
+    Json(ViewsOut { views: registry::views().iter().map(out).collect() })
+}
+
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct ClosedQuery {
+    /// For amendments: what the log took before this UTC day or instant was in time. The end of the period when nothing
+    /// is said.
+    pub closed: Option<String>,
+}
+
+impl NarrowQuery {
+    pub fn scope(&self) -> Scope<'_> {
+        Scope {
+            site: self.site.as_deref().unwrap_or_default(),
+            kind: self.kind.as_deref().unwrap_or_default(),
+            device: self.device.as_deref().unwrap_or_default(),
+        }
+    }
+}
+
+/// The rows of one KPI view over a period.
+#[utoipa::path(get, path = "/api/v1/kpi/{view}", tag = "kpi",
+    params(("view" = String, Path), PeriodQuery, NarrowQuery, ClosedQuery),
+    responses((status = 200, body = TableOut), (status = 400, body = Problem), (status = 404, body = Problem)))]
+pub async fn rows(
+    State(app): State<App>,
+    Path(name): Path<String>,
+    Query(period): Query<PeriodQuery>,
+    Query(narrow): Query<NarrowQuery>,
+    Query(closed): Query<ClosedQuery>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let unknown = |_| Problem::not_found("KPI view", &name, "look it up under /api/v1/kpi");
+    let view = registry::view(&name).map_err(unknown)?;
+    let format = Format::of(narrow.format.as_deref(), &headers)?;
+    let (open, period) = scope(&app, &period).await?;
+    let mut question = question(&open, period, narrow.scope());
+    if let Some(text) = closed.closed.as_deref().filter(|text| !text.is_empty()) {
+        let cure = "write a day as 2026-03-01 or an instant as 2026-03-01T06:15:00Z";
+        question = question.closed_at(read_instant(text).ok_or_else(|| Problem::bad_value("closed", text, cure))?);
+    }
+    let table = view.table(open.kpi().await?, &question).await.map_err(crate::ApiError::from)?;
+    let cut = CutInfo::of(&app, &open).await;
+    Outgoing { name, one_row: view.one_row(), cut, period: period.into(), table }.answer(format)
+}
+
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct GroupQuery {
+    /// fleet, site, kind, site_kind (when nothing is said) or device.
+    pub group: Option<String>,
+}
+
+impl GroupQuery {
+    fn read(&self) -> Result<Group, Problem> {
+        match self.group.as_deref().unwrap_or("site_kind") {
+            "fleet" => Ok(Group::Fleet),
+            "site" => Ok(Group::Site),
+            "kind" => Ok(Group::Kind),
+            "site_kind" => Ok(Group::SiteKind),
+            "device" => Ok(Group::Device),
+            other => Err(Problem::bad_value("group", other, "use fleet, site, kind, site_kind or device")),
+        }
+    }
+}
+
+/// Every figure of each group: uptimes, utilization, failures, repairs, maintenance, each with its parts and bounds.
+#[utoipa::path(get, path = "/api/v1/scorecards", tag = "kpi", params(PeriodQuery, NarrowQuery, GroupQuery),
+    responses((status = 200, body = TableOut), (status = 400, body = Problem)))]
+pub async fn scorecard(
+    State(app): State<App>,
+    Query(period): Query<PeriodQuery>,
+    Query(narrow): Query<NarrowQuery>,
+    Query(group): Query<GroupQuery>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let (group, format) = (group.read()?, Format::of(narrow.format.as_deref(), &headers)?);
+    let (open, period) = scope(&app, &period).await?;
+    let question = question(&open, period, narrow.scope());
+    let cards = scorecards(open.kpi().await?, &question, group).await.map_err(crate::ApiError::from)?;
+    let one_row = "every figure of one group of devices over the period, each ratio beside its parts and bounds.";
+    Outgoing {
+        name: "scorecards".to_owned(),
+        one_row: one_row.to_owned(),
+        cut: CutInfo::of(&app, &open).await,
+        period: period.into(),
+        table: Table::of(&figures(), &cards),
+    }
+    .answer(format)
+}
+
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct ByQuery {
+    /// failures (when nothing is said) or downtime, in hours of unscheduled downtime.
+    pub by: Option<String>,
+}
+
+/// Sites compared with the fleet: observed and expected, funnel, shrinkage and the places that can be told apart.
+#[utoipa::path(get, path = "/api/v1/comparison", tag = "kpi", params(PeriodQuery, NarrowQuery, ByQuery),
+    responses((status = 200, body = TableOut), (status = 400, body = Problem)))]
+pub async fn compare(
+    State(app): State<App>,
+    Query(period): Query<PeriodQuery>,
+    Query(narrow): Query<NarrowQuery>,
+    Query(by): Query<ByQuery>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let by = match by.by.as_deref() {
+        None | Some("" | "failures") => By::Failures,
+        Some("downtime") => By::Downtime,
+        Some(other) => return Err(Problem::bad_value("by", other, "use failures or downtime")),
+    };
+    if let Some(site) = narrow.site.as_deref().filter(|site| !site.is_empty()) {
+        return Err(Problem::bad_value(
+            "site",
+            site,
+            "a site is compared with the fleet: leave it out, or name a kind",
+        ));
+    }
+    let format = Format::of(narrow.format.as_deref(), &headers)?;
+    let (open, period) = scope(&app, &period).await?;
+    let question = question(&open, period, narrow.scope());
+    let sites = comparison::compare(open.kpi().await?, &question, by).await.map_err(crate::ApiError::from)?;
+    let one_row = "one site under one adjustment, against what the fleet would have had with its devices.";
+    Outgoing {
+        name: "comparison".to_owned(),
+        one_row: one_row.to_owned(),
+        cut: CutInfo::of(&app, &open).await,
+        period: period.into(),
+        table: Table::of(&comparison::figures(), &sites),
+    }
+    .answer(format)
+}

@@ -1,0 +1,99 @@
+//! The rows of a function. They are planned where they are scanned, because only there may be read which hours are base
+//! hours; what the rows look like is known before.
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::catalog::{Session, TableProvider};
+use datafusion::common::{Column, DFSchema, DataFusionError, Result, ScalarValue};
+use datafusion::logical_expr::utils::conjunction;
+use datafusion::logical_expr::{Expr, LogicalPlanBuilder, TableProviderFilterPushDown, TableType};
+use datafusion::physical_plan::ExecutionPlan;
+use medfleet_domain::time::Span;
+use medfleet_kpi::hours::Hours;
+
+use crate::kpi::Kpi;
+use crate::sight::Tables;
+
+/// One call of a function over the tables of one user.
+pub struct Answer {
+    pub kpi: &'static Kpi,
+    pub tables: Arc<Tables>,
+    pub params: Vec<(&'static str, ScalarValue)>,
+    /// What was known at an instant; None: all that the cut contains.
+    pub as_of: Option<i64>,
+    /// Base hours are spelled out as far as the period goes.
+    pub hours_within: Span,
+    schema: SchemaRef,
+}
+
+impl Answer {
+    /// Plans once for the schema: a question that cannot be is refused here.
+    pub async fn new(
+        kpi: &'static Kpi,
+        tables: Arc<Tables>,
+        params: Vec<(&'static str, ScalarValue)>,
+        as_of: Option<i64>,
+        hours_within: Span,
+    ) -> Result<Self> {
+        let plan = tables.plan(&kpi.sql, &params).await?;
+        let schema = Arc::clone(DFSchema::inner(plan.schema()));
+        Ok(Self { kpi, tables, params, as_of, hours_within, schema })
+    }
+
+    /// The tables as they were known, with the base hours that were in force then.
+    async fn tables(&self) -> Result<Tables> {
+        let tables = match self.as_of {
+            Some(at) => self.tables.as_of(at).await?,
+            None => self.tables.apart(),
+        };
+        if self.kpi.asks_hours() {
+            let hours = Hours::read(&tables.session, self.hours_within).await;
+            hours.map_err(|error| DataFusionError::External(Box::new(error)))?.register(&tables.session);
+        }
+        Ok(tables)
+    }
+}
+
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}() at cut {}", self.kpi.name, self.tables.cut.number)
+    }
+}
+
+#[async_trait]
+impl TableProvider for Answer {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::View
+    }
+
+    fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
+        Ok(vec![TableProviderFilterPushDown::Exact; filters.len()])
+    }
+
+    async fn scan(
+        &self,
+        state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let plan = self.tables().await?.plan(&self.kpi.sql, &self.params).await?;
+        let mut plan = LogicalPlanBuilder::from(plan).alias(self.kpi.name)?;
+        if let Some(filter) = conjunction(filters.iter().cloned()) {
+            plan = plan.filter(filter)?;
+        }
+        if let Some(places) = projection {
+            let name = |place: &usize| self.schema.field(*place).name().clone();
+            plan = plan.project(places.iter().map(|place| Expr::Column(Column::from_name(name(place)))))?;
+        }
+        plan = plan.limit(0, limit)?;
+        state.create_physical_plan(&plan.build()?).await
+    }
+}
