@@ -12,6 +12,7 @@ finish() {
     rm -rf "$work"
 }
 trap finish EXIT
+trap "exit 143" INT TERM
 
 step() { printf '\n== %s (%ss)\n' "$1" "$SECONDS"; }
 

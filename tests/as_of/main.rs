@@ -16,10 +16,17 @@ use medfleet_domain::time::Timestamp;
 use install::Install;
 use story::{Chance, QUARTER, Story, Told};
 
-const STORIES: u64 = 12;
+/// Stories told unless `MEDFLEET_AS_OF_STORIES` names another number.
+const STORIES: u64 = 3;
 const INSTANTS: usize = 6;
 
-/// Feeds an installation with what was appended before an instant, flushing where the story says so.
+fn stories() -> u64 {
+    let asked = std::env::var("MEDFLEET_AS_OF_STORIES").ok();
+    asked.map_or(STORIES, |asked| asked.parse().expect("MEDFLEET_AS_OF_STORIES is a number"))
+}
+
+/// Feeds an installation with what was appended before an instant. One that is followed is flushed where the story says so;
+/// any other at its end alone, for how the log was cut into flushes must not matter.
 async fn feed(
     folder: &std::path::Path,
     told: &[Told],
@@ -30,11 +37,9 @@ async fn feed(
     let cuts = Cuts::new(install.reader()?);
     for one in told.iter().take_while(|one| one.appended_at < before) {
         install.append(&one.run, one.appended_at)?;
-        if one.flush {
+        if follow && one.flush {
             install.flush(one.appended_at.plus_micros(1)).await?;
-            if follow {
-                cuts.advance().await?;
-            }
+            cuts.advance().await?;
         }
     }
     install.flush(before).await?;
@@ -67,7 +72,7 @@ async fn both_ways(open: &OpenCut, period: Period) -> anyhow::Result<Vec<UptimeR
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn as_of_an_instant_equals_a_fresh_installation_fed_with_what_came_before_it() -> anyhow::Result<()> {
-    for seed in 0..STORIES {
+    for seed in 0..stories() {
         let mut chance = Chance::new(seed);
         let told = Story::new(seed).tell();
         let (begin, end) = (story::BEGIN, Timestamp(story::BEGIN.0 + story::DAYS * 24 * 4 * QUARTER));

@@ -16,6 +16,8 @@ const MINUTE: i64 = 60_000_000;
 pub const BEGIN: Timestamp = Day::from_civil(2026, 3, 6).start();
 pub const DAYS: i64 = 9;
 const DEVICES: i64 = 7;
+/// Records between two flushes, on average.
+const FLUSH_EVERY: i64 = 10;
 const SITES: [(&str, &str); 2] = [("east", "America/New_York"), ("west", "America/Denver")];
 const KINDS: [DeviceKind; 3] = [DeviceKind::Ct, DeviceKind::Laser, DeviceKind::Ventilator];
 
@@ -93,7 +95,7 @@ impl Story {
     }
 
     fn append(&mut self, run: Run, now: i64) {
-        let flush = self.chance.one_in(4);
+        let flush = self.chance.one_in(FLUSH_EVERY);
         self.told.push(Told { run, appended_at: Timestamp(now), flush });
     }
 
