@@ -58,6 +58,14 @@ pub enum RuntimeError {
     Stalled { role: &'static str, silent: Duration, lag: u64 },
     #[error("{role} is silent: no report for {} s", silent.as_secs())]
     Silent { role: &'static str, silent: Duration },
+    #[error("certificate or key file `{}` cannot be used: it must be PEM, and readable by this process", path.display())]
+    Certificate {
+        path: PathBuf,
+        #[source]
+        source: rustls::pki_types::pem::Error,
+    },
+    #[error("the certificate and the key do not fit together: give the pair that was made together")]
+    CertificatePair(#[source] rustls::Error),
     #[error("the status listener failed")]
     StatusListener {
         #[source]

@@ -10,6 +10,7 @@ pub mod http;
 pub mod logging;
 pub mod metrics;
 pub mod shutdown;
+pub mod tls;
 pub mod watchdog;
 
 pub use backoff::Backoff;
@@ -19,4 +20,5 @@ pub use error::RuntimeError;
 pub use health::{Health, RoleHealth, RoleState};
 pub use metrics::{Metrics, Room};
 pub use shutdown::{DRAIN_LIMIT, Shutdown};
+pub use tls::TlsFiles;
 pub use watchdog::Watchdog;

@@ -3,6 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
+use medfleet_runtime::TlsFiles;
 use serde::Deserialize;
 
 #[derive(Debug, Clone, Deserialize)]
@@ -18,13 +19,6 @@ pub struct ApiConfig {
     pub cut_poll_milliseconds: u64,
     /// Memory of all running queries together.
     pub query_memory_mebibytes: usize,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct TlsFiles {
-    pub certificate: PathBuf,
-    pub key: PathBuf,
 }
 
 impl Default for ApiConfig {

@@ -11,16 +11,13 @@ use std::time::Duration;
 
 use axum::extract::connect_info::Connected;
 use axum::serve::{IncomingStream, Listener};
-use rustls::ServerConfig;
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use medfleet_runtime::TlsFiles;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use crate::config::TlsFiles;
 use crate::error::ApiError;
 use crate::meters::Meters;
 
@@ -50,7 +47,7 @@ pub struct Door {
 
 impl Door {
     pub async fn open(address: SocketAddr, tls: Option<&TlsFiles>, meters: Meters) -> Result<Self, ApiError> {
-        let acceptor = tls.map(acceptor).transpose()?;
+        let acceptor = tls.map(TlsFiles::acceptor).transpose()?;
         let failed = |source| ApiError::Listen { address, source };
         let listener = TcpListener::bind(address).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
@@ -120,23 +117,6 @@ async fn greet(stream: TcpStream, acceptor: Option<TlsAcceptor>) -> io::Result<W
     let Some(acceptor) = acceptor else { return Ok(Wire::Plain(stream)) };
     let greeted = tokio::time::timeout(HANDSHAKE_LIMIT, acceptor.accept(stream)).await;
     greeted.map_err(io::Error::from)?.map(|tls| Wire::Tls(Box::new(tls)))
-}
-
-fn acceptor(files: &TlsFiles) -> Result<TlsAcceptor, ApiError> {
-    let failed = |path: &std::path::PathBuf| {
-        let path = path.clone();
-        move |source| ApiError::Certificate { path, source }
-    };
-    let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_file_iter(&files.certificate)
-        .and_then(Iterator::collect)
-        .map_err(failed(&files.certificate))?;
-    let key = PrivateKeyDer::from_pem_file(&files.key).map_err(failed(&files.key))?;
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .and_then(|config| config.with_no_client_auth().with_single_cert(chain, key))
-        .map_err(ApiError::Tls)?;
-    Ok(TlsAcceptor::from(Arc::new(config)))
 }
 
 /// A connection, plain or encrypted, that gives its place back when it ends.

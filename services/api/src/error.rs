@@ -27,14 +27,6 @@ pub enum ApiError {
     },
     #[error("the web server ended")]
     Serve(#[source] std::io::Error),
-    #[error("certificate or key file `{path}` cannot be used: it must be PEM, and readable by this process")]
-    Certificate {
-        path: PathBuf,
-        #[source]
-        source: rustls::pki_types::pem::Error,
-    },
-    #[error("the certificate and the key do not fit together: give the pair that was made together")]
-    Tls(#[source] rustls::Error),
     #[error("token file `{path}` cannot be read or made: check that the folder exists and may be written")]
     TokenFile {
         path: PathBuf,

@@ -29,7 +29,7 @@ mod sums;
 pub mod timeline;
 
 pub use auth::Token;
-pub use config::{ApiConfig, TlsFiles};
+pub use config::ApiConfig;
 pub use cuts::{Cuts, OpenCut};
 pub use error::ApiError;
 pub use human::{Accepted, HumanDoor, Refused};

@@ -5,12 +5,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use medfleet_api::{ApiConfig, TlsFiles};
+use medfleet_api::ApiConfig;
 use medfleet_ingest::{Admitter, ExternalDoor};
 use medfleet_lake::Lake;
 use medfleet_log::EventLog;
 use medfleet_processor::{BinderMeters, Binding, Meters, ProcessorConfig, Worker, upkeep};
-use medfleet_runtime::{Health, Metrics, Shutdown, http};
+use medfleet_runtime::{Health, Metrics, Shutdown, TlsFiles, http};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 

@@ -9,8 +9,8 @@ use anyhow::Context as _;
 use async_trait::async_trait;
 use medfleet_lake::{Cut, Lake};
 use medfleet_log::{EventLog, Partition, Topic};
-use medfleet_runtime::{Health, Metrics, Shutdown};
-use medfleet_sql::{Lag, Scope, Service, SqlConfig, TlsFiles, Users};
+use medfleet_runtime::{Health, Metrics, Shutdown, TlsFiles};
+use medfleet_sql::{Lag, Scope, Service, SqlConfig, Users};
 
 use crate::backing;
 use crate::cli::{Place, SqlOptions, SqlUserOptions};

@@ -3,6 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
+use medfleet_runtime::TlsFiles;
 use serde::Deserialize;
 
 #[derive(Debug, Clone, Deserialize)]
@@ -15,13 +16,6 @@ pub struct SqlConfig {
     /// Without them the endpoint speaks plain text, which it does on loopback only.
     pub tls: Option<TlsFiles>,
     pub limits: Limits,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct TlsFiles {
-    pub certificate: PathBuf,
-    pub key: PathBuf,
 }
 
 /// Every bound of the endpoint. Reaching one is counted and refused with the value and the cure.

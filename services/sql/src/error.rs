@@ -29,14 +29,6 @@ pub enum SqlError {
         #[source]
         source: std::io::Error,
     },
-    #[error("certificate or key file `{path}` cannot be used: it must be PEM, and readable by this process")]
-    Certificate {
-        path: PathBuf,
-        #[source]
-        source: rustls::pki_types::pem::Error,
-    },
-    #[error("the certificate and the key do not fit together: give the pair that was made together")]
-    Tls(#[source] rustls::Error),
     #[error("`{name}` is no name of a user: use 1 to 63 of a-z, 0-9, - and _")]
     UserName { name: String },
     #[error("a user needs sites, or all of them: name at least one")]

@@ -34,7 +34,7 @@ mod sight;
 mod text;
 mod users;
 
-pub use config::{Limits, SqlConfig, TlsFiles};
+pub use config::{Limits, SqlConfig};
 pub use desk::Lag;
 pub use error::SqlError;
 pub use service::{Bound, Service};

@@ -1,23 +1,19 @@
 //! The endpoint as a process role: its door, its connections, its end.
 
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use datafusion_postgres::datafusion_pg_catalog::sql::PostgresCompatibilityParser;
 use medfleet_lake::Lake;
-use medfleet_runtime::{Health, Metrics, Shutdown};
+use medfleet_runtime::{Health, Metrics, Shutdown, TlsFiles};
 use rand::RngCore as _;
-use rustls::ServerConfig;
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
-use crate::config::{SqlConfig, TlsFiles};
+use crate::config::SqlConfig;
 use crate::connection;
 use crate::desk::{Desk, Lag};
 use crate::error::SqlError;
@@ -50,7 +46,7 @@ impl Service {
         if config.tls.is_none() && !config.listen.ip().to_canonical().is_loopback() {
             return Err(SqlError::PlainText { address: config.listen });
         }
-        let tls = config.tls.as_ref().map(acceptor).transpose()?;
+        let tls = config.tls.as_ref().map(TlsFiles::acceptor).transpose()?;
         let meters = Meters::new(metrics)?;
         let mut secret = [0; 32];
         rand::rng().fill_bytes(&mut secret);
@@ -151,21 +147,4 @@ async fn next(
             }
         },
     }
-}
-
-fn acceptor(files: &TlsFiles) -> Result<TlsAcceptor, SqlError> {
-    let failed = |path: &Path| {
-        let path = path.to_owned();
-        move |source| SqlError::Certificate { path, source }
-    };
-    let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_file_iter(&files.certificate)
-        .and_then(Iterator::collect)
-        .map_err(failed(&files.certificate))?;
-    let key = PrivateKeyDer::from_pem_file(&files.key).map_err(failed(&files.key))?;
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .and_then(|config| config.with_no_client_auth().with_single_cert(chain, key))
-        .map_err(SqlError::Tls)?;
-    Ok(TlsAcceptor::from(Arc::new(config)))
 }
