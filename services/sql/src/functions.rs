@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use datafusion::arrow::array::{ArrayRef, AsArray as _, StringArray};
 use datafusion::arrow::datatypes::{DataType, Int64Type, TimeUnit, TimestampMicrosecondType};
 use datafusion::common::{Result, ScalarValue};
-use datafusion::logical_expr::{ColumnarValue, Volatility, create_udf};
+use datafusion::logical_expr::{ColumnarValue, ScalarUDF, Signature, SimpleScalarUDF, Volatility, create_udf};
 use datafusion::prelude::SessionContext;
 use medfleet_kpi::hours::Hours;
 
@@ -28,6 +28,9 @@ const UNBOUNDED: [&str; 10] = [
     "generate_series",
     "gen_series",
 ];
+
+/// What `\d+` of psql asks of every relation, with how many arguments. Views are described in the documentation: here is nothing.
+const UNTOLD: [(&str, usize); 3] = [("col_description", 2), ("pg_get_viewdef", 2), ("pg_get_ruledef", 2)];
 
 /// Records in the log that the newest cut does not contain, as of the last look.
 #[derive(Debug, Clone)]
@@ -82,6 +85,9 @@ pub fn register_public(session: &SessionContext) {
     if let Some(date_bin) = session.state().scalar_functions().get("date_bin") {
         session.register_udf(date_bin.as_ref().clone().with_aliases(["time_bucket"]));
     }
+    for (name, arguments) in UNTOLD {
+        session.register_udf(untold(name, arguments));
+    }
     session.register_udf(constant("version", format!("PostgreSQL {SERVER_VERSION}")));
 }
 
@@ -108,7 +114,13 @@ fn current_settings(args: &[ColumnarValue], settings: &Settings) -> Result<Array
     Ok(Arc::new(shown?))
 }
 
-fn constant(name: &str, text: String) -> datafusion::logical_expr::ScalarUDF {
+fn untold(name: &str, arguments: usize) -> ScalarUDF {
+    let nothing = |_: &[ColumnarValue]| Ok(ColumnarValue::Scalar(ScalarValue::Utf8(None)));
+    let any = Signature::any(arguments, Volatility::Stable);
+    ScalarUDF::from(SimpleScalarUDF::new_with_signature(name, any, DataType::Utf8, Arc::new(nothing)))
+}
+
+fn constant(name: &str, text: String) -> ScalarUDF {
     let answer = move |_: &[ColumnarValue]| Ok(ColumnarValue::Scalar(ScalarValue::Utf8(Some(text.clone()))));
     create_udf(name, vec![], DataType::Utf8, Volatility::Stable, Arc::new(answer))
 }

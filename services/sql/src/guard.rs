@@ -47,6 +47,23 @@ pub enum Allowed {
     CloseCursor(Option<String>),
 }
 
+impl Allowed {
+    /// The query whose rows are read, now or by fetches.
+    pub const fn query(&self) -> Option<&Statement> {
+        match self {
+            Self::Read(query) | Self::Declare { query, .. } => Some(query),
+            _ => None,
+        }
+    }
+
+    pub const fn query_mut(&mut self) -> Option<&mut Statement> {
+        match self {
+            Self::Read(query) | Self::Declare { query, .. } => Some(query),
+            _ => None,
+        }
+    }
+}
+
 /// Refuses a text whose tree could become too deep, before there is a tree.
 pub fn measure(sql: &str) -> Result<(), Refusal> {
     let tokens = Tokenizer::new(&PostgreSqlDialect {}, sql).tokenize();

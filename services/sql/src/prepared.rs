@@ -38,9 +38,14 @@ pub struct Prepared {
     in_calls: BTreeSet<usize>,
 }
 
+/// What psql's `\d+` asks of a relation's storage: an array out of a subquery, which the engine has not. No view has any.
+const STORAGE_OPTIONS: &str = "pg_catalog.array_to_string(c.reloptions || array(select 'toast.' || x \
+                               from pg_catalog.unnest(tc.reloptions) x), ', ')";
+
 /// The statements of one text, in order; each is judged before any is run.
 pub fn parse(parser: &PostgresCompatibilityParser, sql: &str) -> Result<Vec<Allowed>, Refusal> {
     guard::measure(sql)?;
+    let sql = &sql.replace(STORAGE_OPTIONS, "NULL::text");
     let statements = parser.parse(sql).map_err(|error| Refusal::of_parser(&error))?;
     statements.into_iter().map(guard::judge).collect()
 }
@@ -58,14 +63,15 @@ pub fn parse_one(parser: &PostgresCompatibilityParser, sql: &str) -> Result<Opti
 impl Prepared {
     pub async fn new(allowed: Allowed, session: Option<&SessionContext>) -> Result<Self, Refusal> {
         let bare = |allowed| Self { allowed, schema: None, parameters: Vec::new(), in_calls: BTreeSet::new() };
-        let (Allowed::Read(query), Some(session)) = (&allowed, session) else { return Ok(bare(allowed)) };
-        let mut query = query.clone();
-        let in_calls = calls::arrange(&mut query)?;
+        let mut allowed = allowed;
+        let (Some(query), Some(session)) = (allowed.query_mut(), session) else { return Ok(bare(allowed)) };
+        let in_calls = calls::arrange(query)?;
         let plan = plan(session, query.clone()).await?;
         let inferred = plan.get_parameter_types().map_err(|error| Refusal::of(&error))?;
         let parameters = by_place(&inferred.into_iter().collect(), &in_calls);
-        let schema = Some(Arc::new(plan.schema().as_arrow().clone()));
-        Ok(Self { allowed: Allowed::Read(query), schema, parameters, in_calls })
+        let has_rows = matches!(allowed, Allowed::Read(_));
+        let schema = has_rows.then(|| Arc::new(plan.schema().as_arrow().clone()));
+        Ok(Self { allowed, schema, parameters, in_calls })
     }
 
     /// What a client is told of the parameters.
@@ -89,7 +95,7 @@ impl Prepared {
 
     /// The query with this portal's parameters in it.
     pub async fn bind<S: Clone>(&self, session: &SessionContext, portal: &Portal<S>) -> PgWireResult<LogicalPlan> {
-        let Allowed::Read(query) = &self.allowed else { return Err(no_query().into()) };
+        let query = self.allowed.query().ok_or_else(no_query)?;
         if portal.parameter_len() != self.parameters.len() {
             let message =
                 format!("{} parameters were bound, {} are needed", portal.parameter_len(), self.parameters.len());

@@ -11,9 +11,7 @@ use pgwire::api::query::{
     ExtendedQueryHandler, SimpleQueryHandler, send_execution_response, send_partial_query_response,
     send_query_response, send_ready_for_query,
 };
-use pgwire::api::results::{
-    DescribePortalResponse, DescribeStatementResponse, FieldInfo, QueryResponse, Response, Tag,
-};
+use pgwire::api::results::{DescribePortalResponse, DescribeStatementResponse, FieldInfo, Response, Tag};
 use pgwire::api::stmt::{QueryParser, StoredStatement};
 use pgwire::api::store::PortalStore;
 use pgwire::api::{ClientInfo, ClientPortalStore, DEFAULT_NAME, PgWireConnectionState, Type};
@@ -153,7 +151,7 @@ impl ExtendedQueryHandler for Session {
             None => client.portal_store().put_empty_statement(&name),
             Some(allowed) => {
                 let _turn = self.turn().await?;
-                let engine = if matches!(allowed, Allowed::Read(_)) { Some(self.engine().await?) } else { None };
+                let engine = if allowed.query().is_some() { Some(self.engine().await?) } else { None };
                 let prepared = self.run.guard(Prepared::new(allowed, engine.as_ref())).await??;
                 let types = message.type_oids.iter().map(|oid| Type::from_oid(*oid)).collect();
                 let stored = StoredStatement::new(name, Arc::new(prepared), types);
@@ -313,14 +311,18 @@ impl Session {
         C::PortalStore: PortalStore,
     {
         let prepared = &portal.statement.statement;
-        if !matches!(prepared.allowed, Allowed::Read(_)) || failed(client) {
+        if prepared.allowed.query().is_none() || failed(client) {
             self.forget(client.portal_store(), &prepared.allowed)?;
             return self.answer(prepared.allowed.clone(), failed(client)).await;
         }
         let engine = self.engine().await?;
         let planned = self.run.guard(prepared.bind(&engine, portal)).await??;
-        let rows: QueryResponse = self.rows_of(&engine, planned, &portal.result_column_format).await?;
-        Ok(Reply::Rows(rows))
+        // A cursor's rows are sent by its fetches, and those of a declaration have no format.
+        if let Allowed::Declare { cursor, .. } = &prepared.allowed {
+            let rows = self.rows_of(&engine, planned, &Format::UnifiedText).await?;
+            return self.declare(cursor.clone(), rows).await;
+        }
+        Ok(Reply::Rows(self.rows_of(&engine, planned, &portal.result_column_format).await?))
     }
 }
 

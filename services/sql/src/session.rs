@@ -173,7 +173,10 @@ impl Session {
                 Reply::Done(Tag::new("DISCARD ALL"))
             }
             Allowed::Deallocate(_) => Reply::Done(Tag::new("DEALLOCATE")),
-            Allowed::Declare { cursor, query } => self.declare(cursor, query).await?,
+            Allowed::Declare { cursor, query } => {
+                let answer = self.read(query).await?;
+                self.declare(cursor, answer).await?
+            }
             Allowed::Fetch { cursor, rows } => Reply::Rows(self.fetch(&cursor, rows).await?),
             Allowed::CloseCursor(name) => {
                 let mut cursors = place.cursors.lock().await;
@@ -230,14 +233,13 @@ impl Session {
         Ok(text_rows("QUERY PLAN", &lines)?)
     }
 
-    async fn declare(&self, cursor: String, query: Statement) -> PgWireResult<Reply> {
-        let place = self.place()?;
+    /// Keeps an answer to be fetched from in parts.
+    pub async fn declare(&self, cursor: String, answer: QueryResponse) -> PgWireResult<Reply> {
         let most = self.house.config.limits.prepared_max;
-        let mut cursors = place.cursors.lock().await;
+        let mut cursors = self.place()?.cursors.lock().await;
         if cursors.len() >= most && !cursors.contains_key(&cursor) {
             return Err(too_many("cursors", most).into());
         }
-        let answer = self.read(query).await?;
         cursors.insert(cursor, answer);
         Ok(Reply::Done(Tag::new("DECLARE CURSOR")))
     }

@@ -126,6 +126,24 @@ async fn cursors_go_forward_and_end_with_their_transaction() {
     assert_eq!(refused(&client, "FETCH 1 FROM c").await.0, "34000");
 }
 
+/// As psycopg's named cursors do it: the declaration is prepared, bound and executed.
+#[tokio::test]
+async fn a_cursor_takes_parameters_when_it_is_declared() {
+    let rig = Rig::open().await;
+    let client = rig.client("ann").await;
+    client.simple_query("BEGIN").await.unwrap();
+    let declare = "DECLARE walk CURSOR FOR SELECT device FROM intervals WHERE device = $1";
+    client.execute(declare, &[&"ct-north"]).await.unwrap();
+    let all = column(&client, "SELECT count(*) FROM intervals WHERE device = 'ct-north'").await;
+    assert_eq!(told(&client, "FETCH ALL FROM walk").await.len().to_string(), all[0]);
+    client
+        .execute("DECLARE none CURSOR FOR SELECT device FROM intervals WHERE device = $1", &[&"nobody"])
+        .await
+        .unwrap();
+    assert!(told(&client, "FETCH ALL FROM none").await.is_empty());
+    client.simple_query("COMMIT").await.unwrap();
+}
+
 #[tokio::test]
 async fn the_extended_protocol_gives_typed_rows_in_parts() {
     let rig = Rig::open().await;
