@@ -34,10 +34,17 @@ pub use sift::Sifted;
 /// Days with facts kept in memory per subject once they are committed; older ones are read from the archive.
 pub const HOT_DAYS: usize = 2;
 
+/// Older days that stay because they were read or written not long ago: a backlog goes over few days at a time, and
+/// beside live facts it comes in small parts.
+pub const RECENT_DAYS: usize = 8;
+/// How long they stay, in commits of their subject.
+pub const RECENT_COMMITS: u32 = 32;
+
 /// What a ledger keeps of the archived past.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     pub days: usize,
+    pub recent_days: usize,
     pub epochs: usize,
     /// Of each epoch.
     pub digests: usize,
@@ -45,7 +52,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { days: HOT_DAYS, epochs: dedup::EPOCHS_KEPT, digests: dedup::DIGESTS_KEPT }
+        Self { days: HOT_DAYS, recent_days: RECENT_DAYS, epochs: dedup::EPOCHS_KEPT, digests: dedup::DIGESTS_KEPT }
     }
 }
 
@@ -72,9 +79,9 @@ pub struct Ledger {
     /// Days of amended ranges as the archive has them, since the last commit.
     #[serde(skip)]
     located: Vec<(SeqRange, Vec<Day>)>,
-    /// Days read or written since the last commit: a backlog comes day by day, and each should be read once.
+    /// Days read or written, with the commits since.
     #[serde(skip)]
-    used_days: BTreeSet<Day>,
+    used_days: BTreeMap<Day, u32>,
 }
 
 /// What became of one fact of a record.
@@ -127,12 +134,25 @@ impl Ledger {
         self.lives.settle(limits.epochs, limits.digests);
         self.located.clear();
         let newest: Vec<Day> = self.days.keys().rev().take(limits.days).copied().collect();
-        let used = std::mem::take(&mut self.used_days);
-        self.days.retain(|day, _| newest.contains(day) || used.contains(day));
+        self.age_used_days(limits.recent_days);
+        self.days.retain(|day, _| newest.contains(day) || self.used_days.contains_key(day));
+    }
+
+    /// Days used since the last commit stay for one more; of those used before, the most recent few.
+    fn age_used_days(&mut self, recent_days: usize) {
+        let mut before: Vec<(u32, Day)> =
+            self.used_days.iter().filter(|(_, commits)| **commits > 0).map(|(day, commits)| (*commits, *day)).collect();
+        before.sort_unstable();
+        for (nth, (commits, day)) in before.into_iter().enumerate() {
+            if nth >= recent_days || commits >= RECENT_COMMITS {
+                self.used_days.remove(&day);
+            }
+        }
+        self.used_days.values_mut().for_each(|commits| *commits += 1);
     }
 
     pub fn supply_day(&mut self, day: Day, facts: Vec<Held>) {
-        self.used_days.insert(day);
+        self.used_days.insert(day, 0);
         self.days.insert(day, facts.into_iter().filter(Held::folds).map(Arc::new).collect());
     }
 

@@ -59,7 +59,7 @@ impl Ledger {
         self.hear_sample(&held);
         self.hear_stretch(&held);
         self.known_days.insert(held.day());
-        self.used_days.insert(held.day());
+        self.used_days.insert(held.day(), 0);
         self.days.entry(held.day()).or_default().push(Arc::new(held));
     }
 

@@ -59,7 +59,7 @@ pub struct Book {
 impl Book {
     /// Remembers so little once it commits that nearly everything must be asked for.
     pub fn forgetful(archived: Archived) -> Self {
-        Self { archived, limits: Limits { days: 0, epochs: 1, digests: 1 }, ..Self::default() }
+        Self { archived, limits: Limits { days: 0, recent_days: 0, epochs: 1, digests: 1 }, ..Self::default() }
     }
 
     /// Admits a record, answering what the ledger asks.

@@ -8,6 +8,7 @@ mod contracts;
 mod counters;
 mod given;
 mod identity;
+mod memory;
 mod notes;
 mod observation;
 #[path = "../street/mod.rs"]
