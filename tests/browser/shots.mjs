@@ -36,9 +36,33 @@ async function pages(context) {
     kind: `/sites/${telling.site}?kind=${telling.kind}`,
     device: `/devices/${telling.device}`,
     month: `/devices/${telling.device}?days=30`,
+    compare: `/compare?site=${telling.site}`,
+    hours: "/compare?by=downtime&adjust=nothing",
+    contracts: "/contracts",
+    ...(await contracted(ask)),
+    ...(await evidence(ask, telling.device)),
     pipeline: "/pipeline",
     nowhere: "/devices/no-such-device",
   };
+}
+
+/** A contract, and the statement of one of its devices; none where no contract is recorded. */
+async function contracted(ask) {
+  const { rows } = await ask("/api/v1/kpi/contract_versions");
+  if (rows.length === 0) return {};
+  const { site, contract, kind } = rows[0];
+  const { devices } = await ask(`/api/v1/devices?site=${site}&kind=${kind}&limit=1`);
+  return {
+    contract: `/contracts/${site}/${encodeURIComponent(contract)}`,
+    statement: `/devices/${devices[0].device}/statement?contract=${encodeURIComponent(contract)}`,
+  };
+}
+
+/** The facts behind a device's last outage. */
+async function evidence(ask, device) {
+  const { rows } = await ask(`/api/v1/kpi/downtimes?device=${device}&days=30`);
+  const last = rows.at(-1);
+  return last ? { evidence: `/devices/${device}/evidence?from=${last.onset_at}&until=${last.until_at}` } : {};
 }
 
 async function look(context, name, address, size, scheme) {

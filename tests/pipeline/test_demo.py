@@ -21,12 +21,12 @@ FATES = ("received", "appended", "quarantined", "held")
 class House:
     """A running demo."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *more: str) -> None:
         self.data = folder / "data"
         self.address = f"127.0.0.1:{free_ports(1)}"
         command = [binary("medfleet"), "up", "--data", str(self.data), "--listen", self.address]
         self.sql_port = free_ports(1)
-        command += ["--mqtt-listen", f"127.0.0.1:{free_ports(1)}", "--sql-listen", f"127.0.0.1:{self.sql_port}"]
+        command += ["--mqtt-listen", f"127.0.0.1:{free_ports(1)}", "--sql-listen", f"127.0.0.1:{self.sql_port}", *more]
         self.role = Role("up", command, folder / "up.log", self.address)
         self.started = time.monotonic()
         self.role.start(await_ready=False)

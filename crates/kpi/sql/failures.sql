@@ -21,11 +21,12 @@ paired AS (
         AND (l.finished_us IS NULL OR l.finished_us > t.onset_us)
 ),
 attached AS (SELECT * FROM paired WHERE nth = 1),
-ordered AS (
+grouped AS (
+    -- Each order with all its downs; each down without an order for itself.
     SELECT
-        l.device,
-        MIN(l.site) AS site,
-        MIN(l.kind) AS kind,
+        coalesce(l.device, a.device) AS device,
+        MIN(coalesce(l.site, a.site)) AS site,
+        MIN(coalesce(l.kind, a.kind)) AS kind,
         l.work_order,
         MIN(l.cause_code) AS cause_code,
         MIN(l.opened_us) AS opened_us,
@@ -34,64 +35,64 @@ ordered AS (
         MAX(a.until_us) AS last_us,
         coalesce(SUM(a.down_us), 0) AS down_us,
         COUNT(a.onset_us) AS downs,
-        coalesce(bool_or(a.in_use), FALSE) AS in_use
+        coalesce(bool_or(a.in_use), FALSE) AS in_use,
+        coalesce(bool_or(a.told), FALSE) AS told,
+        coalesce(bool_or(a.recovered), FALSE) AS recovered
     FROM lives AS l
-    LEFT JOIN attached AS a ON a.device = l.device AND a.work_order = l.work_order
-    GROUP BY l.device, l.work_order
+    FULL JOIN attached AS a ON a.device = l.device AND a.work_order = l.work_order
+    GROUP BY coalesce(l.device, a.device), l.work_order, CASE WHEN l.work_order IS NULL THEN a.onset_us END
 ),
 episodes AS (
     SELECT
         device,
         site,
         kind,
-        least(coalesce(first_us, opened_us), opened_us) AS onset_us,
-        CASE WHEN finished_us IS NOT NULL THEN greatest(coalesce(last_us, finished_us), finished_us) END AS ended_us,
+        CASE WHEN work_order IS NULL THEN first_us ELSE least(coalesce(first_us, opened_us), opened_us) END AS onset_us,
+        CASE
+            WHEN work_order IS NULL THEN CASE WHEN recovered THEN last_us END
+            WHEN finished_us IS NOT NULL THEN greatest(coalesce(last_us, finished_us), finished_us)
+        END AS ended_us,
         down_us,
         downs,
         in_use,
         work_order,
         cause_code,
-        CASE WHEN downs > 0 THEN 'order_and_down' ELSE 'order' END AS evidence
-    FROM ordered
-    UNION ALL
-    SELECT
-        device,
-        site,
-        kind,
-        onset_us,
-        CASE WHEN recovered THEN until_us END,
-        down_us,
-        1,
-        in_use,
-        NULL,
-        NULL,
-        CASE WHEN told THEN 'told' WHEN recovered THEN 'self_recovered' ELSE 'not_recovered' END
-    FROM attached
-    WHERE work_order IS NULL
+        CASE
+            WHEN work_order IS NOT NULL AND downs > 0 THEN 'order_and_down'
+            WHEN work_order IS NOT NULL THEN 'order'
+            WHEN told THEN 'told'
+            WHEN recovered THEN 'self_recovered'
+            ELSE 'not_recovered'
+        END AS evidence
+    FROM grouped
 ),
 followed AS (
+    -- Interrupts are followed by nothing, and follow nothing.
     SELECT
         *,
-        MAX(coalesce(ended_us, CAST($now AS BIGINT)))
+        MAX(CASE WHEN evidence <> 'self_recovered' THEN coalesce(ended_us, CAST($now AS BIGINT)) END)
             OVER (PARTITION BY device ORDER BY onset_us, down_us DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
             AS ended_before_us
     FROM episodes
-    WHERE evidence <> 'self_recovered'
-),
-classed AS (
-    SELECT
-        device, site, kind, onset_us, ended_us, down_us, downs, in_use, work_order, cause_code, evidence,
-        CASE WHEN onset_us - ended_before_us <= 604800000000 THEN 'repeat' ELSE 'failure' END AS class
-    FROM followed
-    UNION ALL
-    SELECT
-        device, site, kind, onset_us, ended_us, down_us, downs, in_use, work_order, cause_code, evidence,
-        'interrupt'
-    FROM episodes
-    WHERE evidence = 'self_recovered'
 )
-SELECT device, site, kind, class, evidence, onset_us, ended_us, down_us, downs, in_use, work_order, cause_code
-FROM classed
+SELECT
+    device,
+    site,
+    kind,
+    CASE
+        WHEN evidence = 'self_recovered' THEN 'interrupt'
+        WHEN onset_us - ended_before_us <= 604800000000 THEN 'repeat'
+        ELSE 'failure'
+    END AS class,
+    evidence,
+    onset_us,
+    ended_us,
+    down_us,
+    downs,
+    in_use,
+    work_order,
+    cause_code
+FROM followed
 WHERE onset_us >= CAST($from AS BIGINT) AND onset_us < CAST($until AS BIGINT)
     AND ($site = '' OR site = $site)
 ORDER BY device, onset_us

@@ -1,6 +1,65 @@
 -- One row: one device at one site over [$from, $until): what it was in service, what it was up and in use, and how
 -- many troubles began. Rates, means between failures and comparisons of sites are made of these, by whoever asks.
-WITH spent AS ({uptime}),
+-- Time in each condition is added up straight from the entries, corrections cancelling what they replace; `uptime`
+-- says the same, and base hours beside it.
+WITH beyond AS ({heads}),
+service AS (
+    SELECT device, site, kind, SUM(until_us - from_us) AS in_service_us
+    FROM ({in_service}) AS spans
+    GROUP BY device, site, kind
+),
+told AS (
+    SELECT
+        device,
+        site,
+        kind,
+        condition,
+        SUM(weight * (least(CAST(until_at AS BIGINT), CAST($until AS BIGINT))
+            - greatest(CAST(from_at AS BIGINT), CAST($from AS BIGINT)))) AS us
+    FROM intervals
+    WHERE day >= CAST($from_day AS DATE) AND day <= CAST($until_day AS DATE)
+        AND CAST(from_at AS BIGINT) < CAST($until AS BIGINT) AND CAST(until_at AS BIGINT) > CAST($from AS BIGINT)
+        AND ($site = '' OR site = $site) AND ($kind = '' OR kind = $kind) AND ($device = '' OR device = $device)
+    GROUP BY device, site, kind, condition
+    UNION ALL
+    SELECT
+        subject,
+        site,
+        kind,
+        condition,
+        least(coalesce(until_us, CAST($now AS BIGINT)), CAST($now AS BIGINT), CAST($until AS BIGINT))
+            - greatest(from_us, CAST($from AS BIGINT))
+    FROM beyond
+    WHERE role = 'claim' AND from_us < least(CAST($until AS BIGINT), CAST($now AS BIGINT))
+        AND (until_us IS NULL OR until_us > CAST($from AS BIGINT))
+        AND ($site = '' OR site = $site) AND ($kind = '' OR kind = $kind) AND ($device = '' OR subject = $device)
+),
+summed AS (
+    SELECT
+        device,
+        site,
+        kind,
+        SUM(CASE WHEN condition IN ('productive', 'standby', 'engineering') THEN us ELSE 0 END) AS up_us,
+        SUM(CASE WHEN condition = 'productive' THEN us ELSE 0 END) AS productive_us,
+        SUM(CASE WHEN condition IN ('scheduled_down', 'unscheduled_down') THEN us ELSE 0 END) AS down_us,
+        SUM(CASE WHEN condition = 'unscheduled_down' THEN us ELSE 0 END) AS unscheduled_down_us
+    FROM told
+    WHERE us <> 0
+    GROUP BY device, site, kind
+),
+spent AS (
+    SELECT
+        coalesce(s.device, m.device) AS device,
+        coalesce(s.site, m.site) AS site,
+        coalesce(s.kind, m.kind) AS kind,
+        coalesce(s.in_service_us, 0) AS in_service_us,
+        coalesce(m.up_us, 0) AS up_us,
+        coalesce(m.productive_us, 0) AS productive_us,
+        coalesce(m.down_us, 0) AS down_us,
+        coalesce(m.unscheduled_down_us, 0) AS unscheduled_down_us
+    FROM service AS s
+    FULL JOIN summed AS m ON m.device = s.device AND m.site = s.site AND m.kind = s.kind
+),
 episodes AS ({failures}),
 counted AS (
     SELECT
@@ -32,9 +91,9 @@ SELECT
     d.model,
     d.in_service_day,
     s.in_service_us,
-    s.productive_us + s.standby_us + s.engineering_us AS up_us,
+    s.up_us,
     s.productive_us,
-    s.scheduled_down_us + s.unscheduled_down_us AS down_us,
+    s.down_us,
     s.unscheduled_down_us,
     coalesce(c.failures, 0) AS failures,
     coalesce(c.repeats, 0) AS repeats,

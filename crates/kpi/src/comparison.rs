@@ -1,5 +1,7 @@
 //! Sites compared over a cut: observed against expected under every adjustment, and the places that can be told apart.
 
+mod devices;
+
 use medfleet_domain::time::Timestamp;
 use medfleet_lake::SessionContext;
 
@@ -9,6 +11,8 @@ use crate::question::Question;
 use crate::stats::compare::{Adjustment, Comparison, Experience, SiteRatio, downtime, failures};
 use crate::stats::ranking::{Place, Ranked, rank};
 use crate::table::{Cell, Figure};
+
+pub use devices::{ComparedDevice, device_figures, devices};
 
 /// What sites are compared by.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

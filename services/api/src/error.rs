@@ -37,6 +37,8 @@ pub enum ApiError {
         "token file `{path}` does not hold a token of at least {least} letters and digits: delete it to have a new one made"
     )]
     WeakToken { path: PathBuf, least: usize },
+    #[error("a page could not be written: its template and its values disagree")]
+    Template(#[source] askama::Error),
     #[error("the answer of a query could not be read")]
     Arrow(#[from] arrow::error::ArrowError),
     #[error("an answer lacks the column `{column}`, or a value in it: the .sql file and its reader disagree")]

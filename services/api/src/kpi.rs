@@ -1,19 +1,34 @@
 //! What the KPI room is asked over a cut.
 
 use datafusion::prelude::SessionContext;
+use medfleet_domain::contract::Contract;
 use medfleet_domain::time::{Day, MICROS_PER_DAY, Timestamp};
 use medfleet_kpi::Question;
-use medfleet_kpi::statement::{Adjustment, Asked, Issued, Sheet, issued, statement};
+use medfleet_kpi::statement::{Adjustment, Asked, ContractVersion, Issued, Sheet, contracts, issued, statement};
 
 use crate::cuts::OpenCut;
 use crate::error::ApiError;
 use crate::period::Period;
-use crate::query::Scope;
+use crate::query::{DeviceVersion, Scope};
 
 /// The question about a period of a cut.
 pub fn question(open: &OpenCut, period: Period, scope: Scope<'_>) -> Question {
     let question = Question::new(period.from, period.until, open.at());
     question.of_site(scope.site).of_kind(scope.kind).of_device(scope.device)
+}
+
+/// Numbers of the contracts that cover a device where it is.
+pub async fn contracts_of(open: &OpenCut, device: &DeviceVersion) -> Result<Vec<String>, ApiError> {
+    let covers = |version: &&ContractVersion| version.site == device.site && covered(&version.contract, device);
+    let all = contracts(open.kpi().await?).await?;
+    let mut numbers: Vec<String> = all.iter().filter(covers).map(|version| version.contract.number.clone()).collect();
+    numbers.dedup();
+    Ok(numbers)
+}
+
+pub fn covered(contract: &Contract, device: &DeviceVersion) -> bool {
+    contract.kind.is_none_or(|kind| kind.as_str() == device.kind)
+        && (contract.devices.is_empty() || contract.devices.iter().any(|one| one.as_str() == device.device))
 }
 
 /// A contract statement beside what later facts made of the statements before it.

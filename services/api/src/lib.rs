@@ -7,6 +7,7 @@
 
 mod assets;
 mod auth;
+pub mod board;
 pub mod config;
 mod cuts;
 mod door;

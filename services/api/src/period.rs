@@ -38,6 +38,14 @@ pub struct PeriodQuery {
 }
 
 impl PeriodQuery {
+    /// The same, with so many days where nothing is said.
+    pub fn or_days(mut self, days: i64) -> Self {
+        if [&self.from, &self.until, &self.days].into_iter().all(|text| said(text).is_none()) {
+            self.days = Some(days.to_string());
+        }
+        self
+    }
+
     /// The period asked for, as far as the cut goes.
     pub fn read(&self, cut_at: Timestamp) -> Result<Period, Problem> {
         let settled = floor(cut_at.plus_micros(-SETTLE_MICROS), MICROS_PER_HOUR);

@@ -56,6 +56,8 @@ pub enum Command {
     Hash,
     /// Builds a table anew from the log, compares content hashes and swaps it in.
     Rebuild(RebuildOptions),
+    /// Writes a report as one printable page.
+    Report(ReportOptions),
     /// Brings a file of past repairs into the log, by a mapping that says what its columns mean.
     Import(ImportOptions),
 }
@@ -245,6 +247,37 @@ pub struct RebuildOptions {
     /// The table, or `all`.
     #[arg(long)]
     pub table: String,
+}
+
+#[derive(Args)]
+pub struct ReportOptions {
+    #[command(subcommand)]
+    pub report: Report,
+}
+
+#[derive(Subcommand)]
+pub enum Report {
+    /// For the board: each site against its target and the year before, the longest outages, what changed since the last.
+    Board(BoardOptions),
+}
+
+#[derive(Args)]
+pub struct BoardOptions {
+    /// First UTC day, 2026-10-01; the first day of the last whole month when absent.
+    #[arg(long, requires = "until")]
+    pub from: Option<String>,
+    /// The day after the last.
+    #[arg(long, requires = "from")]
+    pub until: Option<String>,
+    /// Uptime in base hours that each site shall reach, in percent.
+    #[arg(long, env = "MEDFLEET_BOARD_TARGET_PERCENT", default_value_t = 97.0)]
+    pub target_percent: f64,
+    /// Where to write it; under `reports` in the data folder when absent.
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Not the report itself: the next one goes on listing what changed since the one before.
+    #[arg(long)]
+    pub draft: bool,
 }
 
 #[derive(Args)]

@@ -44,6 +44,11 @@ impl House {
         self.root.join("agents").join(name)
     }
 
+    /// Reports as they were issued.
+    pub fn reports(&self) -> PathBuf {
+        self.root.join("reports")
+    }
+
     pub fn demo(&self) -> PathBuf {
         self.root.join("demo.json")
     }

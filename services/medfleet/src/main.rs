@@ -9,6 +9,7 @@ mod import;
 mod inspect;
 mod live_demo;
 mod people;
+mod report;
 mod roles;
 mod secrets;
 mod sql;
@@ -38,6 +39,7 @@ async fn main() -> anyhow::Result<()> {
         Command::AgentPassword { agent } => inspect::agent_password(&place, &agent),
         Command::Hash => inspect::hash(&place).await,
         Command::Rebuild(options) => inspect::rebuild(&place, &options).await,
+        Command::Report(options) => report::run(&place, options).await,
         Command::Import(options) => import::run(&place, &options).await,
     }
 }

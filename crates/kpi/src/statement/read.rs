@@ -6,7 +6,7 @@ use medfleet_domain::condition::{Condition, Degradation};
 use medfleet_domain::human::{OrderClass, Party, Phase};
 use medfleet_domain::id::Cause;
 use medfleet_domain::kind::DeviceKind;
-use medfleet_domain::statement::{OrderFact, Piece};
+use medfleet_domain::statement::{Figure, OrderFact, Piece};
 use medfleet_domain::time::{Span, Timestamp};
 use medfleet_lake::SessionContext;
 
@@ -89,6 +89,18 @@ pub struct Issued {
     pub conflict_micros_bp: i64,
     pub author: Option<String>,
     pub issued_at: Timestamp,
+}
+
+impl Issued {
+    /// The figure as it was issued.
+    pub const fn figure(&self) -> Figure {
+        Figure {
+            base_micros: self.base_micros,
+            weighted_micros_bp: self.weighted_micros_bp,
+            unknown_micros: self.unknown_micros,
+            conflict_micros_bp: self.conflict_micros_bp,
+        }
+    }
 }
 
 /// Every statement issued of the devices asked about, oldest first.

@@ -145,7 +145,7 @@ fn row(
 }
 
 /// What each device would have had at the fleet's rate of its stratum.
-fn expected(fleet: &[Experience], by: Adjustment, what: impl Fn(&Experience) -> f64) -> Vec<f64> {
+pub fn expected(fleet: &[Experience], by: Adjustment, what: impl Fn(&Experience) -> f64) -> Vec<f64> {
     let mut strata: BTreeMap<[&str; 3], (f64, f64)> = BTreeMap::new();
     for one in fleet {
         let sums = strata.entry(by.stratum(one)).or_default();
@@ -186,7 +186,7 @@ fn dispersion(sites: &BTreeMap<&str, SiteSums>) -> f64 {
 }
 
 /// Limits of the ratio of a site like the fleet, of which `expected` are expected: a gamma distribution of mean 1.
-fn funnel(expected: f64, dispersion: f64, confidence: f64) -> (f64, f64) {
+pub fn funnel(expected: f64, dispersion: f64, confidence: f64) -> (f64, f64) {
     let shape = expected / dispersion;
     let tail = 0.5 * (1.0 - confidence);
     (quantile(shape, tail) / shape, quantile(shape, 1.0 - tail) / shape)

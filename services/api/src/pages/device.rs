@@ -1,4 +1,7 @@
-//! One device: what it is now, what it was, what it reported.
+//! One device: what it is now, what it was, what it reported, and what was done about it.
+
+mod file;
+mod work;
 
 use askama::Template;
 use axum::extract::{Path, Query, State};
@@ -6,8 +9,9 @@ use axum::response::Response;
 use medfleet_domain::time::Timestamp;
 use medfleet_kpi::ask::Cycles;
 
-use super::format::{Clock, condition_title, duration, kind_title, thousandths};
-use super::frame::Frame;
+use super::download::{File, FileQuery};
+use super::format::{Clock, condition_title, duration, encoded, kind_title, thousandths};
+use super::frame::{Choice, Frame};
 use super::now::Now;
 use super::parts::Headline;
 use super::strip::{self, DayStrip};
@@ -20,6 +24,9 @@ use crate::query::{self, DeviceVersion, Piece, Reported, Scope, Site};
 use crate::rest;
 use crate::service::App;
 use crate::timeline::{Origin, merged, without_holes};
+use work::{AmendedLine, EpisodeLine, OrderLine, PmLine, Work};
+
+pub use work::reason;
 
 const ERRORS_SHOWN_MAX: usize = 25;
 const OUTAGES_SHOWN_MAX: usize = 25;
@@ -40,6 +47,12 @@ struct DevicePage {
     columns: Vec<&'static str>,
     outages: Vec<Outage>,
     outages_more: usize,
+    episodes: Vec<EpisodeLine>,
+    orders: Vec<OrderLine>,
+    maintenance: Vec<PmLine>,
+    amended: Vec<AmendedLine>,
+    /// Contracts that cover it, each with the statement of this period.
+    statements: Vec<Choice>,
     errors: Vec<ErrorLine>,
     errors_more: usize,
     counters: Vec<CounterLine>,
@@ -50,6 +63,8 @@ struct DevicePage {
 struct Outage {
     class: &'static str,
     what: &'static str,
+    /// Where its facts are listed.
+    evidence: String,
     from: String,
     until: String,
     lasted: String,
@@ -74,14 +89,20 @@ pub async fn page(
     app: State<App>,
     Path(name): Path<String>,
     Query(asked): Query<PeriodQuery>,
+    Query(file): Query<FileQuery>,
 ) -> Result<Response, PageProblem> {
+    let wanted = file.wanted()?;
     let (open, period) = rest::scope(&app, &asked).await?;
     let drawn = asked.read_open(open.at())?;
-    let frame = Frame::new(&app, &open, &asked, period).await?;
     let versions = query::device(&open, &name).await?;
     let current = versions.iter().rev().find(|version| version.holds_at(open.at())).or(versions.last());
     let cure = "look it up on its site's page, or register it first";
     let current = current.ok_or_else(|| Problem::not_found("device", &name, cure))?;
+    if let Some(wanted) = wanted {
+        let sheets = file::sheets(&open, &name, period, drawn).await?;
+        return Ok(File::of(&app, &open, period, &name, sheets).await.answer(wanted)?);
+    }
+    let frame = Frame::new(&app, &open, &asked, period).await?;
     let site = query::sites(&open).await?.into_iter().find(|site| site.site == current.site);
     let site = site.unwrap_or_else(|| unnamed(&current.site));
     let live = open.live().await?;
@@ -91,12 +112,19 @@ pub async fn page(
     let pieces = merged(without_holes(query::timeline(&open, &name, drawn).await?, drawn));
     let errors = query::errors(&open, &name, drawn).await?;
     let counters = query::counters(&open, &name, drawn).await?;
+    let work = Work::of(&open, &name, drawn).await?;
+    let contracts = crate::kpi::contracts_of(&open, current).await?;
     let clock = Clock::of(&site.time_zone);
     let crumbs = vec![frame.crumb("Fleet", "/"), frame.crumb(&site.name, &format!("/sites/{}", site.site))];
     let mut frame = frame.titled(name.clone(), crumbs);
     frame.demo = site.demo;
     let days = strip::days(&pieces, drawn, &site.time_zone);
-    let (outages, outages_more) = outages(&pieces, clock);
+    let (outages, outages_more) = outages(&frame, &name, &pieces, clock);
+    let statement = |number: String| Choice {
+        href: frame.link(&format!("/devices/{name}/statement")) + &format!("&contract={}", encoded(&number)),
+        label: number,
+        current: false,
+    };
     rendered(&DevicePage {
         kind: kind_title(&current.kind).to_owned(),
         model: words(&[&current.make, &current.model]),
@@ -112,6 +140,11 @@ pub async fn page(
         columns: strip::CONDITIONS.iter().map(|condition| condition_title(condition)).collect(),
         outages,
         outages_more,
+        episodes: work.episode_lines(&frame, &name, clock, open.at()),
+        orders: work.order_lines(clock),
+        maintenance: work.pm_lines(clock),
+        amended: work.amended_lines(),
+        statements: contracts.into_iter().map(statement).collect(),
         errors_more: errors.len().saturating_sub(ERRORS_SHOWN_MAX),
         errors: errors.into_iter().take(ERRORS_SHOWN_MAX).map(|error| error_line(error, clock)).collect(),
         counters: counters.into_iter().map(counter_line).collect(),
@@ -133,7 +166,7 @@ fn words(parts: &[&Option<String>]) -> String {
 }
 
 /// Downtime and silence, newest first.
-fn outages(pieces: &[Piece], clock: Clock) -> (Vec<Outage>, usize) {
+fn outages(frame: &Frame, device: &str, pieces: &[Piece], clock: Clock) -> (Vec<Outage>, usize) {
     let end = pieces.last().map(|piece| piece.until);
     // Between the agent's last sign of life and the cut there is always a moment.
     let waits = |piece: &Piece| {
@@ -150,6 +183,7 @@ fn outages(pieces: &[Piece], clock: Clock) -> (Vec<Outage>, usize) {
             _ => "n",
         },
         what: if piece.origin == Origin::Gap { "No data" } else { condition_title(&piece.condition) },
+        evidence: frame.evidence(device, piece.from, piece.until),
         from: clock.minute(piece.from),
         until: clock.minute(piece.until),
         lasted: duration(piece.until.0 - piece.from.0),

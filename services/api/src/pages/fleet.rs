@@ -6,6 +6,8 @@ use askama::Template;
 use axum::extract::{Query, State};
 use axum::response::Response;
 
+use super::download::{File, FileQuery, Sheet};
+use super::figures;
 use super::format::kind_title;
 use super::frame::Frame;
 use super::now::{Now, Tally, tally};
@@ -47,11 +49,20 @@ struct KindLine {
     cells: Vec<Cell>,
 }
 
-pub async fn page(app: State<App>, Query(asked): Query<PeriodQuery>) -> Result<Response, PageProblem> {
+pub async fn page(
+    app: State<App>,
+    Query(asked): Query<PeriodQuery>,
+    Query(file): Query<FileQuery>,
+) -> Result<Response, PageProblem> {
+    let wanted = file.wanted()?;
     let (open, period) = rest::scope(&app, &asked).await?;
+    let rows = query::uptime(&open, period).await?;
+    if let Some(wanted) = wanted {
+        let sheet = Sheet::new("uptime", "the devices of one kind at one site over the period", figures::table(&rows));
+        return Ok(File::of(&app, &open, period, "fleet", vec![sheet]).await.answer(wanted)?);
+    }
     let frame = Frame::new(&app, &open, &asked, period).await?;
     let sites = query::sites(&open).await?;
-    let rows = query::uptime(&open, period).await?;
     let live = open.live().await?;
     rendered(&compose(frame, &open, &sites, &rows, &live))
 }

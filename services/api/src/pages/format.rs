@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Datelike as _, Timelike as _};
 use chrono_tz::Tz;
+use medfleet_domain::contract::BasisPoints;
 use medfleet_domain::kind::DeviceKind;
 use medfleet_domain::time::Timestamp;
 
@@ -11,6 +12,33 @@ pub const NO_DATA: &str = "No data";
 pub fn percent(ratio: f64) -> String {
     let tenths = (ratio * 1_000.0 + 1e-9).floor().clamp(0.0, 1_000.0);
     if tenths >= 1_000.0 { "100%".to_owned() } else { format!("{:.1}%", tenths / 10.0) }
+}
+
+/// `98.13%`, cut likewise: contracts are judged by hundredths.
+pub fn fine_percent(ratio: f64) -> String {
+    let hundredths = (ratio * 10_000.0 + 1e-7).floor().clamp(0.0, 10_000.0);
+    if hundredths >= 10_000.0 { "100%".to_owned() } else { format!("{:.2}%", hundredths / 100.0) }
+}
+
+/// `97%`, `97.5%`.
+pub fn basis_points(points: BasisPoints) -> String {
+    let (whole, rest) = (points.0 / 100, points.0 % 100);
+    match (rest, rest % 10) {
+        (0, _) => format!("{whole}%"),
+        (_, 0) => format!("{whole}.{}%", rest / 10),
+        _ => format!("{whole}.{rest:02}%"),
+    }
+}
+
+/// Text as a part of an address.
+pub fn encoded(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~:".contains(&byte);
+    text.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
+}
+
+/// `1 device`, `2 devices`.
+pub fn plural(count: usize, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{} {what}s", grouped(count as i64)) }
 }
 
 pub fn some_percent(ratio: Option<f64>) -> String {
@@ -35,6 +63,14 @@ pub fn grouped(number: i64) -> String {
         text.push(digit);
     }
     if number < 0 { format!("-{text}") } else { text }
+}
+
+/// `1.42`, `1,234.0`: so many digits behind the point, rounded.
+pub fn decimal(value: f64, digits: usize) -> String {
+    let text = format!("{value:.digits$}");
+    let (whole, rest) = text.split_once('.').map_or((text.as_str(), ""), |(whole, rest)| (whole, rest));
+    let whole = whole.parse().map_or_else(|_| whole.to_owned(), grouped);
+    if rest.is_empty() { whole } else { format!("{whole}.{rest}") }
 }
 
 /// Thousandths: `1,234.5`, without needless zeros.
@@ -135,6 +171,24 @@ impl Clock {
     }
 }
 
+pub fn month_name(number: u32) -> &'static str {
+    const MONTHS: [&str; 12] = [
+        "January",
+        "February",
+        "March",
+        "April",
+        "May",
+        "June",
+        "July",
+        "August",
+        "September",
+        "October",
+        "November",
+        "December",
+    ];
+    MONTHS.get((number as usize).wrapping_sub(1)).copied().unwrap_or_default()
+}
+
 fn month(number: u32) -> &'static str {
     const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     MONTHS.get(number as usize - 1).copied().unwrap_or_default()
@@ -151,6 +205,10 @@ mod tests {
         assert_eq!(percent(0.987), "98.7%");
         assert_eq!(span_of(0.5, 1.0), "50.0–100");
         assert_eq!(span_of(0.99, 0.99), "99.0");
+        assert_eq!((fine_percent(0.98129), fine_percent(0.999_999)), ("98.12%".into(), "99.99%".into()));
+        let points = [9_700, 9_750, 9_725].map(|points| basis_points(BasisPoints(points)));
+        assert_eq!(points, ["97%", "97.5%", "97.25%"]);
+        assert_eq!(encoded("SC 7/b"), "SC%207%2Fb");
     }
 
     #[test]
@@ -158,6 +216,10 @@ mod tests {
         assert_eq!(grouped(1_234_567), "1,234,567");
         assert_eq!(grouped(-999), "-999");
         assert_eq!(thousandths(1_234_500), "1,234.5");
+        assert_eq!(
+            (decimal(1_234.56, 1), decimal(0.4, 2), decimal(29.6, 0)),
+            ("1,234.6".into(), "0.40".into(), "30".into())
+        );
         assert_eq!(hours(3_600_000_000 * 1_234), "1,234 h");
         assert_eq!(
             (bytes(512), bytes(1_400_000), bytes(999_999_999)),

@@ -3,7 +3,7 @@
 use axum::extract::State;
 use medfleet_domain::time::{MICROS_PER_DAY, Timestamp};
 
-use super::format::{Clock, duration, grouped};
+use super::format::{Clock, duration, encoded, grouped};
 use crate::assets;
 use crate::cuts::{OpenCut, lag_records};
 use crate::period::{Period, PeriodQuery};
@@ -11,7 +11,11 @@ use crate::problem::Problem;
 use crate::query::now;
 use crate::service::App;
 
-const PRESETS: [(i64, &str); 4] = [(1, "24 h"), (7, "7 days"), (30, "30 days"), (90, "90 days")];
+const PRESETS: [(i64, &str); 5] = [(1, "24 h"), (7, "7 days"), (30, "30 days"), (90, "90 days"), (365, "1 year")];
+
+/// The pages one can go to from anywhere.
+const ROOMS: [(&str, &str); 4] =
+    [("Fleet", "/"), ("Compare", "/compare"), ("Contracts", "/contracts"), ("Pipeline", "/pipeline")];
 
 /// A link that may be where one already is.
 pub struct Choice {
@@ -32,7 +36,10 @@ pub struct Frame {
     pub until_day: String,
     /// What links of this page carry: `days=7`, and the cut if the page is pinned to one.
     pub query: String,
-    pub kind: String,
+    /// What narrows this page beside its period, as the address says it.
+    pub filters: Vec<(&'static str, String)>,
+    /// Which of the rooms this page belongs to.
+    room: &'static str,
     pub cut: i64,
     pub cut_text: String,
     pub cut_at: String,
@@ -80,7 +87,8 @@ impl Frame {
             from_day: period.from.day().to_string(),
             until_day: period.until.day().to_string(),
             query,
-            kind: String::new(),
+            filters: Vec::new(),
+            room: "Fleet",
             cut: open.cut.number,
             cut_text: grouped(open.cut.number),
             cut_at: made_at.to_string(),
@@ -99,9 +107,58 @@ impl Frame {
         self
     }
 
+    pub fn room(mut self, room: &'static str) -> Self {
+        self.room = room;
+        self
+    }
+
+    /// The page is about what was known earlier.
+    pub const fn is_as_of(&self) -> bool {
+        self.as_of.is_some()
+    }
+
+    pub fn rooms(&self) -> Vec<Choice> {
+        let room = |(label, path): (&str, &str)| Choice {
+            label: label.to_owned(),
+            href: self.link(path),
+            current: label == self.room,
+        };
+        ROOMS.into_iter().map(room).collect()
+    }
+
+    /// This page's filters as they go on in an address: `&kind=ct`.
+    pub fn kept(&self) -> String {
+        self.filters.iter().map(|(name, value)| format!("&{name}={}", encoded(value))).collect()
+    }
+
+    /// What a form must carry so that the rest of the address stays, its own field `kind` apart.
+    pub fn carried(&self) -> Vec<(String, String)> {
+        let period = self.query.split('&').filter_map(|pair| pair.split_once('='));
+        let kept = self.filters.iter().filter(|(name, _)| *name != "kind");
+        let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+        period.map(owned).chain(kept.map(|(name, value)| owned((*name, value.as_str())))).collect()
+    }
+
+    /// The same with one of them changed.
+    pub fn kept_but(&self, filter: &str, value: &str) -> String {
+        let kept = |(name, own): &(&str, String)| {
+            format!("&{name}={}", encoded(if *name == filter { value } else { own.as_str() }))
+        };
+        self.filters.iter().map(kept).collect()
+    }
+
     /// The link to a page, in the period and cut of this one.
     pub fn link(&self, path: &str) -> String {
         format!("{path}?{}", self.query)
+    }
+
+    /// The link to the facts behind a span of a device. The period of this page goes along as far as it can.
+    pub fn evidence(&self, device: &str, from: Timestamp, until: Timestamp) -> String {
+        let own = |pair: &&str| !pair.starts_with("from=") && !pair.starts_with("until=");
+        let kept: Vec<&str> = self.query.split('&').filter(own).collect();
+        format!("/devices/{device}/evidence?from={from}&until={until}&{}", kept.join("&"))
+            .trim_end_matches('&')
+            .to_owned()
     }
 
     /// The way up from this page.

@@ -1,15 +1,23 @@
 //! Pages for people, rendered here: they work without a script, and a script only keeps them fresh.
 
+mod compare;
+mod contracts;
 mod device;
+mod download;
+mod evidence;
+mod figures;
 mod fleet;
-mod format;
+pub(crate) mod format;
 mod frame;
 pub mod login;
 mod now;
 mod parts;
 mod pipeline;
 mod site;
+mod statement;
 mod strip;
+
+pub(crate) use device::reason;
 
 use askama::Template;
 use axum::Router;
@@ -25,7 +33,11 @@ pub fn routes() -> Router<App> {
     Router::new()
         .route("/", get(fleet::page))
         .route("/sites/{site}", get(site::page))
+        .route("/compare", get(compare::page))
         .route("/devices/{device}", get(device::page))
+        .route("/devices/{device}/evidence", get(evidence::page))
+        .merge(contracts::routes())
+        .merge(statement::routes())
         .merge(pipeline::routes())
 }
 

@@ -1,5 +1,7 @@
 //! The pipeline, for the operator: is everything that agents accepted in the tables, and what needs a hand?
 
+mod file;
+
 use askama::Template;
 use axum::extract::{Query, State};
 use axum::response::{IntoResponse as _, Redirect, Response};
@@ -8,6 +10,7 @@ use axum::{Form, Router};
 use medfleet_domain::time::{MICROS_PER_SECOND, Timestamp};
 use serde::Deserialize;
 
+use super::download::{File, FileQuery};
 use super::format::{Clock, bytes, duration, grouped};
 use super::frame::Frame;
 use super::{PageProblem, rendered};
@@ -89,13 +92,23 @@ struct Asked {
     redriven: Option<String>,
 }
 
-async fn page(app: State<App>, Query(asked): Query<Asked>) -> Result<Response, PageProblem> {
+async fn page(
+    app: State<App>,
+    Query(asked): Query<Asked>,
+    Query(file): Query<FileQuery>,
+) -> Result<Response, PageProblem> {
+    let wanted = file.wanted()?;
     let (open, period) = rest::scope(&app, &asked.period).await?;
-    let mut frame = Frame::new(&app, &open, &asked.period, period).await?.titled("Pipeline", Vec::new());
-    frame.demo = query::sites(&open).await?.iter().any(|site| site.demo);
     let lags = partitions(&open, app.log.as_ref()).await?;
     let agents = query::agents(&open).await?;
     let quarantine = app.door.quarantine(QUARANTINE_SHOWN_MAX).await.map_err(Problem::from)?;
+    if let Some(wanted) = wanted {
+        let sheets = file::sheets(&lags, &agents, &quarantine);
+        return Ok(File::of(&app, &open, period, "pipeline", sheets).await.answer(wanted)?);
+    }
+    let mut frame =
+        Frame::new(&app, &open, &asked.period, period).await?.titled("Pipeline", Vec::new()).room("Pipeline");
+    frame.demo = query::sites(&open).await?.iter().any(|site| site.demo);
     let counted = Counted::read(&app.metrics);
     rendered(&compose(frame, &open, &lags, &agents, quarantine, &counted, asked.redriven.as_deref()))
 }

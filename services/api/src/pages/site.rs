@@ -7,6 +7,8 @@ use axum::extract::{Path, Query, State};
 use axum::response::Response;
 use serde::Deserialize;
 
+use super::download::{File, FileQuery, Sheet};
+use super::figures;
 use super::format::kind_title;
 use super::frame::{Choice, Frame};
 use super::now::{Now, Tally, tally};
@@ -55,13 +57,21 @@ pub async fn page(
     Path(name): Path<String>,
     Query(asked): Query<PeriodQuery>,
     Query(narrow): Query<SiteQuery>,
+    Query(file): Query<FileQuery>,
 ) -> Result<Response, PageProblem> {
+    let wanted = file.wanted()?;
     let (open, period) = rest::scope(&app, &asked).await?;
     let frame = Frame::new(&app, &open, &asked, period).await?;
     let found = query::sites(&open).await?.into_iter().find(|site| site.site == name);
     let site = found.ok_or_else(|| Problem::not_found("site", &name, "the fleet page lists every site"))?;
     let kind = narrow.kind.unwrap_or_default();
     let rows = query::uptime_by_device(&open, period, Scope { site: &name, kind: "", device: "" }).await?;
+    if let Some(wanted) = wanted {
+        let mut rows = rows;
+        rows.retain(|row| kind.is_empty() || row.kind == kind);
+        let sheet = Sheet::new("devices", "one device of the site over the period", figures::table(&rows));
+        return Ok(File::of(&app, &open, period, &name, vec![sheet]).await.answer(wanted)?);
+    }
     let filter = DeviceFilter { site: Some(name), ..DeviceFilter::default() };
     let devices = query::devices(&open, &filter).await?;
     let live = open.live().await?;
@@ -80,7 +90,9 @@ fn compose(
     let crumbs = vec![frame.crumb("Fleet", "/")];
     let mut frame = frame.titled(site.name.clone(), crumbs);
     frame.demo = site.demo;
-    frame.kind = kind.to_owned();
+    if !kind.is_empty() {
+        frame.filters.push(("kind", kind.to_owned()));
+    }
     let fits = |of: &str| kind.is_empty() || of == kind;
     let all: Measure = rows.iter().filter(|row| fits(&row.kind)).map(|row| row.measure).sum();
     let path = format!("/sites/{}", site.site);

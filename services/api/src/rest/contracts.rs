@@ -8,7 +8,7 @@ use axum::response::{IntoResponse as _, Response};
 use medfleet_domain::contract::Pin;
 use medfleet_domain::fact::Body;
 use medfleet_domain::time::{Day, Timestamp};
-use medfleet_kpi::statement::{ContractVersion, Sheet, contracts};
+use medfleet_kpi::statement::Sheet;
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
@@ -18,7 +18,7 @@ use super::table::{Format, Outgoing};
 use super::{CutInfo, PeriodInfo, open_cut};
 use crate::cuts::OpenCut;
 use crate::human::Statement;
-use crate::kpi::{as_issued, issued_of, statement_of};
+use crate::kpi::{as_issued, contracts_of, issued_of, statement_of};
 use crate::period::{PeriodQuery, read_day};
 use crate::problem::Problem;
 use crate::query;
@@ -131,17 +131,28 @@ pub async fn issue(
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<(StatusCode, Json<AcceptedOut>), Problem> {
-    let asked: IssueIn = read_json(&body)?;
+    issue_of(&app, &device, read_json(&body)?, None, &headers, &body).await
+}
+
+/// The same for whoever asks, a program or a form: from the cut that was looked at, or the newest.
+pub async fn issue_of(
+    app: &App,
+    device: &str,
+    asked: IssueIn,
+    cut: Option<i64>,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Result<(StatusCode, Json<AcceptedOut>), Problem> {
     short("author", &asked.author, 1, AUTHOR_MAX_LETTERS)?;
-    let open = app.cuts.find(None).await?;
-    let (site, kind) = whereabouts(&app, &device).await?.ok_or_else(|| unknown(&device))?;
-    let contract = contract_of(&open, &device, asked.contract.as_deref()).await?;
+    let open = app.cuts.find(cut).await?;
+    let (site, kind) = whereabouts(app, device).await?.ok_or_else(|| unknown(device))?;
+    let contract = contract_of(&open, device, asked.contract.as_deref()).await?;
     let day = read_day("day", &asked.day)?;
-    let told = statement_of(&open, &device, &contract, day).await?.ok_or_else(|| uncovered(&device, &contract, day))?;
+    let told = statement_of(&open, device, &contract, day).await?.ok_or_else(|| uncovered(device, &contract, day))?;
     let name = name_of(&told.sheet);
     let now = query::now();
     let fact = told.sheet.issue(&name, &asked.author, open.cut.number, newest(&open), pins(&open));
-    submit(&app, &headers, &body, subject(&device)?, |_, subject| {
+    submit(app, headers, body, subject(device)?, |_, subject| {
         refuse(&told)?;
         let body = Body::StatementIssued(Box::new(fact));
         Ok(Statement { subject, site, kind, at: now, said_at: now, body })
@@ -150,7 +161,7 @@ pub async fn issue(
 }
 
 /// `SC-1-2026-03-01`: unique for a device, and fit for an address.
-fn name_of(sheet: &Sheet) -> String {
+pub fn name_of(sheet: &Sheet) -> String {
     format!("{}-{}", sheet.version.contract.number, sheet.days.0)
 }
 
@@ -182,26 +193,18 @@ fn pins(open: &OpenCut) -> Vec<Pin> {
     open.cut.offsets.iter().filter_map(pin).collect()
 }
 
-fn uncovered(device: &str, contract: &str, day: Day) -> Problem {
+pub fn uncovered(device: &str, contract: &str, day: Day) -> Problem {
     let cure = format!("it covers nothing of {device} in the period of {day}: look at /api/v1/kpi/contract_versions");
     Problem::not_found("statement under contract", contract, &cure)
 }
 
 /// The contract that is meant: the one named, else the only one that covers the device.
-async fn contract_of(open: &OpenCut, device: &str, named: Option<&str>) -> Result<String, Problem> {
+pub async fn contract_of(open: &OpenCut, device: &str, named: Option<&str>) -> Result<String, Problem> {
     let device_now = query::device(open, device).await?.pop().ok_or_else(|| unknown(device))?;
     if let Some(named) = named.filter(|named| !named.is_empty()) {
         return Ok(named.to_owned());
     }
-    let all = contracts(open.kpi().await?).await.map_err(crate::ApiError::from)?;
-    let covers = |version: &&ContractVersion| {
-        let of = &version.contract;
-        version.site == device_now.site
-            && of.kind.is_none_or(|kind| kind.as_str() == device_now.kind)
-            && (of.devices.is_empty() || of.devices.iter().any(|one| one.as_str() == device))
-    };
-    let mut numbers: Vec<String> = all.iter().filter(covers).map(|version| version.contract.number.clone()).collect();
-    numbers.dedup();
+    let numbers = contracts_of(open, &device_now).await?;
     match numbers.as_slice() {
         [] => {
             Err(Problem::not_found("contract of device", device, "record one with POST /api/v1/sites/{site}/contracts"))

@@ -138,7 +138,7 @@ fn topic(of: &Evidence) -> Topic {
     if of.log_topic == 0 { Topic::FACTS } else { Topic::FLEET }
 }
 
-fn figures() -> [Figure<Evidence>; 13] {
+pub fn figures() -> [Figure<Evidence>; 13] {
     fn figure(
         name: &'static str,
         unit: &'static str,

@@ -12,6 +12,7 @@ pub mod sheet;
 pub mod statements;
 pub mod table;
 pub mod terms;
+pub mod workbook;
 
 use std::sync::Arc;
 

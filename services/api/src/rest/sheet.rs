@@ -175,7 +175,7 @@ impl ContractOut {
 }
 
 /// Whether the guarantee was kept, as far as that is known.
-fn judged(contract: &Contract, figure: Counted) -> Option<String> {
+pub fn judged(contract: &Contract, figure: Counted) -> Option<String> {
     let (rated, least) = (figure.rated()?, share(contract.guarantee));
     let word = match (rated.worst >= least, rated.best < least) {
         (true, _) => "met",
@@ -185,7 +185,7 @@ fn judged(contract: &Contract, figure: Counted) -> Option<String> {
     Some(word.to_owned())
 }
 
-fn agrees(issued: &Issued, figure: Counted) -> bool {
+pub fn agrees(issued: &Issued, figure: Counted) -> bool {
     let now = (figure.base_micros, figure.weighted_micros_bp, figure.unknown_micros, figure.conflict_micros_bp);
     now == (issued.base_micros, issued.weighted_micros_bp, issued.unknown_micros, issued.conflict_micros_bp)
 }
@@ -216,7 +216,7 @@ pub fn lines(sheet: &Sheet) -> Table {
     Table::of(&figures, &sheet.statement.lines)
 }
 
-fn records<'a>(causes: impl IntoIterator<Item = &'a Cause>) -> String {
+pub fn records<'a>(causes: impl IntoIterator<Item = &'a Cause>) -> String {
     causes.into_iter().map(|cause| format!("{}:{}", cause.partition, cause.offset)).collect::<Vec<_>>().join(" ")
 }
 

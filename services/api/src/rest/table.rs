@@ -11,7 +11,7 @@ use super::{CutInfo, PeriodInfo};
 use crate::problem::Problem;
 
 /// More rows are refused: a narrower question is quicker answered.
-const ROWS_MAX: usize = 100_000;
+pub const ROWS_MAX: usize = 100_000;
 
 /// Which devices, and how the answer is written.
 #[derive(Debug, Clone, Default, Deserialize, IntoParams)]
@@ -87,7 +87,7 @@ impl Outgoing {
         }
         Ok(match format {
             Format::Json => Json(self.into_json()).into_response(),
-            Format::Csv => csv_response(&self.file_name(), self.into_csv()),
+            Format::Csv => csv_response(&self.dated(&self.name, "csv"), self.into_csv()),
         })
     }
 
@@ -97,21 +97,27 @@ impl Outgoing {
         TableOut { cut: self.cut, period: self.period, one_row: self.one_row, columns, rows }
     }
 
-    fn file_name(&self) -> String {
+    /// The name of a file with something of this period.
+    pub fn dated(&self, name: &str, extension: &str) -> String {
         let day = |instant: &str| instant.get(..10).unwrap_or_default().to_owned();
-        format!("medfleet-{}-{}-{}.csv", self.name, day(&self.period.from), day(&self.period.until))
+        format!("medfleet-{name}-{}-{}.{extension}", day(&self.period.from), day(&self.period.until))
     }
 
-    fn into_csv(self) -> String {
+    /// Where the rows come from.
+    pub fn origin(&self) -> [(&'static str, Cell); 6] {
         let told = |text: &Option<String>| text.as_deref().map_or(Cell::Nothing, Cell::text);
-        let origin = [
+        [
             ("period_from", Cell::text(&self.period.from)),
             ("period_until", Cell::text(&self.period.until)),
             ("as_of", told(&self.cut.as_of)),
             ("cut", Cell::Whole(self.cut.number)),
             ("cut_made_at", Cell::text(&self.cut.made_at)),
             ("lag_records", self.cut.lag_records.map_or(Cell::Nothing, Cell::Whole)),
-        ];
+        ]
+    }
+
+    fn into_csv(self) -> String {
+        let origin = self.origin();
         let names = self.table.headings.iter().map(|heading| heading.name.as_str());
         let mut csv = line(names.chain(origin.iter().map(|(name, _)| *name)).map(str::to_owned));
         for row in &self.table.rows {
@@ -123,12 +129,17 @@ impl Outgoing {
 
 fn csv_response(file_name: &str, csv: String) -> Response {
     let mut response = csv.into_response();
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/csv; charset=utf-8; header=present"));
-    if let Ok(attached) = HeaderValue::from_str(&format!("attachment; filename=\"{file_name}\"")) {
-        headers.insert(header::CONTENT_DISPOSITION, attached);
-    }
+    let media_type = HeaderValue::from_static("text/csv; charset=utf-8; header=present");
+    response.headers_mut().insert(header::CONTENT_TYPE, media_type);
+    attached(&mut response, file_name);
     response
+}
+
+/// Marks an answer as a file to be saved.
+pub fn attached(response: &mut Response, file_name: &str) {
+    if let Ok(attached) = HeaderValue::from_str(&format!("attachment; filename=\"{file_name}\"")) {
+        response.headers_mut().insert(header::CONTENT_DISPOSITION, attached);
+    }
 }
 
 /// One record as RFC 4180 writes it.

@@ -15,7 +15,7 @@ const MONDAY: i64 = 1_772_409_600_000_000;
 const PERIOD: &str = "from=2026-03-02&until=2026-03-03";
 
 /// Two scanners at a site whose clock is UTC: one stood by all Monday but for two hours under an order, one was never heard.
-fn one_order() -> Fleet {
+pub fn one_order() -> Fleet {
     let mut fleet = Fleet {
         sites: vec![site("north", "North", "UTC", "East")],
         calendars: office_hours("north"),
@@ -63,7 +63,7 @@ fn contract() -> ContractRow {
     }
 }
 
-async fn csv(street: &Street, path: &str) -> Vec<String> {
+pub async fn csv(street: &Street, path: &str) -> Vec<String> {
     let answer = street.get(path).await;
     assert_eq!(answer.status(), StatusCode::OK, "{path}");
     assert_eq!(answer.headers()["content-type"], "text/csv; charset=utf-8; header=present");

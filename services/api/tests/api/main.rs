@@ -4,6 +4,7 @@ mod fleet;
 mod fuzz;
 mod http;
 mod kpi;
+mod pages;
 mod pipeline;
 mod snapshot;
 mod sql;

@@ -1,0 +1,283 @@
+//! What went wrong with one device and what was done about it: episodes, orders with their clocks, planned maintenance,
+//! and what later records changed.
+
+use medfleet_domain::human::{OrderClass, Phase};
+use medfleet_domain::statement::OrderFact;
+use medfleet_domain::time::{MICROS_PER_DAY, Timestamp};
+use medfleet_kpi::ask::{self, Amended, Episode, EpisodeClass, PmState, PmWork, Repair};
+use medfleet_kpi::statement::order_facts;
+use medfleet_kpi::stats::survival::Duration;
+
+use crate::cuts::OpenCut;
+use crate::error::ApiError;
+use crate::kpi::question;
+use crate::pages::format::{Clock, duration, some_percent};
+use crate::pages::frame::Frame;
+use crate::period::Period;
+use crate::query::Scope;
+
+/// An order that was opened so long before the period may still be open in it.
+const ORDERS_BEFORE_DAYS: i64 = 400;
+/// What an episode may wait for its evidence to be complete, before and after.
+const EVIDENCE_MARGIN_MICROS: i64 = 60_000_000;
+
+/// Everything of one device over a period that people dealt with.
+pub struct Work {
+    pub episodes: Vec<Episode>,
+    pub repairs: Vec<Repair>,
+    pub orders: Vec<OrderFact>,
+    pub pm: Vec<PmWork>,
+    pub amended: Vec<Amended>,
+}
+
+pub struct EpisodeLine {
+    pub class: &'static str,
+    pub what: &'static str,
+    pub from: String,
+    pub evidence: String,
+    pub until: String,
+    pub down: String,
+    pub why: String,
+}
+
+pub struct OrderLine {
+    pub order: String,
+    pub open: bool,
+    pub stands: String,
+    pub opened: String,
+    pub response: String,
+    pub waited: String,
+    pub repair: String,
+    pub turnaround: String,
+    pub cause: String,
+}
+
+pub struct PmLine {
+    pub procedure: String,
+    pub class: &'static str,
+    pub mark: &'static str,
+    pub state: &'static str,
+    pub due: String,
+    pub done: String,
+    pub note: String,
+}
+
+pub struct AmendedLine {
+    pub arrived: String,
+    pub reason: &'static str,
+    pub uptime: String,
+    pub size: String,
+    pub records: String,
+}
+
+impl Work {
+    pub async fn of(open: &OpenCut, device: &str, period: Period) -> Result<Self, ApiError> {
+        let session = open.kpi().await?;
+        let scope = Scope { device, ..Scope::default() };
+        let asked = question(open, period, scope);
+        let from = Timestamp(period.from.0 - ORDERS_BEFORE_DAYS * MICROS_PER_DAY);
+        let earlier = question(open, Period { from, ..period }, scope);
+        let (episodes, mut repairs, orders, pm, amended) = tokio::try_join!(
+            ask::failures(session, &asked),
+            ask::repairs(session, &earlier),
+            order_facts(session, &asked),
+            ask::pm(session, &asked),
+            ask::amendments(session, &asked),
+        )?;
+        repairs.retain(|one| one.finished.is_none_or(|at| at > period.from));
+        Ok(Self { episodes, repairs, orders, pm, amended })
+    }
+
+    /// Newest first.
+    pub fn episode_lines(&self, frame: &Frame, device: &str, clock: Clock, at: Timestamp) -> Vec<EpisodeLine> {
+        self.episodes.iter().rev().map(|one| episode_line(frame, one, device, clock, at)).collect()
+    }
+
+    /// Open ones first, then the newest.
+    pub fn order_lines(&self, clock: Clock) -> Vec<OrderLine> {
+        let mut repairs: Vec<&Repair> = self.repairs.iter().collect();
+        repairs.sort_by_key(|one| (one.finished.is_some(), std::cmp::Reverse(one.opened)));
+        repairs.into_iter().map(|one| self.order_line(one, clock)).collect()
+    }
+
+    fn order_line(&self, of: &Repair, clock: Clock) -> OrderLine {
+        let waits = [
+            (of.parts_micros, "parts"),
+            (of.vendor_micros, "vendor"),
+            (of.facility_micros, "facility"),
+            (of.own_micros, "ourselves"),
+        ];
+        let waited: Vec<String> = waits
+            .iter()
+            .filter(|(micros, _)| *micros > 0)
+            .map(|(micros, whom)| format!("{whom} {}", duration(*micros)))
+            .collect();
+        OrderLine {
+            order: of.work_order.clone(),
+            open: of.finished.is_none(),
+            stands: match of.finished {
+                Some(at) => format!("Done {}", clock.minute(at)),
+                None => format!("Open: {}", self.stands(&of.work_order)),
+            },
+            opened: clock.minute(of.opened),
+            response: clocked(Some(of.response)),
+            waited: if waited.is_empty() { "–".to_owned() } else { waited.join(", ") },
+            repair: clocked(of.active),
+            turnaround: clocked(Some(of.turnaround)),
+            cause: of.cause_code.as_deref().unwrap_or_default().replace('_', " "),
+        }
+    }
+
+    /// Where an order stands, by its last phase.
+    fn stands(&self, order: &str) -> String {
+        let phases = self.orders.iter().filter(|one| one.order == order && one.class == OrderClass::Corrective);
+        let Some(last) = phases.max_by_key(|one| (one.at, one.phase)) else { return "opened".to_owned() };
+        match (last.phase, last.waiting_for) {
+            (Phase::WaitingStarted, Some(party)) => format!("waiting for {}", party.as_str().replace('_', " ")),
+            (phase, _) => phase.as_str().replace('_', " "),
+        }
+    }
+
+    pub fn pm_lines(&self, clock: Clock) -> Vec<PmLine> {
+        self.pm.iter().rev().map(|one| pm_line(one, clock)).collect()
+    }
+
+    /// What changed after something had been known; the first telling of a time changes nothing.
+    pub fn amended_lines(&self) -> Vec<AmendedLine> {
+        self.amended.iter().filter(|one| one.before != (0, 0)).map(amended_line).collect()
+    }
+}
+
+fn episode_line(frame: &Frame, one: &Episode, device: &str, clock: Clock, at: Timestamp) -> EpisodeLine {
+    let until = one.ended.unwrap_or(at).max(one.onset);
+    let (from, end) = (one.onset.plus_micros(-EVIDENCE_MARGIN_MICROS), until.plus_micros(EVIDENCE_MARGIN_MICROS));
+    let (class, what) = match one.class {
+        EpisodeClass::Failure => ("u", "Failure"),
+        EpisodeClass::Repeat => ("u", "Repeat within 7 days"),
+        EpisodeClass::Interrupt => ("i", "Interrupt"),
+    };
+    EpisodeLine {
+        class,
+        what,
+        from: clock.minute(one.onset),
+        evidence: frame.evidence(device, from, end.min(at)),
+        until: one.ended.map_or_else(|| "not ended".to_owned(), |at| clock.minute(at)),
+        down: if one.down_micros > 0 { duration(one.down_micros) } else { "none known".to_owned() },
+        why: why(one),
+    }
+}
+
+fn why(one: &Episode) -> String {
+    let told = match one.evidence.as_str() {
+        "order_and_down" => "downtime under an order",
+        "order" => "an order, no downtime known",
+        "told" => "a person told",
+        "not_recovered" => "nothing ended it",
+        "self_recovered" => "ended by itself, no order",
+        other => other,
+    };
+    let mut said = vec![told.to_owned()];
+    said.extend(one.work_order.as_ref().map(|order| format!("order {order}")));
+    said.extend(one.cause_code.as_ref().filter(|code| !code.is_empty()).map(|code| code.replace('_', " ")));
+    if one.downs > 1 {
+        said.push(format!("{} downs", one.downs));
+    }
+    if one.in_use {
+        said.push("began in use".to_owned());
+    }
+    said.join(", ")
+}
+
+/// A clock that still runs is marked as a lower bound.
+fn clocked(clock: Option<Duration>) -> String {
+    match clock {
+        None => "–".to_owned(),
+        Some(Duration { micros, ended: true }) => duration(micros),
+        Some(Duration { micros, ended: false }) => format!("{} so far", duration(micros)),
+    }
+}
+
+fn pm_line(one: &PmWork, clock: Clock) -> PmLine {
+    let (class, mark, state) = match one.state {
+        PmState::OnTime => ("fine", "●", "on time"),
+        PmState::Late => ("late", "◐", "late"),
+        PmState::Overdue => ("over", "▼", "overdue"),
+        PmState::NotDue => ("todo", "○", "not due yet"),
+    };
+    let mut said = Vec::new();
+    said.extend(one.reason.as_ref().map(|reason| format!("tried: {}", reason.replace('_', " "))));
+    if one.carried {
+        said.push("carried over".to_owned());
+    }
+    said.extend(one.work_order.as_ref().map(|order| format!("order {order}")));
+    PmLine {
+        procedure: if one.procedure.is_empty() { "planned maintenance".to_owned() } else { one.procedure.clone() },
+        class,
+        mark,
+        state,
+        due: clock.minute(one.due),
+        done: one.done.map_or_else(|| "–".to_owned(), |at| clock.minute(at)),
+        note: said.join(", "),
+    }
+}
+
+fn amended_line(one: &Amended) -> AmendedLine {
+    let (before, after) = one.uptime();
+    let up = one.after.0 - one.before.0;
+    let down = one.after.1 - one.before.1;
+    let change =
+        |micros: i64| if micros < 0 { format!("−{}", duration(-micros)) } else { format!("+{}", duration(micros)) };
+    AmendedLine {
+        arrived: one.arrived.to_string(),
+        reason: reason(&one.reason),
+        uptime: format!("{} → {}", some_percent(before), some_percent(after)),
+        size: format!("{} up, {} down", change(up), change(down)),
+        records: match one.first_offset == one.last_offset {
+            true => format!("{}:{}", one.log_partition, one.first_offset),
+            false => format!("{}:{} to {}", one.log_partition, one.first_offset, one.last_offset),
+        },
+    }
+}
+
+/// Why a closed period changed.
+pub fn reason(word: &str) -> &'static str {
+    match word {
+        "backlog" => "an agent's backlog arrived",
+        "claim" => "a person's claim",
+        "corrected" => "a fact was corrected",
+        "voided" => "a fact was voided",
+        "clock_step" => "a clock was wrong",
+        _ => "later records",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_runs_is_no_duration_yet() {
+        assert_eq!(clocked(Some(Duration { micros: 7_200_000_000, ended: true })), "2 h");
+        assert_eq!(clocked(Some(Duration { micros: 7_200_000_000, ended: false })), "2 h so far");
+        assert_eq!(clocked(None), "–");
+    }
+
+    #[test]
+    fn an_amendment_says_what_it_was_and_what_it_is() {
+        let one = Amended {
+            device: "mr-3".into(),
+            site: "north".into(),
+            kind: "mri".into(),
+            arrived: medfleet_domain::time::Day::from_civil(2026, 4, 4),
+            reason: "backlog".into(),
+            before: (981 * 3_600_000_000, 19 * 3_600_000_000),
+            after: (976 * 3_600_000_000, 24 * 3_600_000_000),
+            log_partition: 2,
+            first_offset: 10,
+            last_offset: 12,
+        };
+        let line = amended_line(&one);
+        assert_eq!((line.uptime.as_str(), line.records.as_str()), ("98.1% → 97.6%", "2:10 to 12"));
+        assert_eq!(line.size, "−5 h up, +5 h down");
+    }
+}

@@ -1,0 +1,193 @@
+"""The pages over a demo fleet: data on each, the figures of REST at one cut, and what is painted equal to the ledger."""
+
+import csv
+import io
+import re
+import subprocess
+import urllib.error
+import urllib.parse
+import urllib.request
+import zipfile
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from faults.process import await_true, binary
+from test_demo import House, _await_history
+
+# Long enough that a month ends within it.
+DEMO_DAYS = 40
+PAINTED = {"p": "productive", "s": "standby", "e": "engineering"}
+STRIP_MINUTES = 1440.0
+# A piece is painted to a tenth of a minute, and never thinner than half a minute.
+ROUNDING_MINUTES, THINNEST_MINUTES = 0.06, 0.5
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory):
+    house = None
+    try:
+        house = House(tmp_path_factory.mktemp("pages"), "--demo-days", str(DEMO_DAYS))
+        _await_history(house)
+        yield house
+        house.role.stop()
+    finally:
+        if house:
+            house.role.end()
+
+
+def page(house: House, path: str) -> str:
+    return house.get(path, "text/html")
+
+
+def rows(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def cut(house: House) -> int:
+    return house.json("/api/v1/pipeline")["cut"]["number"]
+
+
+def last_month() -> tuple[date, date]:
+    this = datetime.now(UTC).date().replace(day=1)
+    return (this - timedelta(days=1)).replace(day=1), this
+
+
+def week() -> str:
+    until = datetime.now(UTC).date() - timedelta(days=1)
+    return f"from={until - timedelta(days=7)}&until={until}"
+
+
+def telling(house: House) -> dict:
+    """The device under a contract that was down the longest."""
+    under = {(row["site"], row["kind"]): row["contract"] for row in house.json("/api/v1/kpi/contract_versions")["rows"]}
+    devices = house.json(f"/api/v1/uptime?group=device&{week()}")["rows"]
+    mine = [row for row in devices if (row["site"], row["kind"]) in under]
+    found = max(mine, key=lambda row: row["seconds"]["unscheduled_down"])
+    return {**found, "contract": under[found["site"], found["kind"]]}
+
+
+def test_every_page_has_data_and_leads_on(house: House) -> None:
+    one = telling(house)
+    compare = page(house, f"/compare?days={DEMO_DAYS}&site={one['site']}")
+    sites = house.json("/api/v1/sites")["sites"]
+    assert all(site["name"] in compare for site in sites)
+    assert "which devices" in compare and f"/devices/{one['device']}" in compare
+    device = page(house, f"/devices/{one['device']}?{week()}")
+    facts = re.search(rf'href="(/devices/{one["device"]}/evidence[^"]+)"', device)
+    assert facts and "Failures and interrupts" in device and f"contract={one['contract']}" in device
+    evidence = page(house, facts[1].replace("&#38;", "&"))
+    assert re.search(r"<code>facts \d+:\d+ #\d+</code>", evidence), "facts name their places in the log"
+    contracts = page(house, "/contracts")
+    assert contracts.count("/contracts/") >= len(sites)
+    since, _ = last_month()
+    contract = page(house, f"/contracts/{one['site']}/{one['contract']}?day={since}")
+    assert one["device"] in contract and re.search(r"\d\d\.\d\d%|100%", contract)
+
+
+def test_files_have_the_figures_of_rest_at_one_cut(house: House) -> None:
+    one, at = telling(house), cut(house)
+    asked = f"{week()}&cut={at}"
+    pairs = [
+        (f"/compare?{asked}&format=csv", f"/api/v1/comparison?{asked}&format=csv"),
+        (f"/devices/{one['device']}?{asked}&format=csv&table=episodes", f"/api/v1/kpi/failures?{asked}&device={one['device']}&format=csv"),
+        (f"/devices/{one['device']}?{asked}&format=csv&table=orders", f"/api/v1/kpi/repairs?{asked}&device={one['device']}&format=csv"),
+        (f"/devices/{one['device']}?{asked}&format=csv&table=intervals", f"/api/v1/kpi/pieces?{asked}&device={one['device']}&format=csv"),
+    ]
+    compared = 0
+    for mine, theirs in pairs:
+        of_page, of_rest = rows(house.get(mine)), rows(house.get(theirs))
+        strip = lambda row: {name: cell for name, cell in row.items() if name != "lag_records"}  # noqa: E731
+        assert [strip(row) for row in of_page] == [strip(row) for row in of_rest], mine
+        compared += sum(len(row) for row in of_page)
+    fleet = {(row["site"], row["kind"]): row for row in rows(house.get(f"/?{asked}&format=csv"))}
+    for row in house.json(f"/api/v1/uptime?group=site_kind&{asked}")["rows"]:
+        mine = fleet[row["site"], row["kind"]]
+        for name in ("uptime", "coverage", "uptime_worst", "uptime_best", "utilization", "base_hours_uptime"):
+            assert (float(mine[name]) if mine[name] else None) == row[name], (row["site"], row["kind"], name)
+            compared += 1
+        for name, seconds in row["seconds"].items():
+            if f"{name}_seconds" in mine:
+                assert float(mine[f"{name}_seconds"]) == seconds
+                compared += 1
+    assert compared > 200, "enough was compared"
+    book = urllib.request.Request(f"http://{house.address}/devices/{one['device']}?{asked}&format=xlsx", headers={"Authorization": f"Bearer {house.token}"})
+    with urllib.request.urlopen(book, timeout=60) as answer:
+        names = zipfile.ZipFile(io.BytesIO(answer.read())).namelist()
+    assert sum(name.startswith("xl/worksheets/sheet") for name in names) == 8, "about, and the seven tables of the page"
+
+
+def test_the_statement_shows_what_rest_computes(house: House) -> None:
+    one, at, (since, _) = telling(house), cut(house), last_month()
+    asked = f"contract={one['contract']}&day={since}&cut={at}"
+    told = house.json(f"/api/v1/devices/{one['device']}/statement?{asked}")
+    shown = page(house, f"/devices/{one['device']}/statement?{asked}")
+    hundredths = int(told["figure"]["uptime"] * 10_000 + 1e-7)
+    figure = "100%" if hundredths >= 10_000 else f"{hundredths / 100:.2f}%"
+    assert f'<p class="big">{figure}</p>' in shown
+    lines = rows(house.get(f"/devices/{one['device']}/statement?{asked}&format=csv&table=lines"))
+    assert [(line["from_at"], line["until_at"], line["class"]) for line in lines] == [(line["from_at"], line["until_at"], line["class"]) for line in told["lines"]]
+
+
+def test_the_timeline_paints_the_seconds_of_the_ledger(house: House) -> None:
+    one, asked = telling(house), f"{week()}&cut={cut(house)}"
+    pieces = house.json(f"/api/v1/devices/{one['device']}/timeline?{asked}")["timeline"]
+    shown = page(house, f"/devices/{one['device']}?{asked}")
+    for style, condition in PAINTED.items():
+        widths = [float(w) for path in re.findall(rf'<path class="{style}" d="([^"]+)"', shown) for w in re.findall(r"h([0-9.]+)v", path)]
+        own = [piece for piece in pieces if piece["condition"] == condition]
+        minutes = sum(_minutes(piece) for piece in own)
+        thin = sum(max(0.0, THINNEST_MINUTES - _minutes(piece)) for piece in own)
+        slack = ROUNDING_MINUTES * (len(widths) + 1) + thin
+        assert abs(sum(widths) - minutes) <= slack, (condition, sum(widths), minutes, slack)
+    down = [float(w) for w in re.findall(r'<rect class="u" x="[^"]+" width="([0-9.]+)%"', shown)]
+    minutes = sum(_minutes(piece) for piece in pieces if piece["condition"] == "unscheduled_down")
+    assert down and abs(sum(down) / 100 * STRIP_MINUTES - minutes) <= len(down) * 0.0015 * STRIP_MINUTES
+
+
+def _minutes(piece: dict) -> float:
+    read = lambda text: datetime.fromisoformat(text)  # noqa: E731
+    return (read(piece["until"]) - read(piece["from"])).total_seconds() / 60
+
+
+def test_the_button_issues_what_the_page_shows_and_once(house: House) -> None:
+    one, at, (since, _) = telling(house), cut(house), last_month()
+    path = f"/devices/{one['device']}/statement"
+    shown = page(house, f"{path}?contract={one['contract']}&day={since}")
+    assert "Issue this statement" in shown
+    form = {"contract": one["contract"], "day": str(since), "cut": str(at), "author": "kim"}
+    assert "issued=" in _press(house, path, form)
+
+    def issued() -> bool:
+        return "Issued as" in page(house, f"{path}?contract={one['contract']}&day={since}")
+
+    await_true("the issued statement on its page", issued)
+    assert _press(house, path, form).startswith("422"), "a second press is told that it was issued"
+    again = page(house, f"{path}?contract={one['contract']}&day={since}")
+    assert "The figure above is the same" in again and "Issue this statement" not in again
+    assert one["device"] in page(house, "/contracts").split("Statements issued")[1]
+
+
+def _press(house: House, path: str, form: dict[str, str]) -> str:
+    """Where the button leads, or the status of its refusal."""
+    request = urllib.request.Request(f"http://{house.address}{path}", data=urllib.parse.urlencode(form).encode(), headers={"Authorization": f"Bearer {house.token}"})
+    try:
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return answer.url
+    except urllib.error.HTTPError as refused:
+        return f"{refused.code}: {refused.read().decode()}"
+
+
+def test_the_board_is_told_the_figures_of_rest(house: House, tmp_path: Path) -> None:
+    until = datetime.now(UTC).date() - timedelta(days=1)
+    since, out = until - timedelta(days=14), tmp_path / "board.html"
+    command = [binary("medfleet"), "report", "board", "--data", str(house.data), "--from", str(since), "--until", str(until), "--out", str(out), "--draft"]
+    subprocess.run(command, check=True, capture_output=True, timeout=300)
+    told = out.read_text()
+    assert "Nothing is known of the year before" in told and "about " in told.split("Five longest outages")[1], "exams lost are estimated"
+    names = {site["site"]: site["name"] for site in house.json("/api/v1/sites")["sites"]}
+    for card in house.json(f"/api/v1/scorecards?group=site&from={since}&until={until}")["rows"]:
+        hundredths = int(card["operational_uptime"] * 10_000 + 1e-7)
+        line = told.split(f'<th scope="row">{names[card["site"]]}<', 1)[1].split("</tr>", 1)[0]
+        assert f"<b>{hundredths / 100:.2f}%</b>" in line, card["site"]
+    assert not (house.data / "reports" / "board.json").exists(), "a draft is not the last report"
