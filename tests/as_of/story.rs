@@ -1,9 +1,12 @@
-//! Stories of a few devices at two sites: stretches on time and late, claims, voids, moves, retirements and new calendars.
+//! Stories of a few devices at two sites: stretches on time and late, claims, voids, orders, maintenance, moves, retirements
+//! and new calendars.
 
 use medfleet_domain::condition::{Condition, Degradation};
 use medfleet_domain::fact::{Amendment, Body, Run, Stretch};
 use medfleet_domain::fleet::{BaseHours, Calendar, Site};
-use medfleet_domain::human::{Asserted, Claimed, Move, Registration, Retirement};
+use medfleet_domain::human::{
+    Asserted, Claimed, Move, OrderClass, OrderPhase, Party, Phase, PmDone, PmOutcome, Registration, Retirement,
+};
 use medfleet_domain::id::{AgentId, DeviceId, Epoch, Seq, SeqRange, SiteId, Subject};
 use medfleet_domain::kind::DeviceKind;
 use medfleet_domain::time::{Day, Timestamp};
@@ -88,6 +91,7 @@ impl Story {
                 1 => self.moved_or_retired(now),
                 2 | 3 => self.voided(now),
                 4..=8 => self.claimed(now),
+                9..=12 => self.worked(now),
                 _ => self.stretch(now),
             }
         }
@@ -161,6 +165,35 @@ impl Story {
         };
         let asserted = Asserted { claim, until, author: "p".into(), reason: "r".into(), order: None };
         let run = self.devices[at].person.record(vec![(Timestamp(from), Body::Asserted(asserted))], Timestamp(now));
+        self.append(run, now);
+    }
+
+    /// A phase of an order, or a maintenance that was done, told up to a night late.
+    fn worked(&mut self, now: i64) {
+        const PHASES: [Phase; 6] = [
+            Phase::Opened,
+            Phase::Arrived,
+            Phase::WaitingStarted,
+            Phase::WaitingEnded,
+            Phase::ReturnedToService,
+            Phase::Cancelled,
+        ];
+        let at = self.some_device();
+        let said = Timestamp(now - self.chance.within(0, 900) * MINUTE);
+        let order = format!("wo-{at}-{}", self.chance.within(0, 4));
+        let body = if self.chance.one_in(4) {
+            let outcome = if self.chance.one_in(3) { PmOutcome::CouldNotLocate } else { PmOutcome::Completed };
+            let order = self.chance.one_in(2).then_some(order);
+            Body::PmDone(PmDone { procedure: "annual".into(), due: Some(said.day()), outcome, order })
+        } else {
+            let phase = PHASES[self.chance.within(0, PHASES.len() as i64) as usize];
+            let waits = matches!(phase, Phase::WaitingStarted | Phase::WaitingEnded);
+            let class = if self.chance.one_in(4) { OrderClass::Preventive } else { OrderClass::Corrective };
+            let (cause, text) = Default::default();
+            let waiting_for = waits.then_some(Party::Parts);
+            Body::Order(OrderPhase { order, class, phase, waiting_for, planned: None, cause, text })
+        };
+        let run = self.devices[at].person.record(vec![(said, body)], Timestamp(now));
         self.append(run, now);
     }
 

@@ -2,10 +2,12 @@
 
 mod devices;
 
+use std::collections::BTreeMap;
+
 use medfleet_domain::time::Timestamp;
 use medfleet_lake::SessionContext;
 
-use crate::ask;
+use crate::ask::{self, Reliability};
 use crate::error::KpiError;
 use crate::question::Question;
 use crate::stats::compare::{Adjustment, Comparison, Experience, SiteRatio, downtime, failures};
@@ -31,6 +33,8 @@ pub struct ComparedSite {
     pub place: Place,
     /// How many sites are compared.
     pub sites: usize,
+    /// Known ÷ in service at the site: what nobody saw is not among the observed.
+    pub coverage: Option<f64>,
     /// Of the whole comparison.
     pub dispersion: f64,
     pub shape: Option<f64>,
@@ -46,15 +50,38 @@ pub async fn compare(session: &SessionContext, question: &Question, by: By) -> R
         By::Failures => failures(&fleet, adjustment),
         By::Downtime => downtime(&fleet, adjustment, seed),
     };
-    Ok(Adjustment::ALL.into_iter().flat_map(|adjustment| placed(compared(adjustment))).collect())
+    let known = coverage(&rows);
+    Ok(Adjustment::ALL.into_iter().flat_map(|adjustment| placed(compared(adjustment), &known)).collect())
 }
 
-fn placed(comparison: Comparison) -> Vec<ComparedSite> {
+/// Known ÷ in service by site.
+fn coverage(rows: &[Reliability]) -> BTreeMap<&str, f64> {
+    let mut sums: BTreeMap<&str, (i64, i64)> = BTreeMap::new();
+    for row in rows {
+        let sum = sums.entry(&row.site).or_default();
+        sum.0 += row.up_micros + row.down_micros;
+        sum.1 += row.in_service_micros;
+    }
+    sums.into_iter()
+        .filter(|(_, sum)| sum.1 > 0)
+        .map(|(site, (known, all))| (site, known as f64 / all as f64))
+        .collect()
+}
+
+fn placed(comparison: Comparison, known: &BTreeMap<&str, f64>) -> Vec<ComparedSite> {
     let ranked = |site: &SiteRatio| Ranked { value: site.ratio, low: site.low, high: site.high };
     let places = rank(&comparison.sites.iter().map(ranked).collect::<Vec<_>>());
     let Comparison { adjustment, dispersion, shape, sites } = comparison;
     let count = sites.len();
-    let site = |(ratio, place)| ComparedSite { adjustment, ratio, place, sites: count, dispersion, shape };
+    let site = |(ratio, place): (SiteRatio, Place)| ComparedSite {
+        coverage: known.get(ratio.site.as_str()).copied(),
+        adjustment,
+        ratio,
+        place,
+        sites: count,
+        dispersion,
+        shape,
+    };
     sites.into_iter().zip(places).map(site).collect()
 }
 
@@ -76,7 +103,7 @@ macro_rules! figures {
 }
 
 /// What is shown of a compared site.
-pub fn figures() -> [Figure<ComparedSite>; 22] {
+pub fn figures() -> [Figure<ComparedSite>; 23] {
     fn number(value: f64) -> Cell {
         Cell::number(Some(value))
     }
@@ -89,6 +116,8 @@ pub fn figures() -> [Figure<ComparedSite>; 22] {
         "site", "text", "the site", |one| Cell::text(&one.ratio.site);
         "devices", "count", "devices at the site", |one| Cell::count(one.ratio.devices);
         "device_years", "years", "their time in service", |one| number(one.ratio.service_years);
+        "coverage", "ratio", "known ÷ in service: what nobody saw is not among the observed",
+            |one| Cell::number(one.coverage);
         "observed", "failures or hours", "what there was", |one| number(one.ratio.observed);
         "expected", "failures or hours", "what the fleet would have had with these devices", |one| number(one.ratio.expected);
         "ratio", "ratio", "observed ÷ expected", |one| number(one.ratio.ratio);
@@ -137,8 +166,10 @@ mod tests {
     fn places_stand_beside_the_sites_they_belong_to() {
         let sites = vec![site("large", 1.8, 2.2), site("small", 0.1, 9.0), site("fine", 0.5, 0.7)];
         let comparison = Comparison { adjustment: Adjustment::Kind, dispersion: 1.0, shape: None, sites };
-        let places: Vec<(usize, usize, usize)> =
-            placed(comparison).iter().map(|one| (one.place.best, one.place.worst, one.place.tie)).collect();
+        let places: Vec<(usize, usize, usize)> = placed(comparison, &BTreeMap::from([("large", 0.5)]))
+            .iter()
+            .map(|one| (one.place.best, one.place.worst, one.place.tie))
+            .collect();
         assert_eq!(places, [(2, 3, 1), (1, 3, 1), (1, 2, 1)], "the small site ties with everyone");
     }
 }

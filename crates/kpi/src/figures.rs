@@ -1,5 +1,6 @@
 //! The figures of a scorecard by name, with unit and meaning: what pages, REST and CSV show of it.
 
+use crate::ask::Concurrency;
 use crate::measure::{Measure, Ratio};
 use crate::scorecard::Scorecard;
 use crate::stats::survival::Durations;
@@ -72,6 +73,7 @@ pub fn figures() -> Vec<Figure<Scorecard>> {
     ));
     all.extend(ratio!("base_utilization", Measure::base_utilization, "in use ÷ known within base hours"));
     all.extend(ratio!("total_utilization", Measure::total_utilization, "in use ÷ known, around the clock"));
+    all.extend(at_once());
     all.extend(failures());
     all.extend(off_line());
     all.extend(durations!("response", response, "median from opening to arrival or remote connection"));
@@ -97,6 +99,29 @@ fn population() -> [Figure<Scorecard>; 12] {
         "unscheduled_down_seconds", "seconds", "unscheduled down", |card| Cell::seconds(card.measure.unscheduled_down);
         "assumed_seconds", "seconds", "of the known, what an import assumed", |card| Cell::seconds(card.measure.assumed);
         "conflict_seconds", "seconds", "of the down, when use was seen", |card| Cell::seconds(card.measure.conflict);
+    }
+}
+
+fn at_once() -> [Figure<Scorecard>; 9] {
+    fn share(card: &Scorecard, of: fn(&Concurrency) -> (i64, i64)) -> Cell {
+        let parts = card.at_once.as_ref().map(of).filter(|(_, served)| *served > 0);
+        Cell::number(parts.map(|(used, served)| used as f64 / served as f64))
+    }
+    fn part(card: &Scorecard, of: fn(&Concurrency) -> i64) -> Cell {
+        card.at_once.as_ref().map_or(Cell::Nothing, |one| Cell::seconds(of(one)))
+    }
+    figures! {
+        "in_use_at_once_median", "ratio", "in use ÷ in service in the median quarter-hour; of one kind at one site",
+            |card| share(card, |one| one.median);
+        "in_use_at_once_median_over_seconds", "seconds", "its numerator", |card| part(card, |one| one.median.0);
+        "in_use_at_once_median_under_seconds", "seconds", "its denominator", |card| part(card, |one| one.median.1);
+        "in_use_at_once_p95", "ratio", "the same in the quarter-hour of the 95th percentile: it sets the size of a pool",
+            |card| share(card, |one| one.p95);
+        "in_use_at_once_p95_over_seconds", "seconds", "its numerator", |card| part(card, |one| one.p95.0);
+        "in_use_at_once_p95_under_seconds", "seconds", "its denominator", |card| part(card, |one| one.p95.1);
+        "in_use_at_once_peak", "ratio", "the same in the busiest quarter-hour", |card| share(card, |one| one.peak);
+        "in_use_at_once_peak_over_seconds", "seconds", "its numerator", |card| part(card, |one| one.peak.0);
+        "in_use_at_once_peak_under_seconds", "seconds", "its denominator", |card| part(card, |one| one.peak.1);
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use medfleet_domain::time::Span;
 use medfleet_lake::SessionContext;
 
-use crate::ask::{self, Cycles, Downtime, Episode, EpisodeClass, PmState, Repair};
+use crate::ask::{self, Concurrency, Downtime, Episode, EpisodeClass, PmState, Repair};
 use crate::error::KpiError;
 use crate::measure::Measure;
 use crate::question::Question;
@@ -52,7 +52,8 @@ pub struct Scorecard {
     pub off_line: OffLine,
     pub repairs: Repairs,
     pub maintenance: Maintenance,
-    pub counters: Vec<Gained>,
+    /// How many were in use at once; only of one kind at one site can it be said.
+    pub at_once: Option<Concurrency>,
 }
 
 /// Failures with their exposures.
@@ -125,17 +126,6 @@ impl Maintenance {
     }
 }
 
-/// What counters of one name, unit and source gained.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Gained {
-    pub counter: String,
-    pub unit: String,
-    pub source: String,
-    pub gained_milli: i64,
-    /// The gain is a lower bound where there were any.
-    pub resets: i64,
-}
-
 /// One row for each group that has a device in service or anything to tell, in the order of the keys.
 pub async fn scorecards(
     session: &SessionContext,
@@ -162,7 +152,11 @@ pub async fn scorecards(
     gather!(ask::downtimes(session, question).await?, downtimes);
     gather!(ask::repairs(session, question).await?, repairs);
     gather!(ask::pm(session, question).await?, work);
-    gather!(ask::cycles(session, question).await?, cycles);
+    if group == Group::SiteKind {
+        for row in ask::concurrency(session, question).await? {
+            parts.entry(group.key(&row.site, &row.kind, "")).or_default().at_once = Some(row);
+        }
+    }
     let span = Span { from: question.from, until: question.until };
     Ok(parts.into_iter().map(|(key, parts)| parts.scored(key, span)).collect())
 }
@@ -176,7 +170,7 @@ struct Parts {
     downtimes: Vec<Downtime>,
     repairs: Vec<Repair>,
     work: Vec<ask::PmWork>,
-    cycles: Vec<Cycles>,
+    at_once: Option<Concurrency>,
 }
 
 impl Parts {
@@ -188,7 +182,7 @@ impl Parts {
             off_line: off_line(&self.downtimes),
             repairs: repairs(&self.repairs),
             maintenance: maintenance(&self.work, period),
-            counters: gained(self.cycles),
+            at_once: self.at_once,
         }
     }
 
@@ -259,16 +253,4 @@ fn maintenance(work: &[ask::PmWork], period: Span) -> Maintenance {
         }
     }
     sums
-}
-
-fn gained(cycles: Vec<Cycles>) -> Vec<Gained> {
-    let mut sums: BTreeMap<(String, String, String), (i64, i64)> = BTreeMap::new();
-    for one in cycles {
-        let sum = sums.entry((one.counter, one.unit, one.source)).or_default();
-        sum.0 += one.gained_milli;
-        sum.1 += one.resets;
-    }
-    let told =
-        |((counter, unit, source), (gained_milli, resets))| Gained { counter, unit, source, gained_milli, resets };
-    sums.into_iter().map(told).collect()
 }

@@ -8,9 +8,10 @@ macro_rules! sql {
 pub(super) use sql;
 
 /// Files that others name. A part may name the parts below it.
-const PARTS: [(&str, &str); 12] = [
+const PARTS: [(&str, &str); 13] = [
     ("{uptime}", sql!("uptime")),
     ("{failures}", sql!("failures")),
+    ("{cycles}", sql!("cycles")),
     ("{in_service}", sql!("parts/in_service")),
     ("{trouble}", sql!("parts/trouble")),
     ("{order_lives}", sql!("parts/order_lives")),

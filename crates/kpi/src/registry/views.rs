@@ -120,6 +120,19 @@ const CYCLES: &[Column] = columns! {
     last_us: InstantMicros, "the newest sample";
 };
 
+const CYCLES_BETWEEN_FAILURES: &[Column] = columns! {
+    device: Text, "the device";
+    site: Text, "its site";
+    kind: Text, "kind of equipment";
+    counter: Text, "name of the counter";
+    component: Text, "the part it belongs to; null: the whole device";
+    unit: Text, "unit of the counter";
+    source: Text, "who reads it";
+    gained_milli: Milli, "what it gained";
+    resets: Count, "resets among its samples: the gain is then a lower bound";
+    failures: Count, "failures of the device that began";
+};
+
 const PM: &[Column] = columns! {
     device: Text, "the device";
     site: Text, "its site";
@@ -280,6 +293,7 @@ pub fn views() -> &'static [View] {
             view!("uptime", UPTIME),
             view!("reliability", RELIABILITY),
             view!("cycles", CYCLES),
+            view!("cycles_between_failures", CYCLES_BETWEEN_FAILURES),
             view!("pm", PM),
             view!("concurrency", CONCURRENCY),
             view!("amendments", AMENDMENTS),

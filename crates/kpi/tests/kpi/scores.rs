@@ -77,6 +77,11 @@ async fn groups_add_up_to_the_fleet_and_name_what_they_are_told_apart_by() {
     assert_eq!(sum, fleet[0].measure);
     assert_eq!(shown(&devices, "device"), [Cell::text("ct-7"), Cell::text("ct-8")]);
     assert_eq!(shown(&fleet, "site"), [Cell::Nothing]);
+    let pooled = cards(&house, Group::SiteKind).await;
+    // One of two in use for eight quarter-hours of 96.
+    assert_eq!(shown(&pooled, "in_use_at_once_p95"), [Cell::Number(0.5)]);
+    assert_eq!(shown(&pooled, "in_use_at_once_median"), [Cell::Number(0.0)]);
+    assert_eq!(shown(&fleet, "in_use_at_once_p95"), [Cell::Nothing], "of a mixed fleet it says nothing");
     let kinds = cards(&house, Group::Kind).await;
     assert_eq!((shown(&kinds, "kind"), shown(&kinds, "site")), (vec![Cell::text("ct")], vec![Cell::Nothing]));
 }
@@ -91,6 +96,7 @@ async fn one_site_alone_is_like_the_fleet_and_is_not_ranked() {
         for site in sites {
             assert!((site.ratio.ratio - 1.0).abs() < 1e-12, "{site:?}");
             assert_eq!((site.place.best, site.place.worst, site.sites), (1, 1, 1));
+            assert_eq!(site.coverage, Some(0.5), "half of the devices were never heard");
         }
     }
 }

@@ -5,6 +5,7 @@ use medfleet_domain::human::{OrderClass, Phase, PmDone, PmOutcome};
 use medfleet_domain::time::{Day, Span};
 use medfleet_kpi::Question;
 use medfleet_kpi::ask::{PmState, cycles, pm, reliability};
+use medfleet_kpi::registry::view;
 use medfleet_kpi::stats::rate::Rate;
 
 use crate::given::{HOUR, House, P, S, UD, at, question, span};
@@ -31,7 +32,10 @@ async fn failures_stand_beside_the_exposures_they_are_divided_by() {
     let experience = one.experience(Day::from_civil(2026, 3, 31));
     assert_eq!((&*experience.make_model, &*experience.age), ("Acme Slice", "5 to 10 years"));
     let counted = cycles(&session, &asked).await.expect("the view answers");
-    assert_eq!((counted[0].gained_milli, counted[0].samples), (250_000, 2), "250 scans between failures");
+    assert_eq!((counted[0].gained_milli, counted[0].samples), (250_000, 2));
+    let between = view("cycles_between_failures").expect("there is such a view");
+    let row = between.table(&session, &asked).await.expect("the view answers").objects().remove(0);
+    assert_eq!((&row["gained"], &row["failures"]), (&250.0.into(), &1.into()), "250 scans between failures");
     let rate = Rate::of_micros(one.failures, one.in_service_micros).expect("there is exposure");
     assert!(rate.low < rate.per_year && rate.per_year < rate.high && !rate.is_enough());
 }

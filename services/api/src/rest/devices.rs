@@ -5,7 +5,7 @@ use axum::extract::{Path, Query, State};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{CutInfo, Figures, PeriodInfo, scope};
+use super::{CutInfo, Figures, PeriodInfo, open_cut, scope};
 use crate::live::Present;
 use crate::measure::Measure;
 use crate::period::PeriodQuery;
@@ -183,7 +183,7 @@ pub async fn timeline(
     Path(name): Path<String>,
     Query(asked): Query<PeriodQuery>,
 ) -> Result<Json<TimelineOut>, Problem> {
-    let open = app.cuts.find(asked.cut()?).await?;
+    let open = open_cut(&app, &asked).await?;
     let period = asked.read_open(open.at())?;
     known(&open, &name).await?;
     let pieces = merged(without_holes(query::timeline(&open, &name, period).await?, period));
@@ -236,7 +236,7 @@ pub async fn errors(
     Path(name): Path<String>,
     Query(asked): Query<PeriodQuery>,
 ) -> Result<Json<ErrorsOut>, Problem> {
-    let open = app.cuts.find(asked.cut()?).await?;
+    let open = open_cut(&app, &asked).await?;
     let period = asked.read_open(open.at())?;
     known(&open, &name).await?;
     let out = |one: query::Reported| {
@@ -275,7 +275,7 @@ pub async fn usage(
     Path(name): Path<String>,
     Query(asked): Query<PeriodQuery>,
 ) -> Result<Json<UsageOut>, Problem> {
-    let open = app.cuts.find(asked.cut()?).await?;
+    let open = open_cut(&app, &asked).await?;
     let period = asked.read_open(open.at())?;
     known(&open, &name).await?;
     let out = |one: medfleet_kpi::ask::Cycles| CounterOut {

@@ -40,6 +40,8 @@ pub struct Fleet {
     pub verdicts: Vec<VerdictRow>,
     pub orders: Vec<OrderRow>,
     pub contracts: Vec<ContractRow>,
+    /// How far the cut had read the log; needed where something is asked as of an instant.
+    pub offsets: BTreeMap<String, i64>,
 }
 
 pub struct Rig {
@@ -85,10 +87,15 @@ impl Rig {
             writer.flush(batch, &[Txn::new("sample/0", at.0)], Uuid::new_v4()).await?;
             tables.insert((*name).to_owned(), writer.version());
         }
-        self.cut(tables, at).await
+        self.cut(tables, fleet.offsets.clone(), at).await
     }
 
-    async fn cut(&self, tables: BTreeMap<String, medfleet_lake::TableVersion>, at: Timestamp) -> anyhow::Result<()> {
+    async fn cut(
+        &self,
+        tables: BTreeMap<String, medfleet_lake::TableVersion>,
+        offsets: BTreeMap<String, i64>,
+        at: Timestamp,
+    ) -> anyhow::Result<()> {
         let table = self.lake.current_or_create(schema::table("cuts").unwrap(), &origin()).await?;
         let restored = restore(&table, &origin(), ["sample/cuts"]).await?;
         let number = restored.txns.get("sample/cuts").copied().unwrap_or(0) + 1;
@@ -96,7 +103,7 @@ impl Rig {
         let cut = Cut {
             number,
             made_at: UtcMicros(at.0),
-            offsets: BTreeMap::new(),
+            offsets,
             tables,
             appended_max: BTreeMap::from([("medfleet.facts.v1/0".to_owned(), UtcMicros(at.0 - 400_000))]),
             ..Cut::default()

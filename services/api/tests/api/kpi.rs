@@ -21,6 +21,7 @@ pub fn one_order() -> Fleet {
         calendars: office_hours("north"),
         devices: ["ct-1", "ct-2"].map(|name| device(name, "north", "ct", NOW - 900 * DAY)).into(),
         contracts: vec![contract()],
+        offsets: ["medfleet.facts.v1/0", "medfleet.fleet.v1/0"].map(|home| (home.to_owned(), 1)).into(),
         ..Fleet::default()
     };
     let of = fleet.devices[0].clone();
@@ -196,6 +197,7 @@ async fn a_period_that_is_over_is_issued_once_and_pins_its_cut() {
     assert_eq!(runs.len(), 1);
     let Said::StatementIssued(issued) = &runs[0].facts[0].fact.body else { panic!("{:?}", runs[0]) };
     assert_eq!((&*issued.statement, &*issued.contract, issued.cut), ("SC-1-2026-02-01", "SC-1", 1));
+    assert_eq!(issued.pins.len(), 2, "as far as the cut had read the log");
     assert_eq!(issued.base_micros, 20 * 9 * HOUR, "twenty weekdays of February");
     assert_eq!(issued.unknown_micros, issued.base_micros, "nothing is known of them");
 }
@@ -227,6 +229,26 @@ async fn calendars_and_contracts_are_facts_of_their_site() {
     assert_eq!(runs.len(), 2);
     assert!(runs.iter().all(|run| run.subject.to_string().contains("north") && run.site.as_str() == "north"));
     assert!(matches!(&runs[0].facts[0].fact.body, Said::ContractDefined(of) if of.guarantee.0 == 9_850));
+}
+
+#[tokio::test]
+async fn every_question_about_a_period_says_as_of_when() {
+    let street = Street::with(&one_order()).await;
+    for path in [
+        "kpi/failures",
+        "scorecards",
+        "comparison",
+        "uptime",
+        "devices/ct-1",
+        "devices/ct-1/timeline",
+        "devices/ct-1/errors",
+        "devices/ct-1/usage",
+        "devices/ct-1/evidence",
+        "devices/ct-1/statement",
+    ] {
+        let answer = street.json(&format!("/api/v1/{path}?as_of=2026-03-03T00:15:00Z")).await;
+        assert_eq!(answer["cut"]["as_of"], "2026-03-03T00:15:00Z", "{path}");
+    }
 }
 
 #[tokio::test]

@@ -1,0 +1,216 @@
+"""KPI views, scorecards, comparisons and contract statements over the demo fleet: data behind each, equal whatever way they are asked."""
+
+import csv
+import io
+import json
+import math
+import urllib.error
+import urllib.parse
+import urllib.request
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from faults.process import await_true
+from test_demo import House, _await_history
+from test_sql import connect
+
+# Long enough that a month ends within it.
+DEMO_DAYS = 40
+# What a demo cannot hold: nobody amends it, and nobody issued a statement yet.
+MAY_BE_EMPTY = {"amendments", "backdated", "issued_statements"}
+ORIGIN = {"period_from", "period_until", "as_of", "cut", "cut_made_at", "lag_records"}
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory):
+    house = None
+    try:
+        house = House(tmp_path_factory.mktemp("kpi"), "--demo-days", str(DEMO_DAYS))
+        _await_history(house)
+        yield house
+        house.role.stop()
+    finally:
+        if house:
+            house.role.end()
+
+
+def month_before(day: date) -> tuple[date, date]:
+    """First days of the month before, and of this one."""
+    this = day.replace(day=1)
+    return (this - timedelta(days=1)).replace(day=1), this
+
+
+def query(**named) -> str:
+    return urllib.parse.urlencode({name: value for name, value in named.items() if value is not None})
+
+
+def say(house: House, path: str, key: str, body: dict) -> tuple[int, dict]:
+    headers = {"Authorization": f"Bearer {house.token}", "Idempotency-Key": key}
+    request = urllib.request.Request(f"http://{house.address}{path}", data=json.dumps(body).encode(), headers=headers)
+    try:
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return answer.status, json.loads(answer.read())
+    except urllib.error.HTTPError as refused:
+        return refused.code, json.loads(refused.read())
+
+
+def a_device(house: House, kind: str = "ct") -> dict:
+    return house.json(f"/api/v1/devices?kind={kind}&limit=1")["devices"][0]
+
+
+def test_every_view_has_data_and_says_the_same_as_json_as_csv_and_in_sql(house: House) -> None:
+    views = [view["name"] for view in house.json("/api/v1/kpi")["views"]]
+    until = datetime.now(UTC).date() - timedelta(days=1)
+    since, device, figures = until - timedelta(days=7), a_device(house)["device"], 0
+    with connect(house, "kpi", "--all") as connection:
+        cut = connection.execute("SELECT cut FROM cut_info").fetchone()[0]
+        for view in views:
+            narrow = device if view in ("evidence", "pieces") else None
+            asked = query(**{"from": since, "until": until, "cut": cut, "device": narrow})
+            told = house.json(f"/api/v1/kpi/{view}?{asked}")
+            assert told["cut"]["number"] == cut and (told["rows"] or view in MAY_BE_EMPTY), view
+            names = [column["name"] for column in told["columns"]]
+            rows = sorted([tuple(plain(row[name]) for name in names) for row in told["rows"]], key=str)
+            assert in_csv(house, view, asked, names) == [tuple(written(cell) for cell in row) for row in told_order(told, names)], view
+            # In SQL `uptime` is by site and kind; that view is `uptime_by_device`, with its ratios, and compared below.
+            if view != "uptime":
+                assert in_sql(connection, view, since, until, narrow, names) == rows, view
+            figures += sum(isinstance(cell, float) for row in rows for cell in row)
+    assert figures > 200, "enough was compared"
+
+
+def told_order(told: dict, names: list[str]) -> list[tuple]:
+    return [tuple(row[name] for name in names) for row in told["rows"]]
+
+
+def in_csv(house: House, view: str, asked: str, names: list[str]) -> list[tuple]:
+    lines = list(csv.DictReader(io.StringIO(house.get(f"/api/v1/kpi/{view}?{asked}&format=csv"))))
+    assert all(set(line) - set(names) == ORIGIN for line in lines), view
+    return [tuple(line[name] for name in names) for line in lines]
+
+
+def in_sql(connection, view: str, since: date, until: date, device: str | None, names: list[str]) -> list[tuple]:
+    given = "" if view in ("order_phases", "contract_versions", "issued_statements") else f"'{since}', '{until}'"
+    narrow = f"{', ' if given else ''}device => '{device}'" if device else ""
+    cursor = connection.execute(f"SELECT * FROM {view}({given}{narrow})")
+    assert [column.name for column in cursor.description] == names, view
+    return sorted([tuple(plain(cell) for cell in row) for row in cursor.fetchall()], key=str)
+
+
+def plain(cell):
+    """A cell as both ways of asking can say it."""
+    if isinstance(cell, datetime):
+        at = cell.astimezone(UTC)
+        return at.strftime("%Y-%m-%dT%H:%M:%S") + (f".{at.microsecond:06}" if at.microsecond else "") + "Z"
+    if isinstance(cell, date):
+        return cell.isoformat()
+    if isinstance(cell, bytes | memoryview):
+        return bytes(cell).hex()
+    return cell
+
+
+def written(cell) -> str:
+    """A cell as a file says it: a name that a spreadsheet would take for a formula is defused."""
+    if cell is None:
+        return ""
+    if isinstance(cell, bool):
+        return str(cell).lower()
+    if isinstance(cell, float):
+        return str(int(cell)) if cell.is_integer() else repr(cell)
+    text = str(cell)
+    return f"'{text}" if isinstance(cell, str) and text[:1] in "=+-@\t\r" and text else text
+
+
+def test_a_scorecard_says_what_sql_says_of_each_site_and_kind(house: House) -> None:
+    until = datetime.now(UTC).date() - timedelta(days=1)
+    since = until - timedelta(days=14)
+    sums = ("known_seconds", "base_up_seconds", "uptime", "coverage", "worst", "best", "equipment_dependent_uptime", "supplier_dependent_uptime")
+    shown = ("known_seconds", "operational_uptime_over_seconds", "total_uptime", "total_uptime_coverage", "total_uptime_worst", "total_uptime_best")
+    shown += ("equipment_dependent_uptime", "supplier_dependent_uptime")
+    with connect(house, "cards", "--all") as connection:
+        rows = connection.execute(f"SELECT site, kind, {', '.join(sums)} FROM uptime('{since}', '{until}')").fetchall()
+        cut = connection.execute("SELECT cut FROM cut_info").fetchone()[0]
+    asked = query(**{"from": since, "until": until, "cut": cut, "group": "site_kind"})
+    cards = {(card["site"], card["kind"]): [card[name] for name in shown] for card in house.json(f"/api/v1/scorecards?{asked}")["rows"]}
+    assert len(cards) > 50 and {(row[0], row[1]) for row in rows} == set(cards)
+    for site, kind, *figures in rows:
+        # Where nothing is known within base hours a sum is 0 and no ratio is shown.
+        wanted = [0.0 if cell is None and name.endswith("_seconds") else cell for cell, name in zip(cards[site, kind], shown, strict=True)]
+        assert figures == pytest.approx(wanted, abs=1e-9), (site, kind)
+    fleet = house.json(f"/api/v1/scorecards?{query(**{'from': since, 'until': until, 'cut': cut, 'group': 'fleet'})}")["rows"][0]
+    assert fleet["failures"] > 0 and fleet["turnaround_count"] > 0 and fleet["pm_due_count"] > 0, "each page has data"
+    assert fleet["failures_per_device_year_low"] < fleet["failures_per_device_year"] < fleet["failures_per_device_year_high"]
+
+
+def test_sites_are_compared_with_the_fleet_and_ties_are_not_ordered(house: House) -> None:
+    for by in ("failures", "downtime"):
+        rows = house.json(f"/api/v1/comparison?days=30&by={by}")["rows"]
+        for adjustment in ("nothing", "kind", "kind_model", "kind_model_age"):
+            sites = [row for row in rows if row["adjustment"] == adjustment]
+            assert len(sites) == 6, (by, adjustment)
+            assert math.isclose(sum(row["observed"] for row in sites), sum(row["expected"] for row in sites), rel_tol=1e-9)
+            for one in sites:
+                assert one["ratio_low"] <= one["ratio"] <= one["ratio_high"] and one["funnel_998_low"] <= one["funnel_95_low"]
+                surely_better = sum(other["ratio_high"] < one["ratio_low"] for other in sites)
+                surely_worse = sum(one["ratio_high"] < other["ratio_low"] for other in sites)
+                assert (one["place_best"], one["place_worst"]) == (1 + surely_better, 6 - surely_worse)
+
+
+def test_golden_25_an_issued_statement_stays_and_what_comes_later_adjusts_the_next(house: House) -> None:
+    device = a_device(house)
+    name, site = device["device"], device["site"]
+    first, this = month_before(datetime.now(UTC).date())
+    contract = {"contract": "E2E-1", "devices": [name], "valid_from": first.isoformat(), "guarantee": 0.97, "period": "month", "hours": "around_the_clock"}
+    assert say(house, f"/api/v1/sites/{site}/contracts", "e2e-contract", contract)[0] == 202
+    asked = f"/api/v1/devices/{name}/statement?{query(contract='E2E-1', day=this - timedelta(days=1))}"
+    before = await_true("the contract covers the device", lambda: statement(house, asked))
+    assert not before["is_open"] and before["issued"] is None and before["figure"]["base_seconds"] > 0
+    issue = {"contract": "E2E-1", "day": (this - timedelta(days=1)).isoformat(), "author": "kim"}
+    assert say(house, f"/api/v1/devices/{name}/statements", "e2e-issue", issue)[0] == 202
+    issued = await_true("the statement is in the tables", lambda: house.json(f"/api/v1/devices/{name}/statements")["statements"])[0]
+    assert issued["figure"] == before["figure"]
+    assert say(house, f"/api/v1/devices/{name}/statements", "e2e-again", issue)[0] == 422, "a period is issued once"
+    # Later a person says that two hours in which the device was seen working were down.
+    hours = two_hours_up(house, name, this)
+    closed = datetime.now(UTC)
+    claim = {"claim": "down", "from": hours[0], "until": hours[1], "author": "kim", "reason": "found in the paper log"}
+    assert say(house, f"/api/v1/devices/{name}/assertions", "e2e-late", claim)[0] == 202
+    following = f"/api/v1/devices/{name}/statement?{query(contract='E2E-1', day=this)}"
+    adjusted = await_true("the next statement adjusts", lambda: statement(house, following)["adjustments"])
+    assert len(adjusted) == 1 and adjusted[0]["issued"]["statement"] == issued["statement"]
+    more = adjusted[0]["now"]["weighted_down_seconds"] - issued["figure"]["weighted_down_seconds"]
+    assert more == pytest.approx(7_200.0)
+    changed = adjusted[0]["changed"]
+    assert (changed[0]["from"], changed[-1]["until"]) == hours and all(one["is"]["class"] == "counted" and one["records"] for one in changed)
+    again = house.json(f"/api/v1/devices/{name}/statements/{urllib.parse.quote(issued['statement'])}")
+    assert again["agrees"] and again["figure"] == issued["figure"], "as it was issued, whatever came since"
+    late = house.json(f"/api/v1/kpi/amendments?{query(**{'from': first, 'until': this, 'device': name, 'closed': closed.isoformat()})}")["rows"]
+    assert [(row["reason"], row["down_after_seconds"] - row["down_before_seconds"]) for row in late] == [("claim", 7_200.0)]
+    facts = house.json(f"/api/v1/devices/{name}/evidence?{query(**{'from': hours[0], 'until': hours[1]})}")["facts"]
+    causes = [fact for fact in facts if fact["is_cause"]]
+    assert [fact["type"] for fact in causes] == ["asserted"] and causes[0]["position"]["topic"] == "medfleet.facts.v1"
+    assert f"{causes[0]['position']['partition']}:{causes[0]['position']['offset']}" in changed[0]["records"]
+
+
+def statement(house: House, path: str) -> dict | None:
+    try:
+        return house.json(path)
+    except urllib.error.HTTPError as refused:
+        assert refused.code == 404, refused.read()
+        return None
+
+
+def two_hours_up(house: House, device: str, before: date) -> tuple[str, str]:
+    """The last two whole hours before a day in which the device was seen working all the time."""
+    asked = query(**{"from": before - timedelta(days=6), "until": before, "device": device})
+    pieces = house.json(f"/api/v1/kpi/pieces?{asked}")["rows"]
+    up = [piece for piece in pieces if piece["condition"] in ("standby", "productive", "engineering") and not piece["claim"]]
+    spans = [(datetime.fromisoformat(piece["from_at"]), datetime.fromisoformat(piece["until_at"])) for piece in up]
+    midnight = datetime(before.year, before.month, before.day, tzinfo=UTC)
+    for back in range(14, 100):
+        start = midnight - timedelta(hours=back)
+        end = start + timedelta(hours=2)
+        covered = sum((min(until, end) - max(since, start)).total_seconds() for since, until in spans if since < end and until > start)
+        if covered == 7_200:
+            return start.strftime("%Y-%m-%dT%H:%M:%SZ"), end.strftime("%Y-%m-%dT%H:%M:%SZ")
+    pytest.fail("the demo's device never worked for two hours")
