@@ -7,7 +7,7 @@ use std::process::Command;
 use serde_json::Value;
 
 /// Every room beside the rooms beneath it that it may use. Pure rooms may use nothing but values.
-const ROOMS: [(&str, &[&str]); 15] = [
+const ROOMS: [(&str, &[&str]); 18] = [
     ("medfleet-fuzz", &[]),
     ("medfleet-domain", &[]),
     ("medfleet-wire", &["medfleet-domain"]),
@@ -17,6 +17,9 @@ const ROOMS: [(&str, &[&str]); 15] = [
     ("medfleet-lake", &[]),
     ("medfleet-kpi", &["medfleet-domain", "medfleet-wire", "medfleet-lake"]),
     ("medfleet-simulator", &["medfleet-domain"]),
+    ("medfleet-risk", &["medfleet-domain"]),
+    ("medfleet-alerts", &["medfleet-domain"]),
+    ("medfleet-scorer", &["medfleet-domain", "medfleet-lake", "medfleet-risk"]),
     ("medfleet-import", &["medfleet-domain", "medfleet-wire"]),
     ("medfleet-agent", &["medfleet-domain", "medfleet-wire", "medfleet-journal", "medfleet-runtime"]),
     ("medfleet-ingest", &["medfleet-domain", "medfleet-wire", "medfleet-log", "medfleet-runtime"]),

@@ -86,8 +86,12 @@ impl DeviceSim {
     /// A device at the plan's start: idle, with parts and counters as worn as its years in service make likely.
     pub fn new(plan: &Plan, device: &Arc<PlannedDevice>) -> Self {
         let mut chance = Chance::of(plan.seed, "life", device.id.as_str());
-        let meters = Meters::aged(device, &mut chance);
-        let parts = device.kind.components.iter().map(|part| Part::aged(part, device, &mut chance)).collect();
+        let mut meters = Meters::aged(device, &mut chance);
+        let parts: Vec<Part> =
+            device.kind.components.iter().map(|part| Part::aged(part, device, &mut chance)).collect();
+        for (part, component) in parts.iter().zip(&device.kind.components) {
+            meters.show_age(part, &component.name);
+        }
         let mut sim = Self {
             device: device.clone(),
             chance,
@@ -109,6 +113,11 @@ impl DeviceSim {
 
     pub fn device(&self) -> &Arc<PlannedDevice> {
         &self.device
+    }
+
+    /// How old every component is on the clock of its law. Nobody in a hospital knows that.
+    pub fn part_ages(&self) -> impl Iterator<Item = f64> {
+        self.parts.iter().map(|part| part.age)
     }
 
     /// When the next event happens.

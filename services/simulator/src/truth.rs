@@ -83,6 +83,11 @@ impl Living {
         Some((shown.condition, shown.degradation))
     }
 
+    /// How old every component of the kind is, in its order and on the clock of its law.
+    pub fn part_ages(&self) -> impl Iterator<Item = f64> {
+        self.sim.part_ages()
+    }
+
     /// When the next event happens.
     pub fn next_at(&mut self) -> Timestamp {
         self.sim.next_at()

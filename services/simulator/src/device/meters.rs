@@ -2,7 +2,7 @@
 
 use medfleet_domain::fact::{Body, Sample};
 
-use super::parts::Clock;
+use super::parts::{Clock, Part};
 use crate::catalogue::{Counter, Growth, HOURS_PER_DAY};
 use crate::chance::Chance;
 use crate::plan::PlannedDevice;
@@ -59,6 +59,16 @@ impl Meters {
         };
         let values = counters.iter().map(&mut start).collect();
         Self { read_milli: vec![None; counters.len()], values, counters }
+    }
+
+    /// The counter that came with a worn part shows its age.
+    pub fn show_age(&mut self, part: &Part, component: &str) {
+        if let Clock::Counter(index) = part.clock
+            && part.age > 0.0
+            && self.counters[index].component.as_deref() == Some(component)
+        {
+            self.values[index] = part.age;
+        }
     }
 
     /// Growth per hour at the present activity.

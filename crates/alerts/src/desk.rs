@@ -1,0 +1,199 @@
+//! The desk: folds the log in its order and opens one incident per problem. Whatever it says follows from what it was told.
+
+mod problems;
+mod silence;
+
+use std::collections::BTreeMap;
+
+use medfleet_domain::fact::{Body, Fact};
+use medfleet_domain::id::{AgentId, Cause, Epoch, Seq, SeqRange, SiteId, Subject, SubjectKind};
+use medfleet_domain::kind::DeviceKind;
+use medfleet_domain::time::Timestamp;
+
+use crate::life::{Alert, AlertId, Change, Ending, Refusal, Wish};
+use crate::rule::{Rules, When};
+use crate::watch::{Turn, Watch};
+pub use problems::Problem;
+use problems::Problems;
+
+/// A step in one alert's life.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    pub alert: AlertId,
+    pub at: Timestamp,
+    pub change: Change,
+}
+
+/// A record of the log: where it stands and when it got there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Entry {
+    pub cause: Cause,
+    pub at: Timestamp,
+}
+
+/// A fact as the log tells it.
+#[derive(Debug, Clone, Copy)]
+pub struct Told<'a> {
+    pub subject: &'a Subject,
+    pub site: &'a SiteId,
+    pub kind: DeviceKind,
+    pub agent: Option<&'a AgentId>,
+    pub epoch: Epoch,
+    pub seq: Seq,
+    pub fact: &'a Fact,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Desk {
+    rules: Rules,
+    watches: BTreeMap<Subject, Watch>,
+    problems: Problems,
+}
+
+impl Desk {
+    pub fn new(rules: Rules) -> Self {
+        Self { rules, watches: BTreeMap::new(), problems: Problems::default() }
+    }
+
+    pub fn alert(&self, id: AlertId) -> Option<&Alert> {
+        self.problems.alert(id)
+    }
+
+    pub fn alerts(&self) -> impl Iterator<Item = &Alert> {
+        self.problems.alerts()
+    }
+
+    pub fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
+    /// Takes one fact in, and says what it changes.
+    pub fn admit(&mut self, entry: Entry, told: Told<'_>) -> Vec<Step> {
+        let mut steps = Vec::new();
+        if let Body::Amended(amendment) = &told.fact.body {
+            self.amend(entry, told, amendment, &mut steps);
+            return steps;
+        }
+        let fresh = || Watch::new(told.site, told.kind, told.agent);
+        let watch = self.watches.entry(told.subject.clone()).or_insert_with(fresh);
+        (watch.site, watch.kind) = (told.site.clone(), told.kind);
+        if told.agent.is_some() {
+            watch.agent = told.agent.cloned();
+        }
+        let turn = watch.observe(told.fact.at, &told.fact.body);
+        let failing = watch.failing_since().is_some();
+        match told.subject.kind {
+            SubjectKind::Device => self.device(entry, told, turn, failing, &mut steps),
+            SubjectKind::Agent => self.agent_heard(entry, told.subject, &mut steps),
+            SubjectKind::Site | SubjectKind::Place => {}
+        }
+        steps
+    }
+
+    /// What a person asks of an alert.
+    pub fn ask(&mut self, entry: Entry, alert: AlertId, wish: &Wish, by: &str) -> Result<Step, Refusal> {
+        let meant = self.alert(alert).ok_or(Refusal::Unknown(alert))?;
+        let change = meant.decide(wish, by, entry.at)?;
+        if let (Wish::Reopen, Some(other)) = (wish, self.problems.other_open(meant)) {
+            return Err(Refusal::OtherOpen(other));
+        }
+        let step = self.problems.take(alert, entry.at, change);
+        if *wish == Wish::Reopen {
+            self.problems.prefer(alert);
+        }
+        Ok(step)
+    }
+
+    /// What a model says of a part. Below half the rule's limit the risk is over; in between nothing changes.
+    pub fn scored(&mut self, entry: Entry, subject: &Subject, part: &str, probability: f64) -> Vec<Step> {
+        let mut steps = Vec::new();
+        let Some(watch) = self.watches.get(subject) else { return steps };
+        for rule in self.rules.watching(When::AtRisk, watch.site.as_str(), watch.kind) {
+            let limit = rule.at_least.unwrap_or(1.0);
+            let problem = Problem::new(rule, subject, part);
+            if probability >= limit {
+                self.problems.begin(problem, rule, watch, entry, entry.at, None, false, &mut steps);
+            } else if probability < limit / 2.0 {
+                self.problems.end(&problem, entry.at, entry.at, &mut steps);
+            }
+        }
+        steps
+    }
+
+    /// Time has passed: a tick stands in the log, so that silence is decided where everything else is.
+    pub fn tick(&mut self, entry: Entry) -> Vec<Step> {
+        let mut steps = Vec::new();
+        self.look_for_silence(entry, &mut steps);
+        self.look_for_overdue(entry, &mut steps);
+        self.problems.ripen(&self.rules, &self.watches, entry, &mut steps);
+        steps
+    }
+
+    fn device(&mut self, entry: Entry, told: Told<'_>, turn: Turn, failing: bool, steps: &mut Vec<Step>) {
+        let Some(watch) = self.watches.get(told.subject) else { return };
+        let range = Some(SeqRange::one(told.epoch, told.seq));
+        for rule in self.rules.watching(When::DeviceFailed, told.site.as_str(), told.kind) {
+            let problem = Problem::new(rule, told.subject, "");
+            let late = is_late(entry, told.fact, rule.late_micros());
+            match turn {
+                Turn::Fails(since) => self.problems.begin(problem, rule, watch, entry, since, range, late, steps),
+                Turn::Works(at) => self.problems.end(&problem, entry.at, at, steps),
+                Turn::HadFailed(at) => self.problems.was(problem, rule, watch, entry, at, range, steps),
+                // The same failure, told of a moment that is now: it is no matter of the past.
+                Turn::Nothing if failing && !late => self.problems.goes_on(&problem, entry.at, steps),
+                Turn::Nothing => {}
+            }
+        }
+        match &told.fact.body {
+            Body::Error(error) => {
+                for rule in self.rules.watching(When::DeviceError, told.site.as_str(), told.kind) {
+                    let meant = rule.families.is_empty() || rule.families.contains(&error.family);
+                    if error.severity >= rule.severity() && meant {
+                        let problem = Problem::new(rule, told.subject, &error.component);
+                        let late = is_late(entry, told.fact, rule.late_micros());
+                        self.problems.begin(problem, rule, watch, entry, told.fact.at, range, late, steps);
+                    }
+                }
+            }
+            Body::Usage(sample) => {
+                for rule in self.rules.watching(When::LifeNear, told.site.as_str(), told.kind) {
+                    let Some(limit) = rule.limits.get(&sample.counter) else { continue };
+                    let used = sample.value_milli as f64 / (1_000.0 * limit);
+                    let part = if sample.component.is_empty() { &sample.counter } else { &sample.component };
+                    let problem = Problem::new(rule, told.subject, part);
+                    if used >= rule.at_least.unwrap_or(1.0) {
+                        let late = is_late(entry, told.fact, rule.late_micros());
+                        self.problems.begin(problem, rule, watch, entry, told.fact.at, range, late, steps);
+                    } else {
+                        self.problems.end(&problem, entry.at, told.fact.at, steps);
+                    }
+                }
+            }
+            Body::Retired(_) => self.problems.close_all(told.subject, entry.at, &Ending::Retired, steps),
+            _ => {}
+        }
+        self.problems.ripen_subject(told.subject, &self.rules, &self.watches, entry, steps);
+    }
+
+    /// Earlier facts should have been said otherwise, or not at all: alerts that they opened lose their cause. What stands in a
+    /// fact's place is then taken in as if it had been said so.
+    fn amend(
+        &mut self,
+        entry: Entry,
+        told: Told<'_>,
+        amendment: &medfleet_domain::fact::Amendment,
+        steps: &mut Vec<Step>,
+    ) {
+        self.problems.withdraw(told.subject, &amendment.target, entry.at, &amendment.author, steps);
+        if let Some(new) = &amendment.replacement {
+            let fact = Fact { at: new.at, body: new.body.clone(), ..told.fact.clone() };
+            let target = amendment.target;
+            steps.extend(self.admit(entry, Told { fact: &fact, epoch: target.epoch, seq: target.first, ..told }));
+        }
+    }
+}
+
+/// What could be known long before it reached the log is told of the past.
+fn is_late(entry: Entry, fact: &Fact, late_micros: i64) -> bool {
+    entry.at.micros() - fact.known_at.micros() > late_micros
+}

@@ -1,0 +1,323 @@
+//! Problems and their alerts: one incident for a problem from its beginning to its end, however often it is told.
+
+use std::collections::BTreeMap;
+
+use medfleet_domain::id::{SeqRange, Subject};
+use medfleet_domain::time::Timestamp;
+
+use super::{Entry, Step};
+use crate::life::{About, Alert, AlertId, Change, Ending};
+use crate::rule::{Rule, Rules, When};
+use crate::watch::Watch;
+
+/// What can be the matter: a rule, a subject and a part of it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Problem {
+    subject: Subject,
+    rule: String,
+    part: String,
+}
+
+impl Problem {
+    pub fn new(rule: &Rule, subject: &Subject, part: &str) -> Self {
+        Self { subject: subject.clone(), rule: rule.name.clone(), part: part.to_owned() }
+    }
+}
+
+impl Problem {
+    fn of(alert: &Alert) -> Self {
+        let About { rule, subject, part, .. } = &alert.about;
+        Self { subject: subject.clone(), rule: rule.clone(), part: part.clone() }
+    }
+}
+
+/// A problem that goes on. Before it has lasted long enough, and while it is suppressed, it has no alert.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Active {
+    began: Timestamp,
+    /// When it was told of last, by the time it speaks of.
+    seen_at: Timestamp,
+    opening: Entry,
+    fact: Option<SeqRange>,
+    late: bool,
+    alert: Option<AlertId>,
+}
+
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Problems {
+    active: BTreeMap<Problem, Active>,
+    alerts: BTreeMap<AlertId, Alert>,
+    /// The latest alert of every problem that ever had one.
+    latest: BTreeMap<Problem, AlertId>,
+}
+
+impl Problems {
+    pub fn alert(&self, id: AlertId) -> Option<&Alert> {
+        self.alerts.get(&id)
+    }
+
+    pub fn alerts(&self) -> impl Iterator<Item = &Alert> {
+        self.alerts.values()
+    }
+
+    /// The open alert of a problem.
+    pub fn open(&self, problem: &Problem) -> Option<AlertId> {
+        self.active.get(problem)?.alert.filter(|id| self.alerts[id].is_open())
+    }
+
+    /// Lets a change happen to an alert that is known.
+    pub fn take(&mut self, id: AlertId, at: Timestamp, change: Change) -> Step {
+        match self.alerts.get_mut(&id) {
+            Some(alert) => alert.evolve(&change, at),
+            None => {
+                if let Some(alert) = Alert::begin(id, &change, at) {
+                    self.alerts.insert(id, alert);
+                }
+            }
+        }
+        Step { alert: id, at, change }
+    }
+
+    /// The open alert of this alert's problem, if it is another one.
+    pub fn other_open(&self, alert: &Alert) -> Option<AlertId> {
+        self.latest.get(&Problem::of(alert)).copied().filter(|id| *id != alert.id && self.alerts[id].is_open())
+    }
+
+    /// This alert is the one that its problem has from now on.
+    pub fn prefer(&mut self, alert: AlertId) {
+        if let Some(alert) = self.alerts.get(&alert) {
+            let (problem, id) = (Problem::of(alert), alert.id);
+            self.adopt(&problem, id);
+            self.latest.insert(problem, id);
+        }
+    }
+
+    /// A problem is there. Told again, it is the same; after its alert was closed by hand, it is back.
+    #[expect(clippy::too_many_arguments, reason = "all of it is what was told")]
+    pub fn begin(
+        &mut self,
+        problem: Problem,
+        rule: &Rule,
+        watch: &Watch,
+        entry: Entry,
+        began: Timestamp,
+        fact: Option<SeqRange>,
+        late: bool,
+        steps: &mut Vec<Step>,
+    ) {
+        if let Some(active) = self.active.get_mut(&problem) {
+            active.seen_at = active.seen_at.max(began);
+            let ended = active.alert.and_then(|id| self.alerts[&id].ended.as_ref()).map(|(at, _)| *at);
+            match ended {
+                Some(ended) if began > ended => {
+                    self.active.remove(&problem);
+                }
+                Some(_) => return,
+                None if late => return,
+                None => return self.goes_on(&problem, entry.at, steps),
+            }
+        }
+        let active = Active { began, seen_at: began, opening: entry, fact, late, alert: None };
+        self.active.insert(problem.clone(), active);
+        self.ripen_one(&problem, rule, watch, entry.at, steps);
+    }
+
+    /// A problem that was there in the past and is over: for the inbox, and for nobody's sleep. What lies near an incident
+    /// that is known already belongs to it.
+    #[expect(clippy::too_many_arguments, reason = "all of it is what was told")]
+    pub fn was(
+        &mut self,
+        problem: Problem,
+        rule: &Rule,
+        watch: &Watch,
+        entry: Entry,
+        began: Timestamp,
+        fact: Option<SeqRange>,
+        steps: &mut Vec<Step>,
+    ) {
+        let near = |alert: &Alert| (alert.began.micros() - began.micros()).abs() <= rule.reopen_micros();
+        let known = self.latest.get(&problem).is_some_and(|id| near(&self.alerts[id]));
+        if known || self.active.contains_key(&problem) || watch.suppresses(rule.when, began) {
+            return;
+        }
+        let id = AlertId::of(&problem.rule, &problem.subject, &problem.part, entry.cause);
+        let raised = raised(&problem, rule, watch, began, fact, true);
+        steps.push(self.take(id, entry.at, raised));
+        steps.push(self.take(id, entry.at, Change::Resolved { because: Ending::Over { at: began } }));
+        self.latest.insert(problem, id);
+    }
+
+    /// A late alert's problem is told of the present.
+    pub fn goes_on(&mut self, problem: &Problem, at: Timestamp, steps: &mut Vec<Step>) {
+        let Some(active) = self.active.get_mut(problem) else { return };
+        let was_late = std::mem::replace(&mut active.late, false);
+        if let Some(id) = active.alert.filter(|id| was_late && self.alerts[id].is_open()) {
+            steps.push(self.take(id, at, Change::GoesOn));
+        }
+    }
+
+    /// A problem is over. One that was late and long enough is still shown in the inbox.
+    pub fn end(&mut self, problem: &Problem, at: Timestamp, over_at: Timestamp, steps: &mut Vec<Step>) {
+        let Some(active) = self.active.remove(problem) else { return };
+        if let Some(id) = active.alert.filter(|id| self.alerts[id].is_open()) {
+            steps.push(self.take(id, at, Change::Resolved { because: Ending::Over { at: over_at } }));
+        }
+    }
+
+    /// Its alert is part of a larger incident.
+    pub fn absorb(&mut self, problem: &Problem, into: AlertId, at: Timestamp, steps: &mut Vec<Step>) {
+        let Some(active) = self.active.remove(problem) else { return };
+        if let Some(id) = active.alert.filter(|id| self.alerts[id].is_open()) {
+            steps.push(self.take(id, at, Change::Resolved { because: Ending::PartOf(into) }));
+        }
+    }
+
+    pub fn close_all(&mut self, subject: &Subject, at: Timestamp, because: &Ending, steps: &mut Vec<Step>) {
+        for problem in self.of(subject) {
+            let Some(active) = self.active.remove(&problem) else { continue };
+            if let Some(id) = active.alert.filter(|id| self.alerts[id].is_open()) {
+                steps.push(self.take(id, at, Change::Resolved { because: because.clone() }));
+            }
+        }
+    }
+
+    /// These facts should not have been said.
+    pub fn withdraw(&mut self, subject: &Subject, facts: &SeqRange, at: Timestamp, by: &str, steps: &mut Vec<Step>) {
+        let named = |fact: Option<SeqRange>| fact.is_some_and(|fact| facts.contains(fact.epoch, fact.first));
+        for problem in self.of(subject) {
+            if named(self.active[&problem].fact) {
+                self.active.remove(&problem);
+            }
+        }
+        let withdrawn = self
+            .alerts
+            .values()
+            .filter(|alert| alert.about.subject == *subject && !alert.withdrawn && named(alert.fact));
+        for id in withdrawn.map(|alert| alert.id).collect::<Vec<_>>() {
+            steps.push(self.take(id, at, Change::CauseWithdrawn { by: by.to_owned() }));
+        }
+    }
+
+    fn of(&self, subject: &Subject) -> Vec<Problem> {
+        let first = Problem { subject: subject.clone(), rule: String::new(), part: String::new() };
+        self.active
+            .range(first..)
+            .map(|(problem, _)| problem)
+            .take_while(|problem| problem.subject == *subject)
+            .cloned()
+            .collect()
+    }
+
+    /// All that time alone brings about: problems that have lasted long enough, errors that have ceased, alerts nobody took.
+    pub fn ripen(&mut self, rules: &Rules, watches: &BTreeMap<Subject, Watch>, entry: Entry, steps: &mut Vec<Step>) {
+        for problem in self.active.keys().cloned().collect::<Vec<_>>() {
+            let Some(rule) = rules.named(&problem.rule) else { continue };
+            let quiet = entry.at.micros() - self.active[&problem].seen_at.micros() >= rule.quiet_micros();
+            if rule.when == When::DeviceError && quiet {
+                self.end(&problem, entry.at, entry.at, steps);
+                continue;
+            }
+            // A site has no facts of its own that could be watched.
+            if let Some(watch) = watches.get(&problem.subject) {
+                self.ripen_one(&problem, rule, watch, entry.at, steps);
+                self.settle(&problem, rule, watch, entry.at, steps);
+            }
+            self.escalate(&problem, rule, entry.at, steps);
+        }
+    }
+
+    pub fn ripen_subject(
+        &mut self,
+        subject: &Subject,
+        rules: &Rules,
+        watches: &BTreeMap<Subject, Watch>,
+        entry: Entry,
+        steps: &mut Vec<Step>,
+    ) {
+        let Some(watch) = watches.get(subject) else { return };
+        for problem in self.of(subject) {
+            if let Some(rule) = rules.named(&problem.rule) {
+                self.ripen_one(&problem, rule, watch, entry.at, steps);
+            }
+        }
+    }
+
+    /// Raises an alert, or the last one again, once the problem has lasted long enough and nobody works on it.
+    fn ripen_one(&mut self, problem: &Problem, rule: &Rule, watch: &Watch, now: Timestamp, steps: &mut Vec<Step>) {
+        let Some(active) = self.active.get(problem).filter(|active| active.alert.is_none()) else { return };
+        let waits = match rule.when {
+            // Silence has been waited for already.
+            When::DeviceSilent | When::AgentSilent | When::SiteSilent | When::PmOverdue => false,
+            _ => now.micros() - active.began.micros() < rule.after_micros(),
+        };
+        if waits || watch.suppresses(rule.when, now) {
+            return;
+        }
+        let Active { began, opening, fact, late, .. } = *active;
+        // Somebody has reopened it already: it is the same incident.
+        if let Some(id) = self.latest.get(problem).copied().filter(|id| self.alerts[id].is_open()) {
+            self.adopt(problem, id);
+            return;
+        }
+        let again = self.latest.get(problem).copied().filter(|id| {
+            let ended = self.alerts[id].ended.as_ref().map(|(at, _)| at.micros());
+            ended.is_some_and(|ended| began.micros() - ended <= rule.reopen_micros()) && !self.alerts[id].withdrawn
+        });
+        let (id, change) = match again {
+            Some(id) => (id, Change::Reopened { began, late, fact }),
+            None => {
+                let id = AlertId::of(&problem.rule, &problem.subject, &problem.part, opening.cause);
+                (id, raised(problem, rule, watch, began, fact, late))
+            }
+        };
+        steps.push(self.take(id, now, change));
+        self.latest.insert(problem.clone(), id);
+        self.adopt(problem, id);
+    }
+
+    fn adopt(&mut self, problem: &Problem, id: AlertId) {
+        if let Some(active) = self.active.get_mut(problem) {
+            active.alert = Some(id);
+        }
+    }
+
+    /// A late alert that has not ended while its backlog came, of a subject that is heard now or of which a person spoke.
+    fn settle(&mut self, problem: &Problem, rule: &Rule, watch: &Watch, now: Timestamp, steps: &mut Vec<Step>) {
+        let Some(active) = self.active.get(problem).filter(|active| active.late && active.alert.is_some()) else {
+            return;
+        };
+        let settled = now.micros() - active.opening.at.micros() >= Rule::settle_micros();
+        let heard = watch.heard_at.is_some_and(|heard| now.micros() - heard.micros() <= rule.late_micros());
+        if settled && heard && rule.when == When::DeviceFailed {
+            self.goes_on(problem, now, steps);
+        }
+    }
+
+    fn escalate(&mut self, problem: &Problem, rule: &Rule, now: Timestamp, steps: &mut Vec<Step>) {
+        let Some(id) = self.open(problem) else { return };
+        let alert = &self.alerts[&id];
+        let level = rule.level(now.micros() - alert.raised_at.micros());
+        if alert.wants_attention(now) && level > alert.escalations {
+            steps.push(self.take(id, now, Change::Escalated { level }));
+        }
+    }
+}
+
+fn raised(
+    problem: &Problem,
+    rule: &Rule,
+    watch: &Watch,
+    began: Timestamp,
+    fact: Option<SeqRange>,
+    late: bool,
+) -> Change {
+    let about = About {
+        rule: problem.rule.clone(),
+        subject: problem.subject.clone(),
+        part: problem.part.clone(),
+        site: watch.site.clone(),
+        kind: watch.kind,
+        urgency: rule.urgency,
+    };
+    Change::Raised { about, began, late, fact, summary: rule.summary(problem.subject.name(), &problem.part) }
+}

@@ -1,0 +1,33 @@
+//! Alerts: what is raised, for whom, and what became of it. Pure: no I/O, no clock; time comes with what is told.
+//!
+//! ```text
+//! fact, request, tick ─► desk (rules · watch · suppression) ─► alert lives ─► route ─► delivery intents
+//! ```
+//! `rule` reads what is worth an alert, `watch` knows how each subject is, `desk` folds the log in order and opens one incident per
+//! problem, `life` is one alert's life with `decide` and `evolve`, `route` says whom to wake and when, `delivery` keeps intents
+//! and outcomes. `trial` runs rules on given facts. Equal logs give equal alerts, with equal ids.
+
+pub mod delivery;
+pub mod desk;
+pub mod life;
+pub mod route;
+pub mod rule;
+pub mod trial;
+pub mod watch;
+
+/// What keeps rules, routes or trials from being read.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("{what} cannot be read: correct the file")]
+    Unreadable {
+        what: &'static str,
+        #[source]
+        source: serde_yaml_ng::Error,
+    },
+    #[error("rule `{rule}`: {flaw}")]
+    Rule { rule: String, flaw: String },
+    #[error("route of {place}: {flaw}")]
+    Route { place: String, flaw: String },
+    #[error("trial `{trial}`: {flaw}")]
+    Trial { trial: String, flaw: String },
+}

@@ -1,0 +1,200 @@
+//! What is known of each subject, as far as alerts need it: how it is, who works on it, what is planned, when it was heard.
+
+use std::collections::BTreeMap;
+
+use medfleet_domain::condition::Condition;
+use medfleet_domain::fact::Body;
+use medfleet_domain::human::{Claimed, OrderClass, OrderPhase, Phase, PmOutcome};
+use medfleet_domain::id::{AgentId, SiteId};
+use medfleet_domain::kind::DeviceKind;
+use medfleet_domain::time::{MICROS_PER_DAY, Span, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::rule::When;
+
+/// For so long after a repair a device says nothing about its next failure.
+const INFECTED_MICROS: i64 = 20 * MICROS_PER_DAY;
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Watch {
+    pub site: SiteId,
+    pub kind: DeviceKind,
+    pub agent: Option<AgentId>,
+    /// The latest moment of which the subject itself has told.
+    pub heard_at: Option<Timestamp>,
+    /// The condition told of the latest moment, and since when it has lasted without a break.
+    shown: Option<(Timestamp, Condition)>,
+    shown_since: Option<Timestamp>,
+    /// A person's open claim of down, and since when.
+    claimed_down: Option<Timestamp>,
+    claim_said: Option<Timestamp>,
+    /// Corrective orders that are open.
+    orders: BTreeMap<String, Timestamp>,
+    /// Preventive orders that are not done, with their window.
+    planned: BTreeMap<String, Span>,
+    returned_at: Option<Timestamp>,
+    retired: bool,
+}
+
+/// What a fact changed about failing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Turn {
+    /// It fails, since then.
+    Fails(Timestamp),
+    /// It works again, since then.
+    Works(Timestamp),
+    /// It failed then, and that is over: something newer is known.
+    HadFailed(Timestamp),
+    Nothing,
+}
+
+impl Watch {
+    pub fn new(site: &SiteId, kind: DeviceKind, agent: Option<&AgentId>) -> Self {
+        Self {
+            site: site.clone(),
+            kind,
+            agent: agent.cloned(),
+            heard_at: None,
+            shown: None,
+            shown_since: None,
+            claimed_down: None,
+            claim_said: None,
+            orders: BTreeMap::new(),
+            planned: BTreeMap::new(),
+            returned_at: None,
+            retired: false,
+        }
+    }
+
+    pub const fn is_retired(&self) -> bool {
+        self.retired
+    }
+
+    /// Since when it fails: by its own word, or by a person's, which outlives silence.
+    pub fn failing_since(&self) -> Option<Timestamp> {
+        let shows = self.shown.is_some_and(|(_, condition)| condition == Condition::UnscheduledDown);
+        let own = self.shown_since.filter(|_| shows);
+        match (own, self.claimed_down) {
+            (Some(own), Some(claimed)) => Some(own.min(claimed)),
+            (own, claimed) => own.or(claimed),
+        }
+    }
+
+    /// Preventive orders beside the window in which they were to be done.
+    pub fn planned(&self) -> impl Iterator<Item = (&str, Span)> {
+        self.planned.iter().map(|(order, window)| (order.as_str(), *window))
+    }
+
+    /// Whether a problem of this sort is no news now: work is planned or under way, or the device has just been mended.
+    pub fn suppresses(&self, when: When, now: Timestamp) -> bool {
+        if self.retired {
+            return true;
+        }
+        let planned = self.planned.values().any(|window| window.contains(now))
+            || self.shown.is_some_and(|(_, condition)| condition == Condition::ScheduledDown);
+        let worked_on = !self.orders.is_empty();
+        let infected = self.returned_at.is_some_and(|returned| now.micros() - returned.micros() < INFECTED_MICROS);
+        match when {
+            When::DeviceFailed | When::DeviceError | When::DeviceSilent => planned || worked_on,
+            When::LifeNear => worked_on,
+            When::AtRisk => worked_on || planned || infected,
+            When::AgentSilent | When::SiteSilent | When::PmOverdue => false,
+        }
+    }
+
+    /// Takes a fact in, and says what it changed about failing.
+    pub fn observe(&mut self, at: Timestamp, body: &Body) -> Turn {
+        match body {
+            Body::Began { condition, .. } => self.show(at, at, *condition),
+            Body::Stretch(stretch) => self.show(at, stretch.until, stretch.condition),
+            Body::Error(_) | Body::Usage(_) | Body::Heartbeat => {
+                self.hear(at);
+                Turn::Nothing
+            }
+            Body::Asserted(asserted) => self.claim(at, asserted.until, asserted.claim),
+            Body::Order(phase) => self.order(at, phase),
+            Body::PmDone(done) => {
+                if let (PmOutcome::Completed, Some(order)) = (done.outcome, &done.order) {
+                    self.planned.remove(order);
+                }
+                Turn::Nothing
+            }
+            Body::Registered(_) => {
+                self.retired = false;
+                Turn::Nothing
+            }
+            Body::Retired(_) => {
+                self.retired = true;
+                Turn::Nothing
+            }
+            _ => Turn::Nothing,
+        }
+    }
+
+    fn hear(&mut self, at: Timestamp) {
+        self.heard_at = Some(self.heard_at.map_or(at, |heard| heard.max(at)));
+    }
+
+    fn show(&mut self, from: Timestamp, until: Timestamp, condition: Condition) -> Turn {
+        let before = self.failing_since();
+        self.hear(until);
+        if self.shown.is_some_and(|(latest, _)| from < latest) {
+            let over = condition == Condition::UnscheduledDown && self.shown_since.is_some_and(|since| from < since);
+            return if over && before.is_none() { Turn::HadFailed(from) } else { Turn::Nothing };
+        }
+        if self.shown.is_none_or(|(_, shown)| shown != condition) {
+            self.shown_since = Some(from);
+        }
+        self.shown = Some((until, condition));
+        self.turned(before, from)
+    }
+
+    /// Claims follow each other by the time they speak of; one that speaks of an earlier time changes nothing any more.
+    fn claim(&mut self, from: Timestamp, until: Option<Timestamp>, claim: Claimed) -> Turn {
+        let before = self.failing_since();
+        if self.claim_said.is_some_and(|said| from < said) || until.is_some() {
+            return Turn::Nothing;
+        }
+        self.claim_said = Some(from);
+        match claim {
+            Claimed::Down => {
+                self.claimed_down.get_or_insert(from);
+            }
+            Claimed::Usable => self.claimed_down = None,
+            Claimed::Partial(_) | Claimed::Maintenance { .. } => {}
+        }
+        self.turned(before, from)
+    }
+
+    fn order(&mut self, at: Timestamp, phase: &OrderPhase) -> Turn {
+        let done = matches!(phase.phase, Phase::ReturnedToService | Phase::Closed | Phase::Cancelled);
+        match (phase.class, done) {
+            (OrderClass::Corrective, false) => {
+                self.orders.entry(phase.order.clone()).or_insert(at);
+            }
+            (OrderClass::Corrective, true) => {
+                let was_open = self.orders.remove(&phase.order).is_some();
+                if was_open && phase.phase != Phase::Cancelled {
+                    self.returned_at = self.returned_at.max(Some(at));
+                }
+            }
+            (_, true) => {
+                self.planned.remove(&phase.order);
+            }
+            (_, false) => {
+                if let Some(window) = phase.planned {
+                    self.planned.insert(phase.order.clone(), window);
+                }
+            }
+        }
+        Turn::Nothing
+    }
+
+    fn turned(&self, before: Option<Timestamp>, at: Timestamp) -> Turn {
+        match (before, self.failing_since()) {
+            (None, Some(since)) => Turn::Fails(since),
+            (Some(_), None) => Turn::Works(at),
+            _ => Turn::Nothing,
+        }
+    }
+}

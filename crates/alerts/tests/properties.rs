@@ -1,0 +1,234 @@
+//! What holds for every log: one incident per problem, lives in order, no sleep lost over the past, the same alerts from the same log.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use medfleet_alerts::desk::{Desk, Entry, Step, Told};
+use medfleet_alerts::life::{Alert, AlertId, Change, Finding, Wish};
+use medfleet_alerts::rule::Rules;
+use medfleet_domain::condition::{Clock, Condition, Degradation, SourceKind};
+use medfleet_domain::fact::{Body, DeviceError, Fact, Severity, Source};
+use medfleet_domain::human::{Asserted, Claimed, OrderClass, OrderPhase, Phase};
+use medfleet_domain::id::{AgentId, Cause, Epoch, Seq, SiteId, Subject, SubjectKind};
+use medfleet_domain::kind::DeviceKind;
+use medfleet_domain::time::Timestamp;
+use proptest::prelude::*;
+
+#[derive(Debug, Clone)]
+enum Happens {
+    Says { device: u8, body: Body },
+    Lives { agent: u8 },
+    Tick,
+    Asks { nth: usize, wish: Wish },
+    Scores { device: u8, probability: f64 },
+}
+
+/// What happens, how many minutes after what came before, and how many minutes late it is heard.
+type Story = Vec<(Happens, i64, i64)>;
+
+fn body() -> impl Strategy<Value = Body> {
+    let shows = |condition| Body::Began { condition, degradation: Degradation::None };
+    let order = |phase| {
+        let (order, class, text) = ("wo".to_owned(), OrderClass::Corrective, String::new());
+        Body::Order(OrderPhase { order, class, phase, waiting_for: None, planned: None, cause: String::new(), text })
+    };
+    let claim = |claim| {
+        Body::Asserted(Asserted { claim, until: None, author: "kim".into(), reason: "seen".into(), order: None })
+    };
+    let error = |component: &str| {
+        Body::Error(DeviceError {
+            code: "E1".into(),
+            family: "f".into(),
+            severity: Severity::Critical,
+            component: component.into(),
+            cause_domain: "device".into(),
+            text: String::new(),
+        })
+    };
+    prop_oneof![
+        3 => Just(shows(Condition::UnscheduledDown)),
+        3 => Just(shows(Condition::Standby)),
+        1 => Just(shows(Condition::ScheduledDown)),
+        2 => Just(error("tube")),
+        1 => Just(error("table")),
+        1 => Just(claim(Claimed::Down)),
+        1 => Just(claim(Claimed::Usable)),
+        1 => Just(order(Phase::Opened)),
+        1 => Just(order(Phase::ReturnedToService)),
+    ]
+}
+
+fn wish() -> impl Strategy<Value = Wish> {
+    prop_oneof![
+        Just(Wish::Acknowledge),
+        Just(Wish::Resolve { reason: "done".into() }),
+        Just(Wish::Reopen),
+        Just(Wish::Snooze { until: Timestamp::MAX }),
+        Just(Wish::Judge { finding: Finding::NothingFound }),
+    ]
+}
+
+fn story() -> impl Strategy<Value = Story> {
+    let happens = prop_oneof![
+        6 => (0..3_u8, body()).prop_map(|(device, body)| Happens::Says { device, body }),
+        2 => (0..2_u8).prop_map(|agent| Happens::Lives { agent }),
+        4 => Just(Happens::Tick),
+        2 => (any::<usize>(), wish()).prop_map(|(nth, wish)| Happens::Asks { nth, wish }),
+        1 => (0..3_u8, 0.0..1.0_f64).prop_map(|(device, probability)| Happens::Scores { device, probability }),
+    ];
+    let late = prop_oneof![4 => Just(0_i64), 1 => 0..600_i64];
+    prop::collection::vec((happens, 0..90_i64, late), 1..120)
+}
+
+fn fact(at: Timestamp, body: Body) -> Fact {
+    let source = Source { kind: SourceKind::Device, name: "test".into() };
+    Fact { at, known_at: at, known_assumed: false, clock: Clock::Synchronised, source, body }
+}
+
+fn tell(desk: &mut Desk, entry: Entry, subject: Subject, fact: &Fact) -> Vec<Step> {
+    let site = SiteId::new("st-mary").expect("a name");
+    let agent = AgentId::new("edge-0").expect("a name");
+    let (epoch, seq) = (Epoch(1), Seq(entry.cause.offset + 1));
+    desk.admit(
+        entry,
+        Told { subject: &subject, site: &site, kind: DeviceKind::Ct, agent: Some(&agent), epoch, seq, fact },
+    )
+}
+
+fn device(nth: u8) -> Subject {
+    Subject::new(SubjectKind::Device, &format!("ct-{nth}")).expect("a name")
+}
+
+/// Everything that came of a story, and the desk as it stands. `each` sees the desk after every record.
+fn play(story: &Story, mut each: impl FnMut(&Desk, &[Step], Timestamp)) -> (Desk, Vec<Step>) {
+    let mut desk = Desk::new(Rules::embedded().expect("sound"));
+    let (mut now, mut all) = (Timestamp::from_seconds(1_000_000), Vec::new());
+    for (offset, (happens, after, late)) in (0..).zip(story) {
+        now = now.plus_seconds(after * 60);
+        let entry = Entry { cause: Cause { partition: 0, offset }, at: now };
+        let at = now.plus_seconds(-late * 60);
+        let steps = match happens {
+            Happens::Says { device: nth, body } => tell(&mut desk, entry, device(*nth), &fact(at, body.clone())),
+            Happens::Lives { agent } => {
+                let subject = Subject::new(SubjectKind::Agent, &format!("edge-{agent}")).expect("a name");
+                tell(&mut desk, entry, subject, &fact(at, Body::Heartbeat))
+            }
+            Happens::Tick => desk.tick(entry),
+            Happens::Asks { nth, wish } => {
+                let ids: Vec<AlertId> = desk.alerts().map(|alert| alert.id).collect();
+                let asked = ids.get(nth % ids.len().max(1)).map(|id| desk.ask(entry, *id, wish, "kim"));
+                asked.and_then(Result::ok).into_iter().collect()
+            }
+            Happens::Scores { device: nth, probability } => desk.scored(entry, &device(*nth), "tube", *probability),
+        };
+        each(&desk, &steps, now);
+        all.extend(steps);
+    }
+    (desk, all)
+}
+
+fn problem(alert: &Alert) -> (&str, &Subject, &str) {
+    (&alert.about.rule, &alert.about.subject, &alert.about.part)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn a_problem_has_one_open_alert_at_most(story in story()) {
+        play(&story, |desk, _, _| {
+            let mut open = BTreeSet::new();
+            for alert in desk.alerts().filter(|alert| alert.is_open()) {
+                assert!(open.insert(problem(alert)), "two open alerts for {:?}", problem(alert));
+            }
+        });
+    }
+
+    #[test]
+    fn the_same_log_gives_the_same_alerts(story in story()) {
+        let (one, other) = (play(&story, |_, _, _| {}), play(&story, |_, _, _| {}));
+        prop_assert_eq!(one.1, other.1);
+        prop_assert!(one.0 == other.0);
+    }
+
+    #[test]
+    fn the_steps_alone_tell_every_alert(story in story()) {
+        let (desk, steps) = play(&story, |_, _, _| {});
+        let mut told: BTreeMap<AlertId, Alert> = BTreeMap::new();
+        for step in &steps {
+            match told.get_mut(&step.alert) {
+                Some(alert) => alert.evolve(&step.change, step.at),
+                None => {
+                    let alert = Alert::begin(step.alert, &step.change, step.at);
+                    told.insert(step.alert, alert.expect("a life begins with `raised`"));
+                }
+            }
+        }
+        prop_assert_eq!(told.values().cloned().collect::<Vec<_>>(), desk.alerts().cloned().collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn what_has_ended_is_silent_until_it_is_reopened(story in story()) {
+        let mut ended: BTreeSet<AlertId> = BTreeSet::new();
+        play(&story, |_, steps, _| {
+            for step in steps {
+                let quiet = !ended.contains(&step.alert);
+                match step.change {
+                    Change::Resolved { .. } => assert!(ended.insert(step.alert), "resolved twice"),
+                    Change::Reopened { .. } => assert!(ended.remove(&step.alert), "reopened while open"),
+                    Change::Judged { .. } | Change::CauseWithdrawn { .. } => {}
+                    _ => assert!(quiet, "{} after the end", step.change.name()),
+                }
+            }
+        });
+    }
+
+    #[test]
+    fn nobody_is_woken_by_what_was_known_long_before_it_was_heard(story in story()) {
+        // All is heard hours late, and nothing tells of the present.
+        let late: Story = story.into_iter().map(|(happens, after, _)| (happens, after, 600)).collect();
+        play(&late, |desk, _, now| {
+            let told_late = |alert: &&Alert| alert.about.rule == "device-failed" || alert.about.rule == "device-error";
+            for alert in desk.alerts().filter(told_late) {
+                assert!(!alert.wants_attention(now) || alert.reopened > 0, "{alert:?}");
+            }
+        });
+    }
+}
+
+#[test]
+fn ten_thousand_errors_of_one_storm_are_one_incident() {
+    let error = DeviceError {
+        code: "E1".into(),
+        family: "gantry".into(),
+        severity: Severity::Critical,
+        component: "slip_ring".into(),
+        cause_domain: "device".into(),
+        text: String::new(),
+    };
+    let story: Story =
+        (0..10_000).map(|nth| (Happens::Says { device: 0, body: Body::Error(error.clone()) }, nth % 2, 0)).collect();
+    let (desk, steps) = play(&story, |_, _, _| {});
+    assert_eq!((desk.alerts().count(), steps.len()), (1, 1));
+}
+
+#[test]
+fn two_hundred_devices_behind_a_dead_switch_are_one_incident() {
+    let mut desk = Desk::new(Rules::embedded().expect("sound"));
+    let start = Timestamp::from_seconds(1_000_000);
+    let mut entry = Entry { cause: Cause { partition: 0, offset: 0 }, at: start };
+    let mut steps = Vec::new();
+    for nth in 0..200 {
+        entry.cause.offset += 1;
+        let body = Body::Began { condition: Condition::Productive, degradation: Degradation::None };
+        steps.extend(tell(&mut desk, entry, device(nth), &fact(start, body)));
+    }
+    let agent = Subject::new(SubjectKind::Agent, "edge-0").expect("a name");
+    steps.extend(tell(&mut desk, entry, agent.clone(), &fact(start, Body::Heartbeat)));
+    for minute in 1..600 {
+        entry =
+            Entry { cause: Cause { partition: 0, offset: 1_000 + minute }, at: start.plus_seconds(60 * minute as i64) };
+        steps.extend(desk.tick(entry));
+    }
+    let raised: Vec<&str> = desk.alerts().map(|alert| alert.about.rule.as_str()).collect();
+    assert_eq!(raised, ["site-silent"], "{steps:?}");
+}

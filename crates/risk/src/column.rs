@@ -1,0 +1,70 @@
+//! What a voice may look at: the columns of a frame, in the order in which the feature query gives them.
+
+use serde::{Deserialize, Serialize};
+
+macro_rules! columns {
+    ($($variant:ident = $name:literal, $unit:literal, $says:literal;)*) => {
+        /// One feature of one part of one device at one instant. NaN where nothing is known.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(rename_all = "snake_case")]
+        pub enum Column { $($variant,)* }
+
+        impl Column {
+            pub const ALL: [Column; [$($name),*].len()] = [$(Self::$variant),*];
+
+            /// The name in the feature query and in files.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $name,)* }
+            }
+
+            pub const fn unit(self) -> &'static str {
+                match self { $(Self::$variant => $unit,)* }
+            }
+
+            /// What it is, for the person who reads why a device is at risk.
+            pub const fn says(self) -> &'static str {
+                match self { $(Self::$variant => $says,)* }
+            }
+        }
+    };
+}
+
+columns! {
+    PartErrors1d = "part_errors_1d", "errors", "errors of this part in the last day";
+    PartErrors3d = "part_errors_3d", "errors", "errors of this part in the last 3 days";
+    PartErrors7d = "part_errors_7d", "errors", "errors of this part in the last 7 days";
+    PartErrors14d = "part_errors_14d", "errors", "errors of this part in the last 14 days";
+    PartErrors30d = "part_errors_30d", "errors", "errors of this part in the last 30 days";
+    PartErrorsTrend = "part_errors_trend", "errors per day", "errors of this part per day, last 3 days against the 27 before";
+    HoursSincePartError = "hours_since_part_error", "h", "time since the last error of this part";
+    AllErrors1d = "all_errors_1d", "errors", "errors of the whole device in the last day";
+    AllErrors7d = "all_errors_7d", "errors", "errors of the whole device in the last 7 days";
+    AllErrors30d = "all_errors_30d", "errors", "errors of the whole device in the last 30 days";
+    MajorErrors7d = "major_errors_7d", "errors", "major and critical errors of the device in the last 7 days";
+    LifeUsed = "life_used", "share", "share of the maker's life limit used";
+    PartAge = "part_age", "clock units", "age of the part on its own clock";
+    PartPacePerDay = "part_pace_per_day", "clock units per day", "how fast the part ages";
+    ProductiveHours7d = "productive_hours_7d", "h", "hours in use in the last 7 days";
+    ProductiveHours30d = "productive_hours_30d", "h", "hours in use in the last 30 days";
+    Stops7d = "stops_7d", "stops", "stops in the last 7 days that passed by themselves or not";
+    Stops30d = "stops_30d", "stops", "stops in the last 30 days";
+    DownHours30d = "down_hours_30d", "h", "hours down in the last 30 days";
+    DaysSincePm = "days_since_pm", "d", "days since planned maintenance";
+    DaysSinceFailure = "days_since_failure", "d", "days since the device last failed";
+    PartFailures365d = "part_failures_365d", "failures", "failures of this part in the last year";
+    DaysSinceReplaced = "days_since_replaced", "d", "days since this part was replaced";
+    DeviceAgeDays = "device_age_days", "d", "days since the device went into service";
+    SiteErrorsPerDevice1d = "site_errors_per_device_1d", "errors per device", "errors of the other devices of the site in the last day";
+}
+
+impl Column {
+    pub const COUNT: usize = Self::ALL.len();
+
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|column| column.as_str() == name)
+    }
+
+    pub const fn index(self) -> usize {
+        self as usize
+    }
+}

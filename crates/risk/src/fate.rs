@@ -1,0 +1,123 @@
+//! What became of a part after an instant: failed, lived on, or was taken out before anybody could know.
+
+use medfleet_domain::time::{MICROS_PER_DAY, Span, Timestamp};
+
+use crate::horizon::Horizon;
+
+/// For so long after its return a device says nothing about the next failure (Sipos and others, 2014: 20 days).
+pub const INFECTED_DAYS: i64 = 20;
+
+/// What is known of a part after one instant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fate {
+    /// Microseconds until it failed.
+    pub failed_after: Option<i64>,
+    /// Microseconds for which it was watched and had not failed, if it did not.
+    pub watched_for: i64,
+}
+
+impl Fate {
+    /// Whether it failed within the horizon; None where it was taken out or lost from sight before.
+    pub fn within(self, horizon: Horizon) -> Option<bool> {
+        match self.failed_after {
+            Some(after) => Some(after <= horizon.micros()),
+            None if self.watched_for >= horizon.micros() => Some(false),
+            None => None,
+        }
+    }
+}
+
+/// One failure: from its onset to the return to clinical use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Failure {
+    pub onset: Timestamp,
+    /// None while it is still being mended.
+    pub returned: Option<Timestamp>,
+}
+
+/// The life of one part in one device, as the log tells it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PartHistory {
+    /// From when to when anybody would have heard of a failure.
+    pub watched: Span,
+    /// In order of onset.
+    pub failures: Vec<Failure>,
+    /// Taken out on plan or on evidence of wear: nobody knows how long it would have lasted. In order.
+    pub taken_out: Vec<Timestamp>,
+    /// When the device as a whole was down or in maintenance: no instant of these is an example. In order.
+    pub down: Vec<Span>,
+}
+
+impl PartHistory {
+    /// What became of the part after `at`. None where `at` is no example: outside the watch, in repair or infected.
+    pub fn fate(&self, at: Timestamp) -> Option<Fate> {
+        if !self.watched.contains(at) || self.is_infected(at) || self.is_down(at) {
+            return None;
+        }
+        let failure = self.failures.iter().map(|failure| failure.onset).find(|onset| *onset > at);
+        let taken = self.taken_out.iter().copied().find(|taken| *taken > at);
+        let end = taken.map_or(self.watched.until, |taken| taken.min(self.watched.until));
+        match failure {
+            Some(onset) if onset <= end => {
+                let after = onset.micros() - at.micros();
+                Some(Fate { failed_after: Some(after), watched_for: after })
+            }
+            _ => Some(Fate { failed_after: None, watched_for: end.micros() - at.micros() }),
+        }
+    }
+
+    /// Between a failure's onset and the end of its infected interval: the device is known to be ill.
+    pub fn is_infected(&self, at: Timestamp) -> bool {
+        let ill = |failure: &Failure| {
+            let until = failure.returned.map(|returned| returned.plus_micros(INFECTED_DAYS * MICROS_PER_DAY));
+            failure.onset <= at && until.is_none_or(|until| at < until)
+        };
+        self.failures.iter().any(ill)
+    }
+
+    fn is_down(&self, at: Timestamp) -> bool {
+        let next = self.down.partition_point(|span| span.until <= at);
+        self.down.get(next).is_some_and(|span| span.contains(at))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use medfleet_domain::time::Day;
+
+    fn day(day: i32) -> Timestamp {
+        Day(20_000 + day).start()
+    }
+
+    fn history() -> PartHistory {
+        PartHistory {
+            watched: Span { from: day(0), until: day(100) },
+            failures: vec![Failure { onset: day(40), returned: Some(day(42)) }],
+            taken_out: vec![day(80)],
+            down: vec![Span { from: day(10), until: day(11) }],
+        }
+    }
+
+    fn within_a_week(at: i32) -> Option<Option<bool>> {
+        history().fate(day(at)).map(|fate| fate.within(Horizon::Week))
+    }
+
+    #[test]
+    fn a_failure_is_seen_from_the_days_before_and_from_no_day_of_its_own_illness() {
+        assert_eq!(within_a_week(32), Some(Some(false)));
+        assert_eq!(within_a_week(33), Some(Some(true)));
+        assert_eq!(within_a_week(39), Some(Some(true)));
+        assert_eq!(within_a_week(40), None, "the failure itself warns of nothing");
+        assert_eq!(within_a_week(61), None, "infected for 20 days after the return");
+        assert_eq!(within_a_week(62), Some(Some(false)));
+    }
+
+    #[test]
+    fn a_part_taken_out_on_plan_neither_failed_nor_survived() {
+        assert_eq!(within_a_week(73), Some(Some(false)));
+        assert_eq!(within_a_week(74), Some(None), "taken out after 6 days");
+        assert_eq!(within_a_week(94), Some(None), "lost from sight after 6 days");
+        assert_eq!(within_a_week(10), None, "in maintenance");
+    }
+}

@@ -1,0 +1,141 @@
+//! The third voice: gradient-boosted trees over all columns, over the pooled hazard, and over the sort of the part.
+
+use forust_ml::Matrix;
+use forust_ml::gradientbooster::GradientBooster;
+use serde::{Deserialize, Serialize};
+
+use super::hazard::Hazards;
+use crate::Error;
+use crate::calibration::logistic;
+use crate::column::Column;
+use crate::frame::{Decided, Frame, Group, PartSort};
+use crate::horizon::Horizon;
+
+const ITERATIONS: usize = 250;
+const LEARNING_RATE: f32 = 0.05;
+const MAX_DEPTH: usize = 5;
+const L2: f32 = 10.0;
+/// Rows × rate of failure that a leaf must hold at least. One failure fails the rows of a whole horizon: a leaf that may hold one
+/// learns the device by heart.
+const MIN_LEAF_WEIGHT: f32 = 20.0;
+/// Few, so that an age of days does not name a device.
+const BINS: u16 = 48;
+/// Ages in units that differ from sort to sort, and grow with the calendar: what they mean is in the pooled hazard.
+const LEFT_TO_THE_HAZARD: [Column; 2] = [Column::PartAge, Column::PartPacePerDay];
+
+/// What a tree looks at: a column, or what the pooled voice has learned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Input {
+    Column(Column),
+    /// The pooled hazard's probability.
+    Pooled,
+    /// The place of the sort among all sorts by rate of failure.
+    Sort,
+}
+
+#[derive(Serialize, Deserialize)]
+pub struct Trees {
+    booster: GradientBooster,
+    /// Columns without variance say nothing and are left out.
+    inputs: Vec<Input>,
+    /// Sorts by rising rate.
+    sorts: Vec<PartSort>,
+    horizon: Horizon,
+}
+
+impl Trees {
+    /// Equal rows and seed give equal trees.
+    pub fn grow(frame: &Frame, hazards: &Hazards, told: &Decided, horizon: Horizon, seed: u64) -> Result<Self, Error> {
+        let mut trees = Self { booster: booster(seed), inputs: inputs(), sorts: by_rate(frame, told), horizon };
+        let columns = |input: &Input| trees.values(*input, frame, hazards, &told.rows);
+        let full: Vec<(Input, Vec<f64>)> = trees.inputs.iter().map(|input| (*input, columns(input))).collect();
+        let telling: Vec<(Input, Vec<f64>)> = full.into_iter().filter(|(_, values)| varies(values)).collect();
+        let (inputs, values): (Vec<Input>, Vec<Vec<f64>>) = telling.into_iter().unzip();
+        let data = values.concat();
+        let outcome: Vec<f64> = told.failed.iter().map(|failed| f64::from(u8::from(*failed))).collect();
+        let weight: Vec<f64> = told.rows.iter().map(|row| frame.row(*row).weight).collect();
+        let matrix = Matrix::new(&data, told.rows.len(), inputs.len());
+        trees.booster.fit(&matrix, &outcome, &weight, None).map_err(Error::Trees)?;
+        trees.inputs = inputs;
+        Ok(trees)
+    }
+
+    /// Probability of failing within the horizon, of each row.
+    pub fn probabilities(&self, frame: &Frame, hazards: &Hazards, rows: &[usize]) -> Vec<f64> {
+        let data = self.inputs.iter().flat_map(|input| self.values(*input, frame, hazards, rows)).collect::<Vec<_>>();
+        let matrix = Matrix::new(&data, rows.len(), self.inputs.len());
+        self.booster.predict(&matrix, false).into_iter().map(logistic).collect()
+    }
+
+    /// What each input adds to the log odds of one row, largest first.
+    pub fn reasons(&self, frame: &Frame, hazards: &Hazards, row: usize) -> Vec<(Input, f64)> {
+        let data: Vec<f64> = self.inputs.iter().flat_map(|input| self.values(*input, frame, hazards, &[row])).collect();
+        let matrix = Matrix::new(&data, 1, self.inputs.len());
+        let method = forust_ml::gradientbooster::ContributionsMethod::Shapley;
+        let added = self.booster.predict_contributions(&matrix, method, false);
+        let mut reasons: Vec<(Input, f64)> = self.inputs.iter().copied().zip(added).collect();
+        reasons.sort_by(|a, b| b.1.total_cmp(&a.1));
+        reasons
+    }
+
+    fn values(&self, input: Input, frame: &Frame, hazards: &Hazards, rows: &[usize]) -> Vec<f64> {
+        match input {
+            Input::Column(column) => rows.iter().map(|row| frame.value(*row, column)).collect(),
+            Input::Pooled => pooled(frame, hazards, rows, self.horizon),
+            Input::Sort => {
+                let place = |group: &Group| {
+                    let sort = group.sort();
+                    self.sorts.iter().position(|known| *known == sort).map_or(f64::NAN, |place| place as f64)
+                };
+                let places: Vec<f64> = frame.groups().iter().map(place).collect();
+                rows.iter().map(|row| places[frame.row(*row).group as usize]).collect()
+            }
+        }
+    }
+}
+
+fn inputs() -> Vec<Input> {
+    let columns = Column::ALL.into_iter().filter(|column| !LEFT_TO_THE_HAZARD.contains(column));
+    columns.map(Input::Column).chain([Input::Pooled, Input::Sort]).collect()
+}
+
+/// What the pooled voice says of each row; 0 of a sort of which it knows nothing.
+pub fn pooled(frame: &Frame, hazards: &Hazards, rows: &[usize], horizon: Horizon) -> Vec<f64> {
+    let known: Vec<_> = frame.groups().iter().map(|group| hazards.known(group)).collect();
+    let (age, pace) = (frame.column(Column::PartAge), frame.column(Column::PartPacePerDay));
+    let says = |row: &usize| {
+        let known = known[frame.row(*row).group as usize];
+        known.map_or(0.0, |known| known.probability(age[*row], pace[*row], horizon.days()))
+    };
+    rows.iter().map(says).collect()
+}
+
+fn booster(seed: u64) -> GradientBooster {
+    GradientBooster::default()
+        .set_iterations(ITERATIONS)
+        .set_learning_rate(LEARNING_RATE)
+        .set_max_depth(MAX_DEPTH)
+        .set_l2(L2)
+        .set_min_leaf_weight(MIN_LEAF_WEIGHT)
+        .set_nbins(BINS)
+        .set_seed(seed)
+}
+
+fn varies(values: &[f64]) -> bool {
+    let mut known = values.iter().filter(|value| !value.is_nan());
+    known.next().is_some_and(|first| known.any(|value| value != first))
+}
+
+fn by_rate(frame: &Frame, told: &Decided) -> Vec<PartSort> {
+    let mut seen: std::collections::BTreeMap<PartSort, (f64, f64)> = std::collections::BTreeMap::new();
+    for (row, failed) in told.rows.iter().zip(&told.failed) {
+        let (bad, all) = seen.entry(frame.group(*row).sort()).or_default();
+        let weight = frame.row(*row).weight;
+        *all += weight;
+        *bad += if *failed { weight } else { 0.0 };
+    }
+    let mut sorts: Vec<(PartSort, f64)> = seen.into_iter().map(|(sort, (bad, all))| (sort, bad / all)).collect();
+    sorts.sort_by(|a, b| a.1.total_cmp(&b.1).then_with(|| a.0.cmp(&b.0)));
+    sorts.into_iter().map(|(sort, _)| sort).collect()
+}

@@ -1,0 +1,138 @@
+"""make bench-risk: the learned voice beside the oracle that knows the hazards, LightGBM, logistic regression and its own floors.
+
+Ends with an error when a floor is missed. The simulated fleet, its rows and all scores are written by the example `bench_risk`.
+"""
+
+import argparse
+import json
+import pathlib
+import subprocess
+import sys
+import tempfile
+import time
+
+import lightgbm
+import numpy as np
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import average_precision_score, roc_auc_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+KEY = 5  # device, day, sort, failed, weight
+
+
+def run(arguments, out):
+    packages = ["-p", "medfleet-scorer", "-p", "medfleet-lake"]
+    built = subprocess.run(["cargo", "build", "-q", *packages, "--examples", "--message-format=json"], cwd=ROOT,
+                           check=True, capture_output=True, text=True).stdout
+    made = [json.loads(line).get("executable") for line in built.splitlines()]
+    example = next(path for path in made if path and path.endswith("bench_risk"))
+    sizes = ["--copies", str(arguments.copies), "--days", str(arguments.days), "--seed", str(arguments.seed)]
+    subprocess.run([example, *sizes, "--out", out], check=True)
+
+
+def load(out, name, width):
+    return np.fromfile(out / name, dtype="<f8").reshape(-1, width)
+
+
+def by_device_day(rows, probability):
+    """One row: one device on one day; it fails if any of its parts does."""
+    _, places = np.unique(rows[:, :2], axis=0, return_inverse=True)
+    none = np.zeros(places.max() + 1)
+    np.add.at(none, places, np.log1p(-np.clip(probability, 0, 1 - 1e-12)))
+    failed = np.zeros(places.max() + 1)
+    np.maximum.at(failed, places, rows[:, 3])
+    return failed, 1 - np.exp(none)
+
+
+def others(learned, judged):
+    """LightGBM and logistic regression on the same rows and columns, with settings like those of the trees."""
+    x, y, w = learned[:, KEY:], learned[:, 3], learned[:, 4]
+    x, test = np.column_stack([x, learned[:, 2]]), np.column_stack([judged[:, KEY:], judged[:, 2]])
+    booster = lightgbm.LGBMClassifier(n_estimators=250, learning_rate=0.05, max_depth=6, num_leaves=63, reg_lambda=5,
+                                      min_sum_hessian_in_leaf=3, max_bin=128, random_state=1, n_jobs=1, verbose=-1)
+    began = time.perf_counter()
+    booster.fit(x, y, sample_weight=w)
+    trained = time.perf_counter()
+    scores = booster.predict_proba(test)[:, 1]
+    print(f"LightGBM: trained in {trained - began:.1f} s, scores {len(test) / (time.perf_counter() - trained):,.0f} rows/s on one thread")
+    line = make_pipeline(SimpleImputer(), StandardScaler(), LogisticRegression(max_iter=500))
+    line.fit(x, y, logisticregression__sample_weight=w)
+    return {"LightGBM": scores, "logistic regression": line.predict_proba(test)[:, 1]}
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--copies", type=int, default=6)
+    parser.add_argument("--days", type=int, default=548)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--out", type=pathlib.Path)
+    arguments = parser.parse_args()
+    out = arguments.out or pathlib.Path(tempfile.mkdtemp(prefix="medfleet-risk-"))
+    if not (out / "summary.json").exists():
+        run(arguments, out)
+    summary = json.loads((out / "summary.json").read_text())
+    backtest = json.loads((out / "backtest.json").read_text())
+    width = KEY + 1 + len(summary["columns"])
+    learned, judged = load(out, "learned.f64", width), load(out, "judged.f64", width)
+    oracle, trees, hazard, rules = load(out, "said.f64", 4).T
+    failed = judged[:, 3]
+    print(f"{summary['devices']} devices, {len(learned):,} rows learned from, {len(judged):,} judged, "
+          f"{failed.mean():.4%} fail within a week")
+
+    print(f"\n{'':22}{'parts':>22}{'device-days':>24}\n{'':22}{'ROC-AUC':>11}{'PR-AUC':>11}{'ROC-AUC':>13}{'PR-AUC':>11}")
+    figures = {}
+    for name, scores in {"oracle": oracle, "trees": trees, "hazard": hazard, "rules": rules, **others(learned, judged)}.items():
+        day_failed, day_scores = by_device_day(judged, scores)
+        figures[name] = [roc_auc_score(failed, scores), average_precision_score(failed, scores),
+                         roc_auc_score(day_failed, day_scores), average_precision_score(day_failed, day_scores)]
+        print(f"{name:22}" + "".join(f"{value:{size}.4f}" for value, size in zip(figures[name], (11, 11, 13, 11))))
+
+    spoken = {one["speaker"]: one for one in backtest["spoken"]}
+    print(f"\n{'':14}{'PR-AUC':>9}{'Brier skill':>13}{'slope':>8}{'cal. error':>12}{'event recall':>14}{'precision':>11}"
+          f"{'false/device-year':>19}{'lead d':>8}   (device-days, alerts on 1 %)")
+    for name, one in spoken.items():
+        day, events = one["device_days"], one["events"] or {}
+        shown = [day["pr_auc"], day["brier_skill"], day["slope"], day["reliability"]["error"], events.get("recall"),
+                 events.get("precision"), events.get("false_alerts_per_device_year"), events.get("lead_days_median")]
+        print(f"{name:14}" + "".join(f"{'-' if value is None else format(value, '.3f'):>{size}}"
+                                     for value, size in zip(shown, (9, 13, 8, 12, 14, 11, 19, 8))))
+
+    decisions = {(one["sort"]["kind"], one["sort"]["component"]): one for one in backtest["decisions"]}
+    memoryless = {(sort["kind"], sort["component"]) for sort in summary["sorts"] if sort["memoryless"]}
+    names = {"ct": "Ct"}
+    counted = {}
+    loud = []
+    for (kind, component), one in decisions.items():
+        plain = "".join("_" + c.lower() if c.isupper() else c for c in kind).lstrip("_")
+        silent = (names.get(plain, plain), component) in memoryless or (plain, component) in memoryless
+        counted.setdefault((one["speaks"], silent), []).append(one)
+        if silent and one["speaks"] == "trees":
+            loud.append((plain, component))
+    for (speaks, silent), ones in sorted(counted.items()):
+        print(f"{speaks} speak for {len(ones)} sorts of parts {'without' if silent else 'with'} memory or precursor; e.g. "
+              f"{ones[0]['sort']['kind']} {ones[0]['sort']['component']}: {ones[0]['because']}")
+
+    parts = spoken["trees"]["parts"]
+    share = figures["trees"][1] / figures["oracle"][1]
+    floors = {
+        f"trees reach {share:.1%} of the oracle's PR-AUC (at least 90 %)": share >= 0.9,
+        f"calibration error {parts['reliability']['error']:.4f} (below 0.03)": parts["reliability"]["error"] < 0.03,
+        f"slope {parts['slope']:.3f} (0.8 to 1.2)": 0.8 <= parts["slope"] <= 1.2,
+        f"Brier skill {parts['brier_skill']:.3f} (above 0)": parts["brier_skill"] > 0,
+        f"trees speak for {len(loud)} memoryless sorts {loud} (none)": not loud,
+        f"a reloaded model differs by {summary['reloaded_model_differs_by']:.1e} (1e-6)": summary["reloaded_model_differs_by"] <= 1e-6,
+    }
+    for name in ("LightGBM", "logistic regression"):
+        behind = [figures[name][place] - figures["trees"][place] for place in (0, 1)]
+        floors[f"behind {name} by {behind[0]:+.4f} ROC-AUC, {behind[1]:+.4f} PR-AUC (0.01)"] = max(behind) <= 0.01
+    print(f"\nthe trees score {summary['scored_rows_per_second']:,.0f} rows/s on one thread")
+    for floor, held in floors.items():
+        print(f"{'held' if held else 'MISSED'}  {floor}")
+    sys.exit(not all(floors.values()))
+
+
+if __name__ == "__main__":
+    main()
