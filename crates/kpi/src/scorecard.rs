@@ -154,7 +154,8 @@ pub async fn scorecards(
     gather!(ask::pm(session, question).await?, work);
     if group == Group::SiteKind {
         for row in ask::concurrency(session, question).await? {
-            parts.entry(group.key(&row.site, &row.kind, "")).or_default().at_once = Some(row);
+            let key = group.key(&row.site, &row.kind, "");
+            parts.entry(key).or_default().at_once = Some(row);
         }
     }
     let span = Span { from: question.from, until: question.until };
