@@ -1,6 +1,7 @@
 //! Who is let in.
 
-use medfleet_sql::{Service, SqlConfig, SqlError, TlsFiles};
+use medfleet_runtime::{RuntimeError, TlsFiles};
+use medfleet_sql::{Service, SqlConfig, SqlError};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::rig::{PASSWORD, Rig, code_of, column};
@@ -84,7 +85,10 @@ async fn plain_text_is_refused_where_there_is_tls_and_never_served_off_loopback(
     // A certificate that cannot be used is no reason to go on without one.
     std::fs::write(&key, "no key").unwrap();
     let broken = TlsFiles { certificate, key };
-    assert!(matches!(service(SqlConfig { tls: Some(broken), ..open }), Err(SqlError::Certificate { .. })));
+    assert!(matches!(
+        service(SqlConfig { tls: Some(broken), ..open }),
+        Err(SqlError::Runtime(RuntimeError::Certificate { .. }))
+    ));
 }
 
 struct Silent;
