@@ -186,6 +186,7 @@ mod tests {
             site: "north".into(),
             device_kind: "ct".into(),
             verdict: "duplicate".into(),
+            content_hash: Some(0),
             cause,
             ..FactRow::default()
         }

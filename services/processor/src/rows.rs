@@ -94,7 +94,7 @@ pub fn fact(run: &Run, sealed: &Sealed, filed: &Filed, appended_at_micros: i64, 
         verdict: verdict_name(filed.verdict).into(),
         suspect: filed.suspect,
         bytes: (filed.verdict != Sighting::Duplicate).then(|| sealed.bytes.clone().into()),
-        content_hash: filed.digest.cast_signed(),
+        content_hash: (filed.verdict == Sighting::Duplicate).then(|| filed.digest.cast_signed()),
         appended_at: UtcMicros(appended_at_micros),
         cause,
     }
