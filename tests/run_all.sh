@@ -34,6 +34,7 @@ cargo test --workspace --locked --no-fail-fast
 step "whole-system tests"
 python="$tools/python/bin/python"
 "$python" -m pytest -q tests/pipeline/test_demo.py -p no:cacheprovider
+"$python" -m pytest -q tests/pipeline/test_late_backlog.py -p no:cacheprovider
 "$python" -m pytest -q tests/pipeline/test_sql.py -k "not psql_finds and not psycopg_asks" -p no:cacheprovider
 
 step "imports against figures computed from their files alone"
