@@ -13,7 +13,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from bench import edge, ratios, report, storage, street  # noqa: E402
+from bench import edge, page, ratios, report, storage, street  # noqa: E402
 from faults.play import tell  # noqa: E402
 from faults.process import ROOT  # noqa: E402
 
@@ -37,6 +37,7 @@ def main() -> int:
         "street": whole_path,
         "edge": edge.agents,
         "storage": storage.bytes_per_fact,
+        "page": page.fleet_page,
     }
     unknown = set(options.row or []) - rows.keys()
     if unknown:

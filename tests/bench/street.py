@@ -98,6 +98,8 @@ def whole_path(folder: Path, seconds: int, facts_per_second: int) -> list[Figure
         await_true("the log's end at the worker", lambda: house.lag_records() == 0, DRAIN_DEADLINE_SECONDS)
         accepted = said["load ends"]["accepted"]
         await_true("all of the load in a visible cut", lambda: _visible(looks, house) >= accepted, DRAIN_DEADLINE_SECONDS)
+        # Signs of life of the agents count among the visible too, so the last facts of the load may lie one cut further.
+        await_true("the newest cut to be seen", lambda: _newest_is_seen(looks, house), DRAIN_DEADLINE_SECONDS)
         took = time.monotonic() - began
         seen = looks.end()
         house.role.stop()
@@ -128,6 +130,11 @@ def _visible(looks: Looks, house: House) -> int:
     ends = [(int(home.rsplit("/", 1)[1]), end) for home, end in offsets.items() if home.startswith("medfleet.facts.v1/")]
     below = " OR ".join(f"(cause_partition = {partition} AND cause_offset < {end})" for partition, end in ends) or "false"
     return tables.one(f"SELECT count(*) FROM facts WHERE cause_topic = 0 AND agent IS NOT NULL AND verdict = 'new' AND ({below})")
+
+
+def _newest_is_seen(looks: Looks, house: House) -> bool:
+    tables = Tables(house.data / "lake")
+    return tables.open("cuts") and looks.seen[-1][0] >= tables.one("SELECT max(cut) FROM cuts")
 
 
 def _figures(tables: Tables, seen: list[tuple[int, int]], drained: int, load: dict, took: float, pace: int) -> list[Figure]:

@@ -54,7 +54,8 @@ class LateStage(Embedded):
         return super()._password(agent)
 
     def go_live(self) -> None:
-        port = int(self.up.command[-1].rsplit(":", 1)[1])
+        command = self.up.command
+        port = int(command[command.index("--mqtt-listen") + 1].rsplit(":", 1)[1])
         self.live = [Live(self, name, self.folder, password, port) for name, password in self.live_passwords.items()]
         for live in self.live:
             self.others.insert(0, live.role)

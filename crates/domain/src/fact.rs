@@ -45,8 +45,13 @@ pub struct Sealed {
 impl Sealed {
     /// Hash of the original bytes: tells a duplicate from a conflict.
     pub fn digest(&self) -> u64 {
-        twox_hash::XxHash3_64::oneshot(&self.bytes)
+        digest(&self.bytes)
     }
+}
+
+/// [`Sealed::digest`] of bytes that need not be read.
+pub fn digest(bytes: &[u8]) -> u64 {
+    twox_hash::XxHash3_64::oneshot(bytes)
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

@@ -11,7 +11,7 @@ use crate::id::{AgentId, Epoch, Seq, SeqRange, SiteId};
 use crate::kind::DeviceKind;
 use crate::ledger::Filed;
 use crate::time::{Day, Span, Timestamp};
-use crate::usage::Reading;
+use crate::usage::{Reading, Series};
 
 /// A fact with everything a row may need of the run it came in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -126,6 +126,12 @@ impl Held {
             epoch: self.epoch,
             seq: self.seq,
         })
+    }
+
+    pub fn is_reading_of(&self, series: &Series) -> bool {
+        let Body::Usage(sample) = &self.body else { return false };
+        let Series { counter, component, source } = series;
+        (&sample.counter, &sample.component, &self.source_name) == (counter, component, source)
     }
 
     pub fn reading(&self) -> Option<Reading> {

@@ -35,6 +35,11 @@ macro_rules! name_type {
             pub fn as_str(&self) -> &str {
                 &self.0
             }
+
+            /// The same letters, without a copy of them.
+            pub fn shared(&self) -> Arc<str> {
+                Arc::clone(&self.0)
+            }
         }
 
         impl fmt::Display for $name {
@@ -116,6 +121,11 @@ impl Subject {
 
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// The name, without a copy of its letters.
+    pub fn shared_name(&self) -> Arc<str> {
+        Arc::clone(&self.name)
     }
 
     /// The partition key: `kind/name`. Equal in every keeper of the log.

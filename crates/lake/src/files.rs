@@ -8,8 +8,8 @@ use datafusion::parquet::schema::types::ColumnPath;
 const ROW_GROUP_ROWS: usize = 65_536;
 /// A flush is waited for.
 const FLUSH_ZSTD_LEVEL: i32 = 1;
-/// Past this a merge takes twice as long for three per cent.
-const MERGE_ZSTD_LEVEL: i32 = 6;
+/// Past this a merge takes twice as long for two per cent.
+const MERGE_ZSTD_LEVEL: i32 = 9;
 /// Values that hardly repeat: a dictionary of them costs time and room, and zstd packs plain numbers better.
 const WITHOUT_DICTIONARY: [&str; 12] = [
     "at",

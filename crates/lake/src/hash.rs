@@ -8,12 +8,15 @@
 //! hashed over its sums by key, keys whose sums are all zero left out.
 
 use std::fmt;
+use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray as _, BinaryArray, BooleanArray, Int64Array, RecordBatch, StringArray};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Int64Type, SchemaRef};
+use datafusion::execution::SendableRecordBatchStream;
 use datafusion::prelude::SessionContext;
 use futures::StreamExt as _;
+use tokio::task::JoinSet;
 use twox_hash::XxHash3_128;
 
 use crate::error::LakeError;
@@ -45,6 +48,14 @@ impl ContentHash {
     }
 }
 
+impl std::ops::Add for ContentHash {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self { rows: self.rows + other.rows, sum: self.sum.wrapping_add(other.sum) }
+    }
+}
+
 impl fmt::Display for ContentHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{:032x}", self.rows, self.sum)
@@ -55,10 +66,18 @@ impl fmt::Display for ContentHash {
 pub async fn content_hash(session: &SessionContext, def: &TableDef) -> Result<ContentHash, LakeError> {
     let query = select_content(def);
     let rows = session.sql(&query).await.map_err(LakeError::query("plan a content hash"))?;
-    let mut stream = rows.execute_stream().await.map_err(LakeError::query("hash a table"))?;
+    let streams = rows.execute_stream_partitioned().await.map_err(LakeError::query("hash a table"))?;
+    let mut parts = JoinSet::new();
+    for stream in streams {
+        parts.spawn(hash_stream(stream, Arc::clone(&def.schema)));
+    }
+    parts.join_all().await.into_iter().try_fold(ContentHash::default(), |whole, part| Ok(whole + part?))
+}
+
+async fn hash_stream(mut stream: SendableRecordBatchStream, schema: SchemaRef) -> Result<ContentHash, LakeError> {
     let mut hash = ContentHash::default();
     while let Some(batch) = stream.next().await {
-        hash.add(&batch.map_err(LakeError::query("hash a table"))?, &def.schema)?;
+        hash.add(&batch.map_err(LakeError::query("hash a table"))?, &schema)?;
     }
     Ok(hash)
 }

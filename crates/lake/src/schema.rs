@@ -103,9 +103,14 @@ pub(crate) use row;
 impl TableDef {
     /// The rows of all batches in the table's order, a batch for each partition.
     pub(crate) fn partitions(&self, batches: &[RecordBatch]) -> Result<Vec<RecordBatch>, LakeError> {
-        let conformed: Result<Vec<RecordBatch>, LakeError> =
-            batches.iter().map(|batch| conform(batch, &self.schema)).collect();
-        let whole = concat_batches(&self.schema, &conformed?).map_err(LakeError::arrow("join batches"))?;
+        let whole = match batches {
+            [one] => conform(one, &self.schema)?,
+            many => {
+                let conformed: Result<Vec<RecordBatch>, LakeError> =
+                    many.iter().map(|batch| conform(batch, &self.schema)).collect();
+                concat_batches(&self.schema, &conformed?).map_err(LakeError::arrow("join batches"))?
+            }
+        };
         let arranged = self.arrange(&whole)?;
         let keys: Vec<ArrayRef> =
             self.partition_columns.iter().filter_map(|name| arranged.column_by_name(name).cloned()).collect();
@@ -116,9 +121,8 @@ impl TableDef {
         Ok(ranges.into_iter().map(|rows| arranged.slice(rows.start, rows.len())).collect())
     }
 
-    /// Sorts a batch into the table's columns and order: partition first, then the sort columns.
+    /// Sorts a batch that has the table's columns into its order: partition first, then the sort columns.
     fn arrange(&self, batch: &RecordBatch) -> Result<RecordBatch, LakeError> {
-        let batch = conform(batch, &self.schema)?;
         let order: Vec<SortColumn> = self
             .partition_columns
             .iter()
@@ -127,11 +131,11 @@ impl TableDef {
             .map(|values| SortColumn { values: Arc::clone(values), options: None })
             .collect();
         if order.is_empty() || batch.num_rows() < 2 {
-            return Ok(batch);
+            return Ok(batch.clone());
         }
         let sorting = "sort a batch";
         let indices = lexsort_to_indices(&order, None).map_err(LakeError::arrow(sorting))?;
-        reorder(&batch, &indices)
+        reorder(batch, &indices)
     }
 }
 

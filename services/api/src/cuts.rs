@@ -12,6 +12,7 @@ use medfleet_runtime::Shutdown;
 use tokio::sync::{OnceCell, watch};
 
 use crate::error::ApiError;
+use crate::heads::Heads;
 use crate::live::LiveDevice;
 use crate::meters::Meters;
 use crate::problem::Problem;
@@ -46,6 +47,7 @@ pub struct OpenCut {
     /// The same tables for the views of the KPI room.
     kpi: OnceCell<SessionContext>,
     sums: Arc<Sums>,
+    heads: Arc<Heads>,
     earlier: Option<Earlier>,
     live: OnceCell<Arc<Vec<LiveDevice>>>,
     sites: OnceCell<Arc<Vec<Stated<Site>>>>,
@@ -62,12 +64,13 @@ struct Earlier {
 impl OpenCut {
     /// A cut with sums of its own.
     pub fn new(cut: Cut, session: SessionContext) -> Self {
-        Self::sharing(cut, session, Arc::default())
+        Self::sharing(cut, session, Arc::default(), Arc::default())
     }
 
-    fn sharing(cut: Cut, session: SessionContext, sums: Arc<Sums>) -> Self {
+    fn sharing(cut: Cut, session: SessionContext, sums: Arc<Sums>, heads: Arc<Heads>) -> Self {
         let (kpi, live, sites, devices) = Default::default();
-        Self { cut, session: OnceCell::new_with(Some(session)), kpi, sums, earlier: None, live, sites, devices }
+        let session = OnceCell::new_with(Some(session));
+        Self { cut, session, kpi, sums, heads, earlier: None, live, sites, devices }
     }
 
     /// Takes over what was read of tables that have not changed since another cut.
@@ -86,8 +89,9 @@ impl OpenCut {
     pub async fn as_of(self: &Arc<Self>, at: Timestamp) -> Result<Self, ApiError> {
         let known = self.sums.known_at(self, at).await?;
         let (session, kpi, live, sites, devices) = Default::default();
-        let (earlier, sums) = (Some(Earlier { at, known, of: Arc::clone(self) }), Arc::clone(&self.sums));
-        Ok(Self { cut: self.cut.clone(), session, kpi, sums, earlier, live, sites, devices })
+        let (sums, heads) = (Arc::clone(&self.sums), Arc::clone(&self.heads));
+        let earlier = Some(Earlier { at, known, of: Arc::clone(self) });
+        Ok(Self { cut: self.cut.clone(), session, kpi, sums, heads, earlier, live, sites, devices })
     }
 
     /// Its tables; those of an earlier state hold the rows whose cause was known, and are opened when first asked for.
@@ -137,6 +141,10 @@ impl OpenCut {
     /// What is known, where that is less than the cut contains.
     pub fn known(&self) -> Option<&Known> {
         self.earlier.as_ref().map(|earlier| &earlier.known)
+    }
+
+    pub(crate) fn heads(&self) -> &Heads {
+        &self.heads
     }
 
     pub fn sums(&self) -> &Sums {
@@ -193,14 +201,15 @@ pub struct Cuts {
     newest: watch::Sender<Option<Arc<OpenCut>>>,
     kept: Mutex<VecDeque<Arc<OpenCut>>>,
     sums: Arc<Sums>,
+    heads: Arc<Heads>,
     /// Earlier states of the newest cuts, newest asked last.
     earlier: Mutex<VecDeque<Arc<OpenCut>>>,
 }
 
 impl Cuts {
     pub fn new(reader: Reader) -> Self {
-        let (kept, sums, earlier) = Default::default();
-        Self { reader, newest: watch::Sender::new(None), kept, sums, earlier }
+        let (kept, sums, heads, earlier) = Default::default();
+        Self { reader, newest: watch::Sender::new(None), kept, sums, heads, earlier }
     }
 
     pub fn newest(&self) -> Option<Arc<OpenCut>> {
@@ -225,7 +234,7 @@ impl Cuts {
             tracing::debug!(cut = number, %error, "an old cut cannot be opened");
             gone()
         })?;
-        Ok(self.keep(OpenCut::sharing(cut, session, Arc::clone(&self.sums))))
+        Ok(self.keep(OpenCut::sharing(cut, session, Arc::clone(&self.sums), Arc::clone(&self.heads))))
     }
 
     /// A cut as far as it was known before an instant; the cut itself when that is all of it.
@@ -249,7 +258,7 @@ impl Cuts {
             return Ok(());
         }
         let session = self.reader.open_cut(&cut).await?;
-        let mut open = OpenCut::sharing(cut, session, Arc::clone(&self.sums));
+        let mut open = OpenCut::sharing(cut, session, Arc::clone(&self.sums), Arc::clone(&self.heads));
         if let Some(before) = self.newest() {
             open.keep_what_stands(&before);
         }

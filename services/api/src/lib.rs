@@ -13,6 +13,7 @@ mod cuts;
 mod door;
 mod error;
 mod guard;
+mod heads;
 mod human;
 mod kpi;
 mod live;

@@ -176,7 +176,8 @@ pub async fn rebuild(place: &Place, options: &RebuildOptions) -> anyhow::Result<
     for table in tables {
         let bar = ProgressBar::new_spinner().with_message(format!("rebuilding {table}"));
         bar.set_style(ProgressStyle::with_template("{msg}: {pos} records")?);
-        let rebuilt = rebuilding::rebuild(Arc::clone(&log), &lake, table, |records| bar.inc(records)).await;
+        let counted = bar.clone();
+        let rebuilt = rebuilding::rebuild(Arc::clone(&log), &lake, table, move |records| counted.inc(records)).await;
         bar.finish_and_clear();
         let rebuilt = rebuilt.with_context(|| format!("{table} was not rebuilt"))?;
         println!("{table} {} rows {} in {}", rebuilt.rows, rebuilt.hash, rebuilt.generation);

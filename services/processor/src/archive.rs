@@ -3,11 +3,12 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
+use medfleet_domain::fact::digest;
 use medfleet_domain::held::Held;
 use medfleet_domain::id::{Epoch, Seq, Subject};
 use medfleet_domain::ledger::{DaySet, Ledger};
 use medfleet_domain::time::Day;
-use medfleet_lake::rows::{FactRow, TraceRow};
+use medfleet_lake::rows::{FactRow, OriginalRow, TraceRow};
 use medfleet_lake::{Cause, Reader, Row, SessionContext, TableVersion, run};
 
 use crate::book::Memory;
@@ -17,8 +18,10 @@ use crate::told::held;
 
 /// Runs of days named in one query; more are asked for in several.
 const RANGES_PER_QUERY: usize = 16;
-const TRACE: &str = "subject_kind, subject, epoch, seq, kind, day, content_hash, cause_topic, cause_partition, \
-                     cause_offset, cause_index";
+const TRACE: &str =
+    "subject_kind, subject, epoch, seq, kind, day, cause_topic, cause_partition, cause_offset, cause_index";
+const ORIGINAL: &str =
+    "subject_kind, subject, epoch, seq, bytes, cause_topic, cause_partition, cause_offset, cause_index";
 const DAILY: &str = "kind IN ('stretch', 'error', 'usage')";
 
 /// Reads the `facts` table.
@@ -103,9 +106,9 @@ impl Archive {
         let ranges = askers.all.iter().flat_map(|(_, question)| &question.needs.located);
         let epochs: BTreeSet<i64> = ranges.map(|range| range.epoch.0.cast_signed()).collect();
         let mut days: HashMap<(usize, usize), BTreeSet<Day>> = HashMap::new();
-        for row in self.traces(session, &askers, &epochs, DAILY).await? {
+        for row in self.traces::<TraceRow>(session, TRACE, &askers, &epochs, DAILY).await? {
             let Some((number, question)) = askers.find(&row.subject_kind, &row.subject, row.cause) else { continue };
-            let (epoch, seq) = identity(&row);
+            let (epoch, seq) = identity(row.epoch, row.seq);
             for (place, range) in question.needs.located.iter().enumerate() {
                 if range.contains(epoch, seq) {
                     days.entry((number, place)).or_default().insert(Day(row.day.0));
@@ -132,9 +135,9 @@ impl Archive {
         let wanted = askers.all.iter().flat_map(|(_, question)| &question.needs.epochs);
         let epochs: BTreeSet<i64> = wanted.map(|epoch| epoch.0.cast_signed()).collect();
         let mut seen: HashMap<(usize, Epoch), Vec<Seq>> = HashMap::new();
-        for row in self.traces(session, &askers, &epochs, "true").await? {
+        for row in self.traces::<TraceRow>(session, TRACE, &askers, &epochs, "true").await? {
             let Some((number, _)) = askers.find(&row.subject_kind, &row.subject, row.cause) else { continue };
-            let (epoch, seq) = identity(&row);
+            let (epoch, seq) = identity(row.epoch, row.seq);
             seen.entry((number, epoch)).or_default().push(seq);
         }
         for (number, (subject, question)) in askers.all.iter().enumerate() {
@@ -168,21 +171,22 @@ impl Archive {
                 by_day.entry(*day).or_default().insert(*subject);
             }
         }
-        let mut supply = |rows: Vec<TraceRow>, sought: &mut HashSet<Key>| {
+        let mut supply = |rows: Vec<OriginalRow>, sought: &mut HashSet<Key>| {
             for row in rows {
                 let Some((number, _)) = askers.find(&row.subject_kind, &row.subject, row.cause) else { continue };
                 if sought.remove(&(number, row.epoch, row.seq)) {
-                    let (epoch, seq) = identity(&row);
-                    ledger(memory, askers.all[number].0).supply_digest(epoch, seq, row.content_hash.cast_unsigned());
+                    let (epoch, seq) = identity(row.epoch, row.seq);
+                    let digest = digest(row.bytes.as_deref().unwrap_or_default());
+                    ledger(memory, askers.all[number].0).supply_digest(epoch, seq, digest);
                 }
             }
         };
         for (when, who) in spans(&by_day) {
-            let sql = format!("SELECT {TRACE} FROM facts WHERE verdict <> 'duplicate' AND {who} AND {when}");
+            let sql = format!("SELECT {ORIGINAL} FROM facts WHERE verdict <> 'duplicate' AND {who} AND {when}");
             supply(self.rows(session, &sql).await?, &mut sought);
         }
         if !sought.is_empty() {
-            supply(self.traces(session, &askers, &epochs, "true").await?, &mut sought);
+            supply(self.traces(session, ORIGINAL, &askers, &epochs, "true").await?, &mut sought);
         }
         match sought.into_iter().next() {
             None => Ok(()),
@@ -190,21 +194,22 @@ impl Archive {
         }
     }
 
-    /// Traces of these epochs of all who ask, wherever they lie in time.
-    async fn traces(
+    /// Facts of these epochs of all who ask, wherever they lie in time.
+    async fn traces<R: Row>(
         &mut self,
         session: &SessionContext,
+        columns: &str,
         askers: &Askers<'_>,
         epochs: &BTreeSet<i64>,
         condition: &str,
-    ) -> Result<Vec<TraceRow>, ProcessorError> {
+    ) -> Result<Vec<R>, ProcessorError> {
         if epochs.is_empty() {
             return Ok(Vec::new());
         }
         let epochs: Vec<String> = epochs.iter().map(i64::to_string).collect();
         let who = named(askers.all.iter().map(|(subject, _)| *subject));
         let sql = format!(
-            "SELECT {TRACE} FROM facts WHERE verdict <> 'duplicate' AND {condition} AND {who} AND epoch IN ({})",
+            "SELECT {columns} FROM facts WHERE verdict <> 'duplicate' AND {condition} AND {who} AND epoch IN ({})",
             epochs.join(", ")
         );
         self.rows(session, &sql).await
@@ -246,8 +251,8 @@ fn ledger<'a>(memory: &'a mut Memory, subject: &Subject) -> &'a mut Ledger {
     memory.ledgers.entry(subject.clone()).or_default()
 }
 
-fn identity(row: &TraceRow) -> (Epoch, Seq) {
-    (Epoch(row.epoch.cast_unsigned()), Seq(row.seq.cast_unsigned()))
+const fn identity(epoch: i64, seq: i64) -> (Epoch, Seq) {
+    (Epoch(epoch.cast_unsigned()), Seq(seq.cast_unsigned()))
 }
 
 /// Conditions on days and subjects that together name everything asked for, some runs of days in each. Files are pruned by

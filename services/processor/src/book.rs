@@ -10,7 +10,7 @@ use medfleet_lake::Cause;
 use medfleet_log::Partition;
 use serde::{Deserialize, Serialize};
 
-use crate::rows::Pending;
+use crate::rows::{Pending, Wanted};
 use crate::told::Told;
 
 /// Where a record stands, and when the log took it.
@@ -68,8 +68,21 @@ pub struct Book {
     /// Greatest append time seen of every partition.
     pub appended_max: BTreeMap<Partition, i64>,
     pub counts: Counts,
-    /// Subjects whose facts wait in `pending`.
+    /// Subjects whose facts came in since the last commit.
     touched: Vec<Subject>,
+    /// Facts that came in since the last commit.
+    fresh_facts: usize,
+    wanted: Wanted,
+}
+
+/// What a book owes to the tables: rows, and the offsets they reach.
+#[derive(Debug, Default)]
+pub struct Owed {
+    pub pending: Pending,
+    pub facts: usize,
+    pub next: BTreeMap<Partition, u64>,
+    pub appended_max: BTreeMap<Partition, i64>,
+    pub zones: BTreeMap<String, String>,
 }
 
 impl Book {
@@ -78,14 +91,22 @@ impl Book {
         Self { memory, ..Self::default() }
     }
 
+    /// Makes only some rows, for a rebuild.
+    pub fn making(self, wanted: Wanted) -> Self {
+        Self { wanted, ..self }
+    }
+
     /// Takes one record in. On a need nothing has changed: answer it and admit the record again.
     pub fn admit(&mut self, told: &Told) -> Result<(), Needs> {
         let (subject, place) = (told.subject(), told.place);
         let ledger = self.memory.ledgers.entry(subject.clone()).or_default();
         let admitted = ledger.take(told.sift(ledger)?)?;
         self.counts.count(&admitted);
-        self.pending.facts.extend(told.fact_rows(&admitted.filed));
-        self.pending.push_entries(subject, admitted.entries, cause(place));
+        if self.wanted.includes("facts") {
+            self.pending.facts.extend(told.fact_rows(&admitted.filed));
+        }
+        self.pending.push_entries(subject, admitted.entries, cause(place), self.wanted);
+        self.fresh_facts += told.fact_count();
         for fact in told.facts() {
             if let Body::SiteDefined(site) = &fact.body {
                 self.memory.zones.insert(subject.name().to_owned(), site.time_zone.clone());
@@ -104,9 +125,24 @@ impl Book {
         *newest = (*newest).max(place.appended_at_micros);
     }
 
-    /// All pending rows are in the tables: takes them away and lets ledgers drop what the archive has.
+    /// So much waits that a flush is due: rows, or facts whose days ledgers keep until then.
+    pub fn is_full(&self, rows: usize) -> bool {
+        self.pending.len().max(self.fresh_facts) >= rows
+    }
+
+    /// Takes away what the tables are owed.
+    pub fn owed(&mut self) -> Owed {
+        Owed {
+            pending: std::mem::take(&mut self.pending),
+            facts: std::mem::take(&mut self.fresh_facts),
+            next: self.next.clone(),
+            appended_max: self.appended_max.clone(),
+            zones: self.memory.zones.clone(),
+        }
+    }
+
+    /// What was owed until now is in the archive, or will be before anybody asks it: lets ledgers drop what can be read back.
     pub fn committed(&mut self) {
-        self.pending = Pending::default();
         for subject in self.touched.drain(..) {
             if let Some(ledger) = self.memory.ledgers.get_mut(&subject) {
                 ledger.committed();

@@ -3,12 +3,15 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
+use std::sync::Arc;
 
 use futures::StreamExt as _;
 use medfleet_lake::rows::FactRow;
 use medfleet_lake::{Row as _, TableVersion, UtcMicros, stream};
 use medfleet_log::Partition;
 use medfleet_runtime::now_micros;
+use tokio::sync::{Mutex, MutexGuard};
+use tokio::task::JoinHandle;
 
 use crate::archive::Archive;
 use crate::book::{Book, topic_code};
@@ -22,7 +25,12 @@ pub type Spans = BTreeMap<Partition, Range<u64>>;
 
 pub struct Clerk {
     pub book: Book,
-    pub shelves: Shelves,
+    shelves: Arc<Mutex<Shelves>>,
+    /// The flush that writes what was owed, while the book goes on. The archive is asked only once it has landed, so a ledger
+    /// may forget what it carries.
+    under_way: Option<JoinHandle<Result<(), ProcessorError>>>,
+    /// Hears of every flush that has landed.
+    landed: Arc<dyn Fn(&Flushed) + Send + Sync>,
     archive: Archive,
     /// The archive of another writer, where these shelves have none of their own.
     facts: Option<TableVersion>,
@@ -30,7 +38,18 @@ pub struct Clerk {
 
 impl Clerk {
     pub fn new(book: Book, shelves: Shelves, archive: Archive, facts: Option<TableVersion>) -> Self {
-        Self { book, shelves, archive, facts }
+        let shelves = Arc::new(Mutex::new(shelves));
+        Self { book, shelves, under_way: None, landed: Arc::new(|_| ()), archive, facts }
+    }
+
+    /// Tells of every flush that has landed.
+    pub fn telling(self, landed: impl Fn(&Flushed) + Send + Sync + 'static) -> Self {
+        Self { landed: Arc::new(landed), ..self }
+    }
+
+    /// The shelves, when no flush has them.
+    pub async fn shelves(&self) -> MutexGuard<'_, Shelves> {
+        self.shelves.lock().await
     }
 
     /// Archive queries so far.
@@ -38,9 +57,11 @@ impl Clerk {
         self.archive.queries
     }
 
-    fn facts(&self) -> Result<TableVersion, ProcessorError> {
-        let own = || self.shelves.version("facts");
-        self.facts.clone().or_else(own).ok_or(ProcessorError::NoArchive)
+    /// The archive with everything that was owed to it.
+    async fn facts(&mut self) -> Result<TableVersion, ProcessorError> {
+        self.land().await?;
+        let own = self.shelves().await.version("facts");
+        self.facts.clone().or(own).ok_or(ProcessorError::NoArchive)
     }
 
     /// Admits records in their order until all are in, or so many rows wait that a flush is due.
@@ -50,7 +71,7 @@ impl Clerk {
         full_rows: usize,
         mut admitted: impl FnMut(&Told),
     ) -> Result<(), ProcessorError> {
-        while self.book.pending.len() < full_rows {
+        while !self.book.is_full(full_rows) {
             let Some(next) = told.front() else { break };
             match self.book.admit(next) {
                 Ok(()) => {
@@ -59,7 +80,7 @@ impl Clerk {
                 }
                 Err(needs) => {
                     let asked = Asked::of(&self.book.memory, needs, told.iter());
-                    let facts = self.facts()?;
+                    let facts = self.facts().await?;
                     self.archive.answer(&asked, &facts, &mut self.book.memory).await?;
                 }
             }
@@ -83,11 +104,40 @@ impl Clerk {
         }
     }
 
-    /// Commits what waits. With `all` even tables without rows learn the offsets.
-    pub async fn flush(&mut self, all: bool) -> Result<Flushed, ProcessorError> {
-        let flushed = self.shelves.flush(&self.book, all, UtcMicros(now_micros())).await?;
+    /// Begins to commit what waits, once the flush before has landed. With `all` even tables without rows learn the offsets.
+    ///
+    /// An error of a flush comes out of whatever waits for it next; the memory of this clerk is worth nothing then.
+    pub async fn flush(&mut self, all: bool) -> Result<(), ProcessorError> {
+        self.flush_at(all, UtcMicros(now_micros())).await
+    }
+
+    /// [`Clerk::flush`] with a cut made at this time.
+    pub async fn flush_at(&mut self, all: bool, now: UtcMicros) -> Result<(), ProcessorError> {
+        self.land().await?;
+        let (shelves, landed, owed) = (Arc::clone(&self.shelves), Arc::clone(&self.landed), self.book.owed());
+        self.under_way = Some(tokio::spawn(async move {
+            let flushed = shelves.lock().await.flush(owed, all, now).await?;
+            landed(&flushed);
+            Ok(())
+        }));
         self.book.committed();
-        Ok(flushed)
+        Ok(())
+    }
+
+    /// Waits until no flush is under way.
+    pub async fn land(&mut self) -> Result<(), ProcessorError> {
+        match self.under_way.take() {
+            None => Ok(()),
+            Some(flush) => flush.await.map_err(ProcessorError::FlushLost)?,
+        }
+    }
+
+    /// Hears without waiting whether a flush has failed.
+    pub async fn look(&mut self) -> Result<(), ProcessorError> {
+        match &self.under_way {
+            Some(flush) if flush.is_finished() => self.land().await,
+            _ => Ok(()),
+        }
     }
 
     /// Admits what the archive has of these offsets, as if the log had told it: partition by partition in the order of
@@ -98,7 +148,7 @@ impl Clerk {
         full_rows: usize,
         mut admitted: impl FnMut(&Told),
     ) -> Result<(), ProcessorError> {
-        let facts = self.facts()?;
+        let facts = self.facts().await?;
         let session = self.archive.open(&facts).await?;
         for (home, span) in spans.iter().filter(|(_, span)| !span.is_empty()) {
             let sql = format!(
@@ -186,6 +236,7 @@ mod tests {
             site: "north".into(),
             device_kind: "ct".into(),
             verdict: "duplicate".into(),
+            content_hash: Some(0),
             cause,
             ..FactRow::default()
         }

@@ -44,6 +44,10 @@ pub enum ProcessorError {
     },
     #[error("snapshot cannot be written")]
     SnapshotCoding(#[source] postcard::Error),
+    #[error("a flush was broken off: see the log for its panic, and start again")]
+    FlushLost(#[source] tokio::task::JoinError),
+    #[error("archived duplicate {epoch}/{seq} of `{subject}` says no hash: restore the facts table from its backup")]
+    Pointer { subject: String, epoch: Epoch, seq: i64 },
     #[error("table `{table}` belongs to another writer now")]
     Fenced { table: &'static str },
     #[error("table `{table}` is not known: use one of {known}")]

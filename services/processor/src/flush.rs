@@ -1,20 +1,26 @@
 //! One flush: every table gets its rows and offsets in one commit each, then the cut names them all.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use futures::future::try_join_all;
-use medfleet_lake::rows::{FactRow, SiteRow};
+use medfleet_lake::rows::SiteRow;
 use medfleet_lake::schema::{self, TableDef};
 use medfleet_lake::{
-    Cut, Lake, Origin, Outcome, ROLLUP_DAY_SQL, ROLLUP_QUARTER_SQL, Reader, RecordBatch, Restored, Row, SessionContext,
-    TableVersion, TableWriter, Text, Txn, UtcMicros, restore, run_over_batch,
+    Cut, Lake, Origin, Outcome, ROLLUP_DAY_SQL, ROLLUP_QUARTER_SQL, Reader, RecordBatch, Restored, Row, TableVersion,
+    TableWriter, Text, Txn, UtcMicros, restore,
 };
 use medfleet_log::Partition;
+use medfleet_runtime::now_micros;
+use tokio::task::JoinSet;
 use uuid::Uuid;
 
-use crate::book::{Book, topic_code};
+use crate::book::Owed;
 use crate::error::ProcessorError;
 use crate::rows::Pending;
+use crate::shelf::{Caused, Load, Loads, Order, Reached, Shelf, unread};
 
 /// The tables of the ledger, `cuts` apart; `facts` first because it is the archive.
 pub const TABLES: [&str; 16] = [
@@ -48,13 +54,6 @@ pub enum Share {
     Part,
 }
 
-/// One table's writer and what it already contains of every partition.
-struct Shelf {
-    writer: TableWriter,
-    /// First offset of each partition that the table does not contain.
-    reached: BTreeMap<Partition, u64>,
-}
-
 /// All tables of a lake, open for writing by one worker.
 pub struct Shelves {
     log: String,
@@ -77,6 +76,12 @@ pub struct Cuts {
 pub struct Flushed {
     pub rows: u64,
     pub bytes: u64,
+    /// Facts whose rows these are.
+    pub facts: usize,
+    pub took: Duration,
+    pub ended_at: UtcMicros,
+    /// When the log took the newest record of all that the tables contain now.
+    pub newest_appended: Option<UtcMicros>,
 }
 
 impl Shelves {
@@ -89,17 +94,13 @@ impl Shelves {
         share: Share,
     ) -> Result<Self, ProcessorError> {
         let apps: Vec<(Partition, String)> = owned.iter().map(|home| (*home, app_id(&origin.log, *home))).collect();
-        let ids: Vec<String> = apps.iter().map(|(_, app)| app.clone()).collect();
-        let mut shelves = BTreeMap::new();
         let whole = share == Share::Whole;
         let is_mine = |name: &&str| whole || ROLLUPS.iter().all(|(rollup, _)| rollup != name);
+        let mut opening = Vec::new();
         for name in TABLES.into_iter().filter(is_mine) {
-            let table = lake.current_or_create(definition(name)?, origin).await?;
-            let Restored { writer, txns } = restore(&table, origin, ids.clone()).await?;
-            let reached =
-                apps.iter().filter_map(|(home, app)| txns.get(app).map(|next| (*home, next.cast_unsigned()))).collect();
-            shelves.insert(name, Shelf { writer, reached });
+            opening.push(Shelf::open(lake, origin, &apps, name));
         }
+        let shelves = try_join_all(opening).await?.into_iter().collect();
         let cuts = if whole { Some(Cuts::open(lake, origin).await?) } else { None };
         Ok(Self { log: origin.log.clone(), shelves, cuts, facts_last: !whole, reader })
     }
@@ -131,82 +132,119 @@ impl Shelves {
         self.shelves.get(table).map(|shelf| shelf.writer.version())
     }
 
-    /// Commits everything pending. With `all` even tables without rows learn the offsets, as before a snapshot.
-    pub async fn flush(&mut self, book: &Book, all: bool, now: UtcMicros) -> Result<Flushed, ProcessorError> {
-        let mut batches = self.batches(&book.pending)?;
-        for (name, sql) in ROLLUPS {
-            let lacking = self.unread(name, &book.pending.intervals)?;
-            let Some(batch) = lacking.into_iter().find(|batch| batch.num_rows() > 0) else { continue };
-            let session = self.reader.empty_session();
-            batches.insert(name, rollup(&session, name, sql, batch, &book.memory.zones).await?);
+    /// Commits everything owed. With `all` even tables without rows learn the offsets, as before a snapshot.
+    ///
+    /// Tables are written side by side, and all of them are waited for even when one fails: nothing of this flush may land
+    /// after a restore has begun.
+    pub async fn flush(&mut self, owed: Owed, all: bool, now: UtcMicros) -> Result<Flushed, ProcessorError> {
+        let started = Instant::now();
+        let Owed { pending, facts, next, appended_max, zones } = owed;
+        let mut loads = self.loads(pending, &zones)?;
+        let order = Arc::new(Order { log: self.log.clone(), next, attempt: Uuid::new_v4(), all });
+        let is_last = |(name, _): &(&str, Shelf)| self.facts_last && *name == "facts";
+        let (last, first): (Vec<_>, Vec<_>) = std::mem::take(&mut self.shelves).into_iter().partition(is_last);
+        let mut flushed = Flushed { facts, ..Flushed::default() };
+        for turn in [first, last] {
+            self.put(turn, &mut loads, &order, &mut flushed).await?;
         }
-        let (log, attempt, next) = (self.log.as_str(), Uuid::new_v4(), &book.next);
-        let facts_last = self.facts_last;
-        let (mut first, mut last) = (Vec::new(), Vec::new());
-        for (name, shelf) in &mut self.shelves {
-            let batch = batches.remove(name).unwrap_or_default();
-            if all || batch.iter().any(|batch| batch.num_rows() > 0) {
-                let turn = if facts_last && *name == "facts" { &mut last } else { &mut first };
-                turn.push(commit(name, shelf, batch, log, attempt, next));
+        flushed.newest_appended = appended_max.values().max().map(|at| UtcMicros(*at));
+        if !self.is_ahead_of(&order.next) {
+            self.make_cut(&order.next, &appended_max, now).await?;
+        }
+        (flushed.took, flushed.ended_at) = (started.elapsed(), UtcMicros(now_micros()));
+        Ok(flushed)
+    }
+
+    /// Commits these tables, each in a task of its own.
+    async fn put(
+        &mut self,
+        shelves: Vec<(&'static str, Shelf)>,
+        loads: &mut Loads,
+        order: &Arc<Order>,
+        flushed: &mut Flushed,
+    ) -> Result<(), ProcessorError> {
+        let mut tasks = JoinSet::new();
+        for (name, mut shelf) in shelves {
+            let (load, order) = (loads.remove(name), Arc::clone(order));
+            tasks.spawn(async move {
+                let put = shelf.put(name, load, &order).await;
+                (name, shelf, put)
+            });
+        }
+        let mut whole = Ok(());
+        for (name, shelf, put) in tasks.join_all().await {
+            self.shelves.insert(name, shelf);
+            match put {
+                Ok((rows, bytes)) => (flushed.rows, flushed.bytes) = (flushed.rows + rows, flushed.bytes + bytes),
+                Err(error) => whole = Err(error),
             }
         }
-        let mut flushed = try_join_all(first).await?;
-        flushed.extend(try_join_all(last).await?);
-        if !self.is_ahead_of(book) {
-            self.make_cut(book, now).await?;
-        }
-        let add = |sum: Flushed, one: Flushed| Flushed { rows: sum.rows + one.rows, bytes: sum.bytes + one.bytes };
-        Ok(flushed.into_iter().fold(Flushed::default(), add))
+        whole
     }
 
-    fn batches(&self, pending: &Pending) -> Result<BTreeMap<&'static str, Vec<RecordBatch>>, ProcessorError> {
-        let mut batches = BTreeMap::new();
-        batches.insert("facts", self.unread("facts", &pending.facts)?);
-        batches.insert("intervals", self.unread("intervals", &pending.intervals)?);
-        batches.insert("usage", self.unread("usage", &pending.usage)?);
-        batches.insert("errors", self.unread("errors", &pending.errors)?);
-        batches.insert("devices", self.unread("devices", &pending.devices)?);
-        batches.insert("sites", self.unread("sites", &pending.sites)?);
-        batches.insert("calendars", self.unread("calendars", &pending.calendars)?);
-        batches.insert("orders", self.unread("orders", &pending.orders)?);
-        batches.insert("maintenance", self.unread("maintenance", &pending.maintenance)?);
-        batches.insert("components", self.unread("components", &pending.components)?);
-        batches.insert("contracts", self.unread("contracts", &pending.contracts)?);
-        batches.insert("statements", self.unread("statements", &pending.statements)?);
-        batches.insert("heads", self.unread("heads", &pending.heads)?);
-        batches.insert("verdicts", self.unread("verdicts", &pending.verdicts)?);
-        Ok(batches)
+    /// What each table gets. Rows become columns only in the task that writes them, but for intervals, which three tables ask
+    /// for: those that contain the same part of the log share them.
+    fn loads(&self, pending: Pending, zones: &BTreeMap<String, String>) -> Result<Loads, ProcessorError> {
+        let mut loads = Loads::new();
+        self.load("facts", pending.facts, &mut loads);
+        self.load("usage", pending.usage, &mut loads);
+        self.load("errors", pending.errors, &mut loads);
+        self.load("devices", pending.devices, &mut loads);
+        self.load("sites", pending.sites, &mut loads);
+        self.load("calendars", pending.calendars, &mut loads);
+        self.load("orders", pending.orders, &mut loads);
+        self.load("maintenance", pending.maintenance, &mut loads);
+        self.load("components", pending.components, &mut loads);
+        self.load("contracts", pending.contracts, &mut loads);
+        self.load("statements", pending.statements, &mut loads);
+        self.load("heads", pending.heads, &mut loads);
+        self.load("verdicts", pending.verdicts, &mut loads);
+        let mut shared: BTreeMap<&Reached, RecordBatch> = BTreeMap::new();
+        let rollups = ROLLUPS.map(|(name, sql)| (name, Some(sql)));
+        for (name, sql) in [("intervals", None)].into_iter().chain(rollups) {
+            let Some(shelf) = self.shelves.get(name).filter(|_| !pending.intervals.is_empty()) else { continue };
+            let intervals = match shared.entry(&shelf.reached) {
+                Entry::Occupied(made) => made.get().clone(),
+                Entry::Vacant(unmade) => unmade.insert(unread(&pending.intervals, &shelf.reached)?).clone(),
+            };
+            let load = match sql {
+                None => Load::Rows(Box::new(move || Ok(intervals))),
+                Some(sql) => {
+                    Load::Rollup { session: self.reader.empty_session(), sql, intervals, sites: zoned(zones)? }
+                }
+            };
+            loads.insert(name, load);
+        }
+        Ok(loads)
     }
 
-    /// The rows a table does not contain yet: after a crash tables resume from different offsets.
-    fn unread<R: Row + Caused + Clone>(&self, name: &str, rows: &[R]) -> Result<Vec<RecordBatch>, ProcessorError> {
-        let Some(shelf) = self.shelves.get(name) else { return Ok(Vec::new()) };
-        if rows.is_empty() {
-            return Ok(Vec::new());
+    fn load<R: Row + Caused + Clone + Send + 'static>(&self, name: &'static str, rows: Vec<R>, loads: &mut Loads) {
+        if let Some(shelf) = self.shelves.get(name).filter(|_| !rows.is_empty()) {
+            let reached = shelf.reached.clone();
+            loads.insert(name, Load::Rows(Box::new(move || unread(&rows, &reached))));
         }
-        let lacks = |row: &&R| shelf.lacks(row.cause());
-        if rows.iter().all(|row| lacks(&row)) {
-            return Ok(vec![R::to_batch(rows)?]);
-        }
-        let kept: Vec<R> = rows.iter().filter(lacks).cloned().collect();
-        Ok(vec![R::to_batch(&kept)?])
     }
 
-    /// Some table contains more than the book has read: memory is being folded anew. Tables may then differ in what they
-    /// contain, and no cut can name it.
-    fn is_ahead_of(&self, book: &Book) -> bool {
+    /// Some table contains more than what was owed up to here: memory is being folded anew. Tables may then differ in what
+    /// they contain, and no cut can name it.
+    fn is_ahead_of(&self, next: &Reached) -> bool {
         let mut reached = self.shelves.values().flat_map(|shelf| &shelf.reached);
-        reached.any(|(home, reached)| book.next.get(home).copied().unwrap_or(0) < *reached)
+        reached.any(|(home, reached)| next.get(home).copied().unwrap_or(0) < *reached)
     }
 
-    async fn make_cut(&mut self, book: &Book, now: UtcMicros) -> Result<(), ProcessorError> {
+    async fn make_cut(
+        &mut self,
+        next: &Reached,
+        appended_max: &BTreeMap<Partition, i64>,
+        now: UtcMicros,
+    ) -> Result<(), ProcessorError> {
         let Some(cuts) = &mut self.cuts else { return Ok(()) };
         let named = |home: &Partition| home.to_string();
         cuts.write(Cut {
             made_at: now,
-            offsets: book.next.iter().map(|(home, next)| (named(home), next.cast_signed())).collect(),
+            offsets: next.iter().map(|(home, next)| (named(home), next.cast_signed())).collect(),
             tables: self.shelves.iter().map(|(name, shelf)| ((*name).to_owned(), shelf.writer.version())).collect(),
-            appended_max: book.appended_max.iter().map(|(home, at)| (named(home), UtcMicros(*at))).collect(),
+            appended_max: appended_max.iter().map(|(home, at)| (named(home), UtcMicros(*at))).collect(),
             ..Cut::default()
         })
         .await
@@ -233,83 +271,12 @@ impl Cuts {
     }
 }
 
-impl Shelf {
-    /// What the table contains once a book that has read so far is committed: never less than before. A memory that is folded
-    /// anew runs behind the tables, and an offset that went back with it would let rows in twice.
-    fn reach(&self, next: &BTreeMap<Partition, u64>) -> BTreeMap<Partition, u64> {
-        let reached = |home: &Partition| self.reached.get(home).copied().unwrap_or(0);
-        next.iter().map(|(home, next)| (*home, (*next).max(reached(home)))).collect()
-    }
-
-    fn lacks(&self, cause: medfleet_lake::Cause) -> bool {
-        let same =
-            |home: &Partition| topic_code(*home) == cause.topic && home.partition.cast_signed() == cause.partition;
-        let reached = self.reached.iter().find(|(home, _)| same(home)).map_or(0, |(_, next)| *next);
-        cause.offset.cast_unsigned() >= reached
-    }
-}
-
-/// Runs a rollup's `.sql` over intervals that its table lacks.
-async fn rollup(
-    session: &SessionContext,
-    name: &'static str,
-    sql: &str,
-    intervals: RecordBatch,
-    zones: &BTreeMap<String, String>,
-) -> Result<Vec<RecordBatch>, ProcessorError> {
-    let inputs = [("intervals", intervals), ("sites", zoned(zones)?)];
-    Ok(run_over_batch(session, sql, &inputs, definition(name)?).await?)
-}
-
-/// Commits a table's rows with the offsets they reach. While a worker reads again what some tables contain, its book lies
-/// below them: a table's offsets never go back.
-async fn commit(
-    name: &'static str,
-    shelf: &mut Shelf,
-    batches: Vec<RecordBatch>,
-    log: &str,
-    attempt: Uuid,
-    next: &BTreeMap<Partition, u64>,
-) -> Result<Flushed, ProcessorError> {
-    let reach = shelf.reach(next);
-    let txns: Vec<Txn> = reach.iter().map(|(home, next)| Txn::new(app_id(log, *home), next.cast_signed())).collect();
-    match shelf.writer.flush(&batches, &txns, attempt).await? {
-        Outcome::Committed(done) => {
-            shelf.reached.extend(reach);
-            Ok(Flushed { rows: done.rows, bytes: done.bytes })
-        }
-        Outcome::Fenced(fence) => {
-            tracing::warn!(table = name, ?fence, "another writer has this table");
-            Err(ProcessorError::Fenced { table: name })
-        }
-    }
-}
-
 /// As much of every site as the rollups ask for.
 pub fn zoned(zones: &BTreeMap<String, String>) -> Result<RecordBatch, ProcessorError> {
     let text = |text: &str| Text::from(text.to_owned());
     let row =
         |(site, zone): (&String, &String)| SiteRow { site: text(site), time_zone: text(zone), ..SiteRow::default() };
     Ok(SiteRow::to_batch(&zones.iter().map(row).collect::<Vec<_>>())?)
-}
-
-/// A row that names the record that made it appear.
-pub trait Caused {
-    fn cause(&self) -> medfleet_lake::Cause;
-}
-
-macro_rules! caused {
-    ($($row:ident),*) => { $(impl Caused for medfleet_lake::rows::$row {
-        fn cause(&self) -> medfleet_lake::Cause { self.cause }
-    })* };
-}
-caused!(IntervalRow, UsageRow, ErrorRow, DeviceRow, SiteRow, CalendarRow, HeadRow, VerdictRow);
-caused!(OrderRow, MaintenanceRow, ComponentRow, ContractRow, StatementRow);
-
-impl Caused for FactRow {
-    fn cause(&self) -> medfleet_lake::Cause {
-        self.cause
-    }
 }
 
 pub fn definition(name: &str) -> Result<&'static TableDef, ProcessorError> {

@@ -17,6 +17,7 @@ mod notes;
 pub mod rebuild;
 mod retention;
 mod rows;
+mod shelf;
 mod snapshot;
 pub mod told;
 pub mod upkeep;

@@ -5,6 +5,7 @@ use prometheus::{Histogram, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
 
 use crate::book::Counts;
 use crate::config::ProcessorConfig;
+use crate::flush::Flushed;
 
 #[derive(Clone)]
 pub struct Meters {
@@ -60,6 +61,16 @@ impl Meters {
             upkeep_failures: room.counter("upkeep_failures_total", "Upkeep runs that failed.")?,
             watchdog: Watchdog::new("processor", config.stall_limit(), metrics)?,
         })
+    }
+
+    /// A flush has landed.
+    pub fn flushed(&self, flushed: &Flushed) {
+        self.uncommitted.sub(flushed.facts as i64);
+        self.flush_seconds.observe(flushed.took.as_secs_f64());
+        self.rows.inc_by(flushed.rows);
+        if let Some(newest) = flushed.newest_appended {
+            self.freshness.set((flushed.ended_at.0 - newest.0) / 1_000_000);
+        }
     }
 
     pub fn count(&self, since: Counts, now: Counts) {

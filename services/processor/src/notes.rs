@@ -13,6 +13,18 @@ use medfleet_lake::{Cause, Day, Text, UtcMicros};
 
 use crate::rows::Pending;
 
+/// The table that a note is filed with.
+pub(crate) const fn table_of(note: &NoteRow) -> &'static str {
+    match note.body {
+        Body::Order(_) => "orders",
+        Body::PmDone(_) => "maintenance",
+        Body::ComponentReplaced(_) => "components",
+        Body::ContractDefined(_) => "contracts",
+        Body::StatementIssued(_) => "statements",
+        _ => "",
+    }
+}
+
 /// Files a note with its table.
 pub(crate) fn push(pending: &mut Pending, subject: &Text, note: NoteRow, weight: i64, cause: Cause) {
     let frame = Frame { subject, note: &note, weight, cause };

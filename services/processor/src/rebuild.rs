@@ -1,23 +1,30 @@
-//! Building a table anew, beside the one in use, and swapping it in only when both say the same. The archive tells first,
-//! then the log's tail. The archive itself is built from the log, and from its own original bytes where the log is trimmed.
+//! Building a table anew, beside the one in use, and swapping it in only when both say the same. The log tells what it has,
+//! and the archive what came before; the archive itself is then built from its own original bytes.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
 use std::sync::Arc;
 
-use medfleet_lake::{ContentHash, Lake, Reader, ReaderLimits, Restored, Table, content_hash, restore};
+use medfleet_lake::{
+    ContentHash, Lake, Origin, Reader, ReaderLimits, Restored, Table, TableVersion, content_hash, restore,
+};
 use medfleet_log::{EventLog, Partition, Topic};
+use tokio::task::JoinSet;
 
 use crate::archive::Archive;
-use crate::book::Book;
+use crate::book::{Book, Memory};
 use crate::clerk::{Clerk, Spans};
 use crate::error::ProcessorError;
-use crate::flush::{Shelves, app_id, definition};
+use crate::flush::{ROLLUPS, Shelves, app_id, definition};
+use crate::rows::Wanted;
 use crate::told::Told;
 use crate::worker::origin;
 
 const READ_BYTES: usize = 8 * 1024 * 1024;
-const FLUSH_ROWS: usize = 100_000;
+/// Nobody waits for freshness, and a flush writes a file for every day it touches.
+const FLUSH_ROWS: usize = 250_000;
+/// Partitions are folded on so many threads at most; each holds up to twice [`FLUSH_ROWS`] rows and a table's writer.
+const FOLDS_MAX: usize = 8;
 
 /// What a rebuild found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,7 +39,7 @@ pub async fn rebuild(
     log: Arc<dyn EventLog>,
     lake: &Lake,
     table: &str,
-    progress: impl Fn(u64),
+    progress: impl Fn(u64) + Clone + Send + Sync + 'static,
 ) -> Result<Rebuilt, ProcessorError> {
     let def = definition(table)?;
     let origin = origin(&*log);
@@ -41,36 +48,41 @@ pub async fn rebuild(
     let apps: Vec<String> = homes.iter().map(|home| app_id(&origin.log, *home)).collect();
     let Restored { txns, .. } = restore(&current, &origin, apps.clone()).await?;
     let reader = || Reader::new(lake.clone(), ReaderLimits::default());
-    let before = hashed(&reader()?, &current).await?;
 
     let archive = lake.current_or_create(definition("facts")?, &origin).await?;
     let archived = restore(&archive, &origin, apps.clone()).await?;
     let facts = archived.writer.version();
-    let (mut told, mut logged) = (Spans::new(), Vec::new());
+    let mut sources = Vec::new();
     for (home, app) in homes.iter().zip(&apps) {
         let reached = |txns: &BTreeMap<String, i64>| txns.get(app).map_or(0, |next| next.cast_unsigned());
         let (until, archived, floor) = (reached(&txns), reached(&archived.txns), log.bounds(*home).await?.floor);
-        let by_archive = if def.name == "facts" { floor } else { archived }.min(until);
-        if by_archive < floor.min(until) || by_archive > archived {
+        let by_archive = floor.min(until);
+        if by_archive > archived {
             return Err(ProcessorError::Trimmed { partition: home.to_string(), floor, archived });
         }
-        told.insert(*home, 0..by_archive);
-        logged.push((*home, by_archive..until));
+        sources.push(Source { home: *home, told: 0..by_archive, logged: by_archive..until });
     }
 
     let fresh = lake.create_generation(def, &origin).await?;
-    let Restored { writer, .. } = restore(&fresh, &origin, apps.clone()).await?;
-    let shelves = Shelves::single(def.name, writer, &origin.log, reader()?);
-    let mut clerk = Clerk::new(Book::default(), shelves, Archive::new(reader()?), Some(facts));
-    for topic in [Topic::FLEET, Topic::FACTS] {
-        let spans = told.iter().filter(|(home, _)| home.topic == topic);
-        let spans = spans.map(|(home, span)| (*home, span.clone())).collect();
-        clerk.replay(&spans, FLUSH_ROWS, |_| progress(1)).await?;
-        for (home, span) in logged.iter().filter(|(home, _)| home.topic == topic) {
-            tail(&*log, &mut clerk, *home, span.clone(), &progress).await?;
-        }
+    let ground = Ground { log, lake: lake.clone(), fresh: fresh.clone(), origin, facts };
+    let (fleet, facts): (Vec<Source>, Vec<Source>) =
+        sources.into_iter().partition(|source| source.home.topic == Topic::FLEET);
+    let mut shares = shares(facts);
+    let first = shares.pop().unwrap_or_default();
+    // Sites first: rollups ask for their time zones. Subjects of different partitions know nothing of each other.
+    let mut clerk = ground.clerk(fleet.iter().chain(&first), Memory::default()).await?;
+    ground.tell(&mut clerk, fleet, &progress).await?;
+    let zones = clerk.book.memory.zones.clone();
+    let mut folds = JoinSet::new();
+    folds.spawn(ground.clone().fold(clerk, first, progress.clone()));
+    for share in shares {
+        let memory = Memory { zones: zones.clone(), ..Memory::default() };
+        let clerk = ground.clerk(&share, memory).await?;
+        folds.spawn(ground.clone().fold(clerk, share, progress.clone()));
     }
-    clerk.flush(true).await?;
+    let before = hashed(&reader()?, &current).await;
+    folds.join_all().await.into_iter().collect::<Result<(), _>>()?;
+    let before = before?;
     let after = hashed(&reader()?, &fresh).await?;
     if before != after {
         lake.remove_generation(&fresh).await?;
@@ -80,6 +92,72 @@ pub async fn rebuild(
     }
     lake.swap(&fresh).await?;
     Ok(Rebuilt { rows: after.rows, hash: format!("{:032x}", after.sum), generation: fresh.generation().to_owned() })
+}
+
+/// Where one partition's records are read: what the archive tells, then what the log has.
+struct Source {
+    home: Partition,
+    told: Range<u64>,
+    logged: Range<u64>,
+}
+
+/// As even parts as there are threads.
+fn shares(sources: Vec<Source>) -> Vec<Vec<Source>> {
+    let count = std::thread::available_parallelism().map_or(1, usize::from).clamp(1, FOLDS_MAX);
+    let mut shares: Vec<Vec<Source>> = (0..count).map(|_| Vec::new()).collect();
+    sources.into_iter().enumerate().for_each(|(place, source)| shares[place % count].push(source));
+    shares.retain(|share| !share.is_empty());
+    shares
+}
+
+/// What all folds of one rebuild stand on.
+#[derive(Clone)]
+struct Ground {
+    log: Arc<dyn EventLog>,
+    lake: Lake,
+    fresh: Table,
+    origin: Origin,
+    /// The archive to read from.
+    facts: TableVersion,
+}
+
+impl Ground {
+    /// A clerk that makes only the rows of the fresh table; several, for disjoint partitions, write it side by side.
+    async fn clerk<'a>(
+        &self,
+        sources: impl IntoIterator<Item = &'a Source>,
+        memory: Memory,
+    ) -> Result<Clerk, ProcessorError> {
+        let reader = || Reader::new(self.lake.clone(), ReaderLimits::default());
+        let apps: Vec<String> = sources.into_iter().map(|source| app_id(&self.origin.log, source.home)).collect();
+        let Restored { writer, .. } = restore(&self.fresh, &self.origin, apps).await?;
+        let name = self.fresh.name();
+        let shelves = Shelves::single(name, writer, &self.origin.log, reader()?);
+        let is_rollup = ROLLUPS.iter().any(|(rollup, _)| *rollup == name);
+        let wanted = Wanted::Only(if is_rollup { "intervals" } else { name });
+        let book = Book::remembering(memory).making(wanted);
+        Ok(Clerk::new(book, shelves, Archive::new(reader()?), Some(self.facts.clone())))
+    }
+
+    async fn tell(
+        &self,
+        clerk: &mut Clerk,
+        sources: Vec<Source>,
+        progress: &impl Fn(u64),
+    ) -> Result<(), ProcessorError> {
+        let told = sources.iter().map(|source| (source.home, source.told.clone())).collect::<Spans>();
+        clerk.replay(&told, FLUSH_ROWS, |_| progress(1)).await?;
+        for source in sources {
+            tail(&*self.log, clerk, source.home, source.logged, progress).await?;
+        }
+        Ok(())
+    }
+
+    async fn fold(self, mut clerk: Clerk, sources: Vec<Source>, progress: impl Fn(u64)) -> Result<(), ProcessorError> {
+        self.tell(&mut clerk, sources, &progress).await?;
+        clerk.flush(true).await?;
+        clerk.land().await
+    }
 }
 
 /// Content hash of every table that exists.

@@ -37,6 +37,23 @@ pub struct Pending {
     pub verdicts: Vec<VerdictRow>,
 }
 
+/// Which rows are made: those of every table, or of the one that is built anew.
+#[derive(Debug, Clone, Copy, Default)]
+pub enum Wanted {
+    #[default]
+    All,
+    Only(&'static str),
+}
+
+impl Wanted {
+    pub fn includes(self, table: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::Only(one) => one == table,
+        }
+    }
+}
+
 impl Pending {
     pub fn len(&self) -> usize {
         let ledger = self.intervals.len() + self.usage.len() + self.errors.len() + self.heads.len();
@@ -51,12 +68,15 @@ impl Pending {
 
     /// Files the entries of one record; the index of a cause is the entry's place among them. What is seen at a place counts
     /// for the device it names, by the binder's copies: a place itself has no rows.
-    pub fn push_entries(&mut self, subject: &Subject, entries: Vec<Entry>, cause: Cause) {
+    pub fn push_entries(&mut self, subject: &Subject, entries: Vec<Entry>, cause: Cause, wanted: Wanted) {
         if subject.kind == SubjectKind::Place {
             return;
         }
-        let name = Text::from(Arc::<str>::from(subject.name()));
+        let name = Text::from(subject.shared_name());
         for (index, Entry { weight, row }) in (0..).zip(entries) {
+            if !wanted.includes(table_of(&row)) {
+                continue;
+            }
             let at = Cause { index, ..cause };
             match row {
                 Row::Interval(row) => self.intervals.push(interval(&name, row, weight, at)),
@@ -73,12 +93,26 @@ impl Pending {
     }
 }
 
-/// The archive's row of one fact. A duplicate points to its original and carries no bytes.
+const fn table_of(row: &Row) -> &'static str {
+    match row {
+        Row::Interval(_) => "intervals",
+        Row::Usage(_) => "usage",
+        Row::Error(_) => "errors",
+        Row::Head(_) => "heads",
+        Row::Device(_) => "devices",
+        Row::Site(_) => "sites",
+        Row::Calendar(_) => "calendars",
+        Row::Note(note) => notes::table_of(note),
+        Row::Verdict(_) => "verdicts",
+    }
+}
+
+/// The archive's row of one fact. A duplicate points to its original: it carries no bytes, and says what they hash to.
 pub fn fact(run: &Run, sealed: &Sealed, filed: &Filed, appended_at_micros: i64, cause: Cause) -> FactRow {
     let fact = &sealed.fact;
     FactRow {
         subject_kind: run.subject.kind.as_str().into(),
-        subject: name(run.subject.name()),
+        subject: run.subject.shared_name().into(),
         epoch: filed.epoch.0.cast_signed(),
         seq: filed.seq.0.cast_signed(),
         kind: fact.body.name().into(),
@@ -86,15 +120,15 @@ pub fn fact(run: &Run, sealed: &Sealed, filed: &Filed, appended_at_micros: i64, 
         known_at: utc(fact.known_at),
         known_assumed: fact.known_assumed,
         day: Day(fact.at.day().0),
-        site: name(run.site.as_str()),
+        site: run.site.shared().into(),
         device_kind: run.kind.as_str().into(),
-        agent: run.agent.as_ref().map(|agent| name(agent.as_str())),
+        agent: run.agent.as_ref().map(|agent| agent.shared().into()),
         source_kind: fact.source.kind.as_str().into(),
         clock: fact.clock.as_str().into(),
         verdict: verdict_name(filed.verdict).into(),
         suspect: filed.suspect,
         bytes: (filed.verdict != Sighting::Duplicate).then(|| sealed.bytes.clone().into()),
-        content_hash: filed.digest.cast_signed(),
+        content_hash: (filed.verdict == Sighting::Duplicate).then(|| filed.digest.cast_signed()),
         appended_at: UtcMicros(appended_at_micros),
         cause,
     }
@@ -127,7 +161,7 @@ const fn utc(at: Timestamp) -> UtcMicros {
 fn interval(device: &Text, row: entry::IntervalRow, weight: i64, cause: Cause) -> IntervalRow {
     IntervalRow {
         device: device.clone(),
-        site: name(row.site.as_str()),
+        site: row.site.shared().into(),
         kind: row.kind.as_str().into(),
         day: Day(row.span.from.day().0),
         from_at: utc(row.span.from),
@@ -148,7 +182,7 @@ fn interval(device: &Text, row: entry::IntervalRow, weight: i64, cause: Cause) -
 fn usage(device: &Text, row: entry::UsageRow, weight: i64, cause: Cause) -> UsageRow {
     UsageRow {
         device: device.clone(),
-        site: name(row.site.as_str()),
+        site: row.site.shared().into(),
         kind: row.kind.as_str().into(),
         day: Day(row.at.day().0),
         counter: name(&row.sample.counter),
@@ -169,7 +203,7 @@ fn usage(device: &Text, row: entry::UsageRow, weight: i64, cause: Cause) -> Usag
 fn error(device: &Text, row: entry::ErrorRow, weight: i64, cause: Cause) -> ErrorRow {
     ErrorRow {
         device: device.clone(),
-        site: name(row.site.as_str()),
+        site: row.site.shared().into(),
         kind: row.kind.as_str().into(),
         day: Day(row.at.day().0),
         at: utc(row.at),
@@ -191,9 +225,9 @@ fn head(subject: &Text, row: entry::HeadRow, weight: i64, cause: Cause) -> HeadR
     HeadRow {
         subject: subject.clone(),
         role: role.as_str().into(),
-        site: name(row.site.as_str()),
+        site: row.site.shared().into(),
         kind: row.kind.as_str().into(),
-        agent: row.agent.as_ref().map(|agent| name(agent.as_str())),
+        agent: row.agent.as_ref().map(|agent| agent.shared().into()),
         condition: row.condition.as_str().into(),
         degradation: row.degradation.as_str().into(),
         from_at: utc(row.from),
@@ -209,7 +243,7 @@ fn device(device: &Text, row: entry::DeviceRow, weight: i64, cause: Cause) -> De
     let stated = row.registration;
     DeviceRow {
         device: device.clone(),
-        site: name(row.site.as_str()),
+        site: row.site.shared().into(),
         kind: stated.kind.as_str().into(),
         make: some_name(&stated.make),
         model: some_name(&stated.model),
@@ -220,7 +254,7 @@ fn device(device: &Text, row: entry::DeviceRow, weight: i64, cause: Cause) -> De
         in_service_day: stated.in_service.map(|day| Day(day.0)),
         end_of_support_day: stated.end_of_support.map(|day| Day(day.0)),
         in_service: !row.retired,
-        on_loan_to: row.on_loan_to.as_ref().map(|site| name(site.as_str())),
+        on_loan_to: row.on_loan_to.as_ref().map(|site| site.shared().into()),
         acquisition_cost_cents: stated.acquisition_cost_cents,
         cost_centre: stated.cost_centre.as_deref().map(name),
         ownership: stated.ownership.map(Ownership::as_str).map(Text::from),

@@ -147,7 +147,17 @@ impl Archived {
             Sighting::Duplicate => None,
             Sighting::New | Sighting::Conflict => Some(said(&row)?),
         };
-        let digest = said.as_ref().map_or(row.content_hash.cast_unsigned(), Sealed::digest);
+        let digest = match (&said, row.content_hash) {
+            (Some(said), _) => said.digest(),
+            (None, Some(hash)) => hash.cast_unsigned(),
+            (None, None) => {
+                return Err(ProcessorError::Pointer {
+                    subject: row.subject.to_string(),
+                    epoch: identity.0,
+                    seq: row.seq,
+                });
+            }
+        };
         let filed = Filed { epoch: identity.0, seq: identity.1, verdict, suspect: row.suspect, digest };
         Ok(Self { row, filed, said })
     }
@@ -240,7 +250,7 @@ mod tests {
     fn a_row_that_does_not_say_what_its_bytes_say_shows() {
         let rows = rows_of(&logged(), &mut Ledger::default());
         let spoils: [fn(&mut FactRow); 3] =
-            [|row| row.at = UtcMicros(row.at.0 + 1), |row| row.content_hash += 1, |row| row.kind = "error".into()];
+            [|row| row.at = UtcMicros(row.at.0 + 1), |row| row.content_hash = Some(1), |row| row.kind = "error".into()];
         for spoil in spoils {
             let mut spoiled = rows.clone();
             spoil(&mut spoiled[1]);

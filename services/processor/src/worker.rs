@@ -100,14 +100,20 @@ impl Worker {
 
     async fn live(&self, shutdown: &Shutdown) -> Result<(), ProcessorError> {
         let mut life = self.restore().await?;
+        let worked = self.work(&mut life, shutdown).await;
+        // Nothing of this life may land in the next.
+        let landed = life.clerk.land().await;
+        worked.and(landed)
+    }
+
+    async fn work(&self, life: &mut Life, shutdown: &Shutdown) -> Result<(), ProcessorError> {
         while !shutdown.is_requested() {
-            let lag = self.turn(&mut life).await?;
+            let lag = self.turn(life).await?;
             if lag == 0 && self.config.stop_when_idle {
                 break;
             }
         }
-        self.flush(&mut life, true).await?;
-        self.snapshot(&mut life).await
+        self.snapshot(life).await
     }
 
     /// Opens the tables, finds the newest usable snapshot and stands where it ends.
@@ -126,7 +132,9 @@ impl Worker {
         }
         let snapshots = Snapshots::open(&self.config.snapshot_folder, &self.log.log_id().to_string())?;
         let (book, marks) = snapshots.load(|home| shelves.resume_at(home))?.unwrap_or_default();
-        let mut clerk = Clerk::new(book, shelves, Archive::new(reader()?), None);
+        let meters = self.meters.clone();
+        let mut clerk =
+            Clerk::new(book, shelves, Archive::new(reader()?), None).telling(move |flushed| meters.flushed(flushed));
         self.catch_up(&mut clerk, &owned).await?;
         let (fleet_from, facts_from) = standing(&owned, &clerk.book);
         let fleet = self.log.tail(&fleet_from).await?;
@@ -155,7 +163,7 @@ impl Worker {
         for home in owned {
             let (stands, floor) =
                 (clerk.book.next.get(home).copied().unwrap_or(0), self.log.bounds(*home).await?.floor);
-            let archived = clerk.shelves.archived(*home);
+            let archived = clerk.shelves().await.archived(*home);
             if stands < floor && archived < floor {
                 return Err(ProcessorError::Trimmed { partition: home.to_string(), floor, archived });
             }
@@ -166,7 +174,7 @@ impl Worker {
         }
         tracing::info!("no snapshot reaches the log's floor, folding what lies below it from the facts table");
         let lag: u64 = spans.values().map(|span| span.end - span.start).sum();
-        let report = |told: &Told| self.meters.watchdog.report(told.fact_count() as u64, lag);
+        let report = |told: &Told| self.report(told, lag);
         let (fleet, facts): (Spans, Spans) = spans.into_iter().partition(|(home, _)| home.topic == Topic::FLEET);
         clerk.replay(&fleet, self.config.flush_rows, report).await?;
         for home in fleet.keys() {
@@ -180,7 +188,8 @@ impl Worker {
             clerk.admit_all(&mut told, self.config.flush_rows, report).await?;
         }
         clerk.replay(&facts, self.config.flush_rows, report).await?;
-        clerk.flush(false).await.map(drop)
+        clerk.flush(false).await?;
+        clerk.land().await
     }
 
     fn owned(&self) -> Result<Vec<Partition>, ProcessorError> {
@@ -194,6 +203,7 @@ impl Worker {
     /// One poll, and a flush when it is due. Fleet facts appended before a device's facts are folded before them.
     /// Answers how many records of the log are still to be read.
     async fn turn(&self, life: &mut Life) -> Result<u64, ProcessorError> {
+        life.clerk.look().await?;
         let facts = life.facts.poll(life.appetite.bytes(), POLL_WAIT).await?;
         let mut batches = Vec::new();
         loop {
@@ -213,7 +223,6 @@ impl Worker {
             self.flush(life, false).await?;
         }
         if life.last_snapshot.elapsed() >= self.config.snapshot_after() && life.clerk.book.pending.is_empty() {
-            self.flush(life, true).await?;
             self.snapshot(life).await?;
         }
         let cursors = life.facts.cursors().into_iter().chain(life.fleet.cursors()).collect();
@@ -245,16 +254,17 @@ impl Worker {
         while !told.is_empty() {
             life.oldest_pending.get_or_insert_with(Instant::now);
             let lag = life.lag;
-            let report = |told: &Told| {
-                self.meters.watchdog.report(told.fact_count() as u64, lag);
-                self.meters.uncommitted.add(told.fact_count() as i64);
-            };
-            life.clerk.admit(&mut told, self.config.flush_rows, report).await?;
-            if life.clerk.book.pending.len() >= self.config.flush_rows {
+            life.clerk.admit(&mut told, self.config.flush_rows, |told| self.report(told, lag)).await?;
+            if life.clerk.book.is_full(self.config.flush_rows) {
                 self.flush(life, false).await?;
             }
         }
         Ok(())
+    }
+
+    fn report(&self, told: &Told, lag: u64) {
+        self.meters.watchdog.report(told.fact_count() as u64, lag);
+        self.meters.uncommitted.add(told.fact_count() as i64);
     }
 
     async fn flush(&self, life: &mut Life, all: bool) -> Result<(), ProcessorError> {
@@ -262,21 +272,16 @@ impl Worker {
             life.oldest_pending = None;
             return Ok(());
         }
-        let started = Instant::now();
-        let flushed = life.clerk.flush(all).await?;
-        self.meters.uncommitted.set(0);
+        life.clerk.flush(all).await?;
         life.oldest_pending = None;
-        self.meters.flush_seconds.observe(started.elapsed().as_secs_f64());
-        self.meters.rows.inc_by(flushed.rows);
         self.meters.subjects.set(life.clerk.book.memory.ledgers.len() as i64);
-        if let Some(newest) = life.clerk.book.appended_max.values().max() {
-            self.meters.freshness.set((now_micros() - newest) / 1_000_000);
-        }
         Ok(())
     }
 
-    /// Everything is flushed: writes down what memory holds, and gives up what of the log nobody needs any more.
+    /// Flushes everything, writes down what memory holds, and gives up what of the log nobody needs any more.
     async fn snapshot(&self, life: &mut Life) -> Result<(), ProcessorError> {
+        self.flush(life, true).await?;
+        life.clerk.land().await?;
         let book = &life.clerk.book;
         for (home, next) in &book.next {
             life.marks.set(*home, *next, book.appended_max.get(home).copied().unwrap_or(i64::MAX));
@@ -295,7 +300,7 @@ impl Worker {
     async fn trim(&self, life: &mut Life) -> Result<(), ProcessorError> {
         for home in self.owned()?.into_iter().filter(|home| home.topic == Topic::FACTS) {
             let Some(snapshots) = life.snapshots.needed_from(home) else { return Ok(()) };
-            let limit = snapshots.min(life.clerk.shelves.resume_at(home));
+            let limit = snapshots.min(life.clerk.shelves().await.resume_at(home));
             let Some(below) = life.marks.floor(home, self.config.keep(), limit, now_micros()) else { continue };
             let before = self.log.bounds(home).await?;
             let after = self.log.trim(home.at(below)).await?;

@@ -59,8 +59,8 @@ impl Install {
     /// Admits and commits what waits and makes a cut. Answers how many facts were ever taken.
     pub async fn flush(&mut self, now: Timestamp) -> anyhow::Result<u64> {
         self.clerk.admit(&mut self.told, usize::MAX, |_| {}).await?;
-        self.clerk.shelves.flush(&self.clerk.book, false, UtcMicros(now.0)).await?;
-        self.clerk.book.committed();
+        self.clerk.flush_at(false, UtcMicros(now.0)).await?;
+        self.clerk.land().await?;
         Ok(self.clerk.book.counts.appended)
     }
 

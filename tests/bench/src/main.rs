@@ -53,6 +53,10 @@ enum Job {
     },
 }
 
+/// As in the product; the controls have it too.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     match Cli::parse().job {

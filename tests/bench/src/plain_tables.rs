@@ -159,7 +159,7 @@ impl Head<'_> {
             verdict: "new".into(),
             suspect: false,
             bytes: Some(sealed.bytes.clone().into()),
-            content_hash: sealed.digest().cast_signed(),
+            content_hash: None,
             appended_at: UtcMicros(appended_at),
             cause: self.cause,
         }

@@ -1,7 +1,9 @@
 //! Usage rows of a ledger: late samples change themselves and their successor, nothing else.
 
 use serde::{Deserialize, Serialize};
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use super::{Ledger, Needs};
 use crate::entry::UsageRow;
@@ -64,23 +66,12 @@ impl Ledger {
         let mut rows = BTreeSet::new();
         let mut needs = Needs::default();
         for (series, seconds) in seconds {
+            let sheets = Sheets::of(self, series);
             for &second in seconds {
-                rows.extend(needs.gather(self.usage_at(series, second)).into_iter().flatten());
+                rows.extend(needs.gather(sheets.usage_at(second)).into_iter().flatten());
             }
         }
         needs.or(rows.into_iter().collect())
-    }
-
-    /// Rows of the reading in this second and of its successor.
-    fn usage_at(&self, series: &Series, second: i64) -> Result<Vec<UsageRow>, Needs> {
-        let mut rows = Vec::new();
-        let here = self.reading_in(series, second)?;
-        let next = self.successor(series, second)?;
-        for reading in here.into_iter().chain(next) {
-            let before = self.predecessor(series, reading.at.second())?;
-            rows.extend(before.map(|before| reading.after(&before)));
-        }
-        Ok(rows)
     }
 
     /// The last reading of a series may have been taken back or brought in by a correction.
@@ -89,42 +80,83 @@ impl Ledger {
             let Some(first) = touched.first() else { continue };
             let first_second = self.series.get(series).map_or(*first, |ends| ends.first_second.min(*first));
             self.series.insert(series.clone(), Ends { first_second, last: None });
-            let last = self.predecessor(series, i64::MAX)?;
+            let last = Sheets::of(self, series).predecessor(i64::MAX)?;
             self.series.insert(series.clone(), Ends { first_second, last: last.map(Box::new) });
         }
         Ok(())
     }
 
-    fn reading_in(&self, series: &Series, second: i64) -> Result<Option<Reading>, Needs> {
-        let day = Timestamp::from_seconds(second).day();
-        self.require(day)?;
-        Ok(self.readings(series, day).into_iter().find(|reading| reading.at.second() == second))
+    /// The readings of a series on a loaded day, in order, one a second.
+    fn readings(&self, series: &Series, day: Day) -> Vec<Reading> {
+        let counting = self.counting(day);
+        let of_series = counting.iter().filter(|held| held.is_reading_of(series));
+        in_order(of_series.filter_map(|held| held.reading()).collect())
+    }
+}
+
+/// The readings of one series by day. A late record asks for the neighbours of many seconds of one day: each day is put in
+/// order once.
+struct Sheets<'a> {
+    ledger: &'a Ledger,
+    series: &'a Series,
+    days: RefCell<BTreeMap<Day, Rc<[Reading]>>>,
+}
+
+impl<'a> Sheets<'a> {
+    fn of(ledger: &'a Ledger, series: &'a Series) -> Self {
+        Self { ledger, series, days: RefCell::default() }
     }
 
-    fn predecessor(&self, series: &Series, second: i64) -> Result<Option<Reading>, Needs> {
-        let Some(ends) = self.series.get(series) else { return Ok(None) };
+    /// The readings of a loaded day.
+    fn day(&self, day: Day) -> Rc<[Reading]> {
+        let mut days = self.days.borrow_mut();
+        Rc::clone(days.entry(day).or_insert_with(|| self.ledger.readings(self.series, day).into()))
+    }
+
+    /// Rows of the reading in this second and of its successor.
+    fn usage_at(&self, second: i64) -> Result<Vec<UsageRow>, Needs> {
+        let mut rows = Vec::new();
+        let here = self.reading_in(second)?;
+        let next = self.successor(second)?;
+        for reading in here.into_iter().chain(next) {
+            let before = self.predecessor(reading.at.second())?;
+            rows.extend(before.map(|before| reading.after(&before)));
+        }
+        Ok(rows)
+    }
+
+    fn reading_in(&self, second: i64) -> Result<Option<Reading>, Needs> {
+        let day = Timestamp::from_seconds(second).day();
+        self.ledger.require(day)?;
+        let readings = self.day(day);
+        Ok(readings.binary_search_by_key(&second, |one| one.at.second()).ok().map(|at| readings[at].clone()))
+    }
+
+    fn predecessor(&self, second: i64) -> Result<Option<Reading>, Needs> {
+        let Some(ends) = self.ledger.series.get(self.series) else { return Ok(None) };
         if let Some(last) = ends.last.as_deref().filter(|last| last.at.second() < second) {
             return Ok(Some(last.clone()));
         }
         let latest = Timestamp::from_seconds(second.min(i64::MAX / MICROS_PER_SECOND)).day();
         let first_day = Timestamp::from_seconds(ends.first_second).day();
-        let before = |day| self.readings(series, day).into_iter().rev().find(|one| one.at.second() < second);
-        self.walk(self.days_back_from(latest).take_while(|day| *day >= first_day), before)
+        let before = |day| {
+            let readings = self.day(day);
+            let earlier = readings.partition_point(|one| one.at.second() < second);
+            readings[..earlier].last().cloned()
+        };
+        self.ledger.walk(self.ledger.days_back_from(latest).take_while(|day| *day >= first_day), before)
     }
 
-    fn successor(&self, series: &Series, second: i64) -> Result<Option<Reading>, Needs> {
-        let Some(ends) = self.series.get(series) else { return Ok(None) };
+    fn successor(&self, second: i64) -> Result<Option<Reading>, Needs> {
+        let Some(ends) = self.ledger.series.get(self.series) else { return Ok(None) };
         if ends.last.as_ref().is_some_and(|last| last.at.second() <= second) {
             return Ok(None);
         }
-        let after = |day| self.readings(series, day).into_iter().find(|one| one.at.second() > second);
-        self.walk(self.days_onward_from(Timestamp::from_seconds(second).day()), after)
-    }
-
-    /// The readings of a series on a loaded day, in order, one a second.
-    fn readings(&self, series: &Series, day: Day) -> Vec<Reading> {
-        let counting = self.counting(day);
-        let readings = counting.iter().filter_map(|held| held.reading());
-        in_order(readings.filter(|reading| reading.series() == *series).collect())
+        let after = |day| {
+            let readings = self.day(day);
+            let not_later = readings.partition_point(|one| one.at.second() <= second);
+            readings.get(not_later).cloned()
+        };
+        self.ledger.walk(self.ledger.days_onward_from(Timestamp::from_seconds(second).day()), after)
     }
 }

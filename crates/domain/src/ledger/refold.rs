@@ -56,9 +56,11 @@ impl Ledger {
         }
         scope.days.extend(self.days_with_other_claims(&next));
         self.require_all(&scope.days)?;
-        change.replace(self.usage_near(&scope.seconds)?.into_iter().map(Row::Usage), []);
-        change.replace([], next.usage_near(&scope.seconds)?.into_iter().map(Row::Usage));
-        change.replace(self.rows_of(&scope.days), next.rows_of(&scope.days));
+        let (before, after) = (self.usage_near(&scope.seconds)?, next.usage_near(&scope.seconds)?);
+        change.replace(before.into_iter().map(Row::Usage), after.into_iter().map(Row::Usage));
+        let (before, after) = (self.rows_of(&scope.days), next.rows_of(&scope.days));
+        change.replace(before.0, after.0);
+        change.replace(before.1, after.1);
         change.replace(self.stated_rows(), next.stated_rows());
         if moved.is_empty() && replacements.is_empty() {
             change.replace([], next.notes_since(self.notes.len()));
@@ -90,15 +92,16 @@ impl Ledger {
         spans.into_iter().flat_map(Span::days).collect()
     }
 
-    fn rows_of(&self, days: &BTreeSet<Day>) -> Vec<Row> {
+    /// Intervals and errors.
+    fn rows_of(&self, days: &BTreeSet<Day>) -> (Vec<Row>, Vec<Row>) {
         let (claims, edge) = (self.claims(), self.edge());
-        let mut rows = Vec::new();
+        let (mut intervals, mut errors) = (Vec::new(), Vec::new());
         for &day in days {
             let counting = self.counting(day);
             let stretches: Vec<_> = counting.iter().filter_map(|held| held.observed()).collect();
-            rows.extend(fold::intervals(day, &stretches, &claims, edge).into_iter().map(Row::Interval));
-            rows.extend(counting.iter().filter_map(|held| held.error_row()).map(Row::Error));
+            intervals.extend(fold::intervals(day, &stretches, &claims, edge).into_iter().map(Row::Interval));
+            errors.extend(counting.iter().filter_map(|held| held.error_row()).map(Row::Error));
         }
-        rows
+        (intervals, errors)
     }
 }

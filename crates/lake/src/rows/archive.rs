@@ -39,14 +39,15 @@ row! {
         /// The clock was wrong or the time implausible: kept, never folded.
         suspect: bool,
         bytes: Option<Bytes>,
-        content_hash: i64,
+        /// What the bytes of the original hash to, where a row carries none; of others it follows from `bytes`.
+        content_hash: Option<i64>,
         appended_at: UtcMicros,
         cause: Cause,
     }
 }
 
 row! {
-    /// As much of an archived fact as tells it again: who said it, where it lies, what its bytes hash to.
+    /// As much of an archived fact as finds it again: who said it, and where it lies.
     TraceRow {
         subject_kind: Text,
         subject: Text,
@@ -54,7 +55,18 @@ row! {
         seq: i64,
         kind: Text,
         day: Day,
-        content_hash: i64,
+        cause: Cause,
+    }
+}
+
+row! {
+    /// What an archived fact said, to tell a repeat from a conflict.
+    OriginalRow {
+        subject_kind: Text,
+        subject: Text,
+        epoch: i64,
+        seq: i64,
+        bytes: Option<Bytes>,
         cause: Cause,
     }
 }

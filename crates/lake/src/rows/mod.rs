@@ -8,7 +8,7 @@ mod live;
 mod notes;
 mod rollups;
 
-pub use archive::{FactRow, TraceRow};
+pub use archive::{FactRow, OriginalRow, TraceRow};
 pub use cuts::CutRow;
 pub use dimensions::{CalendarRow, DeviceRow, SiteRow};
 pub use ledger::{ErrorRow, IntervalRow, UsageRow};

@@ -18,7 +18,7 @@ use crate::schema::{self, Row as _};
 use crate::table::{Table, TableVersion};
 use providers::Providers;
 
-pub use sql::{ROLLUP_DAY_SQL, ROLLUP_QUARTER_SQL, narrowed, query, run, run_over_batch, stream};
+pub use sql::{ROLLUP_DAY_SQL, ROLLUP_QUARTER_SQL, query, run, run_over_batch, stream};
 
 const MIB: usize = 1 << 20;
 
@@ -144,4 +144,19 @@ pub async fn narrow(session: &SessionContext, table: &str, condition: &str) -> R
     session.deregister_table(table).map_err(failed())?;
     session.register_table(table, within).map_err(failed())?;
     Ok(())
+}
+
+/// A session that sees some tables of another, each only as far as a condition on its columns holds.
+pub async fn narrowed(session: &SessionContext, tables: &[&str], condition: &str) -> Result<SessionContext, LakeError> {
+    let failed = || LakeError::query("narrow a table");
+    let narrower = SessionContext::new_with_config_rt(session.copied_config(), session.runtime_env());
+    local_time::register(&narrower);
+    for table in tables {
+        if session.table_exist(*table).map_err(failed())? {
+            let whole = session.table_provider(*table).await.map_err(failed())?;
+            narrower.register_table(*table, whole).map_err(failed())?;
+            narrow(&narrower, table, condition).await?;
+        }
+    }
+    Ok(narrower)
 }

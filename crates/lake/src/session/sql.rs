@@ -54,20 +54,6 @@ pub async fn stream(
     Ok(batches.map(|batch| batch.map_err(LakeError::query("run a query"))).boxed())
 }
 
-/// A session that sees some tables of another, each only as far as a condition on its columns holds.
-pub async fn narrowed(session: &SessionContext, tables: &[&str], condition: &str) -> Result<SessionContext, LakeError> {
-    let failed = || LakeError::query("narrow a table");
-    let narrow = SessionContext::new_with_config_rt(session.copied_config(), session.runtime_env());
-    super::local_time::register(&narrow);
-    for table in tables {
-        if session.table_exist(*table).map_err(failed())? {
-            let view = query(session, &format!("SELECT * FROM {table} WHERE {condition}"), &[]).await?.into_view();
-            narrow.register_table(*table, view).map_err(failed())?;
-        }
-    }
-    Ok(narrow)
-}
-
 /// Runs a `.sql` file over micro-batches registered under these names, and returns rows that fit
 /// the table it feeds. The session is left without them.
 pub async fn run_over_batch(

@@ -13,7 +13,8 @@ pub struct CompactionPolicy {
     pub busy_merge_files: usize,
     /// A partition without a new file for this long merges whatever it has more than one of.
     pub quiet_after_seconds: i64,
-    /// Larger files are left alone, and merged files are cut at about this size.
+    /// Larger files are left alone, and merged files are cut at about this size. It unpacks to some twenty times as much, and
+    /// a merge sorts it within the memory of a [`crate::Reader`].
     pub full_file_mebibytes: u64,
     /// Partitions merged in one commit; the rest waits for the next call.
     pub partitions_per_commit: usize,
@@ -21,7 +22,7 @@ pub struct CompactionPolicy {
 
 impl Default for CompactionPolicy {
     fn default() -> Self {
-        Self { busy_merge_files: 64, quiet_after_seconds: 600, full_file_mebibytes: 128, partitions_per_commit: 64 }
+        Self { busy_merge_files: 64, quiet_after_seconds: 600, full_file_mebibytes: 32, partitions_per_commit: 64 }
     }
 }
 

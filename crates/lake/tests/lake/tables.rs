@@ -54,7 +54,7 @@ async fn a_fact_and_a_duplicate_pointer_come_back_to_the_byte() {
         verdict: "new".into(),
         suspect: true,
         bytes: Some(Bytes::from_static(b"\x00\xff\x01")),
-        content_hash: i64::MIN,
+        content_hash: Some(i64::MIN),
         appended_at: UtcMicros(MARCH + 2),
         cause: cause(),
     };

@@ -70,8 +70,53 @@ pub fn now() -> Timestamp {
     Timestamp(medfleet_runtime::now_micros())
 }
 
+/// What is believed of one subject beyond the edge of its ledger.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Head {
+    pub subject: String,
+    pub role: String,
+    site: String,
+    kind: String,
+    pub agent: Option<String>,
+    pub condition: String,
+    pub degradation: String,
+    pub from: Timestamp,
+    pub until: Option<Timestamp>,
+    edge: Option<Timestamp>,
+    pub author: Option<String>,
+}
+
+/// The heads whose entries a condition leaves, with the sum of their weights where that is not nothing.
+pub(crate) async fn heads(open: &OpenCut, condition: &str) -> Result<Vec<(Head, i64)>, ApiError> {
+    ask(open, &sql!("heads_net").replace("{condition}", condition), &[], |line| {
+        let head = Head {
+            subject: line.text("subject")?,
+            role: line.text("role")?,
+            site: line.text("site")?,
+            kind: line.text("kind")?,
+            agent: line.some_text("agent")?,
+            condition: line.text("condition")?,
+            degradation: line.text("degradation")?,
+            from: line.time("from_us")?,
+            until: line.some_time("until_us")?,
+            edge: line.some_time("edge_us")?,
+            author: line.some_text("author")?,
+        };
+        Ok((head, line.int("weight")?))
+    })
+    .await
+}
+
 /// Every device in service and what is believed of it at the time of the cut.
 pub async fn live(open: &OpenCut) -> Result<Vec<LiveDevice>, ApiError> {
+    match open.heads().live(open).await? {
+        Some(live) => Ok(live),
+        None => live_by_sql(open).await,
+    }
+}
+
+/// As [`live`], from the table itself: of cuts older than the one whose heads are kept.
+pub async fn live_by_sql(open: &OpenCut) -> Result<Vec<LiveDevice>, ApiError> {
     ask(open, &LIVE, &[("now", int(open.at().0))], |line| {
         Ok(LiveDevice {
             device: line.text("device")?,

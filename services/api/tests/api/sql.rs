@@ -194,7 +194,9 @@ async fn the_last_condition_heard_is_provisional_up_to_the_agents_last_sign_of_l
     let told: Vec<_> =
         pieces.iter().map(|piece| (piece.origin.as_str(), (piece.until.0 - piece.from.0) / MINUTE)).collect();
     assert_eq!(told, [("ledger", 60), ("live", 20), ("gap", 40)]);
-    let now = &open.live().await.unwrap()[0];
+    let live = open.live().await.unwrap();
+    assert_eq!(*live, query::live_by_sql(&open).await.unwrap());
+    let now = &live[0];
     assert_eq!(now.standing(Timestamp(MONDAY + 85 * MINUTE)).as_str(), "up");
     assert_eq!(now.standing(Timestamp(at)).as_str(), "silent");
 }

@@ -70,6 +70,22 @@ async fn while_memory_is_folded_anew_no_offset_goes_back_and_no_row_comes_twice(
     assert_eq!(rig.sums().await, orderly.sums().await);
 }
 
+/// Ledgers let go of what a flush carries before it has landed: whoever asks for it waits.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_flush_under_way_carries_is_waited_for() {
+    let (orderly, rig) = (Rig::new().await, Rig::new().await);
+    let history = fleet_history(DEVICES, 0..8);
+    orderly.tell(&history).await;
+    orderly.fold().await;
+    let (told, backlog) = late(history, "device-3");
+    for part in [&told, &backlog, &told] {
+        rig.tell(part).await;
+    }
+    rig.fold_with(ProcessorConfig { flush_rows: 500, ..rig.config() }).await;
+    assert_eq!(rig.counted("facts_total{verdict=\"duplicate\"}"), facts_of(&told));
+    assert_eq!(rig.sums().await, orderly.sums().await);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn without_snapshots_and_with_a_trimmed_log_the_archive_tells_what_is_gone() {
     let (whole, mut rig) = (Rig::new().await, Rig::new().await);

@@ -1,0 +1,139 @@
+//! One table as a flush sees it: its writer, how far it reaches, and what it is to contain next.
+
+use std::collections::{BTreeMap, HashMap};
+
+use medfleet_lake::{
+    Cause, Lake, Origin, Outcome, RecordBatch, Restored, Row, SessionContext, TableWriter, Txn, restore, run_over_batch,
+};
+use medfleet_log::Partition;
+use uuid::Uuid;
+
+use crate::book::topic_code;
+use crate::error::ProcessorError;
+use crate::flush::{app_id, definition};
+
+/// First offset of each partition that a table does not contain.
+pub type Reached = BTreeMap<Partition, u64>;
+
+/// One table's writer and what it already contains of every partition.
+pub struct Shelf {
+    pub writer: TableWriter,
+    pub reached: Reached,
+}
+
+/// What one table is to contain after a flush.
+pub enum Load {
+    Rows(Box<dyn FnOnce() -> Result<RecordBatch, ProcessorError> + Send>),
+    /// Rows that the `.sql` of a rollup makes of intervals.
+    Rollup {
+        session: SessionContext,
+        sql: &'static str,
+        intervals: RecordBatch,
+        sites: RecordBatch,
+    },
+}
+
+pub type Loads = BTreeMap<&'static str, Load>;
+
+impl Load {
+    async fn rows(self, name: &'static str) -> Result<Vec<RecordBatch>, ProcessorError> {
+        match self {
+            Self::Rows(make) => Ok(vec![make()?]),
+            Self::Rollup { intervals, .. } if intervals.num_rows() == 0 => Ok(Vec::new()),
+            Self::Rollup { session, sql, intervals, sites } => {
+                let inputs = [("intervals", intervals), ("sites", sites)];
+                Ok(run_over_batch(&session, sql, &inputs, definition(name)?).await?)
+            }
+        }
+    }
+}
+
+/// What a flush says to every table alike.
+pub struct Order {
+    pub log: String,
+    pub next: Reached,
+    pub attempt: Uuid,
+    pub all: bool,
+}
+
+impl Shelf {
+    /// Opens a table, created where absent, and reads back up to where it contains the log.
+    pub async fn open(
+        lake: &Lake,
+        origin: &Origin,
+        apps: &[(Partition, String)],
+        name: &'static str,
+    ) -> Result<(&'static str, Self), ProcessorError> {
+        let table = lake.current_or_create(definition(name)?, origin).await?;
+        let ids: Vec<&str> = apps.iter().map(|(_, app)| app.as_str()).collect();
+        let Restored { writer, txns } = restore(&table, origin, ids).await?;
+        let next = |(home, app): &(Partition, String)| Some((*home, txns.get(app)?.cast_unsigned()));
+        let reached = apps.iter().filter_map(next).collect();
+        Ok((name, Self { writer, reached }))
+    }
+
+    /// Commits a table's rows with the offsets they reach; answers how many rows and bytes. While a worker reads again what
+    /// some tables contain, its book lies below them: a table's offsets never go back.
+    pub async fn put(
+        &mut self,
+        name: &'static str,
+        load: Option<Load>,
+        order: &Order,
+    ) -> Result<(u64, u64), ProcessorError> {
+        let batches = match load {
+            Some(load) => load.rows(name).await?,
+            None => Vec::new(),
+        };
+        if !order.all && batches.iter().all(|batch| batch.num_rows() == 0) {
+            return Ok((0, 0));
+        }
+        let reach = self.reach(&order.next);
+        let txn = |(home, next): (&Partition, &u64)| Txn::new(app_id(&order.log, *home), next.cast_signed());
+        let txns: Vec<Txn> = reach.iter().map(txn).collect();
+        match self.writer.flush(&batches, &txns, order.attempt).await? {
+            Outcome::Committed(done) => {
+                self.reached.extend(reach);
+                Ok((done.rows, done.bytes))
+            }
+            Outcome::Fenced(fence) => {
+                tracing::warn!(table = name, ?fence, "another writer has this table");
+                Err(ProcessorError::Fenced { table: name })
+            }
+        }
+    }
+
+    /// What the table contains once a book that has read so far is committed: never less than before. A memory that is folded
+    /// anew runs behind the tables, and an offset that went back with it would let rows in twice.
+    fn reach(&self, next: &Reached) -> Reached {
+        let reached = |home: &Partition| self.reached.get(home).copied().unwrap_or(0);
+        next.iter().map(|(home, next)| (*home, (*next).max(reached(home)))).collect()
+    }
+}
+
+/// The rows a table does not contain yet: after a crash tables resume from different offsets.
+pub fn unread<R: Row + Caused + Clone>(rows: &[R], reached: &Reached) -> Result<RecordBatch, ProcessorError> {
+    let reached: HashMap<(i8, i32), u64> =
+        reached.iter().map(|(home, reached)| ((topic_code(*home), home.partition.cast_signed()), *reached)).collect();
+    let lacks = |row: &&R| {
+        let Cause { topic, partition, offset, .. } = row.cause();
+        offset.cast_unsigned() >= reached.get(&(topic, partition)).copied().unwrap_or(0)
+    };
+    if rows.iter().all(|row| lacks(&row)) {
+        return Ok(R::to_batch(rows)?);
+    }
+    let kept: Vec<R> = rows.iter().filter(lacks).cloned().collect();
+    Ok(R::to_batch(&kept)?)
+}
+
+/// A row that names the record that made it appear.
+pub trait Caused {
+    fn cause(&self) -> Cause;
+}
+
+macro_rules! caused {
+    ($($row:ident),*) => { $(impl Caused for medfleet_lake::rows::$row {
+        fn cause(&self) -> Cause { self.cause }
+    })* };
+}
+caused!(FactRow, IntervalRow, UsageRow, ErrorRow, DeviceRow, SiteRow, CalendarRow, HeadRow, VerdictRow);
+caused!(OrderRow, MaintenanceRow, ComponentRow, ContractRow, StatementRow);
