@@ -1,6 +1,6 @@
 -- One row: one time off line of one device that began within [$from, $until): down, scheduled or not, until
 -- something says that it worked. Beyond $now nothing is counted; `ended` says whether it had ended. Read from
--- eight days before to eight days after the period, as failures are.
+-- eight days before to eight days after the period, as failures are; of the times it worked only sums are kept.
 WITH beyond AS ({heads}),
 asked AS (
     -- Devices that were ever registered at the site asked about.
@@ -16,8 +16,8 @@ told AS (
         CAST(i.from_at AS BIGINT) AS from_us,
         CAST(i.until_at AS BIGINT) AS until_us,
         i.condition
-    FROM intervals AS i
-    INNER JOIN asked AS a ON a.device = i.device
+    FROM asked AS a
+    INNER JOIN intervals AS i ON i.device = a.device
     WHERE i.day >= CAST($read_from_day AS DATE) AND i.day <= CAST($read_until_day AS DATE)
         AND i.condition IN ('unscheduled_down', 'scheduled_down')
     GROUP BY i.device, i.site, i.kind, i.from_at, i.until_at, i.condition, i.degradation, i.reason, i.source_kind,
@@ -25,45 +25,81 @@ told AS (
     HAVING SUM(i.weight) > 0
     UNION ALL
     SELECT subject, site, kind, from_us, least(coalesce(until_us, CAST($now AS BIGINT)), CAST($now AS BIGINT)), condition
-    FROM beyond AS b
-    INNER JOIN asked AS a ON a.device = b.subject
+    FROM asked AS a
+    INNER JOIN beyond AS b ON b.subject = a.device
     WHERE role = 'claim' AND condition IN ('unscheduled_down', 'scheduled_down') AND from_us < CAST($now AS BIGINT)
 ),
-marks AS (
-    SELECT device, site, kind, from_us, until_us, condition, FALSE AS up FROM told
-    UNION ALL
-    SELECT i.device, i.site, i.kind, CAST(i.from_at AS BIGINT), CAST(i.until_at AS BIGINT), i.condition, TRUE
-    FROM intervals AS i
-    INNER JOIN (SELECT DISTINCT device FROM told) AS t ON t.device = i.device
+preceded AS (
+    SELECT
+        *,
+        MAX(until_us) OVER (
+            PARTITION BY device ORDER BY from_us, until_us ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+        ) AS before_us
+    FROM told
+),
+numbered AS (
+    SELECT
+        *,
+        SUM(CASE WHEN before_us >= from_us THEN 0 ELSE 1 END)
+            OVER (PARTITION BY device ORDER BY from_us, until_us ROWS UNBOUNDED PRECEDING) AS block
+    FROM preceded
+),
+blocks AS (
+    -- What touches is one: the ledger cuts at hours.
+    SELECT
+        device,
+        block,
+        MIN(site) AS site,
+        MIN(kind) AS kind,
+        MIN(from_us) AS from_us,
+        MAX(until_us) AS until_us,
+        SUM(CASE WHEN condition = 'unscheduled_down' THEN until_us - from_us ELSE 0 END) AS unscheduled,
+        SUM(CASE WHEN condition = 'scheduled_down' THEN until_us - from_us ELSE 0 END) AS scheduled
+    FROM numbered
+    GROUP BY device, block
+),
+spaced AS (
+    SELECT *, lead(from_us) OVER (PARTITION BY device ORDER BY block) AS next_us FROM blocks
+),
+worked AS (
+    SELECT
+        b.device,
+        b.block,
+        SUM(i.weight * (CAST(i.until_at AS BIGINT) - CAST(i.from_at AS BIGINT))) AS up_us
+    FROM spaced AS b
+    INNER JOIN intervals AS i
+        ON i.device = b.device AND CAST(i.from_at AS BIGINT) >= b.from_us
+        AND (b.next_us IS NULL OR CAST(i.from_at AS BIGINT) < b.next_us)
     WHERE i.day >= CAST($read_from_day AS DATE) AND i.day <= CAST($read_until_day AS DATE)
         AND i.condition IN ('productive', 'standby', 'engineering')
-    GROUP BY i.device, i.site, i.kind, i.from_at, i.until_at, i.condition, i.degradation, i.reason, i.source_kind,
-        i.assumed, i.conflict, i.claim, i.author
-    HAVING SUM(i.weight) > 0
+    GROUP BY b.device, b.block
+),
+ended AS (
+    SELECT b.*, coalesce(w.up_us, 0) > 0 AS up_after
+    FROM spaced AS b
+    LEFT JOIN worked AS w ON w.device = b.device AND w.block = b.block
+),
+separated AS (
+    SELECT *, lag(up_after) OVER (PARTITION BY device ORDER BY block) AS up_before FROM ended
 ),
 islands AS (
     SELECT
         *,
-        SUM(CASE WHEN up THEN 1 ELSE 0 END)
-            OVER (PARTITION BY device ORDER BY from_us, until_us ROWS UNBOUNDED PRECEDING) AS island
-    FROM marks
-),
-ends AS (
-    SELECT device, MAX(island) AS last_island FROM islands GROUP BY device
+        SUM(CASE WHEN up_before THEN 1 ELSE 0 END)
+            OVER (PARTITION BY device ORDER BY block ROWS UNBOUNDED PRECEDING) AS island
+    FROM separated
 )
 SELECT
-    i.device,
-    MIN(i.site) AS site,
-    MIN(i.kind) AS kind,
-    MIN(i.from_us) AS onset_us,
-    MAX(i.until_us) AS until_us,
-    SUM(CASE WHEN i.condition = 'unscheduled_down' THEN i.until_us - i.from_us ELSE 0 END) AS unscheduled_us,
-    SUM(CASE WHEN i.condition = 'scheduled_down' THEN i.until_us - i.from_us ELSE 0 END) AS scheduled_us,
-    MAX(e.last_island) > i.island AS ended
-FROM islands AS i
-INNER JOIN ends AS e ON e.device = i.device
-WHERE NOT i.up
-GROUP BY i.device, i.island
-HAVING MIN(i.from_us) >= CAST($from AS BIGINT) AND MIN(i.from_us) < CAST($until AS BIGINT)
-    AND ($site = '' OR MIN(i.site) = $site)
-ORDER BY i.device, onset_us
+    device,
+    MIN(site) AS site,
+    MIN(kind) AS kind,
+    MIN(from_us) AS onset_us,
+    MAX(until_us) AS until_us,
+    SUM(unscheduled) AS unscheduled_us,
+    SUM(scheduled) AS scheduled_us,
+    bool_or(up_after) AS ended
+FROM islands
+GROUP BY device, island
+HAVING MIN(from_us) >= CAST($from AS BIGINT) AND MIN(from_us) < CAST($until AS BIGINT)
+    AND ($site = '' OR MIN(site) = $site)
+ORDER BY device, onset_us

@@ -8,8 +8,9 @@ use async_trait::async_trait;
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::{Column, DFSchema, DataFusionError, Result, ScalarValue};
+use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
 use datafusion::logical_expr::utils::conjunction;
-use datafusion::logical_expr::{Expr, LogicalPlanBuilder, TableProviderFilterPushDown, TableType};
+use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, TableProviderFilterPushDown, TableType};
 use datafusion::physical_plan::ExecutionPlan;
 use medfleet_domain::time::Span;
 use medfleet_kpi::hours::Hours;
@@ -94,6 +95,16 @@ impl TableProvider for Answer {
             plan = plan.project(places.iter().map(|place| Expr::Column(Column::from_name(name(place)))))?;
         }
         plan = plan.limit(0, limit)?;
-        state.create_physical_plan(&plan.build()?).await
+        planned(state, &plan.build()?).await
     }
+}
+
+/// Plans without the rules that rewrite physical plans: the statement around it applies them to the whole, once. Some of
+/// them refuse a plan that they have seen before (joins with dynamic filters cannot change sides).
+async fn planned(state: &dyn Session, plan: &LogicalPlan) -> Result<Arc<dyn ExecutionPlan>> {
+    let Some(whole) = state.as_any().downcast_ref::<SessionState>() else {
+        return state.create_physical_plan(plan).await;
+    };
+    let bare = SessionStateBuilder::new_from_existing(whole.clone()).with_physical_optimizer_rules(Vec::new()).build();
+    bare.create_physical_plan(plan).await
 }
