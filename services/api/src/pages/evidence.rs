@@ -14,7 +14,7 @@ use super::frame::Frame;
 use super::{PageProblem, rendered};
 use crate::error::ApiError;
 use crate::kpi::question;
-use crate::period::PeriodQuery;
+use crate::period::{Period, PeriodQuery};
 use crate::problem::Problem;
 use crate::query::{self, Scope};
 use crate::rest;
@@ -34,6 +34,8 @@ struct EvidencePage {
     facts: Vec<FactLine>,
     causes: usize,
     more: usize,
+    /// Facts of the same records that say nothing about this time.
+    beside: usize,
 }
 
 struct FactLine {
@@ -80,9 +82,11 @@ pub async fn page(
     ];
     frame.demo = site.as_ref().is_some_and(|site| site.demo);
     frame.filters = vec![("from", period.from.to_string()), ("until", period.until.to_string())];
+    let all = facts.len();
+    facts.retain(|one| tells(one, period));
+    let (beside, more) = (all - facts.len(), facts.len().saturating_sub(FACTS_SHOWN_MAX));
     let causes = facts.iter().filter(|one| one.is_cause).count();
     // What made the rows so comes first where not all can be shown.
-    let more = facts.len().saturating_sub(FACTS_SHOWN_MAX);
     if more > 0 {
         facts.sort_by_key(|one| !one.is_cause);
     }
@@ -98,9 +102,21 @@ pub async fn page(
         facts: facts.iter().take(FACTS_SHOWN_MAX).map(|one| fact_line(one, clock)).collect(),
         causes,
         more,
+        beside,
         frame: frame.titled(format!("Facts behind {device}"), crumbs),
         device,
     })
+}
+
+/// Whether a fact says something about the condition in a span. A log record holds others beside it: readings, beginnings.
+fn tells(one: &Evidence, period: Period) -> bool {
+    let at = one.fact.at;
+    match &one.fact.body {
+        Body::Stretch(stretch) => at < period.until && stretch.until > period.from,
+        Body::Error(_) => at >= period.from && at < period.until,
+        Body::Opened { .. } | Body::Began { .. } | Body::Usage(_) | Body::Heartbeat => false,
+        _ => true,
+    }
 }
 
 fn fact_line(one: &Evidence, clock: Clock) -> FactLine {

@@ -5,7 +5,7 @@ use medfleet_kpi::stats::compare::Adjustment;
 
 use super::axis::{Axis, Bar, letter};
 use super::words::Standing;
-use crate::pages::format::{decimal, grouped, kind_title};
+use crate::pages::format::{decimal, grouped, kind_title, some_percent};
 use crate::pages::frame::Frame;
 
 /// Devices listed of the site that is looked into.
@@ -23,6 +23,7 @@ pub struct Line {
     pub href: String,
     pub into: String,
     pub devices: String,
+    pub coverage: String,
     pub observed: String,
     pub expected: String,
     pub unadjusted: String,
@@ -116,6 +117,7 @@ impl Line {
             href: frame.link(&format!("/sites/{}", of.site)),
             into: format!("?{}{}&site={}#devices", frame.query, frame.kept(), of.site),
             devices: format!("{} devices, {} years", grouped(of.devices.cast_signed()), decimal(of.service_years, 1)),
+            coverage: some_percent(one.coverage),
             observed: decimal(of.observed, if of.observed.fract() == 0.0 { 0 } else { 1 }),
             expected: decimal(of.expected, 1),
             unadjusted: unadjusted(&of.site),

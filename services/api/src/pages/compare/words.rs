@@ -101,7 +101,15 @@ mod tests {
             shrunk_high: ratio,
         };
         let place = Place { best: 1, worst: 2, tie };
-        ComparedSite { adjustment: Adjustment::Kind, ratio: of, place, sites: 2, dispersion: 1.0, shape: None }
+        ComparedSite {
+            adjustment: Adjustment::Kind,
+            ratio: of,
+            place,
+            sites: 2,
+            coverage: Some(1.0),
+            dispersion: 1.0,
+            shape: None,
+        }
     }
 
     #[test]

@@ -77,15 +77,16 @@ impl Work {
         let asked = question(open, period, scope);
         let from = Timestamp(period.from.0 - ORDERS_BEFORE_DAYS * MICROS_PER_DAY);
         let earlier = question(open, Period { from, ..period }, scope);
-        let (episodes, mut repairs, orders, pm, amended) = tokio::try_join!(
-            ask::failures(session, &asked),
-            ask::repairs(session, &earlier),
-            order_facts(session, &asked),
-            ask::pm(session, &asked),
-            ask::amendments(session, &asked),
-        )?;
+        // One after another: they share the memory that queries may use.
+        let mut repairs = ask::repairs(session, &earlier).await?;
         repairs.retain(|one| one.finished.is_none_or(|at| at > period.from));
-        Ok(Self { episodes, repairs, orders, pm, amended })
+        Ok(Self {
+            episodes: ask::failures(session, &asked).await?,
+            repairs,
+            orders: order_facts(session, &asked).await?,
+            pm: ask::pm(session, &asked).await?,
+            amended: ask::amendments(session, &asked).await?,
+        })
     }
 
     /// Newest first.
