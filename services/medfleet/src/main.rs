@@ -10,6 +10,7 @@ mod inspect;
 mod live_demo;
 mod people;
 mod roles;
+mod rules;
 mod secrets;
 mod sql;
 mod up;
@@ -39,5 +40,6 @@ async fn main() -> anyhow::Result<()> {
         Command::Hash => inspect::hash(&place).await,
         Command::Rebuild(options) => inspect::rebuild(&place, &options).await,
         Command::Import(options) => import::run(&place, &options).await,
+        Command::Rules(options) => rules::run(&options),
     }
 }
