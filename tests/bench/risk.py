@@ -102,12 +102,11 @@ def main():
 
     decisions = {(one["sort"]["kind"], one["sort"]["component"]): one for one in backtest["decisions"]}
     memoryless = {(sort["kind"], sort["component"]) for sort in summary["sorts"] if sort["memoryless"]}
-    names = {"ct": "Ct"}
     counted = {}
     loud = []
     for (kind, component), one in decisions.items():
         plain = "".join("_" + c.lower() if c.isupper() else c for c in kind).lstrip("_")
-        silent = (names.get(plain, plain), component) in memoryless or (plain, component) in memoryless
+        silent = (plain, component) in memoryless
         counted.setdefault((one["speaks"], silent), []).append(one)
         if silent and one["speaks"] == "trees":
             loud.append((plain, component))

@@ -60,6 +60,8 @@ pub enum Command {
     Report(ReportOptions),
     /// Brings a file of past repairs into the log, by a mapping that says what its columns mean.
     Import(ImportOptions),
+    /// Shows alert rules, or runs them on given facts.
+    Rules(RulesOptions),
 }
 
 #[derive(Args, Clone)]
@@ -294,4 +296,24 @@ pub struct ImportOptions {
     /// Reads and reports, and tells nothing.
     #[arg(long)]
     pub check: bool,
+}
+
+#[derive(Args)]
+pub struct RulesOptions {
+    #[command(subcommand)]
+    pub action: RulesAction,
+    /// The rules (YAML); those in the binary when absent.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub rules: Option<PathBuf>,
+}
+
+#[derive(Subcommand)]
+pub enum RulesAction {
+    /// One line for each rule.
+    Show,
+    /// Runs the trials of a file: given facts, and all that is to come of them.
+    Test {
+        #[arg(value_name = "FILE")]
+        trials: PathBuf,
+    },
 }

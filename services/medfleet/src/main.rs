@@ -11,6 +11,7 @@ mod live_demo;
 mod people;
 mod report;
 mod roles;
+mod rules;
 mod secrets;
 mod sql;
 mod up;
@@ -45,5 +46,6 @@ async fn main() -> anyhow::Result<()> {
         Command::Rebuild(options) => inspect::rebuild(&place, &options).await,
         Command::Report(options) => report::run(&place, options).await,
         Command::Import(options) => import::run(&place, &options).await,
+        Command::Rules(options) => rules::run(&options),
     }
 }

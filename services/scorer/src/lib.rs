@@ -18,6 +18,4 @@ pub enum Error {
     Columns(#[from] arrow::error::ArrowError),
     #[error(transparent)]
     Frame(#[from] medfleet_risk::Error),
-    #[error("more than {limit} {what}: score them in parts")]
-    TooMany { what: &'static str, limit: usize },
 }
