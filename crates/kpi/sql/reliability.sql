@@ -2,7 +2,7 @@
 -- many troubles began. Rates, means between failures and comparisons of sites are made of these, by whoever asks.
 -- Time in each condition is added up straight from the entries, corrections cancelling what they replace; `uptime`
 -- says the same, and base hours beside it.
-WITH beyond AS ({heads}),
+WITH standing AS ({heads}),
 service AS (
     SELECT device, site, kind, SUM(until_us - from_us) AS in_service_us
     FROM ({in_service}) AS spans
@@ -29,7 +29,7 @@ told AS (
         condition,
         least(coalesce(until_us, CAST($now AS BIGINT)), CAST($now AS BIGINT), CAST($until AS BIGINT))
             - greatest(from_us, CAST($from AS BIGINT))
-    FROM beyond
+    FROM standing
     WHERE role = 'claim' AND from_us < least(CAST($until AS BIGINT), CAST($now AS BIGINT))
         AND (until_us IS NULL OR until_us > CAST($from AS BIGINT))
         AND ($site = '' OR site = $site) AND ($kind = '' OR kind = $kind) AND ($device = '' OR subject = $device)

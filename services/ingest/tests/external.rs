@@ -202,13 +202,24 @@ async fn what_a_stranger_says_through_a_real_broker_is_judged_like_at_the_embedd
     let held = client.receipt().await.fates.remove(0);
     assert_eq!((held.seqs.first.0, held.kind), (60, FateKind::Held), "{held:?}");
 
-    let mut reasons = Vec::new();
-    let keep = |entry: quarantine::Entry| {
-        reasons.push(entry.quarantined.reason);
-        true
-    };
-    quarantine::scan(&*log, keep).await.unwrap();
-    reasons.sort();
+    // The broker acknowledges before ingest has judged: what was refused is looked for until it is there.
+    let reasons = timeout(PATIENCE, async {
+        loop {
+            let mut reasons = Vec::new();
+            let keep = |entry: quarantine::Entry| {
+                reasons.push(entry.quarantined.reason);
+                true
+            };
+            quarantine::scan(&*log, keep).await.unwrap();
+            if reasons.len() >= 4 {
+                reasons.sort();
+                break reasons;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await
+    .expect("four refusals");
     assert_eq!(reasons, ["foreign_run", "oversized", "undecodable", "undecodable"]);
     assert_eq!(seqs_of(&identities(&*log).await, &device("ct-9")), [30, 40]);
     ingest.end().await;

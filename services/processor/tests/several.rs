@@ -101,7 +101,7 @@ async fn two_workers_killed_at_random_say_what_one_says_at_every_cut() {
     let lake = Lake::open_local(&data).await.unwrap();
     let feed = async {
         let mut chance = SmallRng::seed_from_u64(SEED);
-        for nth in 0..20 {
+        for nth in 0..40 {
             append(&log, hour(nth, &mut chance)).await;
             tokio::time::sleep(Duration::from_millis(chance.random_range(0..150))).await;
         }

@@ -301,7 +301,9 @@ mod tests {
         let written = |name| usage(find(name).unwrap());
         assert_eq!(written("failures"), "call it as failures(since, until, [site], [kind], [device], [as_of])");
         assert_eq!(written("order_phases"), "call it as order_phases([site], [kind], [device], [as_of])");
-        assert!(find("repairs").is_some_and(|kpi| !kpi.asks_hours()) && find("reliability").unwrap().asks_hours());
+        assert!(
+            find("repairs").is_some_and(|kpi| !kpi.asks_hours()) && find("uptime").is_some_and(|kpi| kpi.asks_hours())
+        );
     }
 
     #[test]

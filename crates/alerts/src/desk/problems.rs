@@ -144,7 +144,10 @@ impl Problems {
         let raised = raised(&problem, rule, watch, began, fact, true);
         steps.push(self.take(id, entry.at, raised));
         steps.push(self.take(id, entry.at, Change::Resolved { because: Ending::Over { at: began } }));
-        self.latest.insert(problem, id);
+        // An alert that somebody reopened stays the one that its problem has.
+        if self.latest.get(&problem).is_none_or(|latest| !self.alerts[latest].is_open()) {
+            self.latest.insert(problem, id);
+        }
     }
 
     /// A late alert's problem is told of the present.
