@@ -74,10 +74,12 @@ def test_psycopg_asks_in_both_protocols_and_with_cursors(house: House) -> None:
         assert text == simple and text[0] > 0
         binary_rows = connection.execute("SELECT from_at, assumed, day FROM intervals WHERE day = %s LIMIT 5", (since.date(),), binary=True).fetchall()
         assert all(at.tzinfo and at.date() == day == since.date() for at, _, day in binary_rows)
-        with connection.cursor("walk") as walk:
-            walk.itersize = 100
-            walk.execute("SELECT device FROM intervals WHERE day = %s ORDER BY device", (since.date(),))
-            assert sum(1 for _ in walk) == text[0]
+        # Fetches are sent as they are: neither a prepared FETCH nor a described portal of the name is known, so no `cursor("walk")`.
+        connection.execute("DECLARE walk CURSOR FOR SELECT device FROM intervals WHERE day = %s ORDER BY device", (since.date(),))
+        fetched = []
+        while part := connection.execute("FETCH 100 FROM walk", prepare=False).fetchall():
+            fetched += part
+        assert len(fetched) == text[0]
         connection.rollback()
         for _ in range(8):
             # From the sixth time on psycopg prepares it on the server.
