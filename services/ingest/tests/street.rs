@@ -77,7 +77,7 @@ async fn facts_of_an_unknown_site_are_held_by_the_agent_until_the_site_is_define
     let intake = agent.intake().unwrap();
     intake.observe(seen("ct-1", Condition::Standby)).await.unwrap();
     let held = async {
-        while street.sums().held == 0 {
+        while street.fates().held == 0 {
             tokio::task::yield_now().await;
         }
     };
