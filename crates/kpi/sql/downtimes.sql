@@ -2,13 +2,8 @@
 -- something says that it worked. Beyond $now nothing is counted; `ended` says whether it had ended. Read from
 -- eight days before to eight days after the period, as failures are; of the times it worked only sums are kept.
 WITH beyond AS ({heads}),
-asked AS (
-    -- Devices that were ever registered at the site asked about.
-    SELECT DISTINCT device
-    FROM devices
-    WHERE ($site = '' OR site = $site) AND ($kind = '' OR kind = $kind) AND ($device = '' OR device = $device)
-),
-told AS (
+asked AS ({asked}),
+downs AS (
     SELECT
         i.device,
         i.site,
@@ -29,21 +24,7 @@ told AS (
     INNER JOIN beyond AS b ON b.subject = a.device
     WHERE role = 'claim' AND condition IN ('unscheduled_down', 'scheduled_down') AND from_us < CAST($now AS BIGINT)
 ),
-preceded AS (
-    SELECT
-        *,
-        MAX(until_us) OVER (
-            PARTITION BY device ORDER BY from_us, until_us ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
-        ) AS before_us
-    FROM told
-),
-numbered AS (
-    SELECT
-        *,
-        SUM(CASE WHEN before_us >= from_us THEN 0 ELSE 1 END)
-            OVER (PARTITION BY device ORDER BY from_us, until_us ROWS UNBOUNDED PRECEDING) AS block
-    FROM preceded
-),
+numbered AS ({numbered_downs}),
 blocks AS (
     -- What touches is one: the ledger cuts at hours.
     SELECT
@@ -61,34 +42,13 @@ blocks AS (
 spaced AS (
     SELECT *, lead(from_us) OVER (PARTITION BY device ORDER BY block) AS next_us FROM blocks
 ),
-worked AS (
-    SELECT
-        b.device,
-        b.block,
-        SUM(i.weight * (CAST(i.until_at AS BIGINT) - CAST(i.from_at AS BIGINT))) AS up_us
-    FROM spaced AS b
-    INNER JOIN intervals AS i
-        ON i.device = b.device AND CAST(i.from_at AS BIGINT) >= b.from_us
-        AND (b.next_us IS NULL OR CAST(i.from_at AS BIGINT) < b.next_us)
-    WHERE i.day >= CAST($read_from_day AS DATE) AND i.day <= CAST($read_until_day AS DATE)
-        AND i.condition IN ('productive', 'standby', 'engineering')
-    GROUP BY b.device, b.block
-),
+worked AS ({worked_between}),
 ended AS (
     SELECT b.*, coalesce(w.up_us, 0) > 0 AS up_after
     FROM spaced AS b
     LEFT JOIN worked AS w ON w.device = b.device AND w.block = b.block
 ),
-separated AS (
-    SELECT *, lag(up_after) OVER (PARTITION BY device ORDER BY block) AS up_before FROM ended
-),
-islands AS (
-    SELECT
-        *,
-        SUM(CASE WHEN up_before THEN 1 ELSE 0 END)
-            OVER (PARTITION BY device ORDER BY block ROWS UNBOUNDED PRECEDING) AS island
-    FROM separated
-)
+islands AS ({down_islands})
 SELECT
     device,
     MIN(site) AS site,

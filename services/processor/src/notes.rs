@@ -47,64 +47,64 @@ struct Frame<'a> {
     cause: Cause,
 }
 
+/// A row about a device: what its body says, and what every note says.
+macro_rules! of_device {
+    ($frame:ident, $row:ident { $($said:tt)* }) => {
+        $row {
+            device: $frame.subject.clone(),
+            site: text($frame.note.site.as_str()),
+            kind: $frame.note.kind.as_str().into(),
+            $($said)*
+            at: utc($frame.note.at),
+            recorded_at: utc($frame.note.recorded_at),
+            epoch: $frame.note.epoch.0.cast_signed(),
+            seq: $frame.note.seq.0.cast_signed(),
+            weight: $frame.weight,
+            cause: $frame.cause,
+        }
+    };
+}
+
 impl Frame<'_> {
     fn order(&self, phase: &OrderPhase) -> OrderRow {
-        OrderRow {
-            device: self.subject.clone(),
-            site: text(self.note.site.as_str()),
-            kind: self.note.kind.as_str().into(),
-            work_order: text(&phase.order),
-            class: phase.class.as_str().into(),
-            phase: phase.phase.as_str().into(),
-            waiting_for: phase.waiting_for.map(|party| party.as_str().into()),
-            planned_from: phase.planned.map(|planned| utc(planned.from)),
-            planned_until: phase.planned.map(|planned| utc(planned.until)),
-            cause_code: some_text(&phase.cause),
-            text: some_text(&phase.text),
-            at: utc(self.note.at),
-            recorded_at: utc(self.note.recorded_at),
-            epoch: self.note.epoch.0.cast_signed(),
-            seq: self.note.seq.0.cast_signed(),
-            weight: self.weight,
-            cause: self.cause,
-        }
+        of_device!(
+            self,
+            OrderRow {
+                work_order: text(&phase.order),
+                class: phase.class.as_str().into(),
+                phase: phase.phase.as_str().into(),
+                waiting_for: phase.waiting_for.map(|party| party.as_str().into()),
+                planned_from: phase.planned.map(|planned| utc(planned.from)),
+                planned_until: phase.planned.map(|planned| utc(planned.until)),
+                cause_code: some_text(&phase.cause),
+                text: some_text(&phase.text),
+            }
+        )
     }
 
     fn maintenance(&self, done: &PmDone) -> MaintenanceRow {
-        MaintenanceRow {
-            device: self.subject.clone(),
-            site: text(self.note.site.as_str()),
-            kind: self.note.kind.as_str().into(),
-            procedure: text(&done.procedure),
-            due_day: done.due.map(|day| Day(day.0)),
-            outcome: done.outcome.as_str().into(),
-            work_order: done.order.as_deref().map(text),
-            at: utc(self.note.at),
-            recorded_at: utc(self.note.recorded_at),
-            epoch: self.note.epoch.0.cast_signed(),
-            seq: self.note.seq.0.cast_signed(),
-            weight: self.weight,
-            cause: self.cause,
-        }
+        of_device!(
+            self,
+            MaintenanceRow {
+                procedure: text(&done.procedure),
+                due_day: done.due.map(|day| Day(day.0)),
+                outcome: done.outcome.as_str().into(),
+                work_order: done.order.as_deref().map(text),
+            }
+        )
     }
 
     fn component(&self, replaced: &ComponentReplaced) -> ComponentRow {
-        ComponentRow {
-            device: self.subject.clone(),
-            site: text(self.note.site.as_str()),
-            kind: self.note.kind.as_str().into(),
-            component: text(&replaced.component),
-            old_serial: replaced.old_serial.as_deref().map(text),
-            new_serial: replaced.new_serial.as_deref().map(text),
-            preventive: replaced.preventive,
-            work_order: replaced.order.as_deref().map(text),
-            at: utc(self.note.at),
-            recorded_at: utc(self.note.recorded_at),
-            epoch: self.note.epoch.0.cast_signed(),
-            seq: self.note.seq.0.cast_signed(),
-            weight: self.weight,
-            cause: self.cause,
-        }
+        of_device!(
+            self,
+            ComponentRow {
+                component: text(&replaced.component),
+                old_serial: replaced.old_serial.as_deref().map(text),
+                new_serial: replaced.new_serial.as_deref().map(text),
+                preventive: replaced.preventive,
+                work_order: replaced.order.as_deref().map(text),
+            }
+        )
     }
 
     fn contract(&self, contract: &Contract) -> ContractRow {
@@ -139,32 +139,26 @@ impl Frame<'_> {
     fn statement(&self, issued: &IssuedStatement) -> StatementRow {
         let pins = issued.pins.iter().map(|pin| (format!("{}/{}", pin.topic, pin.partition), pin.next_offset));
         let offsets: BTreeMap<String, u64> = pins.collect();
-        StatementRow {
-            device: self.subject.clone(),
-            site: text(self.note.site.as_str()),
-            kind: self.note.kind.as_str().into(),
-            statement: text(&issued.statement),
-            contract: text(&issued.contract),
-            period_from: utc(issued.period.from),
-            period_until: utc(issued.period.until),
-            cut: issued.cut,
-            as_of: utc(issued.as_of),
-            offsets: text(&json(&offsets)),
-            contract_valid_from: Day(issued.contract_valid_from.0),
-            contract_recorded_at: utc(issued.contract_recorded_at),
-            calendar_recorded_at: issued.calendar_recorded_at.map(utc),
-            base_us: issued.base_micros,
-            weighted_us_bp: issued.weighted_micros_bp,
-            unknown_us: issued.unknown_micros,
-            conflict_us_bp: issued.conflict_micros_bp,
-            author: some_text(&issued.author),
-            at: utc(self.note.at),
-            recorded_at: utc(self.note.recorded_at),
-            epoch: self.note.epoch.0.cast_signed(),
-            seq: self.note.seq.0.cast_signed(),
-            weight: self.weight,
-            cause: self.cause,
-        }
+        of_device!(
+            self,
+            StatementRow {
+                statement: text(&issued.statement),
+                contract: text(&issued.contract),
+                period_from: utc(issued.period.from),
+                period_until: utc(issued.period.until),
+                cut: issued.cut,
+                as_of: utc(issued.as_of),
+                offsets: text(&json(&offsets)),
+                contract_valid_from: Day(issued.contract_valid_from.0),
+                contract_recorded_at: utc(issued.contract_recorded_at),
+                calendar_recorded_at: issued.calendar_recorded_at.map(utc),
+                base_us: issued.base_micros,
+                weighted_us_bp: issued.weighted_micros_bp,
+                unknown_us: issued.unknown_micros,
+                conflict_us_bp: issued.conflict_micros_bp,
+                author: some_text(&issued.author),
+            }
+        )
     }
 }
 

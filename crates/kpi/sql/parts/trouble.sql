@@ -3,12 +3,7 @@
 -- eight days before the period, so that what began before it is not taken for a beginning, to eight days after it, so
 -- that its end is found. Of the many times it worked only sums are kept; the small side of a join comes first.
 WITH beyond AS ({heads}),
-asked AS (
-    -- Devices that were ever registered at the site asked about.
-    SELECT DISTINCT device
-    FROM devices
-    WHERE ($site = '' OR site = $site) AND ($kind = '' OR kind = $kind) AND ($device = '' OR device = $device)
-),
+asked AS ({asked}),
 downs AS (
     SELECT
         i.device,
@@ -30,21 +25,7 @@ downs AS (
     INNER JOIN beyond AS b ON b.subject = a.device
     WHERE role = 'claim' AND condition = 'unscheduled_down' AND from_us < CAST($now AS BIGINT)
 ),
-preceded AS (
-    SELECT
-        *,
-        MAX(until_us) OVER (
-            PARTITION BY device ORDER BY from_us, until_us ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
-        ) AS before_us
-    FROM downs
-),
-numbered AS (
-    SELECT
-        *,
-        SUM(CASE WHEN before_us >= from_us THEN 0 ELSE 1 END)
-            OVER (PARTITION BY device ORDER BY from_us, until_us ROWS UNBOUNDED PRECEDING) AS block
-    FROM preceded
-),
+numbered AS ({numbered_downs}),
 blocks AS (
     -- What touches is one: the ledger cuts at hours.
     SELECT
@@ -63,19 +44,7 @@ blocks AS (
 spaced AS (
     SELECT *, lead(from_us) OVER (PARTITION BY device ORDER BY block) AS next_us FROM blocks
 ),
-worked AS (
-    SELECT
-        b.device,
-        b.block,
-        SUM(i.weight * (CAST(i.until_at AS BIGINT) - CAST(i.from_at AS BIGINT))) AS up_us
-    FROM spaced AS b
-    INNER JOIN intervals AS i
-        ON i.device = b.device AND CAST(i.from_at AS BIGINT) >= b.from_us
-        AND (b.next_us IS NULL OR CAST(i.from_at AS BIGINT) < b.next_us)
-    WHERE i.day >= CAST($read_from_day AS DATE) AND i.day <= CAST($read_until_day AS DATE)
-        AND i.condition IN ('productive', 'standby', 'engineering')
-    GROUP BY b.device, b.block
-),
+worked AS ({worked_between}),
 seen AS (
     SELECT b.device, b.block, CAST(i.from_at AS BIGINT) AS from_us, i.condition = 'productive' AS productive
     FROM spaced AS b
@@ -99,16 +68,7 @@ ended AS (
     LEFT JOIN worked AS w ON w.device = b.device AND w.block = b.block
     LEFT JOIN used AS u ON u.device = b.device AND u.block = b.block
 ),
-separated AS (
-    SELECT *, lag(up_after) OVER (PARTITION BY device ORDER BY block) AS up_before FROM ended
-),
-islands AS (
-    SELECT
-        *,
-        SUM(CASE WHEN up_before THEN 1 ELSE 0 END)
-            OVER (PARTITION BY device ORDER BY block ROWS UNBOUNDED PRECEDING) AS island
-    FROM separated
-)
+islands AS ({down_islands})
 SELECT
     device,
     MIN(site) AS site,

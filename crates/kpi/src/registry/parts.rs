@@ -8,12 +8,16 @@ macro_rules! sql {
 pub(super) use sql;
 
 /// Files that others name. A part may name the parts below it.
-const PARTS: [(&str, &str); 13] = [
+const PARTS: [(&str, &str); 17] = [
     ("{uptime}", sql!("uptime")),
     ("{failures}", sql!("failures")),
     ("{cycles}", sql!("cycles")),
     ("{in_service}", sql!("parts/in_service")),
     ("{trouble}", sql!("parts/trouble")),
+    ("{asked}", sql!("parts/asked")),
+    ("{numbered_downs}", sql!("parts/numbered_downs")),
+    ("{worked_between}", sql!("parts/worked_between")),
+    ("{down_islands}", sql!("parts/down_islands")),
     ("{order_lives}", sql!("parts/order_lives")),
     ("{order_waits}", sql!("parts/order_waits")),
     ("{order_phases}", sql!("parts/order_phases")),
