@@ -21,6 +21,7 @@ use medfleet_runtime::{Metrics, Shutdown};
 use medfleet_wire::limits::BATCH_MAX_BYTES;
 use medfleet_wire::{Batch, BatchTopic, FateKind, encode_batch, encode_fact, pb};
 use prost::Message as _;
+use rumqttc::v5::mqttbytes::v5::PubAckReason;
 use support::client::Client;
 use support::{agent_config, device, embedded_log, end, fact, identities, now, run, seen, seqs_of, site, start_agent};
 use tokio::time::timeout;
@@ -191,8 +192,13 @@ async fn what_a_stranger_says_through_a_real_broker_is_judged_like_at_the_embedd
     let foreign = Run { site: SiteId::new("elsewhere").unwrap(), ..heartbeats(20, now(), 2) };
     let future = heartbeats(30, now().plus_seconds(86_400), 1);
     for payload in [whole[..whole.len() - 3].to_vec(), b"\x00\xff not a batch".to_vec(), vec![7; BATCH_MAX_BYTES + 1]] {
-        client.say(&topic.to_string(), payload).await;
-        client.acknowledged().await;
+        // Until ingest has subscribed the broker drops what is said, and says that it does.
+        loop {
+            client.say(&topic.to_string(), payload.clone()).await;
+            if client.acknowledged().await != PubAckReason::NoMatchingSubscribers {
+                break;
+            }
+        }
     }
     client.say(&topic.to_string(), encode_batch(&batch(5, vec![foreign, future, heartbeats(40, now(), 1)]))).await;
     let fates: BTreeMap<u64, FateKind> =
