@@ -65,7 +65,8 @@ pub struct Ledger {
     statements: Vec<Arc<Held>>,
     /// Facts that are rows as they stand, kept so that they can be taken back: orders, maintenance, parts, contracts.
     notes: Vec<Arc<Held>>,
-    days: BTreeMap<Day, Vec<Arc<Held>>>,
+    /// Shared, for a fold anew begins with a copy of everything.
+    days: BTreeMap<Day, Arc<Vec<Arc<Held>>>>,
     /// Days that hold daily facts, in memory or in the archive.
     known_days: DaySet,
     series: BTreeMap<Series, counters::Ends>,
@@ -153,7 +154,8 @@ impl Ledger {
 
     pub fn supply_day(&mut self, day: Day, facts: Vec<Held>) {
         self.used_days.insert(day, 0);
-        self.days.insert(day, facts.into_iter().filter(Held::folds).map(Arc::new).collect());
+        let facts: Vec<_> = facts.into_iter().filter(Held::folds).map(Arc::new).collect();
+        self.days.insert(day, Arc::new(facts));
     }
 
     pub fn supply_located(&mut self, range: SeqRange, days: Vec<Day>) {

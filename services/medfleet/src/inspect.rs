@@ -173,13 +173,12 @@ pub async fn rebuild(place: &Place, options: &RebuildOptions) -> anyhow::Result<
     let house = House::open(&place.data)?;
     let (log, lake) = (backing::log(place, &house).await?, backing::lake(&house).await?);
     let tables = if options.table == "all" { TABLES.to_vec() } else { vec![options.table.as_str()] };
-    for table in tables {
-        let bar = ProgressBar::new_spinner().with_message(format!("rebuilding {table}"));
-        bar.set_style(ProgressStyle::with_template("{msg}: {pos} records")?);
-        let counted = bar.clone();
-        let rebuilt = rebuilding::rebuild(Arc::clone(&log), &lake, table, move |records| counted.inc(records)).await;
-        bar.finish_and_clear();
-        let rebuilt = rebuilt.with_context(|| format!("{table} was not rebuilt"))?;
+    let bar = ProgressBar::new_spinner().with_message(format!("rebuilding {}", options.table));
+    bar.set_style(ProgressStyle::with_template("{msg}: {pos} records")?);
+    let counted = bar.clone();
+    let rebuilt = rebuilding::rebuild(log, &lake, &tables, move |records| counted.inc(records)).await;
+    bar.finish_and_clear();
+    for (table, rebuilt) in rebuilt.with_context(|| format!("{} was not rebuilt", options.table))? {
         println!("{table} {} rows {} in {}", rebuilt.rows, rebuilt.hash, rebuilt.generation);
     }
     Ok(())

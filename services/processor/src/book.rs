@@ -105,7 +105,7 @@ impl Book {
         if self.wanted.includes("facts") {
             self.pending.facts.extend(told.fact_rows(&admitted.filed));
         }
-        self.pending.push_entries(subject, admitted.entries, cause(place), self.wanted);
+        self.pending.push_entries(subject, admitted.entries, cause(place), &self.wanted);
         self.fresh_facts += told.fact_count();
         for fact in told.facts() {
             if let Body::SiteDefined(site) = &fact.body {

@@ -58,7 +58,7 @@ pub enum Share {
 pub struct Shelves {
     log: String,
     shelves: BTreeMap<&'static str, Shelf>,
-    /// Absent where a single table is built anew: nobody reads it yet.
+    /// Absent where tables are built anew: nobody reads them yet.
     cuts: Option<Cuts>,
     facts_last: bool,
     reader: Reader,
@@ -105,9 +105,10 @@ impl Shelves {
         Ok(Self { log: origin.log.clone(), shelves, cuts, facts_last: !whole, reader })
     }
 
-    /// One table alone, still empty, to be built anew.
-    pub fn single(name: &'static str, writer: TableWriter, log: &str, reader: Reader) -> Self {
-        let shelves = BTreeMap::from([(name, Shelf { writer, reached: BTreeMap::new() })]);
+    /// Tables still empty, to be built anew.
+    pub fn fresh(writers: Vec<(&'static str, TableWriter)>, log: &str, reader: Reader) -> Self {
+        let shelf = |(name, writer)| (name, Shelf { writer, reached: BTreeMap::new() });
+        let shelves = writers.into_iter().map(shelf).collect();
         Self { log: log.to_owned(), shelves, cuts: None, facts_last: false, reader }
     }
 

@@ -1,7 +1,7 @@
-//! Building a table anew, beside the one in use, and swapping it in only when both say the same. The log tells what it has,
+//! Building tables anew, beside those in use, and swapping them in only when all say the same. The log tells what it has,
 //! and the archive what came before; the archive itself is then built from its own original bytes.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ use crate::worker::origin;
 const READ_BYTES: usize = 8 * 1024 * 1024;
 /// Nobody waits for freshness, and a flush writes a file for every day it touches.
 const FLUSH_ROWS: usize = 250_000;
-/// Partitions are folded on so many threads at most; each holds up to twice [`FLUSH_ROWS`] rows and a table's writer.
+/// Partitions are folded on so many threads at most; each holds up to twice [`FLUSH_ROWS`] rows and the tables' writers.
 const FOLDS_MAX: usize = 8;
 
 /// What a rebuild found.
@@ -34,67 +34,34 @@ pub struct Rebuilt {
     pub generation: String,
 }
 
-/// Rebuilds one table. The process that owns the data folder must not run a worker meanwhile.
+/// Rebuilds tables. The process that owns the data folder must not run a worker meanwhile.
+///
+/// Tables that contain the same part of the log, as all do once a worker was stopped, are built in one fold.
 pub async fn rebuild(
     log: Arc<dyn EventLog>,
     lake: &Lake,
-    table: &str,
+    tables: &[&str],
     progress: impl Fn(u64) + Clone + Send + Sync + 'static,
-) -> Result<Rebuilt, ProcessorError> {
-    let def = definition(table)?;
+) -> Result<BTreeMap<&'static str, Rebuilt>, ProcessorError> {
     let origin = origin(&*log);
-    let current = lake.current_or_create(def, &origin).await?;
     let homes = partitions(&*log)?;
-    let apps: Vec<String> = homes.iter().map(|home| app_id(&origin.log, *home)).collect();
-    let Restored { txns, .. } = restore(&current, &origin, apps.clone()).await?;
-    let reader = || Reader::new(lake.clone(), ReaderLimits::default());
-
-    let archive = lake.current_or_create(definition("facts")?, &origin).await?;
-    let archived = restore(&archive, &origin, apps.clone()).await?;
-    let facts = archived.writer.version();
-    let mut sources = Vec::new();
-    for (home, app) in homes.iter().zip(&apps) {
-        let reached = |txns: &BTreeMap<String, i64>| txns.get(app).map_or(0, |next| next.cast_unsigned());
-        let (until, archived, floor) = (reached(&txns), reached(&archived.txns), log.bounds(*home).await?.floor);
-        let by_archive = floor.min(until);
-        if by_archive > archived {
-            return Err(ProcessorError::Trimmed { partition: home.to_string(), floor, archived });
-        }
-        sources.push(Source { home: *home, told: 0..by_archive, logged: by_archive..until });
+    let mut alike: BTreeMap<BTreeMap<String, i64>, Vec<Table>> = BTreeMap::new();
+    for name in tables {
+        let current = lake.current_or_create(definition(name)?, &origin).await?;
+        let apps = homes.iter().map(|home| app_id(&origin.log, *home));
+        let Restored { txns, .. } = restore(&current, &origin, apps).await?;
+        alike.entry(txns).or_default().push(current);
     }
-
-    let fresh = lake.create_generation(def, &origin).await?;
-    let ground = Ground { log, lake: lake.clone(), fresh: fresh.clone(), origin, facts };
-    let (fleet, facts): (Vec<Source>, Vec<Source>) =
-        sources.into_iter().partition(|source| source.home.topic == Topic::FLEET);
-    let mut shares = shares(facts);
-    let first = shares.pop().unwrap_or_default();
-    // Sites first: rollups ask for their time zones. Subjects of different partitions know nothing of each other.
-    let mut clerk = ground.clerk(fleet.iter().chain(&first), Memory::default()).await?;
-    ground.tell(&mut clerk, fleet, &progress).await?;
-    let zones = clerk.book.memory.zones.clone();
-    let mut folds = JoinSet::new();
-    folds.spawn(ground.clone().fold(clerk, first, progress.clone()));
-    for share in shares {
-        let memory = Memory { zones: zones.clone(), ..Memory::default() };
-        let clerk = ground.clerk(&share, memory).await?;
-        folds.spawn(ground.clone().fold(clerk, share, progress.clone()));
+    let mut rebuilt = BTreeMap::new();
+    for (txns, tables) in alike {
+        let ground = Ground::survey(Arc::clone(&log), lake, &homes, &tables, &txns).await?;
+        rebuilt.extend(ground.rebuild(tables, &progress).await?);
     }
-    let before = hashed(&reader()?, &current).await;
-    folds.join_all().await.into_iter().collect::<Result<(), _>>()?;
-    let before = before?;
-    let after = hashed(&reader()?, &fresh).await?;
-    if before != after {
-        lake.remove_generation(&fresh).await?;
-        let shown = |hash: &ContentHash| format!("{} rows, {:032x}", hash.rows, hash.sum);
-        let (current, rebuilt) = (shown(&before), shown(&after));
-        return Err(ProcessorError::HashDiffers { table: table.to_owned(), current, rebuilt });
-    }
-    lake.swap(&fresh).await?;
-    Ok(Rebuilt { rows: after.rows, hash: format!("{:032x}", after.sum), generation: fresh.generation().to_owned() })
+    Ok(rebuilt)
 }
 
 /// Where one partition's records are read: what the archive tells, then what the log has.
+#[derive(Clone)]
 struct Source {
     home: Partition,
     told: Range<u64>,
@@ -110,19 +77,107 @@ fn shares(sources: Vec<Source>) -> Vec<Vec<Source>> {
     shares
 }
 
-/// What all folds of one rebuild stand on.
+/// What all folds of tables that contain the same part of the log stand on.
 #[derive(Clone)]
 struct Ground {
     log: Arc<dyn EventLog>,
     lake: Lake,
-    fresh: Table,
+    /// The tables to be filled, beside those in use.
+    fresh: Vec<Table>,
     origin: Origin,
     /// The archive to read from.
     facts: TableVersion,
+    sources: Vec<Source>,
 }
 
 impl Ground {
-    /// A clerk that makes only the rows of the fresh table; several, for disjoint partitions, write it side by side.
+    /// Finds where every record that the tables contain is told, and makes the tables to be filled.
+    async fn survey(
+        log: Arc<dyn EventLog>,
+        lake: &Lake,
+        homes: &[Partition],
+        tables: &[Table],
+        txns: &BTreeMap<String, i64>,
+    ) -> Result<Self, ProcessorError> {
+        let origin = origin(&*log);
+        let archive = lake.current_or_create(definition("facts")?, &origin).await?;
+        let archived = restore(&archive, &origin, homes.iter().map(|home| app_id(&origin.log, *home))).await?;
+        let mut sources = Vec::new();
+        for home in homes {
+            let app = app_id(&origin.log, *home);
+            let reached = |txns: &BTreeMap<String, i64>| txns.get(&app).map_or(0, |next| next.cast_unsigned());
+            let (until, archived, floor) = (reached(txns), reached(&archived.txns), log.bounds(*home).await?.floor);
+            let by_archive = floor.min(until);
+            if by_archive > archived {
+                return Err(ProcessorError::Trimmed { partition: home.to_string(), floor, archived });
+            }
+            sources.push(Source { home: *home, told: 0..by_archive, logged: by_archive..until });
+        }
+        let mut fresh = Vec::new();
+        for table in tables {
+            fresh.push(lake.create_generation(table.def(), &origin).await?);
+        }
+        Ok(Self { log, lake: lake.clone(), fresh, origin, facts: archived.writer.version(), sources })
+    }
+
+    /// Folds once for all tables, compares each with the one in use, and swaps all in when none differs.
+    async fn rebuild(
+        self,
+        tables: Vec<Table>,
+        progress: &(impl Fn(u64) + Clone + Send + Sync + 'static),
+    ) -> Result<Vec<(&'static str, Rebuilt)>, ProcessorError> {
+        let reader = Reader::new(self.lake.clone(), ReaderLimits::default())?;
+        self.fold_all(progress).await?;
+        let mut rebuilt = Vec::new();
+        for (current, fresh) in tables.iter().zip(&self.fresh) {
+            let (before, after) = (hashed(&reader, current).await?, hashed(&reader, fresh).await?);
+            if before != after {
+                return Err(self.refuse(current.name(), &before, &after).await?);
+            }
+            let (hash, generation) = (format!("{:032x}", after.sum), fresh.generation().to_owned());
+            rebuilt.push((current.name(), Rebuilt { rows: after.rows, hash, generation }));
+        }
+        for fresh in &self.fresh {
+            self.lake.swap(fresh).await?;
+        }
+        Ok(rebuilt)
+    }
+
+    /// Takes away what was built: none of it is swapped in.
+    async fn refuse(
+        &self,
+        table: &str,
+        before: &ContentHash,
+        after: &ContentHash,
+    ) -> Result<ProcessorError, ProcessorError> {
+        for fresh in &self.fresh {
+            self.lake.remove_generation(fresh).await?;
+        }
+        let shown = |hash: &ContentHash| format!("{} rows, {:032x}", hash.rows, hash.sum);
+        let (current, rebuilt) = (shown(before), shown(after));
+        Ok(ProcessorError::HashDiffers { table: table.to_owned(), current, rebuilt })
+    }
+
+    /// Sites first: rollups ask for their time zones. Subjects of different partitions know nothing of each other.
+    async fn fold_all(&self, progress: &(impl Fn(u64) + Clone + Send + Sync + 'static)) -> Result<(), ProcessorError> {
+        let (fleet, facts): (Vec<Source>, Vec<Source>) =
+            self.sources.iter().cloned().partition(|source| source.home.topic == Topic::FLEET);
+        let mut shares = shares(facts);
+        let first = shares.pop().unwrap_or_default();
+        let mut clerk = self.clerk(fleet.iter().chain(&first), Memory::default()).await?;
+        self.tell(&mut clerk, fleet, progress).await?;
+        let zones = clerk.book.memory.zones.clone();
+        let mut folds = JoinSet::new();
+        folds.spawn(self.clone().fold(clerk, first, progress.clone()));
+        for share in shares {
+            let memory = Memory { zones: zones.clone(), ..Memory::default() };
+            let clerk = self.clerk(&share, memory).await?;
+            folds.spawn(self.clone().fold(clerk, share, progress.clone()));
+        }
+        folds.join_all().await.into_iter().collect()
+    }
+
+    /// A clerk that makes only the rows of the fresh tables; several, for disjoint partitions, write them side by side.
     async fn clerk<'a>(
         &self,
         sources: impl IntoIterator<Item = &'a Source>,
@@ -130,12 +185,15 @@ impl Ground {
     ) -> Result<Clerk, ProcessorError> {
         let reader = || Reader::new(self.lake.clone(), ReaderLimits::default());
         let apps: Vec<String> = sources.into_iter().map(|source| app_id(&self.origin.log, source.home)).collect();
-        let Restored { writer, .. } = restore(&self.fresh, &self.origin, apps).await?;
-        let name = self.fresh.name();
-        let shelves = Shelves::single(name, writer, &self.origin.log, reader()?);
-        let is_rollup = ROLLUPS.iter().any(|(rollup, _)| *rollup == name);
-        let wanted = Wanted::Only(if is_rollup { "intervals" } else { name });
-        let book = Book::remembering(memory).making(wanted);
+        let (mut writers, mut made) = (Vec::new(), BTreeSet::new());
+        for fresh in &self.fresh {
+            let Restored { writer, .. } = restore(fresh, &self.origin, &apps).await?;
+            let is_rollup = ROLLUPS.iter().any(|(rollup, _)| *rollup == fresh.name());
+            made.insert(if is_rollup { "intervals" } else { fresh.name() });
+            writers.push((fresh.name(), writer));
+        }
+        let shelves = Shelves::fresh(writers, &self.origin.log, reader()?);
+        let book = Book::remembering(memory).making(Wanted::Only(made));
         Ok(Clerk::new(book, shelves, Archive::new(reader()?), Some(self.facts.clone())))
     }
 

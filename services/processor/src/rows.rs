@@ -1,5 +1,6 @@
 //! From the ledger's rows to the lake's: one function per table, nothing decided here.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use medfleet_domain::dedup::Sighting;
@@ -37,19 +38,19 @@ pub struct Pending {
     pub verdicts: Vec<VerdictRow>,
 }
 
-/// Which rows are made: those of every table, or of the one that is built anew.
-#[derive(Debug, Clone, Copy, Default)]
+/// Which rows are made: those of every table, or of those that are built anew.
+#[derive(Debug, Clone, Default)]
 pub enum Wanted {
     #[default]
     All,
-    Only(&'static str),
+    Only(BTreeSet<&'static str>),
 }
 
 impl Wanted {
-    pub fn includes(self, table: &str) -> bool {
+    pub fn includes(&self, table: &str) -> bool {
         match self {
             Self::All => true,
-            Self::Only(one) => one == table,
+            Self::Only(tables) => tables.contains(table),
         }
     }
 }
@@ -68,7 +69,7 @@ impl Pending {
 
     /// Files the entries of one record; the index of a cause is the entry's place among them. What is seen at a place counts
     /// for the device it names, by the binder's copies: a place itself has no rows.
-    pub fn push_entries(&mut self, subject: &Subject, entries: Vec<Entry>, cause: Cause, wanted: Wanted) {
+    pub fn push_entries(&mut self, subject: &Subject, entries: Vec<Entry>, cause: Cause, wanted: &Wanted) {
         if subject.kind == SubjectKind::Place {
             return;
         }

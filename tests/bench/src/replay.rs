@@ -44,7 +44,8 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     let mut folded = plain_replay::Folded::default();
     for _ in 0..if options.product_only { 1 } else { ROUNDS } {
         let watch = Watch::start()?;
-        rows = rebuild(Arc::clone(&log), &lake, &options.table, |_| {}).await?.rows;
+        let rebuilt = rebuild(Arc::clone(&log), &lake, &[options.table.as_str()], |_| {}).await?;
+        rows = rebuilt.values().map(|done| done.rows).sum();
         turns.product.push(watch.stop()?);
         if options.product_only {
             break;

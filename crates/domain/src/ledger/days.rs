@@ -60,12 +60,13 @@ impl Ledger {
         self.hear_stretch(&held);
         self.known_days.insert(held.day());
         self.used_days.insert(held.day(), 0);
-        self.days.entry(held.day()).or_default().push(Arc::new(held));
+        Arc::make_mut(self.days.entry(held.day()).or_default()).push(Arc::new(held));
     }
 
     /// The daily facts of a loaded day that count: amended ones gone, corrections in their place.
     pub(super) fn counting(&self, day: Day) -> Vec<Cow<'_, Held>> {
-        let own = self.days.get(&day).into_iter().flatten().filter(|held| self.amendments.leaves(held));
+        let own =
+            self.days.get(&day).into_iter().flat_map(|facts| facts.iter()).filter(|held| self.amendments.leaves(held));
         let corrected = self.amendments.corrected().filter(|held| held.folds() && held.day() == day);
         own.map(|held| Cow::Borrowed(&**held)).chain(corrected.map(Cow::Owned)).collect()
     }
@@ -81,7 +82,8 @@ impl Ledger {
     pub(super) fn trace_amendments(&mut self) {
         let Self { amendments, lives, days, statements, notes, .. } = self;
         let at_hand = |identity| {
-            let mut facts = days.values().flatten().chain(statements.iter()).chain(notes.iter());
+            let days = days.values().flat_map(|facts| facts.iter());
+            let mut facts = days.chain(statements.iter()).chain(notes.iter());
             facts.find(|held| held.counts() && held.identity() == identity).map(|held| &**held)
         };
         amendments.trace(|epoch, seq| lives.has_seen(epoch, seq), at_hand);

@@ -75,7 +75,8 @@ impl Ledger {
     fn cover_named(&self, scope: &mut Scope, range: &SeqRange) -> Result<(), Needs> {
         let Some(archived) = self.locate(range)? else { return Ok(()) };
         self.require_all(archived)?;
-        let named = self.days.values().flatten().filter(|held| range.contains(held.epoch, held.seq));
+        let named =
+            self.days.values().flat_map(|facts| facts.iter()).filter(|held| range.contains(held.epoch, held.seq));
         named.for_each(|held| scope.cover(held));
         Ok(())
     }
