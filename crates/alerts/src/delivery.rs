@@ -1,13 +1,15 @@
 //! Delivery: intent, attempt, outcome. Each is a fact; an attempt cut off between is made again under the id it had, and counted.
 
-use std::collections::BTreeMap;
-use std::fmt;
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 
+use medfleet_domain::alert::AlertId;
+use medfleet_domain::alert::life::Alert;
+use medfleet_domain::alert::message::{Channel, Intent, MessageId, Occasion, Outcome};
 use medfleet_domain::time::{MICROS_PER_SECOND, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::life::{Alert, AlertId};
-use crate::route::{Channel, Routes, Wall};
+use crate::route::{Routes, Wall};
 
 /// Attempts of one message, at most.
 pub const ATTEMPTS_MAX: u32 = 12;
@@ -16,74 +18,6 @@ const PAUSE_FIRST_MICROS: i64 = 5 * MICROS_PER_SECOND;
 const PAUSE_LONGEST_MICROS: i64 = 3_600 * MICROS_PER_SECOND;
 /// An attempt of which nothing more is heard has been cut off.
 pub const ATTEMPT_MAX_MICROS: i64 = 60 * MICROS_PER_SECOND;
-
-/// Hash of what the message says to whom: a repeat has the id of the first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct MessageId(pub u64);
-
-impl MessageId {
-    fn of(alert: AlertId, occasion: Occasion, channel: &Channel) -> Self {
-        let (Occasion::Attention { life, level } | Occasion::Over { life, level }) = occasion;
-        let over = u8::from(matches!(occasion, Occasion::Over { .. }));
-        let (sort, address) = match channel {
-            Channel::Email(address) => (0, address),
-            Channel::Webhook(address) => (1, address),
-            Channel::Alertmanager(address) => (2, address),
-        };
-        let mut bytes = alert.0.to_le_bytes().to_vec();
-        bytes.extend(life.to_le_bytes());
-        bytes.extend([level, over, sort]);
-        bytes.extend(address.as_bytes());
-        Self(twox_hash::XxHash3_64::oneshot(&bytes))
-    }
-
-    /// `Message-ID` of an e-mail (RFC 5322).
-    pub fn email(self, domain: &str) -> String {
-        format!("<{self}@{domain}>")
-    }
-
-    /// `webhook-id` of Standard Webhooks.
-    pub fn webhook(self) -> String {
-        format!("msg_{self}")
-    }
-}
-
-impl fmt::Display for MessageId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:016x}", self.0)
-    }
-}
-
-/// What a message is about: the how-manieth life of the alert, and the level it had reached.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub enum Occasion {
-    Attention { life: u32, level: u8 },
-    Over { life: u32, level: u8 },
-}
-
-/// A message that is to be sent.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Intent {
-    pub id: MessageId,
-    pub alert: AlertId,
-    pub occasion: Occasion,
-    pub person: String,
-    pub channel: Channel,
-}
-
-/// What became of one attempt.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Outcome {
-    Delivered,
-    /// It may go better later.
-    Failed {
-        reason: String,
-    },
-    /// It will never be taken: a wrong address, a request that the receiver calls wrong.
-    Refused {
-        reason: String,
-    },
-}
 
 /// What is known of one message.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -107,6 +41,9 @@ enum State {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Outbox {
     messages: BTreeMap<MessageId, Message>,
+    of_alert: BTreeMap<AlertId, Vec<MessageId>>,
+    /// Neither delivered nor given up.
+    open: BTreeSet<MessageId>,
 }
 
 impl Outbox {
@@ -116,21 +53,11 @@ impl Outbox {
 
     /// What has to be said of an alert now and has not been: asked again at any time, it says nothing twice.
     pub fn wanting(&self, alert: &Alert, routes: &Routes, now: Timestamp, wall: Wall) -> Vec<Intent> {
-        let (life, level) = (alert.reopened, alert.escalations);
         let told = routes.recipients(alert, now, wall).into_iter().map(|(person, channel)| {
-            let occasion =
-                Occasion::Attention { life, level: self.level_told(alert.id, life, channel).unwrap_or(level) };
-            (person.to_owned(), channel.clone(), occasion)
+            let level = self.level_told(alert, channel).unwrap_or(alert.escalations);
+            (person.to_owned(), channel.clone(), Occasion::Attention { call: alert.calls, level })
         });
-        // Who was told that it is there is told that it is over.
-        let of_life = self.messages.values().filter(|message| message.intent.alert == alert.id && !alert.is_open());
-        let over = of_life.filter_map(|message| match message.intent.occasion {
-            Occasion::Attention { life: told, level } if told == life => {
-                let intent = &message.intent;
-                Some((intent.person.clone(), intent.channel.clone(), Occasion::Over { life, level }))
-            }
-            _ => None,
-        });
+        let over = if alert.is_open() { Vec::new() } else { self.to_be_told_of_the_end(alert) };
         let intent = |(person, channel, occasion): (String, Channel, Occasion)| {
             let id = MessageId::of(alert.id, occasion, &channel);
             Intent { id, alert: alert.id, occasion, person, channel }
@@ -142,14 +69,24 @@ impl Outbox {
         wanting
     }
 
-    /// The level at which this channel has heard of this life already: a higher level is no news to it.
-    fn level_told(&self, alert: AlertId, life: u32, channel: &Channel) -> Option<u8> {
-        let of = self
-            .messages
-            .values()
-            .filter(|message| message.intent.alert == alert && message.intent.channel == *channel);
+    /// Who was told that it is there is told that it is over, once, however often they were told.
+    fn to_be_told_of_the_end(&self, alert: &Alert) -> Vec<(String, Channel, Occasion)> {
+        let mut last: BTreeMap<&Channel, (&str, Occasion)> = BTreeMap::new();
+        for Message { intent, .. } in self.of(alert.id) {
+            if let Occasion::Attention { call, level } = intent.occasion
+                && call >= alert.calls_before
+            {
+                last.insert(&intent.channel, (&intent.person, Occasion::Over { call, level }));
+            }
+        }
+        last.into_iter().map(|(channel, (person, over))| (person.to_owned(), channel.clone(), over)).collect()
+    }
+
+    /// The level at which this channel has heard this call already: a higher level is no news to it.
+    fn level_told(&self, alert: &Alert, channel: &Channel) -> Option<u8> {
+        let of = self.of(alert.id).filter(|message| message.intent.channel == *channel);
         of.filter_map(|message| match message.intent.occasion {
-            Occasion::Attention { life: told, level } if told == life => Some(level),
+            Occasion::Attention { call, level } if call == alert.calls => Some(level),
             _ => None,
         })
         .min()
@@ -157,18 +94,44 @@ impl Outbox {
 
     /// It was decided to send this.
     pub fn intended(&mut self, intent: Intent, at: Timestamp) {
-        let id = intent.id;
-        let message = Message { intent, attempts: 0, repeats: 0, state: State::Due { at } };
-        self.messages.entry(id).or_insert(message);
+        if let Entry::Vacant(place) = self.messages.entry(intent.id) {
+            self.of_alert.entry(intent.alert).or_default().push(intent.id);
+            self.open.insert(intent.id);
+            place.insert(Message { intent, attempts: 0, repeats: 0, state: State::Due { at } });
+        }
     }
 
     /// Messages to be sent now: those that are due, and those whose attempt was cut off.
     pub fn due(&self, now: Timestamp) -> impl Iterator<Item = &Message> {
-        self.messages.values().filter(move |message| match message.state {
+        self.open().filter(move |message| match message.state {
             State::Due { at } => at <= now,
-            State::Sending { since } => now.micros() - since.micros() >= ATTEMPT_MAX_MICROS,
+            State::Sending { since } => now.micros().saturating_sub(since.micros()) >= ATTEMPT_MAX_MICROS,
             State::Delivered | State::GivenUp { .. } => false,
         })
+    }
+
+    /// Messages about an alert, oldest first.
+    pub fn of(&self, alert: AlertId) -> impl Iterator<Item = &Message> {
+        self.of_alert.get(&alert).into_iter().flatten().filter_map(|id| self.messages.get(id))
+    }
+
+    /// Messages that are neither delivered nor given up.
+    pub fn open(&self) -> impl Iterator<Item = &Message> {
+        self.open.iter().filter_map(|id| self.messages.get(id))
+    }
+
+    pub fn messages(&self) -> impl Iterator<Item = &Message> {
+        self.messages.values()
+    }
+
+    /// The sender begins a new life: what it had begun to send was cut off, and is due.
+    pub fn cut_off(&mut self) {
+        for id in &self.open {
+            let Some(message) = self.messages.get_mut(id) else { continue };
+            if let State::Sending { since } = &mut message.state {
+                *since = Timestamp::MIN;
+            }
+        }
     }
 
     /// An attempt begins.
@@ -190,12 +153,30 @@ impl Outbox {
             Outcome::Failed { reason } if message.attempts >= ATTEMPTS_MAX => State::GivenUp { reason: reason.clone() },
             Outcome::Failed { .. } => State::Due { at: at.plus_micros(pause_micros(id, message.attempts)) },
         };
+        if !message.is_open() {
+            self.open.remove(&id);
+        }
     }
 }
 
 impl Message {
     pub const fn is_delivered(&self) -> bool {
         matches!(self.state, State::Delivered)
+    }
+
+    /// An attempt was begun by a life of the sender that is over.
+    pub fn is_cut_off(&self) -> bool {
+        matches!(self.state, State::Sending { since } if since == Timestamp::MIN)
+    }
+
+    /// Delivered, given_up, sending or due: for whoever looks at it.
+    pub const fn standing(&self) -> &'static str {
+        match self.state {
+            State::Delivered => "delivered",
+            State::GivenUp { .. } => "given_up",
+            State::Sending { .. } => "sending",
+            State::Due { .. } => "due",
+        }
     }
 
     /// Why it was given up, if it was.
@@ -224,9 +205,10 @@ fn pause_micros(id: MessageId, attempts: u32) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::life::tests::raised;
-    use crate::life::{Change, Ending};
+    use medfleet_domain::alert::{Change, Ending};
+
     use crate::route::tests::{NOON, ROUTES};
+    use crate::testing::raised;
 
     fn at(seconds: i64) -> Timestamp {
         Timestamp::from_seconds(seconds)
@@ -272,6 +254,21 @@ mod tests {
     }
 
     #[test]
+    fn a_snooze_ends_in_being_told_again_and_the_end_is_told_once() {
+        let (mut outbox, mut alert) = (Outbox::default(), raised());
+        let first = ask(&mut outbox, &alert);
+        alert.evolve(&Change::Snoozed { until: at(600), by: "kim".into() }, at(0));
+        assert_eq!(ask(&mut outbox, &alert), [], "it sleeps");
+        let again = outbox.wanting(&alert, &routes(), at(600), NOON);
+        assert_eq!((again.len(), again[0].id == first[0].id), (1, false));
+        outbox.intended(again[0].clone(), at(600));
+        assert_eq!(outbox.wanting(&alert, &routes(), at(700), NOON), []);
+        alert.evolve(&Change::Resolved { because: Ending::Over { at: at(800) } }, at(800));
+        assert_eq!(ask(&mut outbox, &alert).len(), 1);
+        assert_eq!(ask(&mut outbox, &alert), []);
+    }
+
+    #[test]
     fn an_attempt_that_was_cut_off_is_repeated_under_its_id_and_counted() {
         let mut outbox = Outbox::default();
         let id = ask(&mut outbox, &raised())[0].id;
@@ -283,6 +280,17 @@ mod tests {
         let message = outbox.message(id).expect("known");
         assert_eq!((message.attempts, message.repeats, message.is_delivered()), (2, 1, true));
         assert_eq!(outbox.due(at(9_999)).count(), 0);
+    }
+
+    #[test]
+    fn what_an_earlier_life_of_the_sender_had_begun_is_due_at_once() {
+        let mut outbox = Outbox::default();
+        let id = ask(&mut outbox, &raised())[0].id;
+        outbox.attempted(id, at(1));
+        outbox.cut_off();
+        assert_eq!(outbox.due(at(2)).count(), 1);
+        outbox.attempted(id, at(2));
+        assert_eq!(outbox.message(id).map(|message| message.repeats), Some(1));
     }
 
     #[test]
@@ -301,12 +309,5 @@ mod tests {
         assert_eq!(pauses.len(), ATTEMPTS_MAX as usize);
         assert!(pauses[1] >= PAUSE_FIRST_MICROS / 2 && pauses[11] >= PAUSE_LONGEST_MICROS / 2, "{pauses:?}");
         assert_eq!(outbox.message(id).and_then(Message::given_up), Some("connection refused"));
-    }
-
-    #[test]
-    fn ids_go_into_both_sorts_of_header() {
-        let id = MessageId(0xab);
-        assert_eq!(id.email("medfleet.example"), "<00000000000000ab@medfleet.example>");
-        assert_eq!(id.webhook(), "msg_00000000000000ab");
     }
 }

@@ -5,27 +5,21 @@ mod silence;
 
 use std::collections::BTreeMap;
 
+use medfleet_domain::alert::life::{Alert, Refusal};
+use medfleet_domain::alert::{AlertId, Ending, Step, Wish};
 use medfleet_domain::fact::{Body, Fact};
 use medfleet_domain::id::{AgentId, Cause, Epoch, Seq, SeqRange, SiteId, Subject, SubjectKind};
 use medfleet_domain::kind::DeviceKind;
-use medfleet_domain::time::Timestamp;
+use medfleet_domain::time::{MICROS_PER_SECOND, Timestamp};
+use serde::{Deserialize, Serialize};
 
-use crate::life::{Alert, AlertId, Change, Ending, Refusal, Wish};
 use crate::rule::{Rules, When};
 use crate::watch::{Turn, Watch};
 pub use problems::Problem;
 use problems::Problems;
 
-/// A step in one alert's life.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Step {
-    pub alert: AlertId,
-    pub at: Timestamp,
-    pub change: Change,
-}
-
 /// A record of the log: where it stands and when it got there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
     pub cause: Cause,
     pub at: Timestamp,
@@ -43,16 +37,22 @@ pub struct Told<'a> {
     pub fact: &'a Fact,
 }
 
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Desk {
     rules: Rules,
     watches: BTreeMap<Subject, Watch>,
     problems: Problems,
+    /// Since when it has been told the time without a gap, and when it was told last.
+    listening_since: Option<Timestamp>,
+    ticked_at: Option<Timestamp>,
 }
+
+/// Ticks further apart than this mean that the desk was away in between.
+const AWAY_MICROS: i64 = 5 * 60 * MICROS_PER_SECOND;
 
 impl Desk {
     pub fn new(rules: Rules) -> Self {
-        Self { rules, watches: BTreeMap::new(), problems: Problems::default() }
+        Self { rules, watches: BTreeMap::new(), problems: Problems::default(), listening_since: None, ticked_at: None }
     }
 
     pub fn alert(&self, id: AlertId) -> Option<&Alert> {
@@ -65,6 +65,24 @@ impl Desk {
 
     pub fn rules(&self) -> &Rules {
         &self.rules
+    }
+
+    /// Other rules hold from here on. Alerts of rules that are gone end: nothing watches for their end any more.
+    pub fn set_rules(&mut self, rules: Rules, at: Timestamp) -> Vec<Step> {
+        let mut steps = Vec::new();
+        self.problems.keep_rules(&rules, at, &mut steps);
+        self.rules = rules;
+        steps
+    }
+
+    /// Takes over what the log says of alerts, which holds whatever was computed anew. Answers how many alerts differed.
+    pub fn reconcile(&mut self, recorded: BTreeMap<AlertId, Alert>) -> usize {
+        self.problems.reconcile(recorded)
+    }
+
+    /// Subjects that are watched.
+    pub fn watched(&self) -> usize {
+        self.watches.len()
     }
 
     /// Takes one fact in, and says what it changes.
@@ -122,6 +140,10 @@ impl Desk {
 
     /// Time has passed: a tick stands in the log, so that silence is decided where everything else is.
     pub fn tick(&mut self, entry: Entry) -> Vec<Step> {
+        if self.ticked_at.is_none_or(|last| entry.at.micros() - last.micros() > AWAY_MICROS) {
+            self.listening_since = Some(entry.at);
+        }
+        self.ticked_at = Some(entry.at);
         let mut steps = Vec::new();
         self.look_for_silence(entry, &mut steps);
         self.look_for_overdue(entry, &mut steps);

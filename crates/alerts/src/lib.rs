@@ -4,14 +4,16 @@
 //! fact, request, tick ─► desk (rules · watch · suppression) ─► alert lives ─► route ─► delivery intents
 //! ```
 //! `rule` reads what is worth an alert, `watch` knows how each subject is, `desk` folds the log in order and opens one incident per
-//! problem, `life` is one alert's life with `decide` and `evolve`, `route` says whom to wake and when, `delivery` keeps intents
+//! problem (its life is `medfleet_domain::alert`), `route` says whom to wake and when, `delivery` keeps intents
 //! and outcomes. `trial` runs rules on given facts. Equal logs give equal alerts, with equal ids.
 
+pub mod book;
 pub mod delivery;
 pub mod desk;
-pub mod life;
 pub mod route;
 pub mod rule;
+#[cfg(test)]
+mod testing;
 pub mod trial;
 pub mod watch;
 

@@ -2,23 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use medfleet_domain::alert::Urgency;
+use medfleet_domain::alert::life::Alert;
+use medfleet_domain::alert::message::Channel;
 use medfleet_domain::kind::DeviceKind;
 use medfleet_domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
-use crate::life::{Alert, Urgency};
 
 const MINUTES_PER_DAY: u16 = 1_440;
-
-/// How to reach a person or a system.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Channel {
-    Email(String),
-    Webhook(String),
-    Alertmanager(String),
-}
 
 /// Local time of a site: minute of the day, and ISO weekday from Monday 1 to Sunday 7.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -161,8 +154,9 @@ fn check(file: &RouteFile, route: &Route) -> Result<(), String> {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::life::Change;
-    use crate::life::tests::raised;
+    use medfleet_domain::alert::{Change, Ending};
+
+    use crate::testing::raised;
 
     pub(crate) const ROUTES: &str = r#"
 people:
@@ -216,7 +210,7 @@ routes:
         for change in [
             Change::Acknowledged { by: "kim".into() },
             Change::Snoozed { until: Timestamp::MAX, by: "kim".into() },
-            Change::Resolved { because: crate::life::Ending::Retired },
+            Change::Resolved { because: Ending::Retired },
             Change::CauseWithdrawn { by: "kim".into() },
         ] {
             let mut alert = raised();

@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use medfleet_domain::alert::Urgency;
 use medfleet_domain::fact::Severity;
 use medfleet_domain::kind::DeviceKind;
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
-use crate::life::Urgency;
 
 const MICROS_PER_MINUTE: i64 = 60_000_000;
 /// Defaults, where a rule says nothing.
@@ -161,12 +161,17 @@ fn micros(minutes: Option<u32>, default: u32) -> i64 {
 }
 
 /// Rules in the order of their file, each with a name of its own.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Rules(Vec<Rule>);
 
 impl Rules {
     pub fn embedded() -> Result<Self, Error> {
         Self::read(EMBEDDED)
+    }
+
+    /// The embedded rules as they were written.
+    pub const fn embedded_text() -> &'static str {
+        EMBEDDED
     }
 
     pub fn read(text: &str) -> Result<Self, Error> {

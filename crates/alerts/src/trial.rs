@@ -4,13 +4,13 @@
 
 mod story;
 
+use medfleet_domain::alert::{Change, Finding, Step, Wish};
 use medfleet_domain::id::Cause;
 use medfleet_domain::time::{MICROS_PER_DAY, MICROS_PER_SECOND, Timestamp};
 use serde::Deserialize;
 
 use crate::Error;
-use crate::desk::{Desk, Entry, Step};
-use crate::life::{Change, Wish};
+use crate::desk::{Desk, Entry};
 use crate::rule::Rules;
 use story::Given;
 
@@ -135,17 +135,14 @@ fn shown(at: Timestamp) -> String {
     if day == 0 { clock } else { format!("{} {clock}", day + 1) }
 }
 
-impl Wish {
-    /// A wish as trials write it.
-    fn parse(text: &str) -> Option<Self> {
-        use crate::life::Finding;
-        Some(match text {
-            "acknowledge" => Self::Acknowledge,
-            "resolve" => Self::Resolve { reason: "done".into() },
-            "reopen" => Self::Reopen,
-            "confirm" => Self::Judge { finding: Finding::Confirmed },
-            "nothing_found" => Self::Judge { finding: Finding::NothingFound },
-            _ => return None,
-        })
-    }
+/// A wish as trials write it.
+fn wish(text: &str) -> Option<Wish> {
+    Some(match text {
+        "acknowledge" => Wish::Acknowledge,
+        "resolve" => Wish::Resolve { reason: "done".into() },
+        "reopen" => Wish::Reopen,
+        "confirm" => Wish::Judge { finding: Finding::Confirmed },
+        "nothing_found" => Wish::Judge { finding: Finding::NothingFound },
+        _ => return None,
+    })
 }

@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use medfleet_alerts::desk::{Desk, Entry, Step, Told};
-use medfleet_alerts::life::{Alert, AlertId, Change, Finding, Wish};
+use medfleet_alerts::desk::{Desk, Entry, Told};
 use medfleet_alerts::rule::Rules;
+use medfleet_domain::alert::life::Alert;
+use medfleet_domain::alert::{AlertId, Change, Finding, Step, Wish};
 use medfleet_domain::condition::{Clock, Condition, Degradation, SourceKind};
 use medfleet_domain::fact::{Body, DeviceError, Fact, Severity, Source};
 use medfleet_domain::human::{Asserted, Claimed, OrderClass, OrderPhase, Phase};
@@ -98,28 +99,33 @@ fn device(nth: u8) -> Subject {
     Subject::new(SubjectKind::Device, &format!("ct-{nth}")).expect("a name")
 }
 
+/// One thing happens, and this comes of it.
+fn happen(desk: &mut Desk, offset: u64, now: Timestamp, (happens, _, late): &(Happens, i64, i64)) -> Vec<Step> {
+    let entry = Entry { cause: Cause { partition: 0, offset }, at: now };
+    let at = now.plus_seconds(-late * 60);
+    match happens {
+        Happens::Says { device: nth, body } => tell(desk, entry, device(*nth), &fact(at, body.clone())),
+        Happens::Lives { agent } => {
+            let subject = Subject::new(SubjectKind::Agent, &format!("edge-{agent}")).expect("a name");
+            tell(desk, entry, subject, &fact(at, Body::Heartbeat))
+        }
+        Happens::Tick => desk.tick(entry),
+        Happens::Asks { nth, wish } => {
+            let ids: Vec<AlertId> = desk.alerts().map(|alert| alert.id).collect();
+            let asked = ids.get(nth % ids.len().max(1)).map(|id| desk.ask(entry, *id, wish, "kim"));
+            asked.and_then(Result::ok).into_iter().collect()
+        }
+        Happens::Scores { device: nth, probability } => desk.scored(entry, &device(*nth), "tube", *probability),
+    }
+}
+
 /// Everything that came of a story, and the desk as it stands. `each` sees the desk after every record.
 fn play(story: &Story, mut each: impl FnMut(&Desk, &[Step], Timestamp)) -> (Desk, Vec<Step>) {
     let mut desk = Desk::new(Rules::embedded().expect("sound"));
     let (mut now, mut all) = (Timestamp::from_seconds(1_000_000), Vec::new());
-    for (offset, (happens, after, late)) in (0..).zip(story) {
-        now = now.plus_seconds(after * 60);
-        let entry = Entry { cause: Cause { partition: 0, offset }, at: now };
-        let at = now.plus_seconds(-late * 60);
-        let steps = match happens {
-            Happens::Says { device: nth, body } => tell(&mut desk, entry, device(*nth), &fact(at, body.clone())),
-            Happens::Lives { agent } => {
-                let subject = Subject::new(SubjectKind::Agent, &format!("edge-{agent}")).expect("a name");
-                tell(&mut desk, entry, subject, &fact(at, Body::Heartbeat))
-            }
-            Happens::Tick => desk.tick(entry),
-            Happens::Asks { nth, wish } => {
-                let ids: Vec<AlertId> = desk.alerts().map(|alert| alert.id).collect();
-                let asked = ids.get(nth % ids.len().max(1)).map(|id| desk.ask(entry, *id, wish, "kim"));
-                asked.and_then(Result::ok).into_iter().collect()
-            }
-            Happens::Scores { device: nth, probability } => desk.scored(entry, &device(*nth), "tube", *probability),
-        };
+    for (offset, step) in (0..).zip(story) {
+        now = now.plus_seconds(step.1 * 60);
+        let steps = happen(&mut desk, offset, now, step);
         each(&desk, &steps, now);
         all.extend(steps);
     }
@@ -164,6 +170,35 @@ proptest! {
             }
         }
         prop_assert_eq!(told.values().cloned().collect::<Vec<_>>(), desk.alerts().cloned().collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_desk_that_forgot_everything_goes_on_from_what_was_recorded(story in story(), cut in any::<prop::sample::Index>()) {
+        let (before, after) = story.split_at(cut.index(story.len()));
+        let (desk, _) = play(&before.to_vec(), |_, _, _| {});
+        let recorded: BTreeMap<AlertId, Alert> = desk.alerts().map(|alert| (alert.id, alert.clone())).collect();
+        // Of the past it is told the facts alone, as at a start without a memory: no tick, and no person.
+        let mut again = Desk::new(Rules::embedded().expect("sound"));
+        let mut now = Timestamp::from_seconds(1_000_000);
+        for (offset, step) in (0..).zip(before) {
+            now = now.plus_seconds(step.1 * 60);
+            if matches!(step.0, Happens::Says { .. } | Happens::Lives { .. }) {
+                happen(&mut again, offset, now, step);
+            }
+        }
+        again.reconcile(recorded.clone());
+        prop_assert_eq!(again.alerts().cloned().collect::<Vec<_>>(), recorded.values().cloned().collect::<Vec<_>>());
+        prop_assert_eq!(again.reconcile(recorded), 0);
+        for (offset, step) in (before.len() as u64..).zip(after) {
+            now = now.plus_seconds(step.1 * 60);
+            for step in happen(&mut again, offset, now, step) {
+                prop_assert!(again.alert(step.alert).is_some());
+            }
+            let mut open = BTreeSet::new();
+            for alert in again.alerts().filter(|alert| alert.is_open()) {
+                prop_assert!(open.insert(problem(alert)), "two open alerts for {:?}", problem(alert));
+            }
+        }
     }
 
     #[test]

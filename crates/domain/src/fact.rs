@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::Invalid;
+use crate::alert::Asked;
 use crate::condition::{Clock, Condition, Degradation, SourceKind};
 use crate::contract::{Contract, IssuedStatement};
 use crate::fleet::{Calendar, Site};
@@ -119,6 +120,7 @@ pub enum Body {
     CalendarDefined(Calendar),
     ContractDefined(Box<Contract>),
     StatementIssued(Box<IssuedStatement>),
+    AlertAsked(Asked),
 }
 
 impl Body {
@@ -151,6 +153,7 @@ impl Body {
             Self::CalendarDefined(_) => "calendar_defined",
             Self::ContractDefined(_) => "contract_defined",
             Self::StatementIssued(_) => "statement_issued",
+            Self::AlertAsked(_) => "alert_asked",
         }
     }
 

@@ -1,5 +1,6 @@
 //! What is true: identities, time, facts, the day fold, counters, claims and requests. Pure: no I/O, no clock, no async.
 
+pub mod alert;
 pub mod amend;
 pub mod binder;
 pub mod claim;

@@ -18,8 +18,10 @@ impl Topic {
     pub const FLEET: Self = Self("medfleet.fleet.v1");
     /// Batches that could not be read, whole, with the reason.
     pub const QUARANTINE: Self = Self("medfleet.quarantine.v1");
+    /// Steps in the lives of alerts, and what became of messages about them.
+    pub const ALERTS: Self = Self("medfleet.alerts.v1");
 
-    pub const STREET: [Self; 3] = [Self::FACTS, Self::FLEET, Self::QUARANTINE];
+    pub const STREET: [Self; 4] = [Self::FACTS, Self::FLEET, Self::QUARANTINE, Self::ALERTS];
 
     /// A topic outside the street, for tests.
     pub const fn named(name: &'static str) -> Self {

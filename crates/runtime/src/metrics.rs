@@ -12,7 +12,7 @@ use prometheus::{
 use crate::error::RuntimeError;
 
 /// What a gauge or histogram may be measured in: base units, or the things it counts.
-pub const UNITS: [&str; 23] = [
+pub const UNITS: [&str; 25] = [
     "seconds",
     "bytes",
     "ratio",
@@ -30,6 +30,8 @@ pub const UNITS: [&str; 23] = [
     "subjects",
     "sites",
     "agents",
+    "alerts",
+    "messages",
     "shards",
     "segments",
     "partitions",

@@ -88,10 +88,20 @@ fn points(field: &'static str, value: u32) -> Result<BasisPoints, Refusal> {
     narrow(field, value, i64::from(BasisPoints::WHOLE.0)).map(BasisPoints)
 }
 
+impl From<&Pin> for pb::Pin {
+    fn from(pin: &Pin) -> Self {
+        Self { topic: pin.topic.clone(), partition: pin.partition, next_offset: pin.next_offset }
+    }
+}
+
+impl From<pb::Pin> for Pin {
+    fn from(pin: pb::Pin) -> Self {
+        Self { topic: pin.topic, partition: pin.partition, next_offset: pin.next_offset }
+    }
+}
+
 impl From<&IssuedStatement> for pb::StatementIssued {
     fn from(issued: &IssuedStatement) -> Self {
-        let pin =
-            |pin: &Pin| pb::Pin { topic: pin.topic.clone(), partition: pin.partition, next_offset: pin.next_offset };
         Self {
             statement: issued.statement.clone(),
             contract: issued.contract.clone(),
@@ -99,7 +109,7 @@ impl From<&IssuedStatement> for pb::StatementIssued {
             period_until_us: issued.period.until.micros(),
             cut: issued.cut,
             as_of_us: issued.as_of.micros(),
-            pins: issued.pins.iter().map(pin).collect(),
+            pins: issued.pins.iter().map(Into::into).collect(),
             contract_valid_from_day: issued.contract_valid_from.0,
             contract_recorded_at_us: issued.contract_recorded_at.micros(),
             calendar_recorded_at_us: issued.calendar_recorded_at.map(Timestamp::micros),
@@ -119,14 +129,13 @@ impl TryFrom<pb::StatementIssued> for IssuedStatement {
         let from = instant("period_from_us", wire.period_from_us)?;
         let until = instant("period_until_us", wire.period_until_us)?;
         let valid_from: Day = day("contract_valid_from_day", wire.contract_valid_from_day)?;
-        let pin = |pin: pb::Pin| Pin { topic: pin.topic, partition: pin.partition, next_offset: pin.next_offset };
         Ok(Self {
             statement: text("statement", "issued statement", wire.statement)?,
             contract: text("contract", "issued statement", wire.contract)?,
             period: Span::new(from, until).map_err(Refusal::invalid("period"))?,
             cut: wire.cut,
             as_of: instant("as_of_us", wire.as_of_us)?,
-            pins: wire.pins.into_iter().map(pin).collect(),
+            pins: wire.pins.into_iter().map(Into::into).collect(),
             contract_valid_from: valid_from,
             contract_recorded_at: instant("contract_recorded_at_us", wire.contract_recorded_at_us)?,
             calendar_recorded_at: instant_if_said("calendar_recorded_at_us", wire.calendar_recorded_at_us)?,

@@ -101,6 +101,7 @@ fn write_body(body: &Body) -> Wire {
         Body::CalendarDefined(calendar) => Wire::CalendarDefined(calendar.into()),
         Body::ContractDefined(contract) => Wire::ContractDefined((&**contract).into()),
         Body::StatementIssued(issued) => Wire::StatementIssued((&**issued).into()),
+        Body::AlertAsked(asked) => Wire::AlertAsked(asked.into()),
     }
 }
 
@@ -146,6 +147,7 @@ fn read_body(of: &'static str, body: Option<Wire>) -> Result<Body, Refusal> {
         Wire::CalendarDefined(calendar) => Body::CalendarDefined(calendar.try_into()?),
         Wire::ContractDefined(contract) => Body::ContractDefined(Box::new(contract.try_into()?)),
         Wire::StatementIssued(issued) => Body::StatementIssued(Box::new(issued.try_into()?)),
+        Wire::AlertAsked(asked) => Body::AlertAsked(asked.try_into()?),
     })
 }
 

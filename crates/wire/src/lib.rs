@@ -9,6 +9,7 @@
 //! encode_receipt(&Receipt) -> Vec<u8>            decode_receipt(&[u8]) -> Result<Receipt, Refusal>
 //! encode_spooled(&Spooled) -> Vec<u8>            decode_spooled(&[u8]) -> Result<Spooled, Refusal>
 //! encode_quarantined(&Quarantined) -> Vec<u8>    decode_quarantined(&[u8]) -> Result<Quarantined, Refusal>
+//! encode_alert_record(&Record) -> Vec<u8>       decode_alert_record(&[u8]) -> Result<Record, Refusal>, of the topic of alerts
 //! encode_verdict(&Verdict) -> Vec<u8>            decode_verdict(&[u8]) -> Result<Verdict, Refusal>
 //! BatchTopic::new(site, agent) · parse(&str) · receipt() · check(&DecodedBatch)    ReceiptTopic · Shard::of(&AgentId)
 //! ```
@@ -16,6 +17,8 @@
 //! Decoding never panics and never keeps more than a small multiple of what it was given; every limit is in [`limits`].
 //! A fact is kept as the very bytes it was written in, so fields that this version does not know survive every hop.
 
+mod alert;
+mod alert_record;
 mod batch;
 mod calendar;
 mod contract;
@@ -35,6 +38,7 @@ mod topic;
 mod verdict;
 mod word;
 
+pub use alert_record::{decode_alert_record, encode_alert_record};
 pub use batch::{BadRun, Batch, DecodedBatch, decode_batch, encode_batch};
 pub use fact::{accept, decode_fact, encode_fact, seal};
 pub use quarantine::{Quarantined, decode_quarantined, encode_quarantined};

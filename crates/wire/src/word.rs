@@ -1,11 +1,15 @@
 //! Closed lists of values: each word of the domain beside its number on the wire. Zero is "not said".
 
+use medfleet_domain::alert::Urgency;
+use medfleet_domain::alert::record::Writer;
 use medfleet_domain::condition::{Clock, Condition, Degradation, SourceKind};
 use medfleet_domain::contract::{ClockStart, ClockStop, Exclusion, PeriodLength};
 use medfleet_domain::fact::Severity;
 use medfleet_domain::human::{OrderClass, Ownership, Party, Phase, PmOutcome};
 use medfleet_domain::id::SubjectKind;
 
+use crate::alert::FindingWord;
+use crate::alert_record::{ChannelWord, OutcomeWord};
 use crate::contract::HoursWord;
 use crate::pb;
 use crate::receipt::FateKind;
@@ -73,4 +77,9 @@ words! {
     ClockStop = ClockStop { Arrived RemoteConnected Repaired ReturnedToUse };
     FateKind = FateKind { Stored Held Poison };
     VerdictKind = VerdictKind { Granted Refused };
+    Urgency = Urgency { Inbox Soon Page };
+    FindingWord = Finding { Confirmed OtherPart WearReplaced NothingFound NotDone };
+    Writer = AlertWriter { Desk Sender };
+    ChannelWord = ChannelKind { Email Webhook Alertmanager };
+    OutcomeWord = MessageOutcome { Delivered Failed Refused };
 }

@@ -75,6 +75,12 @@ fn fuzz_record() {
 }
 
 #[test]
+fn fuzz_alert_record() {
+    let (_, sample) = samples::alert_records().swap_remove(2);
+    fuzz_message("alert_", wire::encode_alert_record(&sample), wire::decode_alert_record, wire::encode_alert_record);
+}
+
+#[test]
 fn fuzz_receipt() {
     fuzz_message("receipt", wire::encode_receipt(&samples::receipt()), wire::decode_receipt, wire::encode_receipt);
 }

@@ -55,6 +55,10 @@ fn goldens() -> Vec<Golden> {
         })
         .collect();
     all.extend((1..=wire::SCHEMA_VERSION).flat_map(enveloped));
+    all.extend(samples::alert_records().into_iter().map(|(name, record)| {
+        let name = format!("alert_{name}");
+        Golden::new(&name, "AlertRecord", record, wire::encode_alert_record, wire::decode_alert_record)
+    }));
     all.extend([
         first_shape(),
         Golden::new("run", "Run", samples::run(), wire::encode_run, wire::decode_run),

@@ -20,12 +20,15 @@ fn read_as_anything(bytes: &[u8]) {
     let _ = wire::decode_spooled(bytes);
     let _ = wire::decode_quarantined(bytes);
     let _ = wire::decode_verdict(bytes);
+    let _ = wire::decode_alert_record(bytes);
     let _ = BatchTopic::parse(&String::from_utf8_lossy(bytes));
 }
 
 fn every_message() -> Vec<Vec<u8>> {
     let facts = samples::facts().into_iter().map(|(_, fact)| wire::encode_fact(&fact));
+    let alerts = samples::alert_records().into_iter().map(|(_, record)| wire::encode_alert_record(&record));
     facts
+        .chain(alerts)
         .chain([
             wire::encode_run(&samples::run()),
             wire::encode_record(&samples::record()),

@@ -1,17 +1,22 @@
 //! Problems and their alerts: one incident for a problem from its beginning to its end, however often it is told.
 
+mod restore;
+
 use std::collections::BTreeMap;
 
+use medfleet_domain::alert::life::Alert;
+use medfleet_domain::alert::{About, AlertId, Change, Ending, Step};
 use medfleet_domain::id::{SeqRange, Subject};
 use medfleet_domain::time::Timestamp;
+use serde::{Deserialize, Serialize};
 
-use super::{Entry, Step};
-use crate::life::{About, Alert, AlertId, Change, Ending};
+use super::Entry;
+
 use crate::rule::{Rule, Rules, When};
 use crate::watch::Watch;
 
 /// What can be the matter: a rule, a subject and a part of it.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Problem {
     subject: Subject,
     rule: String,
@@ -25,14 +30,14 @@ impl Problem {
 }
 
 impl Problem {
-    fn of(alert: &Alert) -> Self {
+    pub fn of(alert: &Alert) -> Self {
         let About { rule, subject, part, .. } = &alert.about;
         Self { subject: subject.clone(), rule: rule.clone(), part: part.clone() }
     }
 }
 
 /// A problem that goes on. Before it has lasted long enough, and while it is suppressed, it has no alert.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Active {
     began: Timestamp,
     /// When it was told of last, by the time it speaks of.
@@ -43,7 +48,7 @@ struct Active {
     alert: Option<AlertId>,
 }
 
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Problems {
     active: BTreeMap<Problem, Active>,
     alerts: BTreeMap<AlertId, Alert>,

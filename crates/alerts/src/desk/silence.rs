@@ -3,12 +3,22 @@
 
 use std::collections::BTreeMap;
 
+use medfleet_domain::alert::{AlertId, Step};
 use medfleet_domain::id::{SiteId, Subject, SubjectKind};
 use medfleet_domain::time::Timestamp;
 
-use super::{Desk, Entry, Problem, Step};
+use super::{Desk, Entry, Problem};
 use crate::rule::When;
 use crate::watch::Watch;
+
+/// What can be said of a subject's silence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Hearing {
+    Heard,
+    Silent,
+    /// It was never heard, or the desk has not listened for long enough to tell.
+    Unknown,
+}
 
 impl Desk {
     /// Something was heard of an agent: if it tells of the present, its silence and its site's are over.
@@ -17,7 +27,7 @@ impl Desk {
         let site = Subject::site(&watch.site);
         for (when, subject) in [(When::AgentSilent, agent), (When::SiteSilent, &site)] {
             for rule in self.rules.watching(when, watch.site.as_str(), watch.kind) {
-                if !is_silent(watch, entry.at, rule.after_micros()) {
+                if self.hearing(watch, entry.at, rule.after_micros()) == Hearing::Heard {
                     self.problems.end(&Problem::new(rule, subject, ""), entry.at, entry.at, steps);
                 }
             }
@@ -36,20 +46,22 @@ impl Desk {
                 let problem = Problem::new(rule, subject, "");
                 let after = rule.after_micros();
                 // Whoever stands above it in silence speaks for it.
-                let above = match when {
-                    When::AgentSilent => self.silent_site(&watch.site).is_some(),
-                    _ => watch.agent.is_none() || self.agent_is_silent(watch, entry.at, after),
+                let above = match (when, self.silent_site(&watch.site)) {
+                    (When::DeviceSilent, _) => self.agent_of(watch, entry.at, after),
+                    (_, Some(_)) => Hearing::Silent,
+                    (_, None) => Hearing::Heard,
                 };
-                match (is_silent(watch, entry.at, after), above) {
-                    (false, _) => self.problems.end(&problem, entry.at, entry.at, steps),
-                    (true, true) => match self.silent_site(&watch.site) {
+                match (self.hearing(watch, entry.at, after), above) {
+                    (Hearing::Heard, _) => self.problems.end(&problem, entry.at, entry.at, steps),
+                    (Hearing::Silent, Hearing::Silent) => match self.silent_site(&watch.site) {
                         Some(incident) => self.problems.absorb(&problem, incident, entry.at, steps),
                         None => self.problems.end(&problem, entry.at, entry.at, steps),
                     },
-                    (true, false) => {
+                    (Hearing::Silent, Hearing::Heard) => {
                         let began = watch.heard_at.unwrap_or(entry.at);
                         self.problems.begin(problem, rule, watch, entry, began, None, false, steps);
                     }
+                    (Hearing::Unknown, _) | (_, Hearing::Unknown) => {}
                 }
             }
         }
@@ -66,12 +78,12 @@ impl Desk {
         for (site, agents) in agents {
             let subject = Subject::site(site);
             for rule in self.rules.watching(When::SiteSilent, site.as_str(), agents[0].kind) {
-                let silent = agents.iter().all(|watch| is_silent(watch, entry.at, rule.after_micros()));
+                let heard = |watch: &&Watch| self.hearing(watch, entry.at, rule.after_micros());
                 let problem = Problem::new(rule, &subject, "");
-                if silent {
+                if agents.iter().all(|watch| heard(watch) == Hearing::Silent) {
                     let began = agents.iter().filter_map(|watch| watch.heard_at).max().unwrap_or(entry.at);
                     self.problems.begin(problem, rule, agents[0], entry, began, None, false, steps);
-                } else {
+                } else if agents.iter().any(|watch| heard(watch) == Hearing::Heard) {
                     self.problems.end(&problem, entry.at, entry.at, steps);
                 }
             }
@@ -79,15 +91,27 @@ impl Desk {
     }
 
     /// The incident of a silent site, if there is one.
-    fn silent_site(&self, site: &SiteId) -> Option<crate::life::AlertId> {
+    fn silent_site(&self, site: &SiteId) -> Option<AlertId> {
         let subject = Subject::site(site);
         let rules = self.rules.iter().filter(|rule| rule.when == When::SiteSilent);
         rules.filter_map(|rule| self.problems.open(&Problem::new(rule, &subject, ""))).next()
     }
 
-    fn agent_is_silent(&self, device: &Watch, now: Timestamp, after: i64) -> bool {
-        let Some(agent) = &device.agent else { return false };
-        self.watches.get(&Subject::agent(agent)).is_none_or(|watch| is_silent(watch, now, after))
+    /// Whether the agent of a device is heard: without one, nobody speaks for the device.
+    fn agent_of(&self, device: &Watch, now: Timestamp, after_micros: i64) -> Hearing {
+        let agent = device.agent.as_ref().and_then(|agent| self.watches.get(&Subject::agent(agent)));
+        agent.map_or(Hearing::Silent, |watch| self.hearing(watch, now, after_micros))
+    }
+
+    /// Silence counts from when the desk began to listen: what came while it was away may still lie before it.
+    fn hearing(&self, watch: &Watch, now: Timestamp, after_micros: i64) -> Hearing {
+        let Some(heard) = watch.heard_at else { return Hearing::Unknown };
+        let passed = |since: Timestamp| now.micros() - since.micros();
+        match self.listening_since {
+            _ if passed(heard) < after_micros => Hearing::Heard,
+            Some(since) if passed(since) >= after_micros => Hearing::Silent,
+            _ => Hearing::Unknown,
+        }
     }
 
     /// Planned work whose window has passed.
@@ -104,9 +128,4 @@ impl Desk {
             }
         }
     }
-}
-
-/// Who was never heard is not silent: nobody knows yet that it speaks.
-fn is_silent(watch: &Watch, now: Timestamp, after_micros: i64) -> bool {
-    watch.heard_at.is_some_and(|heard| now.micros() - heard.micros() >= after_micros)
 }

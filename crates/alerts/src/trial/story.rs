@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use medfleet_domain::alert::{Step, Wish};
 use medfleet_domain::condition::{Clock, Condition, Degradation, SourceKind};
 use medfleet_domain::fact::{Amendment, Body, DeviceError, Fact, Sample, Severity, Source};
 use medfleet_domain::human::{Asserted, Claimed, OrderClass, OrderPhase, Phase, PmDone, PmOutcome, Retirement};
@@ -11,8 +12,7 @@ use medfleet_domain::time::{Span, Timestamp};
 use serde::Deserialize;
 
 use super::time;
-use crate::desk::{Desk, Entry, Step, Told};
-use crate::life::Wish;
+use crate::desk::{Desk, Entry, Told};
 
 const SITE: &str = "st-mary";
 const AGENT: &str = "edge-1";
@@ -51,7 +51,7 @@ impl Given {
 
     /// The rule and subject of the alert, the wish and its author, if this is what a person asks.
     pub fn wish(&self) -> Option<(&str, &str, Wish, &str)> {
-        let wish = Wish::parse(&self.says)?;
+        let wish = super::wish(&self.says)?;
         Some((self.rule.as_deref()?, self.name(), wish, self.by.as_deref().unwrap_or("kim")))
     }
 

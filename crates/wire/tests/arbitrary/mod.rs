@@ -1,5 +1,6 @@
 //! Any fact that a writer may write.
 
+use medfleet_domain::alert::{AlertId, Asked, Finding, Wish};
 use medfleet_domain::condition::{Clock, Condition, Degradation, SourceKind};
 use medfleet_domain::contract::*;
 use medfleet_domain::fact::{Amendment, Body, DeviceError, Fact, Replacement, Sample, Severity, Source, Stretch};
@@ -125,6 +126,24 @@ fn claims() -> impl Strategy<Value = Claimed> {
         Just(Claimed::Down),
         degradations().prop_map(Claimed::Partial),
         of(spans()).prop_map(|planned| Claimed::Maintenance { planned }),
+    ]
+}
+
+fn wishes() -> impl Strategy<Value = Wish> {
+    let findings = prop_oneof![
+        Just(Finding::Confirmed),
+        names().prop_map(|part| Finding::OtherPart { part }),
+        Just(Finding::WearReplaced),
+        Just(Finding::NothingFound),
+        Just(Finding::NotDone),
+    ];
+    prop_oneof![
+        Just(Wish::Acknowledge),
+        texts().prop_map(|to| Wish::Assign { to }),
+        instants().prop_map(|until| Wish::Snooze { until }),
+        texts().prop_map(|reason| Wish::Resolve { reason }),
+        Just(Wish::Reopen),
+        findings.prop_map(|finding| Wish::Judge { finding }),
     ]
 }
 
@@ -276,6 +295,9 @@ fn human_bodies() -> impl Strategy<Value = Body> {
         (texts(), of(days()), select(outcomes), of(names()))
             .prop_map(|(procedure, due, outcome, order)| Body::PmDone(PmDone { procedure, due, outcome, order })),
         (names(), texts(), asks()).prop_map(|(id, author, ask)| Body::Requested(Request { id, author, ask })),
+        (names(), names(), any::<u64>(), wishes()).prop_map(|(id, author, alert, wish)| {
+            Body::AlertAsked(Asked { id, author, alert: AlertId(alert), wish })
+        }),
         (texts(), names(), texts(), any::<bool>())
             .prop_map(|(title, time_zone, region, demo)| Body::SiteDefined(Site { title, time_zone, region, demo })),
         calendars().prop_map(Body::CalendarDefined),

@@ -1,6 +1,9 @@
 //! One sample of every message, with every field set in at least one of them.
 #![allow(dead_code)] // each test file uses its own part of the samples
 
+use medfleet_domain::alert::message::{Channel, Intent, MessageId, Occasion, Outcome};
+use medfleet_domain::alert::record::{Answer, Life, News, Turn, Writer};
+use medfleet_domain::alert::{self, About, AlertId, Asked, Change, Ending, Finding, Step, Urgency, Wish};
 use medfleet_domain::condition::{Clock, Condition, Degradation, SourceKind};
 use medfleet_domain::contract::*;
 use medfleet_domain::fact::{Amendment, Body, DeviceError, Fact, Replacement, Run, Sample, Severity, Source, Stretch};
@@ -146,6 +149,12 @@ pub fn facts() -> Vec<(&'static str, Fact)> {
         ("calendar_defined", calendar_defined()),
         ("contract_defined", contract_defined()),
         ("statement_issued", statement_issued()),
+        ("alert_asked_acknowledge", alert_asked(Wish::Acknowledge)),
+        ("alert_asked_assign", alert_asked(Wish::Assign { to: "lee".into() })),
+        ("alert_asked_snooze", alert_asked(Wish::Snooze { until: MORNING.plus_seconds(3_600) })),
+        ("alert_asked_close", alert_asked(Wish::Resolve { reason: reason() })),
+        ("alert_asked_reopen", alert_asked(Wish::Reopen)),
+        ("alert_asked_judge", alert_asked(Wish::Judge { finding: Finding::OtherPart { part: "table".into() } })),
     ];
     bodies.into_iter().map(|(name, body)| (name, fact(body))).collect()
 }
@@ -244,6 +253,10 @@ fn requested(ask: Ask) -> Body {
     Body::Requested(Request { id: "r-1".into(), author: "kim".into(), ask })
 }
 
+fn alert_asked(wish: Wish) -> Body {
+    Body::AlertAsked(Asked { id: "r-2".into(), author: "kim".into(), alert: ALERT, wish })
+}
+
 fn open_order() -> Ask {
     Ask::OpenOrder { order: "wo-3".into(), class: OrderClass::Preventive, text: "annual inspection".into() }
 }
@@ -304,4 +317,69 @@ fn statement_issued() -> Body {
 
 pub fn record() -> medfleet_wire::Record {
     medfleet_wire::Record { run: run(), received_at: MORNING.plus_seconds(5), implausible: vec![Seq(42)] }
+}
+
+const ALERT: AlertId = AlertId(0xfeed_face);
+
+fn step(change: Change) -> Step {
+    Step { alert: ALERT, at: MORNING.plus_seconds(4), change }
+}
+
+/// Every change that an alert can meet with.
+fn steps() -> Vec<Step> {
+    let (by, to) = (|| String::from("kim"), || String::from("lee"));
+    let about = About {
+        rule: "device-failed".into(),
+        subject: subject(),
+        part: "tube".into(),
+        site: site(),
+        kind: DeviceKind::Ct,
+        urgency: Urgency::Page,
+    };
+    let (began, fact) = (MORNING, Some(seqs(41, 41)));
+    let closed = Ending::By { person: by(), reason: "fuse replaced".into() };
+    let changes = [
+        Change::Raised { about, began, late: true, fact, summary: "st-mary.ct-7 has failed".into() },
+        Change::GoesOn,
+        Change::Acknowledged { by: by() },
+        Change::Assigned { to: to(), by: by() },
+        Change::Snoozed { until: MORNING.plus_seconds(600), by: by() },
+        Change::Escalated { level: 1 },
+        Change::Resolved { because: Ending::Over { at: MORNING.plus_seconds(700) } },
+        Change::Reopened { began, late: true, fact },
+        Change::Resolved { because: Ending::PartOf(AlertId(7)) },
+        Change::Resolved { because: Ending::Retired },
+        Change::Resolved { because: closed },
+        Change::CauseWithdrawn { by: by() },
+        Change::Judged { finding: Finding::OtherPart { part: "table".into() }, by: by() },
+        Change::Judged { finding: Finding::WearReplaced, by: by() },
+    ];
+    changes.into_iter().map(step).collect()
+}
+
+/// Every sort of record in the topic of alerts, beside the name of its golden file.
+pub fn alert_records() -> Vec<(&'static str, alert::record::Record)> {
+    let answer =
+        |refused: Option<&str>| Answer { alert: ALERT, request: "r-2".into(), refused: refused.map(str::to_owned) };
+    let read = vec![Pin { topic: "medfleet.facts.v1".into(), partition: 3, next_offset: 9_001 }];
+    let answers = vec![answer(None), answer(Some("it is open: there is nothing to reopen"))];
+    let message = MessageId(0xabcd);
+    let intent = |occasion, channel| {
+        News::Intended(Intent { id: message, alert: ALERT, occasion, person: "kim".into(), channel })
+    };
+    let ended = |outcome| News::Ended { message, outcome };
+    let refused = Outcome::Refused { reason: "410 Gone".into() };
+    let news = vec![
+        ("opened", News::Opened(Writer::Sender)),
+        ("rules", News::Rules("rules: []\n".into())),
+        ("turn", News::Turn(Turn { read, steps: steps(), answers })),
+        ("intended", intent(Occasion::Attention { call: 1, level: 2 }, Channel::Webhook("https://h.example/x".into()))),
+        ("intended_over", intent(Occasion::Over { call: 1, level: 2 }, Channel::Email("kim@h.example".into()))),
+        ("attempted", News::Attempted(message)),
+        ("delivered", ended(Outcome::Delivered)),
+        ("failed", ended(Outcome::Failed { reason: "connection refused".into() })),
+        ("refused", ended(refused)),
+    ];
+    let record = |news| alert::record::Record { life: Life(0x11fe), at: MORNING.plus_seconds(5), news };
+    news.into_iter().map(|(name, news)| (name, record(news))).collect()
 }

@@ -1,183 +1,10 @@
 //! One alert's life. `decide` may refuse and changes nothing; `evolve` takes in what has happened and never refuses.
 
-use std::fmt;
-
-use medfleet_domain::id::{Cause, SeqRange, SiteId, Subject};
-use medfleet_domain::kind::DeviceKind;
-use medfleet_domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// Hash of the rule, the subject and the record that opened it: the same causes give the same alert (INV-10).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct AlertId(pub u64);
-
-impl AlertId {
-    pub fn of(rule: &str, subject: &Subject, part: &str, opening: Cause) -> Self {
-        let key = subject.key();
-        let (partition, offset) = (opening.partition.to_le_bytes(), opening.offset.to_le_bytes());
-        let mut bytes = Vec::new();
-        for piece in [rule.as_bytes(), key.as_bytes(), part.as_bytes(), &partition, &offset] {
-            bytes.extend_from_slice(&(piece.len() as u64).to_le_bytes());
-            bytes.extend_from_slice(piece);
-        }
-        Self(twox_hash::XxHash3_64::oneshot(&bytes))
-    }
-}
-
-impl fmt::Display for AlertId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:016x}", self.0)
-    }
-}
-
-/// What the alert is about; it stays the same for life.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct About {
-    pub rule: String,
-    pub subject: Subject,
-    /// The part or counter meant; empty for the subject as a whole.
-    pub part: String,
-    pub site: SiteId,
-    pub kind: DeviceKind,
-    pub urgency: Urgency,
-}
-
-/// Whether somebody is to be woken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Urgency {
-    /// Read when there is time.
-    Inbox,
-    /// Now, within working hours.
-    Soon,
-    /// Now.
-    Page,
-}
-
-/// What happened to an alert. In the past tense: it cannot be refused any more.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Change {
-    Raised {
-        about: About,
-        began: Timestamp,
-        late: bool,
-        fact: Option<SeqRange>,
-        summary: String,
-    },
-    /// A late alert whose cause is seen to go on: it is no matter of yesterday.
-    GoesOn,
-    Acknowledged {
-        by: String,
-    },
-    Assigned {
-        to: String,
-        by: String,
-    },
-    Snoozed {
-        until: Timestamp,
-        by: String,
-    },
-    /// Nobody acknowledged it in time; `level` counts from 1.
-    Escalated {
-        level: u8,
-    },
-    Resolved {
-        because: Ending,
-    },
-    Reopened {
-        began: Timestamp,
-        late: bool,
-        fact: Option<SeqRange>,
-    },
-    /// The fact that raised it should not have been said.
-    CauseWithdrawn {
-        by: String,
-    },
-    /// What the technician found: a label for every model that spoke.
-    Judged {
-        finding: Finding,
-        by: String,
-    },
-}
-
-impl Change {
-    pub const fn name(&self) -> &'static str {
-        match self {
-            Self::Raised { .. } => "raised",
-            Self::GoesOn => "goes_on",
-            Self::Acknowledged { .. } => "acknowledged",
-            Self::Assigned { .. } => "assigned",
-            Self::Snoozed { .. } => "snoozed",
-            Self::Escalated { .. } => "escalated",
-            Self::Resolved { .. } => "resolved",
-            Self::Reopened { .. } => "reopened",
-            Self::CauseWithdrawn { .. } => "cause_withdrawn",
-            Self::Judged { .. } => "judged",
-        }
-    }
-}
-
-/// Why an alert ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Ending {
-    /// The problem is over, as of then.
-    Over {
-        at: Timestamp,
-    },
-    /// It is part of a larger incident: a silent site, not each of its agents.
-    PartOf(AlertId),
-    /// The subject left service.
-    Retired,
-    By {
-        person: String,
-        reason: String,
-    },
-}
-
-/// What a technician found.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Finding {
-    Confirmed,
-    OtherPart {
-        part: String,
-    },
-    /// A prevented failure is no false alarm.
-    WearReplaced,
-    NothingFound,
-    NotDone,
-}
-
-impl Finding {
-    pub const fn as_str(&self) -> &'static str {
-        match self {
-            Self::Confirmed => "confirmed",
-            Self::OtherPart { .. } => "other_part",
-            Self::WearReplaced => "wear_replaced",
-            Self::NothingFound => "nothing_found",
-            Self::NotDone => "not_done",
-        }
-    }
-
-    /// Whether the alert was right; None where it says nothing about that.
-    pub const fn was_right(&self) -> Option<bool> {
-        match self {
-            Self::Confirmed | Self::OtherPart { .. } | Self::WearReplaced => Some(true),
-            Self::NothingFound => Some(false),
-            Self::NotDone => None,
-        }
-    }
-}
-
-/// What a person asks of an alert.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Wish {
-    Acknowledge,
-    Assign { to: String },
-    Snooze { until: Timestamp },
-    Resolve { reason: String },
-    Reopen,
-    Judge { finding: Finding },
-}
+use super::{About, AlertId, Change, Ending, Finding, Wish};
+use crate::id::SeqRange;
+use crate::time::Timestamp;
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
@@ -220,6 +47,10 @@ pub struct Alert {
     pub withdrawn: bool,
     pub finding: Option<Finding>,
     pub reopened: u32,
+    /// How often it has asked for attention anew: when it was reopened, and at the end of a snooze.
+    pub calls: u32,
+    /// Of those, how many lay before it was raised or reopened last.
+    pub calls_before: u32,
 }
 
 impl Alert {
@@ -242,6 +73,8 @@ impl Alert {
             withdrawn: false,
             finding: None,
             reopened: 0,
+            calls: 0,
+            calls_before: 0,
         })
     }
 
@@ -298,13 +131,18 @@ impl Alert {
                 // Who gives it to somebody has seen it.
                 self.acknowledged_by.get_or_insert_with(|| to.clone());
             }
-            Change::Snoozed { until, .. } => self.snoozed_until = Some(*until),
+            Change::Snoozed { until, .. } => {
+                self.snoozed_until = Some(*until);
+                self.calls += 1;
+            }
             Change::Escalated { level } => self.escalations = (*level).max(self.escalations),
             Change::Resolved { because } => self.ended = Some((at, because.clone())),
             Change::Reopened { began, late, fact } => {
                 (self.began, self.raised_at, self.late, self.fact) = (*began, at, *late, *fact);
                 (self.ended, self.acknowledged_by, self.snoozed_until, self.escalations) = (None, None, None, 0);
                 self.reopened += 1;
+                self.calls += 1;
+                self.calls_before = self.calls;
             }
             Change::CauseWithdrawn { .. } => self.withdrawn = true,
             Change::Judged { finding, .. } => self.finding = Some(finding.clone()),
@@ -317,13 +155,15 @@ fn said(what: &'static str, text: &str) -> Result<String, Refusal> {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
+mod tests {
     use super::*;
-    use medfleet_domain::id::SubjectKind;
+    use crate::alert::Urgency;
+    use crate::id::{Cause, SiteId, Subject, SubjectKind};
+    use crate::kind::DeviceKind;
 
     const NOON: Timestamp = Timestamp::from_seconds(43_200);
 
-    pub(crate) fn raised() -> Alert {
+    fn raised() -> Alert {
         let subject = Subject::new(SubjectKind::Device, "ct-1").expect("a name");
         let about = About {
             rule: "device-failed".into(),

@@ -1,0 +1,205 @@
+//! The book: all alerts and messages as the topic of alerts tells them, for whoever reads it and decides nothing.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use medfleet_domain::alert::life::Alert;
+use medfleet_domain::alert::record::{Answer, Life, News, Record, Turn, Writer};
+use medfleet_domain::alert::{AlertId, Step};
+use medfleet_domain::contract::Pin;
+
+use crate::delivery::Outbox;
+
+/// Answers remembered for each alert: a request that comes again among them is answered and not decided again.
+pub const ANSWERS_KEPT: usize = 256;
+
+/// One alert and how it came to be what it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Case {
+    pub alert: Alert,
+    /// In the order of the log.
+    pub steps: Vec<Step>,
+    pub answers: VecDeque<Answer>,
+}
+
+impl Case {
+    /// What became of a request.
+    pub fn answer(&self, request: &str) -> Option<&Answer> {
+        self.answers.iter().find(|answer| answer.request == request)
+    }
+}
+
+/// What a record brought.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Heard {
+    /// Its writer's life is over: it counts for nothing.
+    Void,
+    Opened(Writer, Life),
+    /// Alerts to which something happened, each once.
+    Alerts(Vec<AlertId>),
+    /// Something about a message, or about rules.
+    Other,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Book {
+    lives: BTreeMap<u8, Life>,
+    rules: Option<String>,
+    read: Vec<Pin>,
+    cases: BTreeMap<AlertId, Case>,
+    outbox: Outbox,
+    void_records: u64,
+}
+
+impl Book {
+    /// Takes one record in. Never judges: it has already happened.
+    pub fn hear(&mut self, record: &Record) -> Heard {
+        let writer = record.news.writer();
+        if let News::Opened(_) = record.news {
+            self.lives.insert(place(writer), record.life);
+            if writer == Writer::Sender {
+                self.outbox.cut_off();
+            }
+            return Heard::Opened(writer, record.life);
+        }
+        if self.lives.get(&place(writer)) != Some(&record.life) {
+            self.void_records += 1;
+            return Heard::Void;
+        }
+        match &record.news {
+            News::Turn(turn) => return Heard::Alerts(self.turn(turn)),
+            News::Rules(yaml) => self.rules = Some(yaml.clone()),
+            News::Intended(intent) => self.outbox.intended(intent.clone(), record.at),
+            News::Attempted(message) => self.outbox.attempted(*message, record.at),
+            News::Ended { message, outcome } => self.outbox.ended(*message, outcome, record.at),
+            News::Opened(_) => {}
+        }
+        Heard::Other
+    }
+
+    fn turn(&mut self, turn: &Turn) -> Vec<AlertId> {
+        let mut touched = Vec::new();
+        for step in &turn.steps {
+            self.step(step);
+            touched.push(step.alert);
+        }
+        for answer in &turn.answers {
+            let Some(case) = self.cases.get_mut(&answer.alert) else { continue };
+            case.answers.push_back(answer.clone());
+            if case.answers.len() > ANSWERS_KEPT {
+                case.answers.pop_front();
+            }
+            touched.push(answer.alert);
+        }
+        if !turn.read.is_empty() {
+            self.read = turn.read.clone();
+        }
+        touched.sort_unstable();
+        touched.dedup();
+        touched
+    }
+
+    fn step(&mut self, step: &Step) {
+        match self.cases.get_mut(&step.alert) {
+            Some(case) => {
+                case.alert.evolve(&step.change, step.at);
+                case.steps.push(step.clone());
+            }
+            None => {
+                if let Some(alert) = Alert::begin(step.alert, &step.change, step.at) {
+                    let case = Case { alert, steps: vec![step.clone()], answers: VecDeque::new() };
+                    self.cases.insert(step.alert, case);
+                }
+            }
+        }
+    }
+
+    /// The rules in force.
+    pub fn rules(&self) -> Option<&str> {
+        self.rules.as_deref()
+    }
+
+    /// How far the desk has read the log.
+    pub fn read(&self) -> &[Pin] {
+        &self.read
+    }
+
+    pub fn case(&self, id: AlertId) -> Option<&Case> {
+        self.cases.get(&id)
+    }
+
+    pub fn cases(&self) -> impl Iterator<Item = &Case> {
+        self.cases.values()
+    }
+
+    pub fn outbox(&self) -> &Outbox {
+        &self.outbox
+    }
+
+    /// Records of lives that another had followed.
+    pub fn void_records(&self) -> u64 {
+        self.void_records
+    }
+}
+
+const fn place(writer: Writer) -> u8 {
+    match writer {
+        Writer::Desk => 0,
+        Writer::Sender => 1,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::raised;
+    use medfleet_domain::alert::Change;
+    use medfleet_domain::time::Timestamp;
+
+    const NOW: Timestamp = Timestamp::from_seconds(50_000);
+
+    fn says(life: u64, news: News) -> Record {
+        Record { life: Life(life), at: NOW, news }
+    }
+
+    fn raise() -> Turn {
+        let alert = raised();
+        let change = Change::Raised {
+            about: alert.about.clone(),
+            began: alert.began,
+            late: false,
+            fact: None,
+            summary: alert.summary.clone(),
+        };
+        Turn { steps: vec![Step { alert: alert.id, at: alert.raised_at, change }], ..Turn::default() }
+    }
+
+    fn acknowledge() -> Turn {
+        let change = Change::Acknowledged { by: "kim".into() };
+        let answer = Answer { alert: raised().id, request: "r-1".into(), refused: None };
+        Turn { steps: vec![Step { alert: raised().id, at: NOW, change }], answers: vec![answer], ..Turn::default() }
+    }
+
+    #[test]
+    fn a_life_is_told_by_its_steps_and_its_answers() {
+        let mut book = Book::default();
+        book.hear(&says(1, News::Opened(Writer::Desk)));
+        assert_eq!(book.hear(&says(1, News::Turn(raise()))), Heard::Alerts(vec![raised().id]));
+        book.hear(&says(1, News::Turn(acknowledge())));
+        let case = book.case(raised().id).expect("it was raised");
+        assert_eq!(case.alert.acknowledged_by.as_deref(), Some("kim"));
+        assert_eq!((case.steps.len(), case.answer("r-1").is_some(), case.answer("r-2")), (2, true, None));
+    }
+
+    #[test]
+    fn what_a_life_says_after_another_has_opened_counts_for_nothing() {
+        let mut book = Book::default();
+        assert_eq!(book.hear(&says(1, News::Turn(raise()))), Heard::Void, "nobody has opened");
+        book.hear(&says(1, News::Opened(Writer::Desk)));
+        book.hear(&says(2, News::Opened(Writer::Desk)));
+        assert_eq!(book.hear(&says(1, News::Turn(raise()))), Heard::Void);
+        assert_eq!(book.hear(&says(2, News::Turn(raise()))), Heard::Alerts(vec![raised().id]));
+        book.hear(&says(3, News::Opened(Writer::Sender)));
+        assert_eq!(book.hear(&says(2, News::Turn(acknowledge()))), Heard::Alerts(vec![raised().id]), "another writer");
+        assert_eq!(book.void_records(), 2);
+    }
+}
