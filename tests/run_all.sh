@@ -36,6 +36,7 @@ step "whole-system tests"
 python="$tools/python/bin/python"
 "$python" -m pytest -q tests/pipeline/test_demo.py tests/pipeline/test_pages.py tests/pipeline/test_kpi.py -p no:cacheprovider
 "$python" -m pytest -q tests/pipeline/test_sql.py -p no:cacheprovider
+"$python" -m pytest -q tests/pipeline/test_alerts.py -p no:cacheprovider
 "$python" -m pytest -q tests/pipeline/test_late_backlog.py -p no:cacheprovider
 
 step "imports against figures computed from their files alone"

@@ -13,7 +13,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from bench import edge, page, ratios, report, storage, street  # noqa: E402
+from bench import alerts, edge, page, ratios, report, storage, street  # noqa: E402
 from faults.play import tell  # noqa: E402
 from faults.process import ROOT  # noqa: E402
 
@@ -38,6 +38,7 @@ def main() -> int:
         "edge": edge.agents,
         "storage": storage.bytes_per_fact,
         "page": page.fleet_page,
+        "alerts": alerts.to_people,
     }
     unknown = set(options.row or []) - rows.keys()
     if unknown:

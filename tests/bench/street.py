@@ -24,7 +24,7 @@ DRAIN_DEADLINE_SECONDS = 300.0
 class House:
     """`medfleet up` without the demo, and an agent for each site."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *more: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder, self.data = folder, folder / "data"
         self.address, self.mqtt = f"127.0.0.1:{free_ports(1)}", free_ports(1)
@@ -32,7 +32,7 @@ class House:
             self._ask("site", site, "--title", site.title(), "--time-zone", zone)
         self.configs = [self._agent(site) for site in SITES]
         command = [binary("medfleet"), "up", "--no-demo", "--data", str(self.data), "--listen", self.address]
-        self.role = Role("up", [*command, "--mqtt-listen", f"127.0.0.1:{self.mqtt}", "--sql-listen", f"127.0.0.1:{free_ports(1)}"], folder / "up.log", self.address)
+        self.role = Role("up", [*command, "--mqtt-listen", f"127.0.0.1:{self.mqtt}", "--sql-listen", f"127.0.0.1:{free_ports(1)}", *more], folder / "up.log", self.address)
 
     def start(self) -> None:
         self.role.start()
@@ -93,7 +93,7 @@ def whole_path(folder: Path, seconds: int, facts_per_second: int) -> list[Figure
         looks = Looks(house)
         command = [binary("medfleet-bench"), "agents", "--facts-per-second", str(facts_per_second), "--seconds", str(seconds)]
         began = time.monotonic()
-        said, drained = _run_agents([*command, "--config", *map(str, house.configs)])
+        said, drained = run_agents([*command, "--config", *map(str, house.configs)])
         tell(f"agents: {said}")
         await_true("the log's end at the worker", lambda: house.lag_records() == 0, DRAIN_DEADLINE_SECONDS)
         accepted = said["load ends"]["accepted"]
@@ -108,7 +108,7 @@ def whole_path(folder: Path, seconds: int, facts_per_second: int) -> list[Figure
         house.role.end()
 
 
-def _run_agents(command: list[str]) -> tuple[dict, int]:
+def run_agents(command: list[str]) -> tuple[dict, int]:
     """What the agents said, and when they had receipts for all: afterwards each says goodbye, which is no part of the load."""
     said, drained = {}, 0
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment()) as agents:

@@ -7,7 +7,7 @@ use std::process::Command;
 use serde_json::Value;
 
 /// Every room beside the rooms beneath it that it may use. Pure rooms may use nothing but values.
-const ROOMS: [(&str, &[&str]); 18] = [
+const ROOMS: [(&str, &[&str]); 19] = [
     ("medfleet-fuzz", &[]),
     ("medfleet-domain", &[]),
     ("medfleet-wire", &["medfleet-domain"]),
@@ -24,10 +24,19 @@ const ROOMS: [(&str, &[&str]); 18] = [
     ("medfleet-agent", &["medfleet-domain", "medfleet-wire", "medfleet-journal", "medfleet-runtime"]),
     ("medfleet-ingest", &["medfleet-domain", "medfleet-wire", "medfleet-log", "medfleet-runtime"]),
     ("medfleet-processor", &["medfleet-domain", "medfleet-wire", "medfleet-log", "medfleet-lake", "medfleet-runtime"]),
+    ("medfleet-alerter", &["medfleet-domain", "medfleet-wire", "medfleet-alerts", "medfleet-log", "medfleet-runtime"]),
     ("medfleet-sql", &["medfleet-domain", "medfleet-lake", "medfleet-kpi", "medfleet-runtime"]),
     (
         "medfleet-api",
-        &["medfleet-domain", "medfleet-wire", "medfleet-log", "medfleet-lake", "medfleet-kpi", "medfleet-runtime"],
+        &[
+            "medfleet-domain",
+            "medfleet-wire",
+            "medfleet-alerts",
+            "medfleet-log",
+            "medfleet-lake",
+            "medfleet-kpi",
+            "medfleet-runtime",
+        ],
     ),
 ];
 /// Those that may use every room.

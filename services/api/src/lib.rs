@@ -5,6 +5,7 @@
 //! `sums` kept up to it, or `kpi` for the views of the KPI room) → `measure` and `timeline` (pure arithmetic).
 //! Requests that change something become facts and leave through [`HumanDoor`]: nothing here writes a table.
 
+mod alerts;
 mod assets;
 mod auth;
 pub mod board;

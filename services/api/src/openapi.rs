@@ -22,6 +22,7 @@ use crate::service::App;
         (name = "device", description = "One device"),
         (name = "kpi", description = "KPI views, scorecards and sites compared; each as JSON or CSV"),
         (name = "contracts", description = "Contract statements, and those issued"),
+        (name = "alerts", description = "Alerts, what is asked of them and what becomes of that"),
         (name = "operator", description = "The pipeline and its quarantine"),
         (name = "statements", description = "What people say becomes a fact in the log")
     )
@@ -49,6 +50,11 @@ pub fn routes() -> (Router<App>, Document) {
         .routes(routes!(rest::terms::calendar))
         .routes(routes!(rest::terms::contract))
         .routes(routes!(rest::live::stream))
+        .routes(routes!(rest::alerts::list))
+        .routes(routes!(rest::alerts::stream::stream))
+        .routes(routes!(rest::alerts::one))
+        .routes(routes!(rest::alerts::request))
+        .routes(routes!(rest::alerts::answer::answer))
         .routes(routes!(rest::pipeline::pipeline))
         .routes(routes!(rest::pipeline::quarantine))
         .routes(routes!(rest::pipeline::redrive))

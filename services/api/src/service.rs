@@ -14,6 +14,7 @@ use medfleet_runtime::{Health, Metrics, Shutdown};
 use tokio::sync::Semaphore;
 use tower_http::compression::CompressionLayer;
 
+use crate::alerts::{self, AlertBoard};
 use crate::auth::{Gate, Token};
 use crate::config::ApiConfig;
 use crate::cuts::{self, Cuts};
@@ -36,6 +37,7 @@ pub struct App {
     pub hub: Arc<LiveHub>,
     pub door: Arc<dyn HumanDoor>,
     pub answers: Arc<Answers>,
+    pub alerts: Arc<AlertBoard>,
     pub log: Arc<dyn EventLog>,
     pub gate: Arc<Gate>,
     pub meters: Meters,
@@ -76,6 +78,7 @@ impl Service {
             hub: Arc::default(),
             door,
             answers: Arc::default(),
+            alerts: Arc::default(),
             log,
             gate: Arc::new(Gate::new(token.clone(), config.tls.is_some())),
             meters: Meters::new(&metrics)?,
@@ -134,6 +137,8 @@ impl Bound {
         let (cuts, log) = (Arc::clone(&app.cuts), Arc::clone(&app.log));
         let follower = tokio::spawn(cuts::follow(cuts, log, every, app.meters.clone(), app.shutdown.clone()));
         let watcher = tokio::spawn(live::watch(Arc::clone(&app.hub), Arc::clone(&app.cuts), app.shutdown.clone()));
+        let (board, log) = (Arc::clone(&app.alerts), Arc::clone(&app.log));
+        let listener = tokio::spawn(alerts::follow(board, log, app.shutdown.clone()));
         app.health.role("api").ready();
         let (shutdown, asked) = (app.shutdown.clone(), app.shutdown.clone());
         let server = axum::serve(door, service.router().into_make_service_with_connect_info::<Peer>())
@@ -148,6 +153,7 @@ impl Bound {
         };
         follower.abort();
         watcher.abort();
+        listener.abort();
         served.map_err(ApiError::Serve)
     }
 }

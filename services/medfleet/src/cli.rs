@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use medfleet_alerter::drivers::guard::Network;
+use medfleet_domain::alert::AlertId;
 use medfleet_processor::ProcessorConfig;
 
 #[derive(Parser)]
@@ -60,6 +62,10 @@ pub enum Command {
     Report(ReportOptions),
     /// Brings a file of past repairs into the log, by a mapping that says what its columns mean.
     Import(ImportOptions),
+    /// Runs the alerter alone: decides on alerts and sends messages about them.
+    Alerter(AlerterOptions),
+    /// Looks at alerts where the log is not held by another process, or prints the secret that signs webhooks.
+    Alerts(AlertsOptions),
     /// Shows alert rules, or runs them on given facts.
     Rules(RulesOptions),
 }
@@ -85,6 +91,65 @@ pub struct UpOptions {
     pub broker: BrokerOptions,
     #[command(flatten)]
     pub keep: KeepOptions,
+    #[command(flatten)]
+    pub alerting: AlertingOptions,
+}
+
+/// What is worth an alert, whom to tell, and by which servers. Without routes nobody is told and nothing is connected to.
+#[derive(Args, Clone)]
+pub struct AlertingOptions {
+    /// Alert rules (YAML); those in the binary when absent.
+    #[arg(long, env = "MEDFLEET_RULES", value_name = "FILE")]
+    pub rules: Option<PathBuf>,
+    /// Whom alerts are for (YAML): people, their channels, sites, kinds and hours.
+    #[arg(long, env = "MEDFLEET_ROUTES", value_name = "FILE")]
+    pub routes: Option<PathBuf>,
+    /// smtp://HOST:PORT, smtp+starttls://HOST:PORT or smtps://HOST:PORT
+    #[arg(long, env = "MEDFLEET_SMTP", value_name = "URL")]
+    pub smtp: Option<String>,
+    #[arg(long, env = "MEDFLEET_SMTP_USER", requires = "smtp_password_file")]
+    pub smtp_user: Option<String>,
+    /// A file whose first line is the password.
+    #[arg(long, env = "MEDFLEET_SMTP_PASSWORD_FILE", value_name = "FILE")]
+    pub smtp_password_file: Option<PathBuf>,
+    /// Whom e-mails are from.
+    #[arg(long, env = "MEDFLEET_MAIL_FROM", default_value = "medfleet <medfleet@localhost.localdomain>")]
+    pub mail_from: String,
+    /// Private networks that webhooks and Alertmanager may reach: 10.1.0.0/16,127.0.0.1
+    #[arg(long, env = "MEDFLEET_DELIVER_TO", value_delimiter = ',', value_name = "NETWORK,…")]
+    pub deliver_to: Vec<Network>,
+    /// Where people open an alert from a message: https://medfleet.example
+    #[arg(long, env = "MEDFLEET_PUBLIC_URL", value_name = "URL")]
+    pub public_url: Option<String>,
+}
+
+#[derive(Args, Clone)]
+pub struct AlerterOptions {
+    #[command(flatten)]
+    pub alerting: AlertingOptions,
+    /// Where /metrics, /live and /ready answer.
+    #[arg(long, default_value = "127.0.0.1:9104")]
+    pub status_listen: SocketAddr,
+}
+
+#[derive(Args)]
+pub struct AlertsOptions {
+    #[command(subcommand)]
+    pub action: AlertsAction,
+}
+
+#[derive(Subcommand)]
+pub enum AlertsAction {
+    /// One line for each alert, the newest last.
+    List {
+        /// Those that have ended too.
+        #[arg(long)]
+        all: bool,
+    },
+    /// One alert with its life and its messages.
+    Show { alert: AlertId },
+    /// Prints where the secret that signs webhooks is kept.
+    WebhookSecret,
 }
 
 /// How much of the log is kept once every table has it. With 0 and 0 it is never trimmed.

@@ -49,6 +49,11 @@ impl House {
         self.root.join("reports")
     }
 
+    /// What the alerter keeps between its lives.
+    pub fn alerter(&self) -> PathBuf {
+        self.root.join("alerter")
+    }
+
     pub fn demo(&self) -> PathBuf {
         self.root.join("demo.json")
     }

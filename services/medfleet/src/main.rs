@@ -1,5 +1,7 @@
 //! The server binary: `up` runs every role in one process, the other commands run one role or one job each.
 
+mod alerter;
+mod alerts;
 mod backing;
 mod cli;
 mod demo;
@@ -46,6 +48,8 @@ async fn main() -> anyhow::Result<()> {
         Command::Rebuild(options) => inspect::rebuild(&place, &options).await,
         Command::Report(options) => report::run(&place, options).await,
         Command::Import(options) => import::run(&place, &options).await,
+        Command::Alerter(options) => alerter::run(&place, &options).await,
+        Command::Alerts(options) => alerts::run(&place, options).await,
         Command::Rules(options) => rules::run(&options),
     }
 }

@@ -48,6 +48,17 @@ impl Secrets {
         self.folder.join("login.token")
     }
 
+    /// The file with the secret that signs webhooks, made when there is none.
+    pub fn webhook_secret(&self) -> anyhow::Result<PathBuf> {
+        let path = self.folder.join("webhook.secret");
+        // Hexadecimal digits are base64 as well, which is what receivers decode.
+        match write_new(&path, format!("whsec_{}", random_hex(PASSWORD_BYTES)).as_bytes()) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+            other => other.with_context(|| format!("cannot write {}", path.display()))?,
+        }
+        Ok(path)
+    }
+
     /// The folder of the SQL endpoint's users: sites and verifiers.
     pub fn sql_users(&self) -> PathBuf {
         self.folder.join("sql-users")

@@ -14,7 +14,7 @@ use crate::house::House;
 use crate::people::PeoplesDoor;
 use crate::roles::{self, Crew};
 use crate::secrets::Secrets;
-use crate::{backing, live_demo, sql};
+use crate::{alerter, backing, live_demo, sql};
 
 pub async fn run(place: &Place, options: &UpOptions) -> anyhow::Result<()> {
     let house = House::open(&place.data)?;
@@ -39,6 +39,7 @@ pub async fn run(place: &Place, options: &UpOptions) -> anyhow::Result<()> {
     roles::fold(&mut crew, &house, Arc::clone(&log), lake.clone(), config, &metrics, &health, &shutdown)?;
 
     sql::serve(&mut crew, options.sql_listen, &secrets, lake.clone(), Arc::clone(&log), &metrics, &health, &shutdown)?;
+    alerter::serve(&mut crew, &house, &secrets, &options.alerting, Arc::clone(&log), &metrics, &health, &shutdown)?;
     let config = roles::api_config(options.listen, &secrets);
     let door = Arc::new(PeoplesDoor { admitter: admitter.clone(), log: Arc::clone(&log) });
     crew.spawn(roles::watch_disk(house.clone(), metrics.clone(), shutdown.clone()));

@@ -16,7 +16,7 @@ use crate::live::Changes;
 use crate::problem::Problem;
 use crate::service::App;
 
-const KEEP_ALIVE: Duration = Duration::from_secs(15);
+pub(super) const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 /// Changes of what devices are: event `change` with the changed devices, event `resync` when some were missed and
 /// everything has to be read again. Ids are cut numbers; `Last-Event-ID` resumes.
@@ -26,8 +26,7 @@ pub async fn stream(
     State(app): State<App>,
     headers: HeaderMap,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
-    let permit = Arc::clone(&app.streams).try_acquire_owned();
-    let permit = permit.map_err(|_| Problem::busy("256 event streams are open, the most there may be"))?;
+    let open = Open::admit(&app)?;
     let last = headers.get("last-event-id").and_then(|value| value.to_str().ok()).and_then(|text| text.parse().ok());
     let (missed, receiver) = app.hub.resume(last);
     let mut waiting: VecDeque<Told> = VecDeque::new();
@@ -35,7 +34,7 @@ pub async fn stream(
         Some(missed) => waiting.extend(missed.into_iter().map(Told::Change)),
         None => waiting.push_back(Told::Resync),
     }
-    let listener = Listener { app: app.clone(), receiver, waiting, sent: last, _open: Open::new(&app, permit) };
+    let listener = Listener { app: app.clone(), receiver, waiting, sent: last, _open: open };
     let events = unfold(listener, |mut listener| async move {
         let told = listener.next().await?;
         Some((Ok(event(&told)), listener))
@@ -90,16 +89,18 @@ fn event(told: &Told) -> Event {
 }
 
 /// Counts a stream as long as it is open.
-struct Open {
+pub(super) struct Open {
     gauge: IntGauge,
     _permit: OwnedSemaphorePermit,
 }
 
 impl Open {
-    fn new(app: &App, permit: OwnedSemaphorePermit) -> Self {
+    pub fn admit(app: &App) -> Result<Self, Problem> {
+        let permit = Arc::clone(&app.streams).try_acquire_owned();
+        let permit = permit.map_err(|_| Problem::busy("256 event streams are open, the most there may be"))?;
         let gauge = app.meters.live_connections.clone();
         gauge.inc();
-        Self { gauge, _permit: permit }
+        Ok(Self { gauge, _permit: permit })
     }
 }
 

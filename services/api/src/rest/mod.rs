@@ -1,5 +1,6 @@
 //! The REST API, version 1: JSON with its cut, problem details where something is wrong.
 
+pub mod alerts;
 pub mod contracts;
 pub mod devices;
 pub mod evidence;

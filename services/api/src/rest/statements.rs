@@ -24,8 +24,8 @@ use crate::service::App;
 mod ask;
 use ask::AskIn;
 
-const AUTHOR_MAX_LETTERS: usize = 120;
-const REASON_MAX_LETTERS: usize = 2_000;
+pub(super) const AUTHOR_MAX_LETTERS: usize = 120;
+pub(super) const REASON_MAX_LETTERS: usize = 2_000;
 
 /// What is claimed of the device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]

@@ -1,0 +1,1 @@
+"""Receivers of messages, for tests: they keep what they were sent and answer as they are told."""

@@ -1,0 +1,269 @@
+"""Alerts as people and their systems meet them: a real Alertmanager, a mail server, a webhook whose signature the reference library verifies."""
+
+import json
+import random
+import subprocess
+import time
+import urllib.error
+import urllib.request
+import uuid
+from email.message import Message
+from pathlib import Path
+
+import pytest
+from faults.process import ROOT, Role, await_true, binary, free_ports, run
+from peers.hook import Hook
+from peers.mail import Mail
+from standardwebhooks import Webhook, WebhookVerificationError
+
+SITE, DEVICES = "north", 6
+RULES = """
+rules:
+  - { name: device-failed, when: device_failed, urgency: page, says: "{subject} has failed", after_minutes: 0 }
+"""
+KILLS, KILLS_BETWEEN_AT_LEAST = 50, 10
+DEADLINE_SECONDS = 60.0
+
+
+class House:
+    """One installation with peers, and the hands of a person."""
+
+    def __init__(self, folder: Path, routes: str, *more: str) -> None:
+        self.data = folder / "data"
+        self.address = f"127.0.0.1:{free_ports(1)}"
+        (folder / "rules.yaml").write_text(RULES)
+        (folder / "routes.yaml").write_text(routes)
+        run(binary("medfleet"), "site", SITE, "--title", "North", "--time-zone", "America/New_York", "--data", str(self.data))
+        command = [binary("medfleet"), "up", "--no-demo", "--data", str(self.data), "--listen", self.address]
+        command += ["--mqtt-listen", f"127.0.0.1:{free_ports(1)}", "--sql-listen", f"127.0.0.1:{free_ports(1)}"]
+        command += ["--rules", str(folder / "rules.yaml"), "--routes", str(folder / "routes.yaml"), *more]
+        self.role = Role("up", command, folder / "up.log", self.address, "/live")
+        self.role.start()
+        self.token = (self.data / "secrets/login.token").read_text()
+        for number in range(DEVICES):
+            ask = {"type": "register", "kind": "ct", "serial": f"SN-{number}"}
+            self.post(f"/api/v1/devices/ct-{number}/requests", {"author": "kim", "site": SITE, "ask": ask})
+        await_true("the devices", lambda: self.get("/api/v1/devices")["total"] == DEVICES, DEADLINE_SECONDS)
+
+    def call(self, path: str, body: dict | None = None, key: str | None = None) -> dict:
+        headers = {"Authorization": f"Bearer {self.token}"} | ({"Idempotency-Key": key} if key else {})
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(f"http://{self.address}{path}", data, headers)
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return json.loads(answer.read())
+
+    def get(self, path: str) -> dict:
+        """The answer, once there is one: after a start the api reads first."""
+        return self._until_taken(path, None, None)
+
+    def post(self, path: str, body: dict, key: str | None = None) -> dict:
+        """Says it until it is taken: the key makes that safe."""
+        return self._until_taken(path, body, key or str(uuid.uuid4()))
+
+    def _until_taken(self, path: str, body: dict | None, key: str | None) -> dict:
+        answer: list[dict] = []
+
+        def taken() -> bool:
+            try:
+                answer.append(self.call(path, body, key))
+            except urllib.error.HTTPError as error:
+                # A server that has just been started knows no device for a moment.
+                if error.code not in (404, 503):
+                    raise AssertionError(f"{path} {body}: {error.read().decode()}") from None
+            except OSError:
+                pass  # it is being started
+            return bool(answer)
+
+        await_true(f"an answer to {path}", taken, DEADLINE_SECONDS)
+        return answer[-1]
+
+    def claim(self, device: int, claim: str) -> None:
+        self.post(f"/api/v1/devices/ct-{device}/assertions", {"claim": claim, "author": "kim", "reason": "seen"})
+
+    def alerts(self, filters: str = "") -> list[dict]:
+        return self.get(f"/api/v1/alerts?limit=1000&{filters}")["alerts"]
+
+    def messages(self, alert: str) -> list[dict]:
+        return self.get(f"/api/v1/alerts/{alert}")["messages"]
+
+    def await_alert(self, device: int) -> dict:
+        return await_true(f"an open alert of ct-{device}", lambda: self.alerts(f"open=true&subject=ct-{device}"), DEADLINE_SECONDS)[0]
+
+    def secret(self) -> str:
+        path = run(binary("medfleet"), "alerts", "webhook-secret", "--data", str(self.data)).stdout.strip()
+        return Path(path).read_text().strip()
+
+
+@pytest.fixture
+def hook():
+    hook = Hook()
+    yield hook
+    hook.end()
+
+
+@pytest.fixture
+def mail():
+    mail = Mail()
+    yield mail
+    mail.end()
+
+
+@pytest.fixture
+def alertmanager(tmp_path: Path, hook: Hook):
+    script, folder = ROOT / "infra/dev/alertmanager.sh", str(tmp_path / "alertmanager")
+    port = free_ports(1)
+    started = run(str(script), "start", folder, str(port), f"{hook.url}/alertmanager")
+    subprocess.run(["amtool", "check-config", f"{folder}/alertmanager.yml"], check=True, capture_output=True)
+    yield dict(line.split("=", 1) for line in started.stdout.splitlines())["url"]
+    run(str(script), "stop", folder)
+
+
+def houses(tmp_path: Path, routes: str, *more: str):
+    house = House(tmp_path, routes, *more)
+    try:
+        yield house
+        house.role.stop()
+    finally:
+        house.role.end()
+
+
+@pytest.fixture
+def house(tmp_path: Path, hook: Hook, mail: Mail, alertmanager: str):
+    routes = f"""
+people:
+  kim: [{{ email: kim@north.example }}, {{ webhook: "{hook.url}/hook" }}]
+  operations: [{{ alertmanager: "{alertmanager}" }}]
+routes: [{{ name: all, levels: [[{{ people: [kim, operations] }}]] }}]
+"""
+    more = ["--smtp", f"smtp://127.0.0.1:{mail.port}", "--mail-from", "medfleet <alerts@medfleet.example>"]
+    yield from houses(tmp_path, routes, *more, "--deliver-to", "127.0.0.1", "--public-url", "https://medfleet.example")
+
+
+def told(alertmanager: str) -> list[dict]:
+    with urllib.request.urlopen(f"{alertmanager}/api/v2/alerts", timeout=10) as answer:
+        return json.loads(answer.read())
+
+
+def test_people_and_systems_are_told_of_a_failure_and_of_its_end(house: House, hook: Hook, mail: Mail, alertmanager: str) -> None:
+    house.claim(0, "down")
+    house.claim(1, "down")
+    alert = house.await_alert(0)
+    await_true("two letters", lambda: len(mail.letters) == 2, DEADLINE_SECONDS)
+    await_true("two webhooks", lambda: len(hook.of("/hook")) == 2, DEADLINE_SECONDS)
+    await_true("two alerts in Alertmanager", lambda: len(told(alertmanager)) == 2, DEADLINE_SECONDS)
+    is_a_whole_letter(next(letter for letter in mail.letters if "ct-0" in letter["Subject"]), alert)
+    verifies(hook, house.secret())
+    # Alertmanager tells on: what it gathered, by site.
+    group = await_true("a group", lambda: [post.json() for post in hook.of("/alertmanager") if len(post.json()["alerts"]) == 2], DEADLINE_SECONDS)[-1]
+    assert group["status"] == "firing" and group["groupLabels"] == {"site": SITE}
+
+    house.claim(0, "usable")
+    house.claim(1, "usable")
+    await_true("two more letters", lambda: len(mail.letters) == 4, DEADLINE_SECONDS)
+    await_true("nothing active in Alertmanager", lambda: told(alertmanager) == [], DEADLINE_SECONDS)
+    await_true("the end told on", lambda: any(post.json()["status"] == "resolved" for post in hook.of("/alertmanager")), DEADLINE_SECONDS)
+    ended = house.get(f"/api/v1/alerts/{alert['alert']}")
+    assert [step["change"] for step in ended["life"]] == ["raised", "resolved"]
+    await_true("outcomes", lambda: {message["standing"] for message in house.messages(alert["alert"])} == {"delivered"})
+    assert sorted(message["occasion"] for message in house.messages(alert["alert"])) == ["attention"] * 3 + ["over"] * 3
+
+
+def is_a_whole_letter(letter: Message, alert: dict) -> None:
+    bodies = {part.get_content_type(): part.get_payload(decode=True).decode() for part in letter.walk() if not part.is_multipart()}
+    assert set(bodies) == {"text/plain", "text/html"}
+    assert all("ct-0 has failed" in body and f"https://medfleet.example/alerts/{alert['alert']}" in body for body in bodies.values())
+    assert letter["X-To"] == "kim@north.example" and letter["Message-ID"].endswith("@medfleet.example>")
+
+
+def verifies(hook: Hook, secret: str) -> None:
+    for post in hook.of("/hook"):
+        said = Webhook(secret).verify(post.body, post.headers)
+        assert said["type"] == "alert.raised" and said["data"]["site"] == SITE
+    forged = post.body.replace(b"north", b"south")
+    with pytest.raises(WebhookVerificationError):
+        Webhook(secret).verify(forged, post.headers)
+
+
+def test_a_letter_refused_for_now_comes_again_under_its_message_id(house: House, mail: Mail) -> None:
+    mail.refusals = 1
+    house.claim(2, "down")
+    await_true("the letter", lambda: len(mail.letters) == 1, DEADLINE_SECONDS)
+    assert len(mail.seen) == 2 and mail.seen[0]["Message-ID"] == mail.seen[1]["Message-ID"]
+
+
+def test_a_person_takes_an_alert_judges_it_and_a_phone_may_say_it_again(house: House) -> None:
+    house.claim(3, "down")
+    alert = house.await_alert(3)["alert"]
+    path = f"/api/v1/alerts/{alert}/requests"
+    key = str(uuid.uuid4())
+    for _ in range(3):
+        taken = house.post(path, {"author": "lee", "ask": {"type": "acknowledge"}}, key)
+        assert (taken["verdict"], taken["alert"]["acknowledged_by"]) == ("granted", "lee")
+    refused = house.post(path, {"author": "ann", "ask": {"type": "acknowledge"}})
+    assert refused["verdict"] == "refused" and "lee" in refused["reason"]
+    house.post(path, {"author": "lee", "ask": {"type": "verdict", "finding": "other_part", "part": "table"}})
+    closed = house.post(path, {"author": "lee", "ask": {"type": "close", "reason": "fuse replaced"}})
+    assert closed["alert"]["open"] is False
+    life = [step["change"] for step in house.get(f"/api/v1/alerts/{alert}")["life"]]
+    assert life == ["raised", "acknowledged", "judged", "resolved"]
+    assert house.get(f"{path}/{key}")["verdict"] == "granted"
+
+
+def test_a_webhook_into_the_house_is_refused_unless_an_operator_named_it(tmp_path: Path, hook: Hook) -> None:
+    routes = f"people: {{ kim: [{{ webhook: '{hook.url}/hook' }}] }}\nroutes: [{{ name: all, levels: [[{{ people: [kim] }}]] }}]\n"
+    for house in houses(tmp_path, routes):
+        house.claim(0, "down")
+        alert = house.await_alert(0)["alert"]
+        message = await_true("the refusal", lambda: [one for one in house.messages(alert) if one["standing"] == "given_up"], DEADLINE_SECONDS)[0]
+        assert "127.0.0.1" in message["reason"] and "network" in message["reason"]
+    assert hook.posts == []
+
+
+def test_fifty_kills_lose_no_alert_and_repeat_no_message_under_another_id(tmp_path: Path, hook: Hook) -> None:
+    """Failures come and go while all roles are killed; every alert is told, and a message came twice at most as often as there were kills."""
+    routes = f"people: {{ kim: [{{ webhook: '{hook.url}/hook' }}] }}\nroutes: [{{ name: all, levels: [[{{ people: [kim] }}]] }}]\n"
+    chance = random.Random(5)
+    for house in houses(tmp_path, routes, "--deliver-to", "127.0.0.1"):
+        between = 0
+        for kill in range(KILLS):
+            # Every fourth kill finds a message that was sent and has no outcome: its receiver thinks.
+            holds = kill % 4 == 0
+            hook.hold_seconds = 30.0 if holds else 0.0
+            posts = len(hook.posts)
+            house.claim(kill % DEVICES, "down" if (kill // DEVICES) % 2 == 0 else "usable")
+            if holds:
+                await_true("a message under way", lambda: len(hook.posts) > posts, DEADLINE_SECONDS)
+                between += 1
+            else:
+                time.sleep(chance.uniform(0.0, 0.3))
+            house.role.kill()
+            with hook.lock:
+                hook.hold_seconds = 0.0
+                hook.lock.notify_all()
+            house.role.start()
+        settled(house)
+        judge(house, hook, between)
+
+
+def settled(house: House) -> None:
+    """Until every message has its outcome."""
+
+    def all_told() -> bool:
+        standings = [message["standing"] for alert in house.alerts() for message in house.messages(alert["alert"])]
+        return bool(standings) and set(standings) == {"delivered"}
+
+    await_true("every outcome", all_told, 2 * DEADLINE_SECONDS)
+
+
+def judge(house: House, hook: Hook, between: int) -> None:
+    intents = [message for alert in house.alerts() for message in house.messages(alert["alert"])]
+    ids = [post.headers["webhook-id"] for post in hook.of("/hook")]
+    repeats = len(ids) - len(set(ids))
+    print(f"{house.role.kills} kills, {between} of them between send and outcome; {len(intents)} messages, {repeats} came again")
+    assert house.role.kills == KILLS and between >= KILLS_BETWEEN_AT_LEAST
+    assert {f"msg_{message['message']}" for message in intents} == set(ids), "a message was lost, or came under an id that nobody intended"
+    assert KILLS_BETWEEN_AT_LEAST <= repeats <= KILLS
+    # Each of the claims that turned a device is one step of a life, and each life that was told of was told the end of.
+    turns = sum(1 for alert in house.alerts() for step in house.get(f"/api/v1/alerts/{alert['alert']}")["life"] if step["change"] in ("raised", "reopened", "resolved"))
+    assert turns == KILLS, f"{turns} turns of {KILLS} claims"
+    assert sum(message["repeats"] for message in intents) <= KILLS
