@@ -43,6 +43,6 @@ step "imports against figures computed from their files alone"
 "$python" -m pytest -q tests/oracle -p no:cacheprovider
 
 step "kills with work in flight, judged over the raw files"
-"$python" tests/faults/run.py --facts 4000 --kills 2 --keeper embedded --seed 1
+"$python" -m pytest -q tests/pipeline/test_nothing_lost.py -p no:cacheprovider
 
 step "done"

@@ -5,7 +5,7 @@ use crate::condition::{Condition, Degradation, SourceKind};
 use crate::entry::{IntervalRow, Reason};
 use crate::id::SiteId;
 use crate::kind::DeviceKind;
-use crate::time::{Day, Span, Timestamp};
+use crate::time::{Span, Timestamp};
 
 /// A stretch that counts: not suspect, not voided, corrected where it was.
 #[derive(Debug, Clone, Copy)]
@@ -27,11 +27,16 @@ struct Heard<'a> {
     kind: DeviceKind,
 }
 
-/// The rows of `day`, cut at every edge of every covering stretch and claim, never merged.
-pub fn intervals(day: Day, observed: &[Observed<'_>], claims: &Claims, edge: Timestamp) -> Vec<IntervalRow> {
-    let bounds = day.span();
-    let mut stretches: Vec<_> =
-        observed.iter().filter_map(|one| one.span.clip(bounds).map(|span| Observed { span, ..*one })).collect();
+/// The rows within `bounds`, a day or a part that [`near`] gives, cut at every edge of every covering stretch and claim,
+/// never merged.
+pub fn intervals<'a>(
+    bounds: Span,
+    observed: impl IntoIterator<Item = Observed<'a>>,
+    claims: &Claims,
+    edge: Timestamp,
+) -> Vec<IntervalRow> {
+    let clipped = |one: Observed<'a>| one.span.clip(bounds).map(|span| Observed { span, ..one });
+    let mut stretches: Vec<_> = observed.into_iter().filter_map(clipped).collect();
     stretches.sort_unstable_by_key(|one| one.span);
     let cuts = cuts(bounds, &stretches, claims, edge);
     let mut rows = Vec::with_capacity(stretches.len());
@@ -47,6 +52,21 @@ pub fn intervals(day: Day, observed: &[Observed<'_>], claims: &Claims, edge: Tim
         rows.extend(judge(segment, hear(&covering), claim));
     }
     rows
+}
+
+/// The part of a day whose rows one more stretch may change: up to the cuts next to it. Only where nothing is claimed.
+pub fn near<'a>(span: Span, observed: impl IntoIterator<Item = Observed<'a>>) -> Span {
+    let bounds = span.from.day().span();
+    let mut near = bounds;
+    for edge in observed.into_iter().flat_map(|one| [one.span.from, one.span.until]) {
+        if edge <= span.from {
+            near.from = near.from.max(edge);
+        }
+        if edge >= span.until {
+            near.until = near.until.min(edge);
+        }
+    }
+    near
 }
 
 fn cuts(bounds: Span, stretches: &[Observed<'_>], claims: &Claims, edge: Timestamp) -> Vec<Timestamp> {

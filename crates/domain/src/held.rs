@@ -134,13 +134,13 @@ impl Held {
         (&sample.counter, &sample.component, &self.source_name) == (counter, component, source)
     }
 
-    pub fn reading(&self) -> Option<Reading> {
+    pub fn reading(&self) -> Option<Reading<'_>> {
         let Body::Usage(sample) = &self.body else { return None };
         self.counts().then(|| Reading {
             at: self.at,
-            sample: sample.clone(),
-            source: self.source_name.clone(),
-            site: self.site.clone(),
+            sample,
+            source: &self.source_name,
+            site: &self.site,
             kind: self.kind,
             epoch: self.epoch,
             seq: self.seq,

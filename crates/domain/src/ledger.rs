@@ -205,8 +205,8 @@ impl Ledger {
     fn step(&mut self, fresh: Vec<Held>) -> Change {
         let mut change = Change::default();
         for (day, facts) in by_day(&fresh) {
-            let stretches: Vec<_> = facts.into_iter().filter_map(Held::observed).collect();
-            let rows = fold::intervals(day, &stretches, &Claims::default(), Timestamp::MAX);
+            let stretches = facts.into_iter().filter_map(Held::observed);
+            let rows = fold::intervals(day.span(), stretches, &Claims::default(), Timestamp::MAX);
             change.replace([], rows.into_iter().map(Row::Interval));
         }
         change.replace([], fresh.iter().filter_map(Held::error_row).map(Row::Error));

@@ -16,29 +16,29 @@ pub struct Series {
     pub source: String,
 }
 
-/// A sample that counts, with the identity its row will carry.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Reading {
+/// A sample that counts, as a ledger holds it, with the identity its row will carry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reading<'a> {
     pub at: Timestamp,
-    pub sample: Sample,
-    pub source: String,
-    pub site: SiteId,
+    pub sample: &'a Sample,
+    pub source: &'a str,
+    pub site: &'a SiteId,
     pub kind: DeviceKind,
     pub epoch: Epoch,
     pub seq: Seq,
 }
 
-impl Reading {
+impl Reading<'_> {
     pub fn series(&self) -> Series {
         Series {
             counter: self.sample.counter.clone(),
             component: self.sample.component.clone(),
-            source: self.source.clone(),
+            source: self.source.to_owned(),
         }
     }
 
     /// Lies in a later second, or speaks for the same one.
-    pub fn speaks_after(&self, other: &Reading) -> bool {
+    pub fn speaks_after(&self, other: &Reading<'_>) -> bool {
         (self.at.second(), self.rank()) > (other.at.second(), other.rank())
     }
 
@@ -49,14 +49,14 @@ impl Reading {
     }
 
     /// The row this reading makes after `before`. The first of a series makes none.
-    pub fn after(&self, before: &Reading) -> UsageRow {
-        let (increment_milli, step) = step(&before.sample, &self.sample);
+    pub fn after(&self, before: &Reading<'_>) -> UsageRow {
+        let (increment_milli, step) = step(before.sample, self.sample);
         UsageRow {
             at: self.at,
             site: self.site.clone(),
             kind: self.kind,
             sample: self.sample.clone(),
-            source: self.source.clone(),
+            source: self.source.to_owned(),
             increment_milli,
             step,
             epoch: self.epoch,
@@ -83,7 +83,7 @@ fn step(before: &Sample, now: &Sample) -> (i64, Step) {
 }
 
 /// The readings of a series in time order, one a second: the one that outranks the others.
-pub fn in_order(mut readings: Vec<Reading>) -> Vec<Reading> {
+pub fn in_order(mut readings: Vec<Reading<'_>>) -> Vec<Reading<'_>> {
     readings.sort_unstable_by(|a, b| {
         let by_second = a.at.second().cmp(&b.at.second());
         by_second.then_with(|| b.rank().cmp(&a.rank()))
@@ -98,23 +98,25 @@ mod tests {
 
     #[test]
     fn between_equal_samples_the_site_decides_whatever_their_epochs_are_called() {
-        let read = |site: &str, epoch: u64| Reading {
+        let sample = Sample {
+            counter: "exposures".into(),
+            component: String::new(),
+            unit: "scans".into(),
+            value_milli: 7,
+            modulus_milli: None,
+        };
+        let [north_site, south_site] = ["north", "south"].map(|site| SiteId::new(site).expect("a good name"));
+        let read = |site, epoch: u64| Reading {
             at: Timestamp::from_seconds(60),
-            sample: Sample {
-                counter: "exposures".into(),
-                component: String::new(),
-                unit: "scans".into(),
-                value_milli: 7,
-                modulus_milli: None,
-            },
-            source: "modbus".into(),
-            site: SiteId::new(site).expect("a good name"),
+            sample: &sample,
+            source: "modbus",
+            site,
             kind: DeviceKind::Ct,
             epoch: Epoch(epoch),
             seq: Seq(1),
         };
         for (north, south) in [(1, 2), (2, 1)] {
-            let spoke = in_order(vec![read("north", north), read("south", south)]);
+            let spoke = in_order(vec![read(&north_site, north), read(&south_site, south)]);
             assert_eq!(spoke.iter().map(|one| one.site.as_str()).collect::<Vec<_>>(), ["south"]);
         }
     }

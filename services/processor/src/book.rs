@@ -54,7 +54,7 @@ impl Counts {
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Memory {
     pub ledgers: HashMap<Subject, Ledger>,
-    /// IANA zone of every site defined so far.
+    /// IANA zone of every site defined so far, as first defined: rollups would not fold to the same rows with another.
     pub zones: BTreeMap<String, String>,
 }
 
@@ -109,7 +109,8 @@ impl Book {
         self.fresh_facts += told.fact_count();
         for fact in told.facts() {
             if let Body::SiteDefined(site) = &fact.body {
-                self.memory.zones.insert(subject.name().to_owned(), site.time_zone.clone());
+                let zone = self.memory.zones.entry(subject.name().to_owned());
+                zone.or_insert_with(|| site.time_zone.clone());
             }
         }
         if self.touched.last() != Some(subject) {

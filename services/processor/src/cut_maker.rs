@@ -169,7 +169,8 @@ impl Office {
                     })?;
                     for sealed in &read.run.facts {
                         if let Body::SiteDefined(site) = &sealed.fact.body {
-                            self.zones.insert(read.run.subject.name().to_owned(), site.time_zone.clone());
+                            let zone = self.zones.entry(read.run.subject.name().to_owned());
+                            zone.or_insert_with(|| site.time_zone.clone());
                         }
                     }
                 }
@@ -256,9 +257,9 @@ async fn zones(reader: &Reader, lake: &Lake) -> Result<BTreeMap<String, String>,
     let sql = "SELECT * FROM sites WHERE weight > 0 ORDER BY cause_partition, cause_offset, cause_index";
     let mut zones = BTreeMap::new();
     for batch in run(&session, sql, &[]).await? {
-        zones.extend(
-            SiteRow::from_batch(&batch)?.into_iter().map(|row| (row.site.to_string(), row.time_zone.to_string())),
-        );
+        for row in SiteRow::from_batch(&batch)? {
+            zones.entry(row.site.to_string()).or_insert_with(|| row.time_zone.to_string());
+        }
     }
     Ok(zones)
 }

@@ -205,14 +205,7 @@ impl Worker {
     async fn turn(&self, life: &mut Life) -> Result<u64, ProcessorError> {
         life.clerk.look().await?;
         let facts = life.facts.poll(life.appetite.bytes(), POLL_WAIT).await?;
-        let mut batches = Vec::new();
-        loop {
-            let fleet = life.fleet.poll(self.config.poll_bytes, Duration::ZERO).await?;
-            if fleet.is_empty() {
-                break;
-            }
-            batches.extend(fleet);
-        }
+        let mut batches = self.fleet_by_now(life, !facts.is_empty()).await?;
         let taken_bytes = facts.iter().flat_map(|batch| &batch.records).map(Record::size_bytes).sum();
         batches.extend(facts);
         let began = Instant::now();
@@ -233,6 +226,21 @@ impl Worker {
         life.queried = life.clerk.queries();
         self.meters.watchdog.report(0, life.lag);
         Ok(life.lag)
+    }
+
+    /// What the fleet topic has by now. Beside facts it is read to its end, however long that takes: a site is defined there
+    /// before its first fact is in the log, and rollups ask for its time zone.
+    async fn fleet_by_now(&self, life: &mut Life, beside_facts: bool) -> Result<Vec<Batch>, ProcessorError> {
+        let mut batches = Vec::new();
+        loop {
+            let unread = beside_facts && self.lag(life.fleet.cursors()).await? > 0;
+            let wait = if unread { POLL_WAIT } else { Duration::ZERO };
+            let polled = life.fleet.poll(self.config.poll_bytes, wait).await?;
+            if polled.is_empty() && !unread {
+                return Ok(batches);
+            }
+            batches.extend(polled);
+        }
     }
 
     async fn lag(&self, cursors: Vec<Position>) -> Result<u64, ProcessorError> {

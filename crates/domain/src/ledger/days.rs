@@ -56,19 +56,24 @@ impl Ledger {
         if !held.folds() {
             return;
         }
+        let held = Arc::new(held);
         self.hear_sample(&held);
         self.hear_stretch(&held);
         self.known_days.insert(held.day());
         self.used_days.insert(held.day(), 0);
-        Arc::make_mut(self.days.entry(held.day()).or_default()).push(Arc::new(held));
+        Arc::make_mut(self.days.entry(held.day()).or_default()).push(held);
+    }
+
+    /// Daily facts that corrections put in the place of others, whatever their day.
+    pub(super) fn corrected_daily(&self) -> Vec<Held> {
+        self.amendments.corrected().filter(Held::folds).collect()
     }
 
     /// The daily facts of a loaded day that count: amended ones gone, corrections in their place.
-    pub(super) fn counting(&self, day: Day) -> Vec<Cow<'_, Held>> {
-        let own =
-            self.days.get(&day).into_iter().flat_map(|facts| facts.iter()).filter(|held| self.amendments.leaves(held));
-        let corrected = self.amendments.corrected().filter(|held| held.folds() && held.day() == day);
-        own.map(|held| Cow::Borrowed(&**held)).chain(corrected.map(Cow::Owned)).collect()
+    pub(super) fn counting<'a>(&'a self, day: Day, corrected: &'a [Held]) -> impl Iterator<Item = &'a Held> {
+        let own = self.days.get(&day).into_iter().flat_map(|facts| facts.iter()).map(|held| &**held);
+        let standing = own.filter(|held| self.amendments.leaves(held));
+        standing.chain(corrected.iter().filter(move |held| held.day() == day))
     }
 
     /// Statements that count, whatever their day.

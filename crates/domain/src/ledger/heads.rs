@@ -71,7 +71,8 @@ impl Ledger {
     pub(super) fn find_latest_anew(&mut self) -> Result<(), Needs> {
         let earliest = self.first_stretch.into_iter().chain(self.amendments.corrected_days()).min();
         let way = self.days_back_from(Day(i32::MAX)).take_while(|day| Some(*day) >= earliest);
-        self.latest = self.walk(way, |day| self.counting(day).iter().filter_map(|held| latest_of(held)).max())?;
+        let corrected = self.corrected_daily();
+        self.latest = self.walk(way, |day| self.counting(day, &corrected).filter_map(latest_of).max())?;
         Ok(())
     }
 

@@ -1,13 +1,15 @@
 //! The careful path: folds what a record touches anew on a copy of the ledger and takes the difference.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::counters::Seconds;
 use super::{Filed, Ledger, Needs};
-use crate::entry::{Change, Row};
+use crate::claim::Claims;
+use crate::entry::{Change, ErrorRow, Row};
 use crate::fold;
 use crate::held::Held;
 use crate::id::{Epoch, Seq, SeqRange};
+use crate::spans::Spans;
 use crate::time::{Day, Span, Timestamp};
 
 /// What a record may change: days of stretches and errors, seconds of counters.
@@ -42,6 +44,7 @@ impl Ledger {
         needs.gather(self.require_all(&scope.days));
         needs.or(())?;
         let mut next = self.clone();
+        let late = Late::of(&fresh);
         let identities: Vec<(Epoch, Seq)> = fresh.iter().map(Held::identity).collect();
         next.remember(filed);
         next.store(fresh, &mut change);
@@ -58,11 +61,16 @@ impl Ledger {
         self.require_all(&scope.days)?;
         let (before, after) = (self.usage_near(&scope.seconds)?, next.usage_near(&scope.seconds)?);
         change.replace(before.into_iter().map(Row::Usage), after.into_iter().map(Row::Usage));
-        let (before, after) = (self.rows_of(&scope.days), next.rows_of(&scope.days));
-        change.replace(before.0, after.0);
-        change.replace(before.1, after.1);
+        let nothing_moves = moved.is_empty() && replacements.is_empty();
+        if nothing_moves && self.claims().is_empty() && next.claims().is_empty() {
+            late.change(self, &next, &mut change);
+        } else {
+            let (before, after) = (self.rows_of(&scope.days), next.rows_of(&scope.days));
+            change.replace(before.0, after.0);
+            change.replace(before.1, after.1);
+        }
         change.replace(self.stated_rows(), next.stated_rows());
-        if moved.is_empty() && replacements.is_empty() {
+        if nothing_moves {
             change.replace([], next.notes_since(self.notes.len()));
         } else {
             change.replace(self.note_rows(), next.note_rows());
@@ -95,14 +103,46 @@ impl Ledger {
 
     /// Intervals and errors.
     fn rows_of(&self, days: &BTreeSet<Day>) -> (Vec<Row>, Vec<Row>) {
-        let (claims, edge) = (self.claims(), self.edge());
+        let (claims, edge, corrected) = (self.claims(), self.edge(), self.corrected_daily());
         let (mut intervals, mut errors) = (Vec::new(), Vec::new());
         for &day in days {
-            let counting = self.counting(day);
-            let stretches: Vec<_> = counting.iter().filter_map(|held| held.observed()).collect();
-            intervals.extend(fold::intervals(day, &stretches, &claims, edge).into_iter().map(Row::Interval));
-            errors.extend(counting.iter().filter_map(|held| held.error_row()).map(Row::Error));
+            let stretches = self.counting(day, &corrected).filter_map(Held::observed);
+            intervals.extend(fold::intervals(day.span(), stretches, &claims, edge).into_iter().map(Row::Interval));
+            errors.extend(self.counting(day, &corrected).filter_map(Held::error_row).map(Row::Error));
         }
         (intervals, errors)
+    }
+}
+
+/// New facts where nothing is claimed and none amends or is amended by a correction: rows change only next to their stretches.
+struct Late {
+    stretches: BTreeMap<Day, Vec<Span>>,
+    errors: Vec<ErrorRow>,
+}
+
+impl Late {
+    fn of(fresh: &[Held]) -> Self {
+        let mut stretches: BTreeMap<Day, Vec<Span>> = BTreeMap::new();
+        for span in fresh.iter().filter_map(Held::observed).map(|one| one.span) {
+            stretches.entry(span.from.day()).or_default().push(span);
+        }
+        Self { stretches, errors: fresh.iter().filter_map(Held::error_row).collect() }
+    }
+
+    fn change(self, before: &Ledger, after: &Ledger, change: &mut Change) {
+        for (day, spans) in self.stretches {
+            let (old, new) = (before.corrected_daily(), after.corrected_daily());
+            let old: Vec<_> = before.counting(day, &old).filter_map(Held::observed).collect();
+            let new: Vec<_> = after.counting(day, &new).filter_map(Held::observed).collect();
+            for part in Spans::of(spans.into_iter().map(|span| fold::near(span, old.iter().copied()))).iter() {
+                let rows = |observed: &[_]| {
+                    let rows = fold::intervals(part, observed.iter().copied(), &Claims::default(), Timestamp::MAX);
+                    rows.into_iter().map(Row::Interval)
+                };
+                change.replace(rows(&old), rows(&new));
+            }
+        }
+        let stands = |row: &ErrorRow| !after.amendments.speaks_for((row.epoch, row.seq));
+        change.replace([], self.errors.into_iter().filter(stands).map(Row::Error));
     }
 }

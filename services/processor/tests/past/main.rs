@@ -108,6 +108,16 @@ async fn without_snapshots_and_with_a_trimmed_log_the_archive_tells_what_is_gone
     }
 }
 
+/// The fleet topic of this log hesitates as a broker does.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_site_is_known_before_the_first_flush_of_its_devices() {
+    let rig = Rig::new().await;
+    rig.tell(&fleet_history(DEVICES, 0..4)).await;
+    rig.fold_with(ProcessorConfig { flush_rows: 100, ..rig.config() }).await;
+    let rebuilt = rebuild::rebuild(rig.log(), &rig.lake, &["rollup_day", "rollup_quarter"], |_| {}).await;
+    assert_eq!(rebuilt.map(|tables| tables.len()).map_err(|error| error.to_string()), Ok(2));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn every_table_is_rebuilt_to_its_hash_from_a_trimmed_log() {
     let mut rig = Rig::new().await;

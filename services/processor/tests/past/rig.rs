@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use bytes::Bytes;
 use medfleet_domain::condition::{Clock, Condition, Degradation, SourceKind};
@@ -16,8 +17,8 @@ use medfleet_lake::{ContentHash, Lake};
 use medfleet_log::embedded::{EmbeddedConfig, EmbeddedLog};
 use medfleet_log::topics::street;
 use medfleet_log::{
-    AppendError, Bounds, EventLog, LogError, LogId, LogStats, NewRecord, Partition, Position, Profile, Record, Tail,
-    Topic,
+    AppendError, Batch, Bounds, EventLog, LogError, LogId, LogStats, NewRecord, Partition, Position, Profile, Record,
+    Tail, Topic,
 };
 use medfleet_processor::{Meters, ProcessorConfig, Worker, rebuild};
 use medfleet_runtime::{Metrics, Shutdown};
@@ -179,7 +180,8 @@ impl EventLog for Trimmable {
         for at in from {
             self.bounds(at.home()).await?.judge(*at)?;
         }
-        self.log.tail(from).await
+        let is_fleet = from.iter().all(|at| at.topic == Topic::FLEET);
+        Ok(Box::new(Hesitant { tail: self.log.tail(from).await?, empty_polls: if is_fleet { 3 } else { 0 } }))
     }
 
     async fn bounds(&self, home: Partition) -> Result<Bounds, LogError> {
@@ -199,6 +201,31 @@ impl EventLog for Trimmable {
 
     fn stats(&self) -> LogStats {
         self.log.stats()
+    }
+}
+
+/// A tail that needs a while before it brings anything, as a consumer of a broker does.
+struct Hesitant {
+    tail: Box<dyn Tail>,
+    empty_polls: u32,
+}
+
+#[async_trait::async_trait]
+impl Tail for Hesitant {
+    async fn poll(&mut self, max_bytes: usize, max_wait: Duration) -> Result<Vec<Batch>, LogError> {
+        if self.empty_polls > 0 {
+            self.empty_polls -= 1;
+            return Ok(Vec::new());
+        }
+        self.tail.poll(max_bytes, max_wait).await
+    }
+
+    fn cursors(&self) -> Vec<Position> {
+        self.tail.cursors()
+    }
+
+    fn seek(&mut self, to: Position) -> Result<(), LogError> {
+        self.tail.seek(to)
     }
 }
 
