@@ -146,7 +146,7 @@ impl Rule {
             }
             _ => {}
         }
-        if let Some((counter, limit)) = self.limits.iter().find(|(_, limit)| !(**limit > 0.0)) {
+        if let Some((counter, limit)) = self.limits.iter().find(|(_, limit)| limit.is_nan() || **limit <= 0.0) {
             return Err(format!("the life of counter `{counter}` is {limit}: make it more than 0"));
         }
         if !self.escalate_minutes.is_sorted_by(|a, b| a < b) {

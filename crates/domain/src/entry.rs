@@ -220,11 +220,13 @@ impl Change {
     pub fn replace(&mut self, before: impl IntoIterator<Item = Row>, after: impl IntoIterator<Item = Row>) {
         let (mut before, mut after) = (before.into_iter().peekable(), after.into_iter().peekable());
         while before.peek().is_some() && before.peek() == after.peek() {
-            (before.next(), after.next());
+            before.next();
+            after.next();
         }
         let (mut before, mut after): (Vec<Row>, Vec<Row>) = (before.collect(), after.collect());
         while before.last().is_some() && before.last() == after.last() {
-            (before.pop(), after.pop());
+            before.pop();
+            after.pop();
         }
         before.into_iter().for_each(|row| self.add(row, -1));
         after.into_iter().for_each(|row| self.add(row, 1));
