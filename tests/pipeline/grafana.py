@@ -2,18 +2,20 @@
 
 import json
 import re
-import time
 import urllib.error
 import urllib.parse
 import urllib.request
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
+import psycopg
 from faults.process import ROOT, Failure
 
 DASHBOARDS = ROOT / "dashboards/grafana"
 STEP_SECONDS = 15
 RATE_SECONDS = 60
 ASK_SECONDS = 30.0
+BACK = re.compile(r"^now(?:-(?P<count>\d+)(?P<unit>[hdM]))?(?:/(?P<whole>M))?$")
 LABEL_VALUES = re.compile(r"^label_values\((?:(?P<metric>.+), *)?(?P<label>\w+)\)$")
 
 
@@ -27,6 +29,24 @@ class Range:
     @property
     def seconds(self) -> int:
         return int(self.until - self.since)
+
+    @staticmethod
+    def of(board: dict) -> "Range":
+        """What a dashboard shows when it is opened."""
+        now = datetime.now(UTC)
+        return Range(instant(board["time"]["from"], now, ends=False), instant(board["time"]["to"], now, ends=True))
+
+
+def instant(text: str, now: datetime, ends: bool) -> float:
+    """`now-30d`, or `now-1M/M`: the first instant of the month before, or as an end its last."""
+    asked = BACK.match(text)
+    assert asked, f"no dashboard here says {text}"
+    count, unit = int(asked["count"] or 0), asked["unit"] or "h"
+    if unit != "M":
+        assert not asked["whole"], f"only whole months are used here, not {text}"
+        return (now - timedelta(**{{"h": "hours", "d": "days"}[unit]: count})).timestamp()
+    month = (now.year * 12 + now.month - 1) - count + (1 if ends else 0)
+    return datetime(month // 12, month % 12 + 1, 1, tzinfo=UTC).timestamp()
 
 
 def boards() -> dict[str, dict]:
@@ -76,20 +96,58 @@ class Prometheus:
         return expr
 
 
-def choose(board: dict, prometheus: Prometheus, sql=None) -> dict[str, list[str]]:
-    """Every value that each variable offers, as `All` would choose them; a variable without values is a defect."""
+class Sql:
+    """The SQL endpoint as Grafana's data source asks it: by the simple protocol, macros expanded by the data source itself."""
+
+    def __init__(self, connection: psycopg.Connection) -> None:
+        self.connection = connection
+
+    def ask(self, text: str, over: Range, chosen: dict[str, list[str]]) -> tuple[list[str], list[tuple]]:
+        """Names of the columns, and rows."""
+        expanded = self.expand(text, over, chosen)
+        try:
+            cursor = psycopg.ClientCursor(self.connection).execute(expanded)
+        except psycopg.Error as error:
+            raise Failure(f"{error.sqlstate} {error}: {expanded}") from None
+        return [column.name for column in cursor.description], cursor.fetchall()
+
+    def rows(self, target: dict, over: Range, chosen: dict[str, list[str]]) -> int:
+        """How many rows a panel's query gives; a series must be one that Grafana can draw."""
+        names, rows = self.ask(target["rawSql"], over, chosen)
+        if target["format"] == "time_series":
+            times = [row[names.index("time")] for row in rows]
+            assert None not in times and times == sorted(times), f"times out of order: {target['rawSql']}"
+        return sum(any(cell is not None for cell in row) for row in rows)
+
+    def values(self, variable: dict, chosen: dict[str, list[str]]) -> list[str]:
+        return [row[0] for row in self.ask(variable["query"], Range(0, 0), chosen)[1]]
+
+    @staticmethod
+    def expand(text: str, over: Range, chosen: dict[str, list[str]]) -> str:
+        since, until = (datetime.fromtimestamp(at, UTC).strftime("'%Y-%m-%dT%H:%M:%S.%fZ'") for at in (over.since, over.until))
+        text = text.replace("$__timeFrom()", since).replace("$__timeTo()", until)
+        text = re.sub(r"\$__timeFilter\((\w+)\)", rf"\1 BETWEEN {since} AND {until}", text)
+        seconds = {"15m": 900, "1h": 3_600, "1d": 86_400}
+        text = re.sub(r"\$__timeGroup\((\w+), *'(\w+)'\)", lambda group: f"floor(extract(epoch from {group[1]})/{seconds[group[2]]})*{seconds[group[2]]}", text)
+        for name, values in chosen.items():
+            listed = ",".join("'" + value.replace("'", "''") + "'" for value in values)
+            text = text.replace(f"${{{name}:sqlstring}}", listed)
+        assert "$" not in text, f"nothing expands this: {text}"
+        return text
+
+
+def choose(board: dict, prometheus: Prometheus, sql: Sql, preferred: dict[str, str]) -> dict[str, list[str]]:
+    """Every value that each variable offers, as `All` would choose them, or the one preferred; a variable without values is a defect."""
     chosen: dict[str, list[str]] = {}
     for variable in board["templating"]["list"]:
-        source = prometheus if variable["datasource"]["type"] == "prometheus" else sql
-        values = source.values(variable) if source is prometheus else source.values(variable, chosen)
+        is_sql = variable["datasource"]["type"] != "prometheus"
+        values = sql.values(variable, chosen) if is_sql else prometheus.values(variable)
         assert values, f"{board['title']}: variable {variable['name']} offers nothing"
+        if not variable["multi"]:
+            assert preferred.get(variable["name"], values[0]) in values, f"{board['title']}: variable {variable['name']} offers only {values}"
+            values = [preferred.get(variable["name"], values[0])]
         chosen[variable["name"]] = values
     return chosen
-
-
-def last(hours: float) -> Range:
-    now = time.time()
-    return Range(now - hours * 3600, now)
 
 
 def objections(board: dict) -> list[str]:

@@ -11,27 +11,17 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from faults.process import await_true
-from test_demo import House, _await_history
+from test_demo import House
 from test_sql import connect
 
-# Long enough that a month ends within it.
-DEMO_DAYS = 40
 # What a demo cannot hold: nobody amends it, and nobody issued a statement yet.
 MAY_BE_EMPTY = {"amendments", "backdated", "issued_statements"}
 ORIGIN = {"period_from", "period_until", "as_of", "cut", "cut_made_at", "lag_records"}
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory):
-    house = None
-    try:
-        house = House(tmp_path_factory.mktemp("kpi"), "--demo-days", str(DEMO_DAYS))
-        _await_history(house)
-        yield house
-        house.role.stop()
-    finally:
-        if house:
-            house.role.end()
+def house(month: House) -> House:
+    return month
 
 
 def month_before(day: date) -> tuple[date, date]:
@@ -158,18 +148,16 @@ def test_sites_are_compared_with_the_fleet_and_ties_are_not_ordered(house: House
 
 def test_golden_25_an_issued_statement_stays_and_what_comes_later_adjusts_the_next(house: House) -> None:
     device = a_device(house)
-    name, site = device["device"], device["site"]
+    name = device["device"]
     first, this = month_before(datetime.now(UTC).date())
-    contract = {"contract": "E2E-1", "devices": [name], "valid_from": first.isoformat(), "guarantee": 0.97, "period": "month", "hours": "around_the_clock"}
-    assert say(house, f"/api/v1/sites/{site}/contracts", "e2e-contract", contract)[0] == 202
+    contract_of(house, device, "E2E-1", first)
     asked = f"/api/v1/devices/{name}/statement?{query(contract='E2E-1', day=this - timedelta(days=1))}"
     before = await_true("the contract covers the device", lambda: statement(house, asked))
     assert not before["is_open"] and before["issued"] is None and before["figure"]["base_seconds"] > 0
-    issue = {"contract": "E2E-1", "day": (this - timedelta(days=1)).isoformat(), "author": "kim"}
-    assert say(house, f"/api/v1/devices/{name}/statements", "e2e-issue", issue)[0] == 202
-    issued = await_true("the statement is in the tables", lambda: house.json(f"/api/v1/devices/{name}/statements")["statements"])[0]
+    issued = issue(house, name, "E2E-1", this - timedelta(days=1))
     assert issued["figure"] == before["figure"]
-    assert say(house, f"/api/v1/devices/{name}/statements", "e2e-again", issue)[0] == 422, "a period is issued once"
+    again = {"contract": "E2E-1", "day": (this - timedelta(days=1)).isoformat(), "author": "kim"}
+    assert say(house, f"/api/v1/devices/{name}/statements", "again", again)[0] == 422, "a period is issued once"
     # Later a person says that two hours in which the device was seen working were down.
     hours = two_hours_up(house, name, this)
     closed = datetime.now(UTC)
@@ -190,6 +178,21 @@ def test_golden_25_an_issued_statement_stays_and_what_comes_later_adjusts_the_ne
     causes = [fact for fact in facts if fact["is_cause"]]
     assert [fact["type"] for fact in causes] == ["asserted"] and causes[0]["position"]["topic"] == "medfleet.facts.v1"
     assert f"{causes[0]['position']['partition']}:{causes[0]['position']['offset']}" in changed[0]["records"]
+
+
+def contract_of(house: House, device: dict, number: str, first: date) -> None:
+    """A contract about one device, around the clock, by the month."""
+    said = {"contract": number, "devices": [device["device"]], "valid_from": first.isoformat(), "guarantee": 0.97, "period": "month", "hours": "around_the_clock"}
+    status, told = say(house, f"/api/v1/sites/{device['site']}/contracts", f"contract-{number}", said)
+    assert status == 202, told
+
+
+def issue(house: House, device: str, number: str, day: date) -> dict:
+    """Issues the statement of the period that a day lies in; it, once it is in the tables."""
+    said = {"contract": number, "day": day.isoformat(), "author": "kim"}
+    status, told = say(house, f"/api/v1/devices/{device}/statements", f"issue-{number}", said)
+    assert status == 202, told
+    return await_true("the statement is in the tables", lambda: house.json(f"/api/v1/devices/{device}/statements")["statements"])[0]
 
 
 def statement(house: House, path: str) -> dict | None:

@@ -81,6 +81,23 @@ def table(title: str, says: str, query: dict, unit: str, nothing: str, **more) -
     return Panel("table", title, says, [query], unit, nothing, **{"width": 24, "options": options, "custom": {"align": "auto", "filterable": True}, **more})
 
 
+def bars(title: str, says: str, query: dict, unit: str, nothing: str, **more) -> Panel:
+    """Bars over time, stacked; or, of a query without time, one bar for each row."""
+    legend = {"legend": {"displayMode": "list", "placement": "bottom", "showLegend": True}, "tooltip": {"mode": "multi", "sort": "desc"}}
+    if query["format"] == "time_series":
+        custom = {"drawStyle": "bars", "lineWidth": 1, "fillOpacity": 70, "showPoints": "never", "stacking": {"mode": "normal", "group": "A"}}
+        return Panel("timeseries", title, says, [query], unit, nothing, **{"options": legend, "custom": custom, "least": 0, **more})
+    options = {"orientation": "horizontal", "showValue": "always", "legend": {"displayMode": "list", "placement": "bottom", "showLegend": False}, "tooltip": {"mode": "single", "sort": "none"}}
+    return Panel("barchart", title, says, [query], unit, nothing, **{"options": options, "custom": {"fillOpacity": 70, "lineWidth": 1}, "least": 0, **more})
+
+
+def states(title: str, says: str, query: dict, nothing: str, mappings: list[dict], **more) -> Panel:
+    """Stretches of states side by side: each field's number has a word, and holds until the next row."""
+    options = {"mergeValues": True, "showValue": "auto", "alignValue": "left", "rowHeight": 0.8, "perPage": 20, "legend": {"displayMode": "list", "placement": "bottom", "showLegend": True}, "tooltip": {"mode": "single", "sort": "none"}}
+    custom = {"lineWidth": 0, "fillOpacity": 80, "spanNulls": False}
+    return Panel("state-timeline", title, says, [query], "none", nothing, **{"width": 24, "options": options, "custom": custom, "mappings": mappings, **more})
+
+
 def column(name: str, **properties) -> dict:
     """How one column of a table differs from the panel's defaults: column("uptime", unit="percentunit")."""
     return {"matcher": {"id": "byName", "options": name}, "properties": [{"id": key.replace("__", "."), "value": value} for key, value in properties.items()]}
@@ -108,7 +125,7 @@ def _variable(name: str, label: str, source: dict, several: bool = True) -> dict
     }
 
 
-def dashboard(uid: str, title: str, says: str, rows: list[tuple[str, list[Panel]]], variables: list[dict], since: str, refresh: str) -> dict:
+def dashboard(uid: str, title: str, says: str, rows: list[tuple[str, list[Panel]]], variables: list[dict], since: str, refresh: str, until: str = "now") -> dict:
     """Rows of panels from left to right, wrapped at 24 columns."""
     placed, number, y = [], 1, 0
     for name, panels in rows:
@@ -123,6 +140,6 @@ def dashboard(uid: str, title: str, says: str, rows: list[tuple[str, list[Panel]
     links = [{"type": "dashboards", "title": "medfleet", "tags": ["medfleet"], "asDropdown": True, "keepTime": True, "includeVars": True, "icon": "", "tooltip": "", "url": "", "targetBlank": False}]
     return {
         "uid": uid, "title": title, "description": says, "tags": ["medfleet"], "schemaVersion": 42, "editable": False, "graphTooltip": 1, "fiscalYearStartMonth": 0,
-        "timezone": "utc", "time": {"from": since, "to": "now"}, "refresh": refresh, "timepicker": {}, "annotations": {"list": []}, "links": links,
+        "timezone": "utc", "time": {"from": since, "to": until}, "refresh": refresh, "timepicker": {}, "annotations": {"list": []}, "links": links,
         "templating": {"list": variables}, "panels": placed,
     }

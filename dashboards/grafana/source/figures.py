@@ -1,0 +1,123 @@
+"""What the dashboards of figures share: queries that divide sums, columns with their units, links from a name to its dashboard."""
+
+from panels import AMBER, GREEN, GREY, RED, Panel, column, lines, sql, sql_variable, table, value_map
+
+PERIOD = "$__timeFrom(), $__timeTo()"
+SITES = sql_variable("site", "Site", "SELECT site FROM sites ORDER BY site")
+KINDS = sql_variable("kind", "Kind", "SELECT DISTINCT kind FROM devices ORDER BY kind")
+CHOSEN = "site IN (${site:sqlstring}) AND kind IN (${kind:sqlstring})"
+
+# Every ratio is a sum over a sum. `worst` takes what nobody knows for down, `best` for up, and with it the down in which use was seen.
+UPTIME = "sum(up_seconds) / nullif(sum(known_seconds), 0)"
+COVERAGE = "sum(known_seconds) / nullif(sum(registered_seconds), 0)"
+WORST = "sum(up_seconds) / nullif(sum(registered_seconds), 0)"
+BEST = "sum(least(registered_seconds - (known_seconds - up_seconds) + conflict_seconds, registered_seconds)) / nullif(sum(registered_seconds), 0)"
+BASE_UPTIME = "sum(base_up_seconds) / nullif(sum(base_up_seconds + base_down_seconds), 0)"
+BASE_UTILIZATION = "sum(base_productive_seconds) / nullif(sum(base_up_seconds + base_down_seconds), 0)"
+UTILIZATION = "sum(productive_seconds) / nullif(sum(known_seconds), 0)"
+BASE_HOURS = "sum(base_registered_seconds) / 3600"
+SECONDS_OF_A_YEAR = 31_557_600
+
+UNKNOWN_SAYS = "What nobody knows is in neither part of the ratio: it lowers coverage, and lies between worst and best."
+NOTHING_KNOWN = "nothing is known of this period"
+RATIOS = ("uptime", "worst", "best", "coverage", "base hours uptime", "base hours utilization", "24 × 7 utilization")
+CONDITIONS = {
+    "unknown": ("unknown", GREY), "productive": ("in use", "#2b6cb0"), "standby": ("ready", GREEN), "engineering": ("engineering", "#6b46c1"),
+    "scheduled_down": ("maintenance", AMBER), "unscheduled_down": ("down", RED),
+}
+
+
+def ratios_by(name: str) -> dict:
+    """The figures of every site, or of every kind."""
+    return sql(f"""
+        SELECT {name}, sum(devices) AS devices, sum(monitored) AS monitored, {UPTIME} AS uptime, {WORST} AS worst, {BEST} AS best, {COVERAGE} AS coverage,
+            {BASE_UPTIME} AS "base hours uptime", {BASE_UTILIZATION} AS "base hours utilization", {UTILIZATION} AS "24 × 7 utilization",
+            {BASE_HOURS} AS "base hours"
+        FROM uptime({PERIOD}) WHERE {CHOSEN} GROUP BY {name} ORDER BY uptime""")
+
+
+def ratio_columns(*names: str) -> list[dict]:
+    return [column(name, unit="percentunit", decimals=2) for name in names or RATIOS]
+
+
+def hour_columns(*names: str) -> list[dict]:
+    return [column(name, unit="h", decimals=1) for name in names]
+
+
+def link(name: str, board: str, variable: str | None = None) -> dict:
+    """Makes a column lead to another dashboard over the same time."""
+    url = f"/d/{board}?var-{variable or name}=${{__value.raw}}&${{__url_time_range}}"
+    return column(name, links=[{"title": f"Open {name}", "url": url, "targetBlank": False}])
+
+
+def device_link() -> dict:
+    return link("device", "medfleet-device")
+
+
+def condition_column(name: str = "condition") -> dict:
+    return column(name, mappings=value_map(CONDITIONS))
+
+
+def by_day(title: str, what: str, of: str, per: str, says: str, unit: str, where: str = CHOSEN, **more) -> Panel:
+    """A sum, or a sum over a sum, of every UTC day, from quarter-hours. The last day is as long as it is."""
+    query = sql(f"""
+        SELECT $__timeGroup(quarter_at, '1d') AS time, {of} AS metric, {what} AS "{per}"
+        FROM rollup_quarter WHERE $__timeFilter(quarter_at) AND {where} GROUP BY 1, 2 ORDER BY 1, 2""", "time_series")
+    return lines(title, says, [query], unit, NOTHING_KNOWN, **more)
+
+
+UP_MICROS = "sum(CASE WHEN condition IN ('productive', 'standby', 'engineering') THEN micros ELSE 0 END)"
+KNOWN_MICROS = "sum(CASE WHEN condition <> 'unknown' THEN micros ELSE 0 END)"
+UPTIME_OF_DAY = f"{UP_MICROS} / nullif(CAST({KNOWN_MICROS} AS DOUBLE PRECISION), 0)"
+KNOWN_HOURS = f"{KNOWN_MICROS} / 3.6e9"
+
+
+def failure_rates(by: str, where: str, linked: list[dict]) -> Panel:
+    names = by.replace(" AS ", " ").split(", ")
+    group = ", ".join(str(place + 1) for place in range(len(names)))
+    query = sql(f"""
+        SELECT {by}, sum(failures) AS failures, sum(repeats) AS repeats, sum(interrupts) AS interrupts,
+            sum(in_service_seconds) / {SECONDS_OF_A_YEAR} AS "device-years",
+            sum(failures) / nullif(sum(in_service_seconds) / {SECONDS_OF_A_YEAR}, 0) AS "failures per device-year",
+            CASE WHEN sum(failures) >= 5 THEN sum(in_service_seconds) / 86400 / sum(failures) END AS "MTBF",
+            sum(unscheduled_down_seconds) / 3600 AS "hours down"
+        FROM reliability({PERIOD}) WHERE {where} GROUP BY {group} ORDER BY "failures per device-year" DESC""")
+    says = (
+        "Failures that began ÷ time in service. Repeats within seven days and interrupts that ended by themselves are counted apart. Mean time between failures"
+        " is shown from five failures on; exact limits stand on the pages and in /api/v1/scorecards."
+    )
+    columns = [*linked, column("failures per device-year", decimals=2), column("device-years", decimals=1), column("MTBF", unit="d", decimals=1)]
+    return table("Failure rate", says, query, "none", "no device was in service", overrides=[*columns, *hour_columns("hours down")])
+
+
+def longest_down(where: str, limit: int = 20) -> Panel:
+    query = sql(f"""
+        SELECT device, site, kind, onset_at AS "off line", until_at AS "last known down", unscheduled_seconds / 3600 AS "hours unscheduled",
+            scheduled_seconds / 3600 AS "hours scheduled", ended
+        FROM downtimes({PERIOD}) WHERE {where} ORDER BY unscheduled_seconds DESC LIMIT {limit}""")
+    says = "Times off line that touch the period, whole, the longest unscheduled first. Ended: the device was seen working afterwards; silence ends nothing."
+    return table(
+        "Longest times off line", says, query, "none", "nothing was off line",
+        overrides=[device_link(), link("site", "medfleet-site"), link("kind", "medfleet-kind"), *hour_columns("hours unscheduled", "hours scheduled")],
+    )
+
+
+def at_once(by: str, where: str) -> Panel:
+    query = sql(f"""
+        SELECT {by}, median_in_use_seconds / nullif(median_in_service_seconds, 0) AS "median", p95_in_use_seconds / nullif(p95_in_service_seconds, 0) AS "95th percentile",
+            peak_in_use_seconds / nullif(peak_in_service_seconds, 0) AS "peak"
+        FROM concurrency({PERIOD}) WHERE {where} ORDER BY 3 DESC""")
+    says = "Share of the devices in service that were in use at once, of the quarter-hour of that rank; every quarter-hour counts, by day and by night. The 95th percentile sets the size of a pool."
+    return table("In use at once", says, query, "percentunit", "nothing was in service", width=12, decimals=1, overrides=[link(by, f"medfleet-{by}")])
+
+
+def pm_on_time(by: str, where: str) -> Panel:
+    query = sql(f"""
+        SELECT {by}, count(*) AS due, sum(CASE WHEN state = 'on_time' THEN 1 ELSE 0 END) AS "on time", sum(CASE WHEN state = 'late' THEN 1 ELSE 0 END) AS late,
+            sum(CASE WHEN state = 'overdue' THEN 1 ELSE 0 END) AS overdue, sum(CASE WHEN carried THEN 1 ELSE 0 END) AS "carried from before",
+            sum(CASE WHEN state = 'on_time' THEN 1.0 ELSE 0.0 END) / count(*) AS "on time ÷ due"
+        FROM pm({PERIOD}) WHERE state <> 'not_due' AND {where} GROUP BY {by} ORDER BY 7""")
+    says = "Planned maintenance done within its window ÷ due in the period; work that was overdue when the period began is carried into it until it is done. A reason not to do it is no completion."
+    linked = [link(by, f"medfleet-{by}")] if by in ("site", "kind") else []
+    title = f"Planned maintenance by {by.replace('_', ' ')}"
+    return table(title, says, query, "none", "no maintenance was due", width=12, overrides=[*linked, *ratio_columns("on time ÷ due")])
