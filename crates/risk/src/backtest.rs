@@ -3,15 +3,16 @@
 
 use std::collections::BTreeMap;
 
-use medfleet_domain::time::Timestamp;
+use medfleet_domain::time::{Span, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::fate::Failure;
 use crate::figures::{AtBudget, Figures, Judged, at_budget};
-use crate::frame::{Decided, Frame, PartSort};
-use crate::gate::{Decision, Demands, Past, decide};
+use crate::frame::{Decided, Frame};
+use crate::gate::Decision;
 use crate::horizon::Horizon;
 use crate::model::Model;
+use crate::promotion::{Kept, judged, kept, said_by_all};
 use crate::sipos::{self, DeviceDays, EventCurve, Events};
 use crate::split::Split;
 use crate::voice::Speaker;
@@ -19,10 +20,9 @@ use crate::voice::Speaker;
 /// Share of device-days that may alert: about one alert per device and three months.
 pub const BUDGET_SHARE: f64 = 0.01;
 
-/// One speaker's figures.
+/// What was said of the same rows, against what became of them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Spoken {
-    pub speaker: Speaker,
+pub struct Account {
     /// One row: one part of one device on one day.
     pub parts: Figures,
     /// One row: one device on one day; it fails if any of its parts does.
@@ -33,67 +33,91 @@ pub struct Spoken {
     pub curve: EventCurve,
 }
 
+/// One speaker's account, as if it spoke for every sort of part.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Spoken {
+    pub speaker: Speaker,
+    #[serde(flatten)]
+    pub account: Account,
+}
+
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Backtest {
     pub model: String,
     pub horizon: Horizon,
+    pub seed: u64,
     pub split: Split,
     pub devices: usize,
     /// Simplest first.
     pub spoken: Vec<Spoken>,
+    /// As the gate lets them speak: what a technician would have met.
+    pub heard: Account,
+    /// Made on the slice before the one that is reported.
     pub decisions: Vec<Decision>,
+    /// The same decisions on the slice that is reported.
+    pub kept: Vec<Kept>,
 }
 
 /// What happened to the devices, for the event figures: by device number, in order of onset.
 pub type DeviceFailures = BTreeMap<u32, Vec<Failure>>;
 
-/// Judges a model on its last slice, and lets the gate decide.
-pub fn judge(
-    model: &mut Model,
-    frame: &Frame,
-    failures: &DeviceFailures,
-    demands: &Demands,
-) -> Result<Backtest, crate::Error> {
-    let judged = frame.decided(Split::rows(frame, model.split.judge), model.horizon);
-    if judged.rows.is_empty() {
+/// Reports on the last slice of a model whose gate has decided on the one before.
+pub fn judge(model: &Model, frame: &Frame, failures: &DeviceFailures) -> Result<Backtest, crate::Error> {
+    let slice = model.split.judge.ok_or(crate::Error::NoRows { what: "the slice for judging" })?;
+    let later = frame.decided(Split::rows(frame, slice), model.horizon);
+    if later.rows.is_empty() {
         return Err(crate::Error::NoRows { what: "the slice for judging" });
     }
-    let scored: Vec<(Speaker, Judged)> =
-        Speaker::ALL.into_iter().map(|speaker| (speaker, said(model, speaker, frame, &judged))).collect();
-    let days = DeviceDayRows::of(frame, &judged);
-    let spoken = scored.iter().map(|(speaker, parts)| {
-        let device_days = days.fold(parts);
-        let budget = at_budget(&device_days.score, &device_days.failed, &device_days.weight, BUDGET_SHARE);
-        let desk = days.desk(&device_days.score, failures, model);
-        Spoken {
-            speaker: *speaker,
-            parts: Figures::of(parts),
-            device_days: Figures::of(&device_days),
-            at_budget: budget,
-            events: budget.map(|budget| sipos::judge(&desk, budget.threshold)),
-            curve: sipos::curve(&desk),
-        }
-    });
-    let spoken = spoken.collect();
-    model.decisions =
-        pasts(frame, &judged, &scored).iter().map(|past| decide(past, model.horizon, demands, model.seed)).collect();
+    let desk = Desk { days: DeviceDayRows::of(frame, &later), failures, slice };
+    let scored = said_by_all(model, frame, &later);
+    let spoken =
+        scored.iter().map(|(speaker, parts)| Spoken { speaker: *speaker, account: desk.account(parts) }).collect();
+    let heard = model.heard(frame, &later.rows);
+    let heard = judged(frame, &later, heard.clone(), heard);
     Ok(Backtest {
         model: model.version()?,
         horizon: model.horizon,
+        seed: model.seed,
         split: model.split,
-        devices: days.devices(),
+        devices: desk.days.devices(),
         spoken,
+        heard: desk.account(&heard),
         decisions: model.decisions.clone(),
+        kept: kept(model, frame, &later, &scored),
     })
 }
 
-fn said(model: &Model, speaker: Speaker, frame: &Frame, judged: &Decided) -> Judged {
-    let score = model.scores(speaker, frame, &judged.rows);
-    Judged {
-        probability: score.iter().map(|score| model.probability(speaker, *score)).collect(),
-        score,
-        failed: judged.failed.clone(),
-        weight: judged.rows.iter().map(|row| frame.row(*row).weight).collect(),
+/// A service desk that lives through the slice.
+struct Desk<'a> {
+    days: DeviceDayRows,
+    failures: &'a DeviceFailures,
+    slice: Span,
+}
+
+impl Desk<'_> {
+    fn account(&self, parts: &Judged) -> Account {
+        let device_days = self.days.fold(parts);
+        let budget = at_budget(&device_days.score, &device_days.failed, &device_days.weight, BUDGET_SHARE);
+        let lived = self.lived(&device_days.score);
+        Account {
+            parts: Figures::of(parts),
+            device_days: Figures::of(&device_days),
+            at_budget: budget,
+            events: budget.map(|budget| sipos::judge(&lived, budget.threshold)),
+            curve: sipos::curve(&lived),
+        }
+    }
+
+    fn lived(&self, score: &[f64]) -> Vec<DeviceDays> {
+        let mut lived: BTreeMap<u32, DeviceDays> = BTreeMap::new();
+        for ((device, at), score) in self.days.keys.iter().zip(score) {
+            lived.entry(*device).or_default().scores.push((*at, *score));
+        }
+        for (device, days) in &mut lived {
+            let of_device = self.failures.get(device).into_iter().flatten();
+            days.failures = of_device.filter(|failure| self.slice.contains(failure.onset)).copied().collect();
+        }
+        lived.into_values().collect()
     }
 }
 
@@ -132,59 +156,5 @@ impl DeviceDayRows {
             folded.weight.push(rows.iter().map(|place| parts.weight[*place]).fold(0.0, f64::max));
         }
         folded
-    }
-
-    fn desk(&self, score: &[f64], failures: &DeviceFailures, model: &Model) -> Vec<DeviceDays> {
-        let mut desk: BTreeMap<u32, DeviceDays> = BTreeMap::new();
-        for ((device, at), score) in self.keys.iter().zip(score) {
-            desk.entry(*device).or_default().scores.push((*at, *score));
-        }
-        for (device, days) in &mut desk {
-            let of_device = failures.get(device).into_iter().flatten();
-            days.failures = of_device.filter(|failure| model.split.judge.contains(failure.onset)).copied().collect();
-        }
-        desk.into_values().collect()
-    }
-}
-
-/// The judged rows of each sort of part.
-fn pasts(frame: &Frame, judged: &Decided, scored: &[(Speaker, Judged)]) -> Vec<Past> {
-    let mut places: BTreeMap<PartSort, Vec<usize>> = BTreeMap::new();
-    for (place, row) in judged.rows.iter().enumerate() {
-        places.entry(frame.group(*row).sort()).or_default().push(place);
-    }
-    let mut failures = onsets(frame);
-    let past = |(sort, places): (PartSort, Vec<usize>)| Past {
-        devices: places.iter().map(|place| frame.row(judged.rows[*place]).device).collect(),
-        failures: failures.remove(&sort).unwrap_or_default(),
-        scored: scored.iter().map(|(speaker, all)| (*speaker, picked(all, &places))).collect(),
-        sort,
-    };
-    places.into_iter().map(past).collect()
-}
-
-/// Failures of each sort over the whole frame, each once: rows before one failure all point to the same onset.
-fn onsets(frame: &Frame) -> BTreeMap<PartSort, Vec<(u32, Timestamp)>> {
-    let mut onsets: BTreeMap<PartSort, Vec<(u32, Timestamp)>> = BTreeMap::new();
-    for row in frame.rows() {
-        if let Some(after) = row.fate.failed_after {
-            let sort = frame.groups()[row.group as usize].sort();
-            onsets.entry(sort).or_default().push((row.device, row.at.plus_micros(after)));
-        }
-    }
-    for known in onsets.values_mut() {
-        known.sort_unstable();
-        known.dedup();
-    }
-    onsets
-}
-
-fn picked(all: &Judged, places: &[usize]) -> Judged {
-    let pick = |values: &[f64]| places.iter().map(|place| values[*place]).collect();
-    Judged {
-        score: pick(&all.score),
-        probability: pick(&all.probability),
-        failed: places.iter().map(|place| all.failed[*place]).collect(),
-        weight: pick(&all.weight),
     }
 }

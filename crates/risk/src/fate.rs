@@ -7,6 +7,9 @@ use crate::horizon::Horizon;
 /// For so long after its return a device says nothing about the next failure (Sipos and others, 2014: 20 days).
 pub const INFECTED_DAYS: i64 = 20;
 
+/// Of a device that was not heard for so long nothing is said.
+pub const SILENT_DAYS: i64 = 3;
+
 /// What is known of a part after one instant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fate {
@@ -66,6 +69,14 @@ impl PartHistory {
         }
     }
 
+    /// The same of an instant whose future nobody knows: whether the part can be spoken of at all.
+    pub fn open(&self, at: Timestamp) -> Option<Fate> {
+        let silent_from = self.watched.until.plus_micros(SILENT_DAYS * MICROS_PER_DAY);
+        let heard = self.watched.from <= at && at < silent_from;
+        let unknown = Fate { failed_after: None, watched_for: 0 };
+        (heard && !self.is_infected(at) && !self.is_down(at)).then_some(unknown)
+    }
+
     /// Between a failure's onset and the end of its infected interval: the device is known to be ill.
     pub fn is_infected(&self, at: Timestamp) -> bool {
         let ill = |failure: &Failure| {
@@ -111,6 +122,13 @@ mod tests {
         assert_eq!(within_a_week(40), None, "the failure itself warns of nothing");
         assert_eq!(within_a_week(61), None, "infected for 20 days after the return");
         assert_eq!(within_a_week(62), Some(Some(false)));
+    }
+
+    #[test]
+    fn of_a_part_in_repair_or_of_a_silent_device_nothing_is_said() {
+        let spoken = |at: i32| history().open(day(at)).is_some();
+        assert!(spoken(39) && spoken(62) && spoken(102));
+        assert!(!spoken(10) && !spoken(41) && !spoken(61) && !spoken(103));
     }
 
     #[test]

@@ -34,7 +34,7 @@ pub struct Past {
     pub sort: PartSort,
     /// The device of each row, and the instant of its failure if the row failed.
     pub devices: Vec<u32>,
-    /// Failures of the sort in all slices: (device, onset), each once.
+    /// Failures of the sort up to the end of this past: (device, onset), each once.
     pub failures: Vec<(u32, Timestamp)>,
     pub scored: Vec<(Speaker, Judged)>,
 }

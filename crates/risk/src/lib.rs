@@ -2,7 +2,7 @@
 //!
 //! `column` and `frame` say what a voice may look at, `fate` what became of it, `split` which past it may learn from. `voice`
 //! holds the rules, the pooled hazards and the trees; `calibration` turns scores into probabilities, `figures` and `sipos`
-//! measure them, `gate` decides who speaks for a kind and part, `backtest` tells all of it. Pure: no I/O, no clock.
+//! measure them, `gate` decides who speaks for a kind and part, `promotion` asks it for all of them, `backtest` tells all of it. Pure: no I/O, no clock.
 
 pub mod backtest;
 pub mod calibration;
@@ -13,6 +13,9 @@ pub mod frame;
 pub mod gate;
 pub mod horizon;
 pub mod model;
+pub mod promotion;
+pub mod report;
+pub mod scoreboard;
 pub mod sipos;
 pub mod split;
 pub mod voice;

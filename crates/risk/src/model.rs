@@ -16,7 +16,7 @@ use crate::split::Split;
 use crate::voice::Speaker;
 use crate::voice::hazard::{Hazards, PartLife};
 use crate::voice::rules::Rules;
-use crate::voice::trees::{Trees, pooled};
+use crate::voice::trees::{Grown, Trees, pooled};
 
 /// Everything a model is made from.
 pub struct Lesson<'a> {
@@ -24,7 +24,7 @@ pub struct Lesson<'a> {
     /// Lives as known at the end of the training slice.
     pub lives: &'a [PartLife],
     pub rules: Rules,
-    pub period: Span,
+    pub split: Split,
     pub horizon: Horizon,
     pub seed: u64,
 }
@@ -40,17 +40,17 @@ pub struct Model {
     /// Share of rows of a sort that failed, in the training slice.
     rates: Vec<(PartSort, f64)>,
     calibrations: BTreeMap<Speaker, Calibration>,
-    /// What the gate decided on this model's own past. Empty until a backtest has judged it.
+    /// What the gate decided on its slice of this model's past. Empty until it was asked: then only rules speak.
     pub decisions: Vec<Decision>,
 }
 
 impl Model {
     pub fn train(lesson: Lesson<'_>) -> Result<Self, Error> {
-        let Lesson { frame, lives, rules, period, horizon, seed } = lesson;
-        let split = Split::of(period, horizon)?;
+        let Lesson { frame, lives, rules, split, horizon, seed } = lesson;
         let told = learned(frame, split.train, horizon, "the training slice")?;
+        let later = learned(frame, split.calibrate, horizon, "the calibration slice")?;
         let hazards = Hazards::fit(frame.groups(), lives);
-        let trees = Trees::grow(frame, &hazards, &told, horizon, seed)?;
+        let trees = Trees::grow(&Grown { frame, hazards: &hazards, told: &told, later: &later, horizon, seed })?;
         let rates = rates(frame, &told);
         let mut model = Self {
             horizon,
@@ -63,7 +63,6 @@ impl Model {
             calibrations: BTreeMap::new(),
             decisions: Vec::new(),
         };
-        let later = learned(frame, split.calibrate, horizon, "the calibration slice")?;
         let weight: Vec<f64> = later.rows.iter().map(|row| frame.row(*row).weight).collect();
         for speaker in Speaker::ALL {
             let scores = model.scores(speaker, frame, &later.rows);
@@ -98,9 +97,29 @@ impl Model {
         self.calibrations.get(&speaker).map_or(0.0, |fitted| fitted.probability(score))
     }
 
+    /// What the voice that may speak for each row's sort says: the probability that counts.
+    pub fn heard(&self, frame: &Frame, rows: &[usize]) -> Vec<f64> {
+        let by_group: Vec<Speaker> = frame.groups().iter().map(|group| self.speaker(&group.sort())).collect();
+        let mut heard = vec![0.0; rows.len()];
+        for voice in Speaker::VOICES {
+            let own: Vec<usize> =
+                (0..rows.len()).filter(|place| by_group[frame.row(rows[*place]).group as usize] == voice).collect();
+            let asked: Vec<usize> = own.iter().map(|place| rows[*place]).collect();
+            for (place, score) in own.into_iter().zip(self.scores(voice, frame, &asked)) {
+                heard[place] = self.probability(voice, score);
+            }
+        }
+        heard
+    }
+
     /// Who speaks for a sort of part: the rules, unless the gate has decided otherwise.
     pub fn speaker(&self, sort: &PartSort) -> Speaker {
         self.decisions.iter().find(|decision| decision.sort == *sort).map_or(Speaker::Rules, |decision| decision.speaks)
+    }
+
+    /// All sorts of parts of which it can speak.
+    pub fn sorts(&self) -> impl Iterator<Item = &PartSort> {
+        self.rates.iter().map(|(sort, _)| sort)
     }
 
     /// The words of a model file.
@@ -114,7 +133,12 @@ impl Model {
 
     /// The name of this very model: a hash of all it is.
     pub fn version(&self) -> Result<String, Error> {
-        Ok(format!("{:016x}", twox_hash::XxHash3_64::oneshot(self.to_json()?.as_bytes())))
+        Ok(Self::name_of(&self.to_json()?))
+    }
+
+    /// The name of the model with these words.
+    pub fn name_of(words: &str) -> String {
+        format!("{:016x}", twox_hash::XxHash3_64::oneshot(words.as_bytes()))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use forust_ml::Matrix;
 use forust_ml::gradientbooster::GradientBooster;
+use forust_ml::metric::Metric;
 use serde::{Deserialize, Serialize};
 
 use super::hazard::Hazards;
@@ -11,15 +12,16 @@ use crate::column::Column;
 use crate::frame::{Decided, Frame, Group, PartSort};
 use crate::horizon::Horizon;
 
-const ITERATIONS: usize = 250;
+const ITERATIONS_MAX: usize = 400;
+/// Trees after which nothing was gained on the later slice: the forest ends with the one that gained last.
+const PATIENCE: usize = 25;
 const LEARNING_RATE: f32 = 0.05;
-const MAX_DEPTH: usize = 5;
-const L2: f32 = 10.0;
-/// Rows × rate of failure that a leaf must hold at least. One failure fails the rows of a whole horizon: a leaf that may hold one
-/// learns the device by heart.
-const MIN_LEAF_WEIGHT: f32 = 20.0;
-/// Few, so that an age of days does not name a device.
-const BINS: u16 = 48;
+const MAX_DEPTH: usize = 6;
+const L2: f32 = 5.0;
+/// Rows × rate of failure that a leaf must hold at least. One failure fails the rows of a whole horizon: a leaf that may hold less
+/// than one learns the device by heart.
+const MIN_LEAF_WEIGHT: f32 = 3.0;
+const BINS: u16 = 128;
 /// Ages in units that differ from sort to sort, and grow with the calendar: what they mean is in the pooled hazard.
 const LEFT_TO_THE_HAZARD: [Column; 2] = [Column::PartAge, Column::PartPacePerDay];
 
@@ -44,39 +46,73 @@ pub struct Trees {
     horizon: Horizon,
 }
 
+/// What trees grow on.
+pub struct Grown<'a> {
+    pub frame: &'a Frame,
+    pub hazards: &'a Hazards,
+    pub told: &'a Decided,
+    /// A later slice that says when more trees learn nothing but noise: how large a forest the past can bear is its own affair.
+    pub later: &'a Decided,
+    pub horizon: Horizon,
+    pub seed: u64,
+}
+
 impl Trees {
     /// Equal rows and seed give equal trees.
-    pub fn grow(frame: &Frame, hazards: &Hazards, told: &Decided, horizon: Horizon, seed: u64) -> Result<Self, Error> {
-        let mut trees = Self { booster: booster(seed), inputs: inputs(), sorts: by_rate(frame, told), horizon };
+    pub fn grow(on: &Grown<'_>) -> Result<Self, Error> {
+        let Grown { frame, hazards, told, later, .. } = *on;
+        let mut trees =
+            Self { booster: booster(on.seed), inputs: inputs(), sorts: by_rate(frame, told), horizon: on.horizon };
         let columns = |input: &Input| trees.values(*input, frame, hazards, &told.rows);
         let full: Vec<(Input, Vec<f64>)> = trees.inputs.iter().map(|input| (*input, columns(input))).collect();
         let telling: Vec<(Input, Vec<f64>)> = full.into_iter().filter(|(_, values)| varies(values)).collect();
         let (inputs, values): (Vec<Input>, Vec<Vec<f64>>) = telling.into_iter().unzip();
         let data = values.concat();
-        let outcome: Vec<f64> = told.failed.iter().map(|failed| f64::from(u8::from(*failed))).collect();
-        let weight: Vec<f64> = told.rows.iter().map(|row| frame.row(*row).weight).collect();
-        let matrix = Matrix::new(&data, told.rows.len(), inputs.len());
-        trees.booster.fit(&matrix, &outcome, &weight, None).map_err(Error::Trees)?;
         trees.inputs = inputs;
+        let checked = trees.data(frame, hazards, &later.rows);
+        let (outcome, weight) = outcomes(frame, told);
+        let (outcome_later, weight_later) = outcomes(frame, later);
+        let width = trees.inputs.len();
+        let check = (Matrix::new(&checked, later.rows.len(), width), &outcome_later[..], &weight_later[..]);
+        let matrix = Matrix::new(&data, told.rows.len(), width);
+        trees.booster.fit(&matrix, &outcome, &weight, Some(vec![check])).map_err(Error::Trees)?;
+        trees.prune();
         Ok(trees)
+    }
+
+    /// Trees past the best one are never asked: they need not be kept.
+    fn prune(&mut self) {
+        if let Some(best) = self.booster.prediction_iteration.take() {
+            self.booster.trees.truncate(best);
+        }
+        self.booster.evaluation_history = None;
+    }
+
+    pub fn count(&self) -> usize {
+        self.booster.trees.len()
     }
 
     /// Probability of failing within the horizon, of each row.
     pub fn probabilities(&self, frame: &Frame, hazards: &Hazards, rows: &[usize]) -> Vec<f64> {
-        let data = self.inputs.iter().flat_map(|input| self.values(*input, frame, hazards, rows)).collect::<Vec<_>>();
+        let data = self.data(frame, hazards, rows);
         let matrix = Matrix::new(&data, rows.len(), self.inputs.len());
         self.booster.predict(&matrix, false).into_iter().map(logistic).collect()
     }
 
     /// What each input adds to the log odds of one row, largest first.
     pub fn reasons(&self, frame: &Frame, hazards: &Hazards, row: usize) -> Vec<(Input, f64)> {
-        let data: Vec<f64> = self.inputs.iter().flat_map(|input| self.values(*input, frame, hazards, &[row])).collect();
+        let data = self.data(frame, hazards, &[row]);
         let matrix = Matrix::new(&data, 1, self.inputs.len());
         let method = forust_ml::gradientbooster::ContributionsMethod::Shapley;
         let added = self.booster.predict_contributions(&matrix, method, false);
         let mut reasons: Vec<(Input, f64)> = self.inputs.iter().copied().zip(added).collect();
         reasons.sort_by(|a, b| b.1.total_cmp(&a.1));
         reasons
+    }
+
+    /// Column after column.
+    fn data(&self, frame: &Frame, hazards: &Hazards, rows: &[usize]) -> Vec<f64> {
+        self.inputs.iter().flat_map(|input| self.values(*input, frame, hazards, rows)).collect()
     }
 
     fn values(&self, input: Input, frame: &Frame, hazards: &Hazards, rows: &[usize]) -> Vec<f64> {
@@ -113,13 +149,20 @@ pub fn pooled(frame: &Frame, hazards: &Hazards, rows: &[usize], horizon: Horizon
 
 fn booster(seed: u64) -> GradientBooster {
     GradientBooster::default()
-        .set_iterations(ITERATIONS)
+        .set_iterations(ITERATIONS_MAX)
+        .set_early_stopping_rounds(Some(PATIENCE))
+        .set_evaluation_metric(Some(Metric::LogLoss))
         .set_learning_rate(LEARNING_RATE)
         .set_max_depth(MAX_DEPTH)
         .set_l2(L2)
         .set_min_leaf_weight(MIN_LEAF_WEIGHT)
         .set_nbins(BINS)
         .set_seed(seed)
+}
+
+fn outcomes(frame: &Frame, told: &Decided) -> (Vec<f64>, Vec<f64>) {
+    let outcome = told.failed.iter().map(|failed| f64::from(u8::from(*failed)));
+    (outcome.collect(), told.rows.iter().map(|row| frame.row(*row).weight).collect())
 }
 
 fn varies(values: &[f64]) -> bool {

@@ -138,17 +138,32 @@ impl World {
         self.failures.entry(device).or_default().sort_by_key(|failure| failure.onset);
     }
 
+    /// The same rows, of which none from this instant on fails.
+    pub fn fateless_from(mut self, from: Timestamp) -> Self {
+        self.retell(|row| {
+            let told = row.at.plus_micros(row.fate.failed_after.unwrap_or_default());
+            let spared = Fate { failed_after: None, watched_for: 30 * MICROS_PER_DAY };
+            if told >= from && row.fate.failed_after.is_some() { spared } else { row.fate }
+        });
+        self
+    }
+
     /// The same rows, with fates that belong to other rows.
     pub fn shuffled(mut self) -> Self {
         let mut fates: Vec<Fate> = self.frame.rows().iter().map(|row| row.fate).collect();
         fates.shuffle(&mut StdRng::seed_from_u64(99));
-        let mut shuffled = Frame::new(self.frame.groups().to_vec());
-        for (row, fate) in fates.into_iter().enumerate() {
-            let values: Vec<f64> = Column::ALL.iter().map(|column| self.frame.value(row, *column)).collect();
-            shuffled.push(Row { fate, ..*self.frame.row(row) }, &values).expect("as wide as before");
-        }
-        self.frame = shuffled;
+        let mut fates = fates.into_iter();
+        self.retell(|_| fates.next().expect("one for each row"));
         self
+    }
+
+    fn retell(&mut self, mut fate: impl FnMut(&Row) -> Fate) {
+        let mut retold = Frame::new(self.frame.groups().to_vec());
+        for (row, told) in self.frame.rows().iter().enumerate() {
+            let values: Vec<f64> = Column::ALL.iter().map(|column| self.frame.value(row, *column)).collect();
+            retold.push(Row { fate: fate(told), ..*told }, &values).expect("as wide as before");
+        }
+        self.frame = retold;
     }
 }
 
