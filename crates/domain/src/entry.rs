@@ -9,6 +9,7 @@ use crate::human::Registration;
 use crate::id::{AgentId, Epoch, Seq, SiteId};
 use crate::kind::DeviceKind;
 use crate::order::Request;
+use crate::risk::Scored;
 use crate::time::{Span, Timestamp};
 
 /// A row a subject contributes to a table. Ordered, so that entries of a record have one order.
@@ -23,6 +24,7 @@ pub enum Row {
     Calendar(CalendarRow),
     Verdict(VerdictRow),
     Note(NoteRow),
+    Score(ScoreRow),
 }
 
 /// A row added (+1) or taken back (-1).
@@ -199,6 +201,17 @@ pub struct NoteRow {
     pub site: SiteId,
     pub kind: DeviceKind,
     pub body: Body,
+    pub epoch: Epoch,
+    pub seq: Seq,
+}
+
+/// What a model said of a device. It only ever appears: nobody corrects what was said.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ScoreRow {
+    pub at: Timestamp,
+    pub site: SiteId,
+    pub kind: DeviceKind,
+    pub scored: Box<Scored>,
     pub epoch: Epoch,
     pub seq: Seq,
 }

@@ -11,6 +11,7 @@ use crate::human::{Asserted, Binding, ComponentReplaced, Loan, Move, OrderPhase,
 use crate::id::{AgentId, Epoch, Seq, SeqRange, SiteId, Subject};
 use crate::kind::DeviceKind;
 use crate::order::Request;
+use crate::risk::Scored;
 use crate::time::{Span, Timestamp};
 
 /// Facts of one subject, one epoch and contiguous seqs: what a log record carries.
@@ -121,6 +122,7 @@ pub enum Body {
     ContractDefined(Box<Contract>),
     StatementIssued(Box<IssuedStatement>),
     AlertAsked(Asked),
+    Scored(Box<Scored>),
 }
 
 impl Body {
@@ -154,6 +156,7 @@ impl Body {
             Self::ContractDefined(_) => "contract_defined",
             Self::StatementIssued(_) => "statement_issued",
             Self::AlertAsked(_) => "alert_asked",
+            Self::Scored(_) => "scored",
         }
     }
 
@@ -291,6 +294,7 @@ fn check_body(at: Timestamp, body: &Body) -> Result<(), Invalid> {
         Body::CalendarDefined(calendar) => calendar.check(),
         Body::ContractDefined(contract) => contract.check(),
         Body::StatementIssued(statement) => statement.check(),
+        Body::Scored(scored) => scored.check(),
         _ => Ok(()),
     }
 }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::claim::Claim;
 use crate::condition::SourceKind;
-use crate::entry::{ErrorRow, NoteRow};
+use crate::entry::{ErrorRow, NoteRow, ScoreRow};
 use crate::fact::{Body, Fact, Run};
 use crate::fold::Observed;
 use crate::id::{AgentId, Epoch, Seq, SeqRange, SiteId};
@@ -111,6 +111,18 @@ impl Held {
             site: self.site.clone(),
             kind: self.kind,
             error: error.clone(),
+            epoch: self.epoch,
+            seq: self.seq,
+        })
+    }
+
+    pub fn score_row(&self) -> Option<ScoreRow> {
+        let Body::Scored(scored) = &self.body else { return None };
+        self.counts().then(|| ScoreRow {
+            at: self.at,
+            site: self.site.clone(),
+            kind: self.kind,
+            scored: scored.clone(),
             epoch: self.epoch,
             seq: self.seq,
         })

@@ -229,6 +229,7 @@ impl Ledger {
             match &held.body {
                 Body::Stretch(_) | Body::Error(_) | Body::Usage(_) => self.store_daily(held),
                 Body::Began { .. } | Body::Heartbeat => self.hear_sign(&held),
+                Body::Scored(_) => change.replace([], held.score_row().map(Row::Score)),
                 Body::Amended(_) | Body::ClockStep { .. } => self.amendments.insert_from(&held),
                 Body::Requested(request) => {
                     let granted = self.judge(request, held.at, change).map(|body| Held { body, ..held });

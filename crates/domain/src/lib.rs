@@ -18,6 +18,7 @@ pub mod kind;
 pub mod ledger;
 pub mod local;
 pub mod order;
+pub mod risk;
 pub mod spans;
 pub mod statement;
 pub mod time;

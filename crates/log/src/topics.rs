@@ -20,8 +20,10 @@ impl Topic {
     pub const QUARANTINE: Self = Self("medfleet.quarantine.v1");
     /// Steps in the lives of alerts, and what became of messages about them.
     pub const ALERTS: Self = Self("medfleet.alerts.v1");
+    /// Models that were trained, and runs of scoring.
+    pub const RISK: Self = Self("medfleet.risk.v1");
 
-    pub const STREET: [Self; 4] = [Self::FACTS, Self::FLEET, Self::QUARANTINE, Self::ALERTS];
+    pub const STREET: [Self; 5] = [Self::FACTS, Self::FLEET, Self::QUARANTINE, Self::ALERTS, Self::RISK];
 
     /// A topic outside the street, for tests.
     pub const fn named(name: &'static str) -> Self {

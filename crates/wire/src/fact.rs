@@ -102,6 +102,7 @@ fn write_body(body: &Body) -> Wire {
         Body::ContractDefined(contract) => Wire::ContractDefined((&**contract).into()),
         Body::StatementIssued(issued) => Wire::StatementIssued((&**issued).into()),
         Body::AlertAsked(asked) => Wire::AlertAsked(asked.into()),
+        Body::Scored(scored) => Wire::Scored((&**scored).into()),
     }
 }
 
@@ -148,6 +149,7 @@ fn read_body(of: &'static str, body: Option<Wire>) -> Result<Body, Refusal> {
         Wire::ContractDefined(contract) => Body::ContractDefined(Box::new(contract.try_into()?)),
         Wire::StatementIssued(issued) => Body::StatementIssued(Box::new(issued.try_into()?)),
         Wire::AlertAsked(asked) => Body::AlertAsked(asked.try_into()?),
+        Wire::Scored(scored) => Body::Scored(Box::new(scored.try_into()?)),
     })
 }
 

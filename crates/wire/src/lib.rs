@@ -10,6 +10,7 @@
 //! encode_spooled(&Spooled) -> Vec<u8>            decode_spooled(&[u8]) -> Result<Spooled, Refusal>
 //! encode_quarantined(&Quarantined) -> Vec<u8>    decode_quarantined(&[u8]) -> Result<Quarantined, Refusal>
 //! encode_alert_record(&Record) -> Vec<u8>       decode_alert_record(&[u8]) -> Result<Record, Refusal>, of the topic of alerts
+//! encode_risk_record(&RiskRecord) -> Vec<u8>     decode_risk_record(&[u8]) -> Result<RiskRecord, Refusal>, of the topic of risk
 //! encode_verdict(&Verdict) -> Vec<u8>            decode_verdict(&[u8]) -> Result<Verdict, Refusal>
 //! BatchTopic::new(site, agent) · parse(&str) · receipt() · check(&DecodedBatch)    ReceiptTopic · Shard::of(&AgentId)
 //! ```
@@ -31,6 +32,7 @@ mod read;
 mod receipt;
 mod refusal;
 mod request;
+mod risk;
 mod run;
 pub mod schema;
 mod spool;
@@ -44,6 +46,7 @@ pub use fact::{accept, decode_fact, encode_fact, seal};
 pub use quarantine::{Quarantined, decode_quarantined, encode_quarantined};
 pub use receipt::{Fate, FateKind, Receipt, decode_receipt, encode_receipt};
 pub use refusal::{Disposition, Refusal};
+pub use risk::{decode_risk_record, encode_risk_record};
 pub use run::{Record, decode_record, decode_run, encode_record, encode_run};
 pub use schema::SCHEMA_VERSION;
 pub use spool::{Spooled, decode_spooled, encode_spooled};

@@ -23,6 +23,8 @@ pub const QUARANTINED_MAX_BYTES: usize = BATCH_MAX_BYTES + (64 << 10);
 pub const VERDICT_MAX_BYTES: usize = 16 << 10;
 /// One record of the topic of alerts: a turn of the desk with its steps, or rules as they were written.
 pub const ALERT_RECORD_MAX_BYTES: usize = 3 << 20;
+/// One record of the topic of risk: a report of a model names every sort of part.
+pub const RISK_RECORD_MAX_BYTES: usize = 3 << 20;
 /// An MQTT topic, in its longest form.
 pub const TOPIC_MAX_BYTES: usize = 256;
 /// Seqs are stored as signed 64-bit columns.

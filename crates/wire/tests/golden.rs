@@ -59,6 +59,10 @@ fn goldens() -> Vec<Golden> {
         let name = format!("alert_{name}");
         Golden::new(&name, "AlertRecord", record, wire::encode_alert_record, wire::decode_alert_record)
     }));
+    all.extend(samples::risk_records().into_iter().map(|(name, record)| {
+        let name = format!("risk_{name}");
+        Golden::new(&name, "RiskRecord", record, wire::encode_risk_record, wire::decode_risk_record)
+    }));
     all.extend([
         first_shape(),
         Golden::new("run", "Run", samples::run(), wire::encode_run, wire::decode_run),

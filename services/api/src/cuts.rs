@@ -23,7 +23,7 @@ use crate::sums::{Known, Sums};
 const CUTS_KEPT: usize = 64;
 
 /// Tables whose rows name their causes: an earlier state of them is the rows that were known then.
-const CAUSED: [&str; 14] = [
+const CAUSED: [&str; 15] = [
     "facts",
     "intervals",
     "usage",
@@ -38,6 +38,7 @@ const CAUSED: [&str; 14] = [
     "components",
     "contracts",
     "statements",
+    "scores",
 ];
 
 /// One cut with its tables open, or as much of it as was known at an earlier instant.

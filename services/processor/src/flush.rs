@@ -23,7 +23,7 @@ use crate::rows::Pending;
 use crate::shelf::{Caused, Load, Loads, Order, Reached, Shelf, unread};
 
 /// The tables of the ledger, `cuts` apart; `facts` first because it is the archive.
-pub const TABLES: [&str; 16] = [
+pub const TABLES: [&str; 17] = [
     "facts",
     "intervals",
     "usage",
@@ -36,6 +36,7 @@ pub const TABLES: [&str; 16] = [
     "components",
     "contracts",
     "statements",
+    "scores",
     "heads",
     "verdicts",
     "rollup_quarter",
@@ -198,6 +199,7 @@ impl Shelves {
         self.load("components", pending.components, &mut loads);
         self.load("contracts", pending.contracts, &mut loads);
         self.load("statements", pending.statements, &mut loads);
+        self.load("scores", pending.scores, &mut loads);
         self.load("heads", pending.heads, &mut loads);
         self.load("verdicts", pending.verdicts, &mut loads);
         let mut shared: BTreeMap<&Reached, RecordBatch> = BTreeMap::new();

@@ -13,7 +13,7 @@ use medfleet_domain::ledger::Filed;
 use medfleet_domain::time::Timestamp;
 use medfleet_lake::rows::{
     CalendarRow, ComponentRow, ContractRow, DeviceRow, ErrorRow, FactRow, HeadRow, IntervalRow, MaintenanceRow,
-    OrderRow, SiteRow, StatementRow, UsageRow, VerdictRow,
+    OrderRow, ScoreRow, SiteRow, StatementRow, UsageRow, VerdictRow,
 };
 use medfleet_lake::{Cause, Day, Text, UtcMicros};
 
@@ -34,6 +34,7 @@ pub struct Pending {
     pub components: Vec<ComponentRow>,
     pub contracts: Vec<ContractRow>,
     pub statements: Vec<StatementRow>,
+    pub scores: Vec<ScoreRow>,
     pub heads: Vec<HeadRow>,
     pub verdicts: Vec<VerdictRow>,
 }
@@ -60,7 +61,7 @@ impl Pending {
         let ledger = self.intervals.len() + self.usage.len() + self.errors.len() + self.heads.len();
         let few = self.devices.len() + self.sites.len() + self.calendars.len() + self.verdicts.len();
         let notes = self.orders.len() + self.maintenance.len() + self.components.len();
-        self.facts.len() + ledger + few + notes + self.contracts.len() + self.statements.len()
+        self.facts.len() + ledger + few + notes + self.contracts.len() + self.statements.len() + self.scores.len()
     }
 
     pub fn is_empty(&self) -> bool {
@@ -88,6 +89,7 @@ impl Pending {
                 Row::Site(row) => self.sites.push(site(&name, row, weight, at)),
                 Row::Calendar(row) => self.calendars.extend(calendar(&name, &row, weight, at)),
                 Row::Note(row) => notes::push(self, &name, row, weight, at),
+                Row::Score(row) => self.scores.push(score(&name, row, weight, at)),
                 Row::Verdict(row) => self.verdicts.push(verdict(subject, row, at)),
             }
         }
@@ -104,6 +106,7 @@ const fn table_of(row: &Row) -> &'static str {
         Row::Site(_) => "sites",
         Row::Calendar(_) => "calendars",
         Row::Note(note) => notes::table_of(note),
+        Row::Score(_) => "scores",
         Row::Verdict(_) => "verdicts",
     }
 }
@@ -293,6 +296,31 @@ fn calendar(site: &Text, row: &entry::CalendarRow, weight: i64, cause: Cause) ->
         cause,
     };
     row.calendar.hours.iter().map(hours).collect()
+}
+
+fn score(device: &Text, row: entry::ScoreRow, weight: i64, cause: Cause) -> ScoreRow {
+    let said = *row.scored;
+    // Ppm are millionths and hours are few: both fit.
+    let count = |value: u32| i32::try_from(value).unwrap_or(i32::MAX);
+    ScoreRow {
+        device: device.clone(),
+        site: row.site.shared().into(),
+        kind: row.kind.as_str().into(),
+        day: Day(row.at.day().0),
+        at: utc(row.at),
+        horizon_hours: count(said.horizon_hours),
+        risk_ppm: count(said.risk_ppm),
+        component: some_name(&said.component),
+        component_ppm: count(said.component_ppm),
+        voice: name(&said.voice),
+        grounds: name(&serde_json::json!(said.grounds).to_string()),
+        model: name(&said.model),
+        run: name(&said.run),
+        epoch: row.epoch.0.cast_signed(),
+        seq: row.seq.0.cast_signed(),
+        weight,
+        cause,
+    }
 }
 
 fn verdict(subject: &Subject, row: entry::VerdictRow, cause: Cause) -> VerdictRow {

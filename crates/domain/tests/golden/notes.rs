@@ -4,6 +4,7 @@ use medfleet_domain::entry::{NoteRow, Row};
 use medfleet_domain::fact::Body;
 use medfleet_domain::human::{Claimed, OrderClass, OrderPhase, Phase, PmDone, PmOutcome};
 use medfleet_domain::order::{Ask, Request};
+use medfleet_domain::risk::Scored;
 
 use crate::given::{Device, S, Writer};
 
@@ -106,4 +107,29 @@ fn a_granted_request_makes_the_phase_it_asks_for_and_a_refused_one_none() {
     assert_eq!(classes.collect::<Vec<_>>(), [OrderClass::Upgrade, OrderClass::Upgrade], "an order keeps its class");
     device.voids("11:00", asked, "kim", "asked by mistake");
     assert_eq!(phases(&device), [Phase::Arrived]);
+}
+
+#[test]
+fn a_score_is_a_row_as_it_stands_and_nobody_takes_back_what_was_said() {
+    let mut device = Device::new();
+    let scores =
+        |device: &Device| device.view().net.into_iter().filter(|(row, _)| matches!(row, Row::Score(_))).count();
+    let scored = Scored {
+        run: "r".into(),
+        model: "m".into(),
+        horizon_hours: 168,
+        risk_ppm: 10_000,
+        component: "tube".into(),
+        component_ppm: 9_000,
+        voice: "rules".into(),
+        grounds: Vec::new(),
+    };
+    let told = device.says(Writer::Person, "10:00", "10:00", Body::Scored(Box::new(scored)));
+    device.hears(S, "09:00", "12:00");
+    assert_eq!(scores(&device), 1);
+    device.voids("13:00", told, "kim", "wrong");
+    // With a claim every later record goes the careful way.
+    device.claims("14:00", Claimed::Down, "13:30", None);
+    device.hears(S, "12:00", "13:00");
+    assert_eq!(scores(&device), 1);
 }

@@ -7,6 +7,7 @@ mod ledger;
 mod live;
 mod notes;
 mod rollups;
+mod scores;
 
 pub use archive::{FactRow, OriginalRow, TraceRow};
 pub use cuts::CutRow;
@@ -15,6 +16,7 @@ pub use ledger::{ErrorRow, IntervalRow, UsageRow};
 pub use live::{HeadRow, VerdictRow};
 pub use notes::{ComponentRow, ContractRow, MaintenanceRow, OrderRow, StatementRow};
 pub use rollups::{DayRollupRow, QuarterRollupRow};
+pub use scores::ScoreRow;
 
 use crate::schema::{Content, Row, TableDef};
 
@@ -60,6 +62,7 @@ pub(crate) fn definitions() -> Vec<TableDef> {
         entries::<ComponentRow>("components", notes::OF_DEVICE),
         entries::<ContractRow>("contracts", notes::CONTRACTS),
         entries::<StatementRow>("statements", notes::OF_DEVICE),
+        entries::<ScoreRow>("scores", scores::SCORES),
         entries::<HeadRow>("heads", live::HEADS),
         entries::<VerdictRow>("verdicts", live::VERDICTS),
         sums::<QuarterRollupRow>("rollup_quarter", rollups::QUARTER, rollups::QUARTER_KEYS, rollups::SUMS),

@@ -9,6 +9,7 @@ use medfleet_domain::human::*;
 use medfleet_domain::id::{DeviceId, Epoch, Seq, SeqRange, SiteId};
 use medfleet_domain::kind::DeviceKind;
 use medfleet_domain::order::{Ask, Request};
+use medfleet_domain::risk::{CERTAIN_PPM, Ground, Scored};
 use medfleet_domain::time::{Day, MICROS_PER_DAY, Span, Timestamp};
 use proptest::option::of;
 use proptest::prelude::*;
@@ -241,6 +242,24 @@ fn statements() -> impl Strategy<Value = IssuedStatement> {
     )
 }
 
+fn scores() -> impl Strategy<Value = Scored> {
+    let ground = (names(), texts(), of(any::<i64>()), of(any::<i64>()))
+        .prop_map(|(name, says, value_milli, adds_milli)| Ground { name, says, value_milli, adds_milli });
+    let chances = (0..=CERTAIN_PPM, 0..=CERTAIN_PPM);
+    (names(), names(), any::<u32>(), chances, texts(), texts(), prop::collection::vec(ground, 0..3)).prop_map(
+        |(run, model, horizon_hours, chances, component, voice, grounds)| Scored {
+            run,
+            model,
+            horizon_hours,
+            risk_ppm: chances.0,
+            component,
+            component_ppm: chances.1,
+            voice,
+            grounds,
+        },
+    )
+}
+
 fn machine_bodies() -> impl Strategy<Value = Body> {
     let sample = (names(), texts(), texts(), 0..i64::MAX, of(1..i64::MAX)).prop_map(
         |(counter, component, unit, value_milli, modulus_milli)| Sample {
@@ -270,6 +289,7 @@ fn machine_bodies() -> impl Strategy<Value = Body> {
             Body::ClockStep { step_micros, last_agreement, suspect }
         }),
         (seq_ranges(), texts()).prop_map(|(target, reason)| Body::Tombstone { target, reason }),
+        scores().prop_map(|scored| Body::Scored(Box::new(scored))),
     ]
 }
 

@@ -12,6 +12,7 @@ use medfleet_domain::human::*;
 use medfleet_domain::id::{AgentId, DeviceId, Epoch, Seq, SeqRange, SiteId, Subject, SubjectKind};
 use medfleet_domain::kind::DeviceKind;
 use medfleet_domain::order::{Ask, Request};
+use medfleet_domain::risk::{Ground, ModelTrained, RiskNews, RiskRecord, Scored, ScoringBegun};
 use medfleet_domain::time::{Day, Span, Timestamp};
 use medfleet_wire::{
     Batch, Disposition, Fate, FateKind, Quarantined, Receipt, Refusal, Spooled, Verdict, VerdictKind, seal,
@@ -155,6 +156,7 @@ pub fn facts() -> Vec<(&'static str, Fact)> {
         ("alert_asked_close", alert_asked(Wish::Resolve { reason: reason() })),
         ("alert_asked_reopen", alert_asked(Wish::Reopen)),
         ("alert_asked_judge", alert_asked(Wish::Judge { finding: Finding::OtherPart { part: "table".into() } })),
+        ("scored", scored()),
     ];
     bodies.into_iter().map(|(name, body)| (name, fact(body))).collect()
 }
@@ -313,6 +315,49 @@ fn statement_issued() -> Body {
         conflict_micros_bp: 600_000_000_000,
         author: "kim".into(),
     }))
+}
+
+fn scored() -> Body {
+    let ground = Ground {
+        name: "part_errors_7d".into(),
+        says: "7 errors of this part in the last 7 days".into(),
+        value_milli: Some(7_000),
+        adds_milli: Some(1_850),
+    };
+    Body::Scored(Box::new(Scored {
+        run: "2026-03-01/168/00aa11bb22cc33dd".into(),
+        model: "00aa11bb22cc33dd".into(),
+        horizon_hours: 168,
+        risk_ppm: 412_000,
+        component: "tube".into(),
+        component_ppm: 380_500,
+        voice: "trees".into(),
+        grounds: vec![ground],
+    }))
+}
+
+/// Every sort of record in the topic of risk, beside the name of its golden file.
+pub fn risk_records() -> Vec<(&'static str, RiskRecord)> {
+    let pins = || vec![Pin { topic: "medfleet.facts.v1".into(), partition: 3, next_offset: 9_001 }];
+    let trained = ModelTrained {
+        model: "00aa11bb22cc33dd".into(),
+        horizon_hours: 168,
+        seed: 7,
+        cut: 4_711,
+        pins: pins(),
+        period: planned(),
+        report: "{}".into(),
+    };
+    let begun = ScoringBegun {
+        run: "2026-03-01/168/00aa11bb22cc33dd".into(),
+        model: "00aa11bb22cc33dd".into(),
+        horizon_hours: 168,
+        instant: MORNING,
+        cut: 4_712,
+        pins: pins(),
+    };
+    let news = [("trained", RiskNews::Trained(trained)), ("scoring", RiskNews::Scoring(begun))];
+    news.into_iter().map(|(name, news)| (name, RiskRecord { at: MORNING.plus_seconds(5), news })).collect()
 }
 
 pub fn record() -> medfleet_wire::Record {
