@@ -135,3 +135,5 @@ LEFT JOIN sites st ON st.device = p.device AND st.now = a.now
 LEFT JOIN counters c ON c.device = p.device AND c.now = a.now AND c.name = p.counter
 LEFT JOIN seldom s ON s.device = p.device AND s.now = a.now AND s.part = p.part
 LEFT JOIN seldom_whole sw ON sw.device = p.device AND sw.now = a.now
+-- Sums of floating point depend on the order of rows, and so would a model.
+ORDER BY p.device, p.part_group, a.now

@@ -22,8 +22,13 @@ use crate::relations::{self, AskedPart};
 
 /// The feature query, the same for one instant of now and for a year of nights.
 pub const FEATURES_SQL: &str = include_str!("../sql/features.sql");
+/// The column in which a query says what a model says of a row.
+pub const SAID: &str = "said";
 /// Devices asked about with one query, at most; a site is never split, for its devices are compared.
 const DEVICES_MAX: usize = 150;
+
+/// Parts × instants of one query, at most.
+const ROWS_PER_QUERY: usize = 400_000;
 
 /// The makers' limits of life counters, by kind and counter, in the counter's unit.
 pub type LifeLimits = BTreeMap<(DeviceKind, Arc<str>), f64>;
@@ -33,7 +38,22 @@ pub struct Question<'a> {
     pub instants: &'a [Timestamp],
     pub limits: &'a LifeLimits,
     /// Of the rows that teach nothing new, which to keep, and for how many each stands; all when it gives 1.
-    pub keep: &'a dyn Fn(&Asked) -> f64,
+    pub keep: &'a (dyn Fn(&Asked) -> f64 + Sync),
+    pub tense: Tense,
+    /// Hears how many of how many steps are done.
+    pub done: &'a (dyn Fn(usize, usize) + Sync),
+}
+
+/// Nobody wants to hear of steps.
+pub const SILENTLY: &(dyn Fn(usize, usize) + Sync) = &|_, _| {};
+
+/// Whether what came of an instant is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tense {
+    /// Rows are examples: each has its fate.
+    Past,
+    /// Rows are to be scored: of what comes nothing is known.
+    Present,
 }
 
 /// A row before it is kept.
@@ -53,19 +73,24 @@ pub struct Roll<'a> {
 }
 
 impl<'a> Roll<'a> {
-    /// All parts of a sort that has failed anywhere before `until`: of the others nothing can be learned.
-    pub fn of(gatherer: &'a Gatherer, until: Timestamp) -> Self {
+    /// All parts of a sort that has failed so often before `until`: of the others nothing can be learned.
+    pub fn of(gatherer: &'a Gatherer, until: Timestamp, failures_min: usize) -> Self {
+        let mut failures: BTreeMap<PartSort, usize> = BTreeMap::new();
+        for (_, device) in gatherer.devices() {
+            for part in device.components().filter_map(|component| device.part(component)) {
+                let before = part.history.failures.iter().filter(|failure| failure.onset < until).count();
+                *failures.entry(PartSort { kind: device.kind, component: part.component }).or_default() += before;
+            }
+        }
+        Self::of_sorts(gatherer, failures.into_iter().filter(|(_, count)| *count >= failures_min).map(|(sort, _)| sort))
+    }
+
+    /// All parts of these sorts.
+    pub fn of_sorts(gatherer: &'a Gatherer, wanted: impl IntoIterator<Item = PartSort>) -> Self {
         let devices: Vec<&Gathered> = gatherer.devices().map(|(_, device)| device).collect();
         let mut sorts: BTreeMap<DeviceKind, BTreeSet<Arc<str>>> = BTreeMap::new();
-        for device in &devices {
-            for component in device.components() {
-                let failed = device
-                    .part(component)
-                    .is_some_and(|part| part.history.failures.first().is_some_and(|failure| failure.onset < until));
-                if failed {
-                    sorts.entry(device.kind).or_default().insert(component.clone());
-                }
-            }
+        for sort in wanted {
+            sorts.entry(sort.kind).or_default().insert(sort.component);
         }
         let (mut groups, mut numbers, mut parts) = (Vec::new(), BTreeMap::new(), Vec::new());
         for (number, device) in (0..).zip(&devices) {
@@ -85,6 +110,10 @@ impl<'a> Roll<'a> {
 
     pub fn groups(&self) -> &[Group] {
         &self.groups
+    }
+
+    pub fn count(&self) -> usize {
+        self.parts.len()
     }
 
     pub fn sorts(&self) -> BTreeSet<PartSort> {
@@ -109,13 +138,35 @@ impl<'a> Roll<'a> {
 
     /// The same by another query: how a test plants a leak.
     pub async fn frame_by(&self, session: &SessionContext, question: &Question<'_>, sql: &str) -> Result<Frame, Error> {
-        let mut frame = Frame::new(self.groups.clone());
-        for chunk in self.chunks() {
-            for batch in self.ask(session, &chunk, question, sql).await? {
-                self.take(&batch, question, &mut frame)?;
+        Ok(self.said_by(session, question, sql).await?.0)
+    }
+
+    /// The frame, and what the query says of each row in a column [`SAID`] of its own, if it has one.
+    pub async fn said_by(
+        &self,
+        session: &SessionContext,
+        question: &Question<'_>,
+        sql: &str,
+    ) -> Result<(Frame, Vec<f64>), Error> {
+        let (mut frame, mut said) = (Frame::new(self.groups.clone()), Vec::new());
+        let chunks = self.chunks();
+        for (done, chunk) in chunks.iter().enumerate() {
+            let parts = self.register_parts(session, chunk, question)?;
+            for instants in question.instants.chunks((ROWS_PER_QUERY / parts.max(1)).max(1)) {
+                register(session, "instants", relations::instants(instants)?)?;
+                let answer = session.sql(sql).await.map_err(Error::Query)?;
+                for batch in answer.collect().await.map_err(Error::Query)? {
+                    self.take(&batch, question, &mut frame, &mut said)?;
+                }
             }
+            (question.done)(done + 1, chunks.len());
         }
-        Ok(frame)
+        Ok((frame, said))
+    }
+
+    /// Kind, make and model, and component of every group, for a query that asks a model.
+    pub fn register_groups(&self, session: &SessionContext) -> Result<(), Error> {
+        register(session, "groups", relations::groups(&self.groups)?)
     }
 
     /// Devices in chunks of whole sites.
@@ -134,13 +185,13 @@ impl<'a> Roll<'a> {
         chunks
     }
 
-    async fn ask(
+    /// Signals and parts of some devices, for the query to find. Answers how many parts.
+    fn register_parts(
         &self,
         session: &SessionContext,
         chunk: &BTreeSet<u32>,
         question: &Question<'_>,
-        sql: &str,
-    ) -> Result<Vec<RecordBatch>, Error> {
+    ) -> Result<usize, Error> {
         let told: Vec<(u32, Vec<Signal>)> =
             chunk.iter().map(|number| (*number, self.devices[*number as usize].signals())).collect();
         let sites: BTreeSet<&str> = self.devices.iter().map(|device| device.site.as_str()).collect();
@@ -166,19 +217,28 @@ impl<'a> Roll<'a> {
             .collect();
         register(session, "signals", relations::signals(&told)?)?;
         register(session, "parts", relations::parts(&asked)?)?;
-        register(session, "instants", relations::instants(question.instants)?)?;
-        let answer = session.sql(sql).await.map_err(Error::Query)?;
-        answer.collect().await.map_err(Error::Query)
+        Ok(asked.len())
     }
 
-    fn take(&self, batch: &RecordBatch, question: &Question<'_>, frame: &mut Frame) -> Result<(), Error> {
+    fn take(
+        &self,
+        batch: &RecordBatch,
+        question: &Question<'_>,
+        frame: &mut Frame,
+        said: &mut Vec<f64>,
+    ) -> Result<(), Error> {
+        let answers = batch.column_by_name(SAID).map(|_| floats(batch, SAID)).transpose()?;
         let (devices, groups, now) = (ints(batch, "device")?, ints(batch, "part_group")?, ints(batch, "now")?);
         let columns = Column::ALL.iter().map(|column| floats(batch, column.as_str())).collect::<Result<Vec<_>, _>>()?;
         let mut values = vec![f64::NAN; Column::COUNT];
         for place in 0..batch.num_rows() {
             let (device, group) = (devices.value(place) as u32, groups.value(place) as u32);
             let at = Timestamp(now.value(place));
-            let Some(fate) = self.part(device, group).and_then(|part| part.history.fate(at)) else { continue };
+            let fate = |part: &Part| match question.tense {
+                Tense::Past => part.history.fate(at),
+                Tense::Present => part.history.open(at),
+            };
+            let Some(fate) = self.part(device, group).and_then(fate) else { continue };
             let weight = (question.keep)(&Asked { device, group, at, fate });
             if weight <= 0.0 {
                 continue;
@@ -187,6 +247,7 @@ impl<'a> Roll<'a> {
                 *value = if column.is_null(place) { f64::NAN } else { column.value(place) };
             }
             frame.push(Row { device, group, at, fate, weight }, &values)?;
+            said.extend(answers.as_ref().map(|answers| answers.value(place)));
         }
         Ok(())
     }

@@ -70,6 +70,16 @@ impl Gatherer {
         self.devices.values_mut().for_each(Gathered::settle);
     }
 
+    /// From the first fact about any device to the last.
+    pub fn watched(&self) -> Option<Span> {
+        let from = self.devices.values().map(|device| device.first_seen).min()?;
+        Span::new(from, self.devices.values().map(|device| device.last_seen).max()?).ok()
+    }
+
+    pub fn device(&self, name: &DeviceId) -> Option<&Gathered> {
+        self.devices.get(name)
+    }
+
     /// All devices by name. Their place in this order is their number in signals and frames.
     pub fn devices(&self) -> impl Iterator<Item = (&DeviceId, &Gathered)> {
         self.devices.iter()
@@ -149,7 +159,7 @@ impl Gathered {
     }
 
     fn stretch(&mut self, fact: &Fact, stretch: &Stretch) {
-        let hours = (stretch.until.micros() - fact.at.micros()) as f64 / MICROS_PER_HOUR as f64;
+        let hours = exact((stretch.until.micros() - fact.at.micros()) as f64 / MICROS_PER_HOUR as f64);
         self.last_seen = self.last_seen.max(stretch.until);
         let sort = match stretch.condition {
             Condition::Productive => Sort::InUse,
@@ -192,4 +202,9 @@ impl Gathered {
     pub fn watched(&self) -> Option<Span> {
         Span::new(self.first_seen, self.last_seen).ok()
     }
+}
+
+/// To the nearest 1024th of an hour, 3.5 s: sums of such figures are exact, whatever the order in which a query takes them.
+fn exact(hours: f64) -> f64 {
+    (hours * 1_024.0).round() / 1_024.0
 }

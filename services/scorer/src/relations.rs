@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray};
 use medfleet_domain::time::{MICROS_PER_DAY, Timestamp};
+use medfleet_risk::frame::Group;
 
 use crate::Error;
 use crate::gather::Signal;
@@ -67,4 +68,17 @@ pub fn instants(at: &[Timestamp]) -> Result<RecordBatch, Error> {
     let micros: ArrayRef = Arc::new(at.iter().map(|at| at.micros()).collect::<Int64Array>());
     let buckets: ArrayRef = Arc::new(at.iter().map(|at| at.micros().div_euclid(BUCKET_MICROS)).collect::<Int64Array>());
     Ok(RecordBatch::try_from_iter([("now", micros), ("bucket", buckets)])?)
+}
+
+/// What a model knows a group by.
+pub fn groups(groups: &[Group]) -> Result<RecordBatch, Error> {
+    let numbers: ArrayRef = Arc::new((0..).take(groups.len()).collect::<Int64Array>());
+    let text =
+        |of: &dyn Fn(&Group) -> &str| -> ArrayRef { Arc::new(StringArray::from_iter_values(groups.iter().map(of))) };
+    Ok(RecordBatch::try_from_iter([
+        ("part_group", numbers),
+        ("kind", text(&|group| group.kind.as_str())),
+        ("make_model", text(&|group| &group.make_model)),
+        ("component", text(&|group| &group.component)),
+    ])?)
 }

@@ -11,7 +11,7 @@ use medfleet_domain::kind::DeviceKind;
 use medfleet_domain::time::{Day, MICROS_PER_HOUR, Timestamp};
 use medfleet_risk::column::Column;
 use medfleet_risk::frame::Frame;
-use medfleet_scorer::features::{FEATURES_SQL, LifeLimits, Question, Roll};
+use medfleet_scorer::features::{FEATURES_SQL, LifeLimits, Question, Roll, SILENTLY, Tense};
 use medfleet_scorer::gather::Gatherer;
 
 const DAYS: i32 = 90;
@@ -102,9 +102,9 @@ fn gathered(story: &[(i32, Fact)]) -> Gatherer {
 
 /// All features at these instants, by device and instant, by a query of the caller's.
 async fn features(gatherer: &Gatherer, instants: &[Timestamp], sql: &str) -> Vec<(u32, Timestamp, Vec<f64>)> {
-    let roll = Roll::of(gatherer, at(DAYS + 1, 0));
+    let roll = Roll::of(gatherer, at(DAYS + 1, 0), 1);
     let limits = LifeLimits::from([((DeviceKind::Ct, Arc::from("scan_seconds")), 1_200_000.0)]);
-    let question = Question { instants, limits: &limits, keep: &|_| 1.0 };
+    let question = Question { instants, limits: &limits, keep: &|_| 1.0, tense: Tense::Past, done: SILENTLY };
     let frame: Frame = roll.frame_by(&SessionContext::new(), &question, sql).await.expect("the query runs");
     let value = |row: usize| Column::ALL.map(|column| frame.value(row, column)).to_vec();
     let mut rows: Vec<_> = (0..frame.len()).map(|row| (frame.row(row).device, frame.row(row).at, value(row))).collect();

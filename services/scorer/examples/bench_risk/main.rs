@@ -17,9 +17,10 @@ use medfleet_risk::backtest::judge;
 use medfleet_risk::gate::Demands;
 use medfleet_risk::horizon::Horizon;
 use medfleet_risk::model::{Lesson, Model};
+use medfleet_risk::promotion::promote;
 use medfleet_risk::split::Split;
 use medfleet_risk::voice::rules::Rules;
-use medfleet_scorer::features::{Asked, LifeLimits, Question, Roll};
+use medfleet_scorer::features::{Asked, LifeLimits, Question, Roll, SILENTLY, Tense};
 use medfleet_scorer::gather::Gatherer;
 use medfleet_simulator::catalogue::Catalogue;
 use medfleet_simulator::fleet::Fleet;
@@ -69,20 +70,27 @@ async fn main() -> Result<()> {
 
     let period = Span::new(plan.start.plus_micros(FIRST_DAY * MICROS_PER_DAY), until)?;
     let horizon = Horizon::Week;
-    let split = Split::of(period, horizon)?;
-    let roll = Roll::of(&gatherer, split.train.until);
+    let split = Split::backtest(period, horizon)?;
+    let roll = Roll::of(&gatherer, split.train.until, 1);
     let instants: Vec<Timestamp> = (FIRST_DAY..days).map(|day| plan.start.plus_micros(day * MICROS_PER_DAY)).collect();
     let keep = |asked: &Asked| thinned(asked, split.train);
     let session = SessionContext::new_with_config(SessionConfig::new().with_target_partitions(2));
     let limits = limits()?;
-    let frame = roll.frame(&session, &Question { instants: &instants, limits: &limits, keep: &keep }).await?;
+    let frame = roll
+        .frame(
+            &session,
+            &Question { instants: &instants, limits: &limits, keep: &keep, tense: Tense::Past, done: SILENTLY },
+        )
+        .await?;
     say(&format!("{} rows of {} sorts of parts", frame.len(), roll.sorts().len()));
 
     let (lives, rules) = (roll.lives(split.train.until), Rules::embedded()?);
     let began = Instant::now();
-    let mut model = Model::train(Lesson { frame: &frame, lives: &lives, rules, period, horizon, seed })?;
-    say(&format!("trained in {:.1} s", began.elapsed().as_secs_f64()));
-    let backtest = judge(&mut model, &frame, &roll.failures(), &Demands::default())?;
+    let mut model = Model::train(Lesson { frame: &frame, lives: &lives, rules, split, horizon, seed })?;
+    say(&format!("trained in {:.1} s, {} trees", began.elapsed().as_secs_f64(), model.trees.count()));
+    promote(&mut model, &frame, &Demands::default())?;
+    say("the gate has decided");
+    let backtest = judge(&model, &frame, &roll.failures())?;
     say("judged");
     std::fs::write(out.join("backtest.json"), serde_json::to_vec_pretty(&backtest)?)?;
     std::fs::write(out.join("model.json"), model.to_json()?)?;

@@ -5,10 +5,12 @@ use std::io::{BufWriter, Write as _};
 use std::path::Path;
 use std::time::Instant;
 
-use anyhow::Result;
-use medfleet_domain::time::MICROS_PER_DAY;
+use anyhow::{Context as _, Result};
+use medfleet_domain::time::{MICROS_PER_DAY, Timestamp};
 use medfleet_risk::column::Column;
+use medfleet_risk::figures::Judged;
 use medfleet_risk::frame::{Decided, Frame};
+use medfleet_risk::gate::{Decision, Demands, Past, decide};
 use medfleet_risk::model::Model;
 use medfleet_risk::split::Split;
 use medfleet_risk::voice::Speaker;
@@ -30,8 +32,11 @@ pub struct Told<'a> {
 impl Told<'_> {
     pub fn write(&self, out: &Path) -> Result<()> {
         let learned = self.frame.decided(Split::rows(self.frame, self.model.split.train), self.model.horizon);
-        let judged = self.frame.decided(Split::rows(self.frame, self.model.split.judge), self.model.horizon);
+        let later = self.frame.decided(Split::rows(self.frame, self.model.split.calibrate), self.model.horizon);
+        let slice = self.model.split.judge.context("the model was split for use: split it for a backtest")?;
+        let judged = self.frame.decided(Split::rows(self.frame, slice), self.model.horizon);
         self.rows(&learned, &out.join("learned.f64"))?;
+        self.rows(&later, &out.join("later.f64"))?;
         self.rows(&judged, &out.join("judged.f64"))?;
         let oracle = self.oracle(&judged)?;
         let began = Instant::now();
@@ -53,9 +58,28 @@ impl Told<'_> {
             "scored_rows_per_second": judged.rows.len() as f64 / seconds,
             "reloaded_model_differs_by": worst,
             "sorts": self.sorts(),
+            "fifty_failures_of_one_device": self.of_one_device(),
         });
         std::fs::write(out.join("summary.json"), serde_json::to_vec_pretty(&summary)?)?;
         Ok(())
+    }
+
+    /// What the gate says where all failures of a sort are those of one device, whatever the trees see.
+    fn of_one_device(&self) -> Option<Decision> {
+        let sort = self.model.sorts().next()?.clone();
+        let failed: Vec<bool> = (0..500).map(|row| row % 10 == 0).collect();
+        let seen = failed.iter().map(|failed| if *failed { 0.9 } else { 0.1 }).collect();
+        let judged = |score: Vec<f64>| {
+            let weight = vec![1.0; failed.len()];
+            Judged { probability: score.clone(), score, failed: failed.clone(), weight }
+        };
+        let past = Past {
+            sort,
+            devices: vec![7; failed.len()],
+            failures: (0..50).map(|nth| (7, Timestamp(nth))).collect(),
+            scored: vec![(Speaker::Rules, judged(vec![0.1; failed.len()])), (Speaker::Trees, judged(seen))],
+        };
+        Some(decide(&past, self.model.horizon, &Demands::default(), self.model.seed))
     }
 
     /// Device, day, sort, outcome, weight, what the pooled voice says, and all columns.
