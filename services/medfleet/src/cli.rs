@@ -1,5 +1,7 @@
 //! The command line. Every flag has an environment variable of the same name, `MEDFLEET_…`.
 
+mod risk;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -7,6 +9,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use medfleet_alerter::drivers::guard::Network;
 use medfleet_domain::alert::AlertId;
 use medfleet_processor::ProcessorConfig;
+
+pub use risk::{BacktestOptions, ScorerOptions, TrainOptions};
 
 #[derive(Parser)]
 #[command(
@@ -42,6 +46,8 @@ pub enum Command {
     Processor(ProcessorOptions),
     /// Runs the api and the pages alone.
     Api(ApiOptions),
+    /// Runs the scorer alone: once a day, what models say of every device.
+    Scorer(ScorerOptions),
     /// Runs the SQL endpoint alone, over the Postgres wire.
     Sql(SqlOptions),
     /// Looks at or creates the topics of the event log.
@@ -66,6 +72,10 @@ pub enum Command {
     Alerter(AlerterOptions),
     /// Looks at alerts where the log is not held by another process, or prints the secret that signs webhooks.
     Alerts(AlertsOptions),
+    /// Learns from the past how likely parts are to fail, and lets the gate decide who may speak. `medfleet up` scores by it.
+    Train(TrainOptions),
+    /// Judges what models would have said on a past that they have not seen, beside trivial baselines.
+    Backtest(BacktestOptions),
     /// Shows alert rules, or runs them on given facts.
     Rules(RulesOptions),
 }

@@ -54,6 +54,11 @@ impl House {
         self.root.join("alerter")
     }
 
+    /// Models by name.
+    pub fn models(&self) -> PathBuf {
+        self.root.join("models")
+    }
+
     pub fn demo(&self) -> PathBuf {
         self.root.join("demo.json")
     }

@@ -12,6 +12,7 @@ mod inspect;
 mod live_demo;
 mod people;
 mod report;
+mod risk;
 mod roles;
 mod rules;
 mod secrets;
@@ -38,6 +39,7 @@ async fn main() -> anyhow::Result<()> {
         Command::Ingest(options) => roles::ingest(&place, &options).await,
         Command::Processor(options) => roles::processor(&place, &options).await,
         Command::Api(options) => roles::api(&place, &options).await,
+        Command::Scorer(options) => risk::role::run(&place, &options).await,
         Command::Sql(options) => sql::run(&place, &options).await,
         Command::SqlUser(options) => sql::user(&place, options),
         Command::Topics(options) => inspect::topics(&place, &options).await,
@@ -50,6 +52,8 @@ async fn main() -> anyhow::Result<()> {
         Command::Import(options) => import::run(&place, &options).await,
         Command::Alerter(options) => alerter::run(&place, &options).await,
         Command::Alerts(options) => alerts::run(&place, options).await,
+        Command::Train(options) => risk::train::run(&place, &options).await,
+        Command::Backtest(options) => risk::backtest::run(&place, &options).await,
         Command::Rules(options) => rules::run(&options),
     }
 }

@@ -14,7 +14,7 @@ use crate::house::House;
 use crate::people::PeoplesDoor;
 use crate::roles::{self, Crew};
 use crate::secrets::Secrets;
-use crate::{alerter, backing, live_demo, sql};
+use crate::{alerter, backing, live_demo, risk, sql};
 
 pub async fn run(place: &Place, options: &UpOptions) -> anyhow::Result<()> {
     let house = House::open(&place.data)?;
@@ -38,6 +38,7 @@ pub async fn run(place: &Place, options: &UpOptions) -> anyhow::Result<()> {
     roles::bind(&mut crew, Arc::clone(&log), lake.clone(), &config, &metrics, &shutdown)?;
     roles::fold(&mut crew, &house, Arc::clone(&log), lake.clone(), config, &metrics, &health, &shutdown)?;
 
+    risk::role::score(&mut crew, &house, Arc::clone(&log), lake.clone(), admitter.clone(), &metrics, &shutdown)?;
     sql::serve(&mut crew, options.sql_listen, &secrets, lake.clone(), Arc::clone(&log), &metrics, &health, &shutdown)?;
     alerter::serve(&mut crew, &house, &secrets, &options.alerting, Arc::clone(&log), &metrics, &health, &shutdown)?;
     let config = roles::api_config(options.listen, &secrets);

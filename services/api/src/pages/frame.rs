@@ -14,8 +14,13 @@ use crate::service::App;
 const PRESETS: [(i64, &str); 5] = [(1, "24 h"), (7, "7 days"), (30, "30 days"), (90, "90 days"), (365, "1 year")];
 
 /// The pages one can go to from anywhere.
-const ROOMS: [(&str, &str); 4] =
-    [("Fleet", "/"), ("Compare", "/compare"), ("Contracts", "/contracts"), ("Pipeline", "/pipeline")];
+const ROOMS: [(&str, &str); 5] = [
+    ("Fleet", "/"),
+    ("Risk", "/risk"),
+    ("Compare", "/compare"),
+    ("Contracts", "/contracts"),
+    ("Pipeline", "/pipeline"),
+];
 
 /// A link that may be where one already is.
 pub struct Choice {

@@ -13,6 +13,7 @@ pub mod login;
 mod now;
 mod parts;
 mod pipeline;
+mod risk;
 mod site;
 mod statement;
 mod strip;
@@ -39,6 +40,7 @@ pub fn routes() -> Router<App> {
         .merge(contracts::routes())
         .merge(statement::routes())
         .merge(pipeline::routes())
+        .merge(risk::routes())
 }
 
 /// A template as an answer.

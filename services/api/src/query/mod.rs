@@ -3,6 +3,7 @@
 mod agents;
 mod devices;
 mod history;
+mod scores;
 mod uptime;
 
 use std::sync::LazyLock;
@@ -21,6 +22,7 @@ pub use agents::{AgentSeen, agents};
 pub use devices::{DeviceFilter, DeviceVersion, Site, device, devices, sites};
 pub(crate) use devices::{Stated, newest_sites, read_sites, read_versions, standing};
 pub use history::{Piece, Reported, Verdict, counters, errors, timeline, verdict};
+pub use scores::{Said, Score, said, scores};
 pub use uptime::{Scope, UptimeRow, uptime, uptime_by_device, uptime_by_intervals};
 
 macro_rules! sql {
@@ -42,6 +44,8 @@ file!(LIVE, "{live}");
 file!(TIMELINE, "{timeline}");
 file!(ERRORS, sql!("errors"));
 file!(VERDICT, sql!("verdict"));
+file!(SCORES, sql!("scores"));
+file!(SCORES_SETTLED, sql!("scores_settled"));
 
 /// Runs one file over a cut and reads its rows.
 pub(crate) async fn ask<T>(

@@ -1,0 +1,40 @@
+//! The models that the log tells of, each with its report.
+
+use medfleet_domain::risk::{ModelTrained, RiskNews};
+use medfleet_domain::time::Timestamp;
+use medfleet_log::{EventLog, Partition, Topic, read_to_end};
+use medfleet_risk::report::Report;
+
+use crate::error::ApiError;
+
+/// A model as it was told.
+pub struct Told {
+    pub at: Timestamp,
+    pub trained: ModelTrained,
+    /// None where this version does not read it.
+    pub report: Option<Report>,
+}
+
+/// All of them, newest first.
+pub async fn models(log: &dyn EventLog) -> Result<Vec<Told>, ApiError> {
+    let home = Partition::new(Topic::RISK, 0);
+    let floor = log.bounds(home).await?.floor;
+    let mut told = Vec::new();
+    let hear = |record: medfleet_log::Record| {
+        match medfleet_wire::decode_risk_record(&record.value) {
+            Ok(read) => {
+                if let RiskNews::Trained(trained) = read.news {
+                    told.push((read.at, trained));
+                }
+            }
+            Err(error) => tracing::warn!(%error, offset = record.offset, "a record of risk cannot be read"),
+        }
+        Ok::<_, ApiError>(true)
+    };
+    read_to_end(log, home.at(floor), hear).await?;
+    let read = |(at, trained): (Timestamp, ModelTrained)| {
+        let report = serde_json::from_str(&trained.report).ok();
+        Told { at, trained, report }
+    };
+    Ok(told.into_iter().rev().map(read).collect())
+}

@@ -1,0 +1,257 @@
+//! Devices at risk, with what speaks for it, and the models that say so.
+
+use askama::Template;
+use axum::Router;
+use axum::extract::{Query, State};
+use axum::response::Response;
+use axum::routing::get;
+use medfleet_domain::risk::Ground;
+use medfleet_risk::gate::Decision;
+use medfleet_risk::report::Report;
+use medfleet_risk::voice::Speaker;
+use serde::Deserialize;
+
+use super::format::{Clock, decimal, duration, grouped, kind_title};
+use super::frame::{Choice, Frame};
+use super::{PageProblem, rendered};
+use crate::backtest::name;
+use crate::models::{Told, models};
+use crate::period::PeriodQuery;
+use crate::query::{self, Score};
+use crate::rest;
+use crate::scoreboard::{About, Line, scoreboard};
+use crate::service::App;
+
+/// Horizons in hours, as addresses and people name them.
+const HORIZONS: [(i64, &str, &str); 2] = [(168, "7d", "7 days"), (24, "24h", "24 hours")];
+/// A risk of this many millionths fills the bar.
+const BAR_FULL_PPM: f64 = 500_000.0;
+
+pub fn routes() -> Router<App> {
+    Router::new().route("/risk", get(page))
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct Asked {
+    horizon: Option<String>,
+    site: Option<String>,
+}
+
+#[derive(Template)]
+#[template(path = "risk.html")]
+struct RiskPage {
+    frame: Frame,
+    horizons: Vec<Choice>,
+    horizon: &'static str,
+    /// When the newest run looked, and how long ago.
+    run: Option<(String, String)>,
+    devices: Vec<DeviceLine>,
+    models: Vec<ModelLine>,
+    decisions: Vec<DecisionLine>,
+    board: Vec<BoardLine>,
+}
+
+struct DeviceLine {
+    device: String,
+    href: String,
+    kind: String,
+    site: String,
+    risk: String,
+    width: String,
+    part: String,
+    part_risk: String,
+    voice: &'static str,
+    grounds: Vec<String>,
+}
+
+struct ModelLine {
+    model: String,
+    horizon: &'static str,
+    told: String,
+    age: String,
+    current: bool,
+    period: String,
+    seed: u64,
+    made_of: String,
+    speaks: String,
+    pr_auc: String,
+    base_rate: String,
+    error: String,
+}
+
+struct BoardLine {
+    model: String,
+    about: String,
+    is_model: bool,
+    scores: String,
+    /// What happened beside what was promised.
+    happened: String,
+    promised: String,
+    ratio: String,
+    pr_auc: String,
+    alerts_right: String,
+    announced: String,
+    lead: String,
+}
+
+struct DecisionLine {
+    sort: String,
+    speaks: &'static str,
+    failures: String,
+    because: String,
+}
+
+async fn page(
+    app: State<App>,
+    Query(period): Query<PeriodQuery>,
+    Query(asked): Query<Asked>,
+) -> Result<Response, PageProblem> {
+    let (hours, word, horizon) = wanted(asked.horizon.as_deref());
+    let site = asked.site.unwrap_or_default();
+    let (open, span) = rest::scope(&app, &period).await?;
+    let scores = query::scores(&open, hours, &site).await?;
+    let told = models(app.log.as_ref()).await?;
+    let board = scoreboard(&open, hours).await?;
+    let mut frame = Frame::new(&app, &open, &period, span).await?.titled("Risk", Vec::new()).room("Risk");
+    frame.demo = query::sites(&open).await?.iter().any(|site| site.demo);
+    frame.filters.push(("horizon", word.to_owned()));
+    if !site.is_empty() {
+        frame.filters.push(("site", site));
+    }
+    let choice = |(_, other, label): (i64, &'static str, &str)| Choice {
+        label: label.to_owned(),
+        href: format!("/risk?{}{}", frame.query, frame.kept_but("horizon", other)),
+        current: other == word,
+    };
+    let horizons = HORIZONS.into_iter().map(choice).collect();
+    let now = query::now();
+    let run = scores
+        .first()
+        .map(|score| (format!("{} UTC", Clock::of("UTC").minute(score.at)), duration(now.0 - score.at.0)));
+    let current = told.iter().find(|one| i64::from(one.trained.horizon_hours) == hours);
+    rendered(&RiskPage {
+        horizons,
+        horizon,
+        run,
+        devices: scores.iter().map(|score| device_line(&frame, score)).collect(),
+        decisions: current.and_then(|one| one.report.as_ref()).map(decisions).unwrap_or_default(),
+        models: model_lines(&told),
+        board: board.iter().map(board_line).collect(),
+        frame,
+    })
+}
+
+fn wanted(horizon: Option<&str>) -> (i64, &'static str, &'static str) {
+    let found = HORIZONS.into_iter().find(|(_, word, _)| Some(*word) == horizon);
+    found.unwrap_or(HORIZONS[0])
+}
+
+fn device_line(frame: &Frame, score: &Score) -> DeviceLine {
+    let said: Vec<Ground> = serde_json::from_str(&score.grounds).unwrap_or_default();
+    DeviceLine {
+        href: frame.link(&format!("/devices/{}", score.device)),
+        device: score.device.clone(),
+        kind: kind_title(&score.kind).to_owned(),
+        site: score.site.clone(),
+        risk: percent(score.risk_ppm),
+        width: format!("{:.1}%", (score.risk_ppm as f64 / BAR_FULL_PPM * 100.0).min(100.0)),
+        part: score.component.clone().unwrap_or_default(),
+        part_risk: percent(score.component_ppm),
+        voice: Speaker::parse(&score.voice).map_or("a voice of another version", name),
+        grounds: said.into_iter().map(|ground| ground.says).collect(),
+    }
+}
+
+fn board_line(line: &Line) -> BoardLine {
+    let some = |value: Option<f64>, digits| value.map_or_else(|| "–".to_owned(), |value| decimal(value, digits));
+    let of = |part: usize, whole: usize| format!("{part} of {whole}");
+    let live = &line.live;
+    BoardLine {
+        model: line.model.clone(),
+        about: match &line.about {
+            About::Model => "all devices".to_owned(),
+            About::Kind(kind) => kind_title(kind).to_owned(),
+            About::Site(site) => site.clone(),
+        },
+        is_model: line.about == About::Model,
+        scores: grouped(i64::try_from(live.figures.rows).unwrap_or(i64::MAX)),
+        happened: grouped(i64::try_from(live.figures.failures).unwrap_or(i64::MAX)),
+        promised: decimal(live.promised, 1),
+        ratio: some(live.happened_per_promised(), 2),
+        pr_auc: some(live.figures.pr_auc, 3),
+        alerts_right: of(live.alerts_right, live.alerts),
+        announced: of(live.announced, live.failures),
+        lead: some(live.lead_days_median, 1),
+    }
+}
+
+fn percent(ppm: i64) -> String {
+    let percent = ppm as f64 / 10_000.0;
+    format!("{} %", decimal(percent, usize::from(percent < 10.0)))
+}
+
+/// The newest model of a horizon is the one that speaks.
+fn model_lines(told: &[Told]) -> Vec<ModelLine> {
+    let now = query::now();
+    let line = |(nth, one): (usize, &Told)| {
+        let trained = &one.trained;
+        let newer = told[..nth].iter().any(|other| other.trained.horizon_hours == trained.horizon_hours);
+        let horizon = HORIZONS.into_iter().find(|(hours, ..)| *hours == i64::from(trained.horizon_hours));
+        let trees = one.report.as_ref().and_then(|report| {
+            report.speakers.iter().find(|shown| shown.speaker == Speaker::Trees).map(|shown| &shown.parts)
+        });
+        let some = |value: Option<f64>, digits| value.map_or_else(|| "–".to_owned(), |value| decimal(value, digits));
+        ModelLine {
+            model: trained.model.clone(),
+            horizon: horizon.map_or("another horizon", |(.., label)| label),
+            told: format!("{} UTC", Clock::of("UTC").minute(one.at)),
+            age: duration(now.0 - one.at.0),
+            current: !newer,
+            period: format!("{} – {}", trained.period.from.day(), trained.period.until.day()),
+            seed: trained.seed,
+            made_of: one.report.as_ref().map(made_of).unwrap_or_default(),
+            speaks: one.report.as_ref().map(speaks).unwrap_or_default(),
+            pr_auc: some(trees.and_then(|parts| parts.pr_auc), 3),
+            base_rate: some(trees.map(|parts| parts.base_rate), 4),
+            error: some(trees.map(|parts| parts.reliability.error), 4),
+        }
+    };
+    told.iter().enumerate().map(line).collect()
+}
+
+fn made_of(report: &Report) -> String {
+    let count = |count: usize| grouped(i64::try_from(count).unwrap_or(i64::MAX));
+    let settings = &report.settings;
+    format!("{} devices, {} rows, {} trees", count(settings.devices), count(settings.rows), count(settings.trees))
+}
+
+fn speaks(report: &Report) -> String {
+    let count = |voice: Speaker| report.decisions.iter().filter(|one| one.speaks == voice).count();
+    Speaker::VOICES.map(|voice| format!("{} for {}", name(voice), count(voice))).join(", ")
+}
+
+fn decisions(report: &Report) -> Vec<DecisionLine> {
+    let line = |decision: &Decision| DecisionLine {
+        sort: format!("{}: {}", kind_title(decision.sort.kind.as_str()), decision.sort.component),
+        speaks: name(decision.speaks),
+        failures: format!("{} on {}", decision.failures, decision.devices),
+        because: decision.because.clone(),
+    };
+    report.decisions.iter().map(line).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn small_risks_have_a_digit_and_large_ones_none() {
+        assert_eq!((percent(412_000), percent(9_500)), ("41 %".to_owned(), "1.0 %".to_owned()));
+    }
+
+    #[test]
+    fn an_unknown_horizon_is_the_week() {
+        assert_eq!(wanted(Some("a year")).0, 168);
+        assert_eq!(wanted(Some("24h")).0, 24);
+    }
+}

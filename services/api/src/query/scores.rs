@@ -1,0 +1,83 @@
+//! What models said of devices when they were last asked.
+
+use medfleet_domain::time::Timestamp;
+
+use super::{SCORES, SCORES_SETTLED, ask, day, int, text};
+use crate::cuts::OpenCut;
+use crate::error::ApiError;
+use crate::period::Period;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Score {
+    pub device: String,
+    pub site: String,
+    pub kind: String,
+    pub at: Timestamp,
+    pub horizon_hours: i64,
+    pub risk_ppm: i64,
+    pub component: Option<String>,
+    pub component_ppm: i64,
+    pub voice: String,
+    /// JSON: a list of grounds, strongest first.
+    pub grounds: String,
+    pub model: String,
+}
+
+/// The hundred devices most at risk, worst first; of one site or, when it is empty, of all.
+pub async fn scores(open: &OpenCut, horizon_hours: i64, site: &str) -> Result<Vec<Score>, ApiError> {
+    if !open.session().await?.table_exist("scores").map_err(ApiError::Query)? {
+        return Ok(Vec::new());
+    }
+    ask(open, &SCORES, &[("horizon_hours", int(horizon_hours)), ("site", text(site))], |line| {
+        Ok(Score {
+            device: line.text("device")?,
+            site: line.text("site")?,
+            kind: line.text("kind")?,
+            at: line.time("at_us")?,
+            horizon_hours: line.int("horizon_hours")?,
+            risk_ppm: line.int("risk_ppm")?,
+            component: line.some_text("component")?,
+            component_ppm: line.int("component_ppm")?,
+            voice: line.text("voice")?,
+            grounds: line.text("grounds")?,
+            model: line.text("model")?,
+        })
+    })
+    .await
+}
+
+/// One score as it was said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Said {
+    pub device: String,
+    pub site: String,
+    pub kind: String,
+    pub model: String,
+    pub at: Timestamp,
+    pub risk_ppm: i64,
+}
+
+/// Everything said for one horizon within a period.
+pub async fn said(open: &OpenCut, horizon_hours: i64, period: Period) -> Result<Vec<Said>, ApiError> {
+    if !open.session().await?.table_exist("scores").map_err(ApiError::Query)? {
+        return Ok(Vec::new());
+    }
+    let params = [
+        ("horizon_hours", int(horizon_hours)),
+        ("from", int(period.from.0)),
+        ("until", int(period.until.0)),
+        ("from_day", day(period.first_day())),
+        ("until_day", day(period.last_day())),
+    ];
+    ask(open, &SCORES_SETTLED, &params, |line| {
+        Ok(Said {
+            device: line.text("device")?,
+            site: line.text("site")?,
+            kind: line.text("kind")?,
+            model: line.text("model")?,
+            at: line.time("at_us")?,
+            risk_ppm: line.int("risk_ppm")?,
+        })
+    })
+    .await
+}

@@ -1,0 +1,78 @@
+//! Risk from the command line: what the tables hold of the past is gathered once, and models are made of it.
+
+pub mod backtest;
+pub mod role;
+pub mod train;
+
+use std::time::Duration;
+
+use anyhow::{Context as _, ensure};
+use indicatif::{ProgressBar, ProgressStyle};
+use medfleet_domain::kind::DeviceKind;
+use medfleet_lake::{Lake, Reader, ReaderLimits, SessionContext};
+use medfleet_risk::gate::Demands;
+use medfleet_risk::horizon::Horizon;
+use medfleet_risk::voice::rules::Rules;
+use medfleet_scorer::archive::{Offsets, gather};
+use medfleet_scorer::features::LifeLimits;
+use medfleet_scorer::gather::Gatherer;
+use medfleet_scorer::learn::{Course, Learned, learn};
+use medfleet_simulator::catalogue::Catalogue;
+
+use crate::cli::Place;
+
+/// All that the tables hold below some offsets.
+pub struct Past {
+    pub gatherer: Gatherer,
+    session: SessionContext,
+    pub cut: i64,
+    pub offsets: Offsets,
+    limits: LifeLimits,
+}
+
+impl Past {
+    /// Gathers everything below the newest cut, or below older offsets.
+    pub async fn read(place: &Place, lake: &Lake, below: Option<(i64, Offsets)>) -> anyhow::Result<Self> {
+        let reader = Reader::new(lake.clone(), ReaderLimits::default())?;
+        let newest = reader.newest_cut().await?.with_context(|| {
+            format!("no data has reached the tables in {}: start `medfleet up` on it first", place.data.display())
+        })?;
+        let (cut, offsets) = below.unwrap_or_else(|| (newest.number, newest.offsets.clone()));
+        let reached = offsets.iter().all(|(home, next)| newest.offsets.get(home) >= Some(next));
+        ensure!(reached, "the tables end before cut {cut} does: let `medfleet up` catch up with the log first");
+        let bar = ProgressBar::new_spinner()
+            .with_style(ProgressStyle::with_template("{spinner} reading facts: {human_pos}")?);
+        bar.enable_steady_tick(Duration::from_millis(200));
+        let gatherer = gather(&reader.open_cut(&newest).await?, &offsets, &|facts| bar.inc(facts)).await?;
+        bar.finish_and_clear();
+        Ok(Self { gatherer, session: reader.empty_session(), cut, offsets, limits: limits()? })
+    }
+
+    /// A model, with bars while it is made.
+    pub async fn learn(&self, horizon: Horizon, seed: u64, reported: bool) -> Result<Learned, anyhow::Error> {
+        let template = format!("{} features [{{bar:30}}] {{percent}} %, {{eta}} left", horizon.as_str());
+        let bar = ProgressBar::new(1).with_style(ProgressStyle::with_template(&template)?);
+        let done = |done: usize, of: usize| {
+            bar.set_length(of as u64);
+            bar.set_position(done as u64);
+            if done == of {
+                bar.set_style(ProgressStyle::with_template("{elapsed} learning…").unwrap_or_else(|_| bar.style()));
+            }
+        };
+        let (rules, demands) = (Rules::embedded()?, Demands::default());
+        let course = Course { horizon, seed, limits: &self.limits, rules, reported, demands, done: &done };
+        let learned = learn(&self.gatherer, &self.session, course).await;
+        bar.finish_and_clear();
+        Ok(learned?)
+    }
+}
+
+/// The life limits of the catalogue's kinds.
+pub fn limits() -> anyhow::Result<LifeLimits> {
+    let catalogue = Catalogue::embedded()?;
+    let kinds = DeviceKind::CATALOGUE.into_iter().filter_map(|kind| catalogue.kind(kind));
+    let limits = kinds.flat_map(|kind| {
+        kind.counters.iter().filter_map(|counter| Some(((kind.kind, counter.name.as_str().into()), counter.life?)))
+    });
+    Ok(limits.collect())
+}

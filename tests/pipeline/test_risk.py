@@ -1,0 +1,93 @@
+"""Risk on the demo: a model is made twice to the byte, `up` scores by it once a day whatever is killed, and the page says why."""
+
+import json
+import re
+
+import pytest
+from faults.judge import Tables
+from faults.process import await_true, binary, run, total
+from test_demo import House, _await_history
+
+# Enough for 24 hours ahead, and too little for a week: the command has to say so.
+DEMO_DAYS = 60
+SCORED_WITHIN_SECONDS = 120.0
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory):
+    house = None
+    try:
+        house = House(tmp_path_factory.mktemp("risk"), "--demo-days", str(DEMO_DAYS))
+        _await_history(house)
+        house.role.stop()
+        yield house
+        house.role.stop()
+    finally:
+        if house:
+            house.role.end()
+
+
+def medfleet(house: House, *words: str) -> str:
+    return run(binary("medfleet"), *words, "--data", str(house.data)).stdout
+
+
+@pytest.fixture(scope="module")
+def model(house: House) -> str:
+    told = medfleet(house, "train", "--horizon", "24h", "--seed", "7")
+    print(told)
+    return re.search(r"24h: model ([0-9a-f]{16}) ", told)[1]
+
+
+def test_the_same_past_and_seed_make_the_same_bytes(house: House, model: str) -> None:
+    file = house.data / "models" / f"{model}.json"
+    before = file.read_bytes()
+    file.unlink()
+    assert f"model {model}" in medfleet(house, "train", "--again", model)
+    assert file.read_bytes() == before
+
+
+def test_a_backtest_is_a_page_and_a_file_beside_the_trivial_baselines(house: House, model: str) -> None:
+    print(medfleet(house, "backtest", "--horizon", "24h", "--seed", "7"))
+    page = next((house.data / "reports").glob("backtest-24h-cut-*.html"))
+    told = json.loads(page.with_suffix(".json").read_text())["backtest"]
+    speakers = [one["speaker"] for one in told["spoken"]]
+    assert speakers == ["class_rate", "device_age", "alarms_24h", "alarms_7d", "rules", "hazard", "trees"]
+    assert told["split"]["decide"]["until"] < told["split"]["judge"]["from"], "the gate decides on another slice"
+    assert told["heard"]["device_days"]["rows"] > 0 and told["decisions"]
+    html = page.read_text()
+    assert html.count("<svg") >= 3 and "as the gate lets them speak" in html and "<script" not in html
+
+
+def test_up_scores_once_a_day_and_a_kill_changes_nothing(house: House, model: str) -> None:
+    house.role.start(await_ready=False)
+    house.token = await_true("the login link", house._token)
+    tables = Tables(house.data)
+
+    def scored() -> int:
+        house.role.must_live()
+        return tables.open("scores") and tables.one("SELECT count(*) FROM scores WHERE model = ?", model)
+
+    count = await_true("scores in the tables", scored, SCORED_WITHIN_SECONDS)
+    house.role.kill()
+    house.role.start()
+
+    def again() -> bool:
+        samples = house.role.metrics()
+        done = total(samples, "medfleet_scorer_runs_total") >= 1
+        return done and total(samples, "medfleet_processor_lag_records") + total(samples, "medfleet_processor_uncommitted_facts") == 0
+
+    await_true("the run is told again after the kill", again, SCORED_WITHIN_SECONDS)
+    assert scored() >= count
+    twice = tables.rows("SELECT device, at, horizon_hours FROM scores GROUP BY ALL HAVING sum(weight) <> 1 OR count(*) <> 1")
+    assert not twice, f"scored more than once: {twice[:3]}"
+    assert tables.open("facts") and not tables.rows("SELECT 1 FROM facts WHERE kind = 'scored' AND verdict = 'conflict'")
+    assert tables.one("SELECT count(DISTINCT at) FROM scores") == 1, "backfills tell no scores"
+    assert tables.one("SELECT min(seq) = 1 AND max(seq) = 1 FROM scores"), "seqs of a device's scores have no gap"
+
+
+def test_the_page_shows_devices_with_reasons_and_the_model(house: House, model: str) -> None:
+    html = house.get("/risk?horizon=24h", "text/html")
+    assert model in html and "in use" in html
+    assert len(re.findall(r'href="/devices/', html)) >= 50
+    assert "Who speaks for which part" in html
+    assert "Nothing was scored for 7 days ahead" in house.get("/risk?horizon=7d", "text/html")
