@@ -77,6 +77,10 @@ pub struct Rule {
     /// Minutes after which an alert that nobody acknowledged goes to the next level.
     #[serde(default)]
     pub escalate_minutes: Vec<u32>,
+    /// Somebody should act within so long of its being raised.
+    pub act_within_minutes: Option<u32>,
+    /// What a technician looks at first.
+    pub first_check: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -1,9 +1,10 @@
 // Keeps a page fresh: when a newer cut changes a device, the page is read again and its parts are replaced together, so
 // that all numbers on it belong to one cut. Without this script the page is simply as old as it says.
 
-const PARTS = ["fresh", "headline", "now", "matrix", "timeline"];
+const PARTS = ["fresh", "headline", "now", "matrix", "timeline", "alerts", "alert-head", "life"];
 const FIRST_WAIT_MS = 1500;
 const WAIT_MS = 10000;
+const NEWS_WAIT_MS = 200;
 
 let due = null;
 let readAt = 0;
@@ -14,7 +15,11 @@ async function readAgain() {
   readAt = Date.now();
   const answer = await fetch(location.href, { headers: { accept: "text/html" } });
   if (!answer.ok || answer.redirected) return;
-  const next = new DOMParser().parseFromString(await answer.text(), "text/html");
+  renew(new DOMParser().parseFromString(await answer.text(), "text/html"));
+}
+
+/** Takes the parts of a page that was read again. */
+function renew(next) {
   for (const id of PARTS) {
     const old = document.getElementById(id);
     const fresh = next.getElementById(id);
@@ -24,6 +29,13 @@ async function readAgain() {
     fresh.scrollLeft = left;
   }
 }
+
+// Other scripts of a page know of something new, or have just read the page.
+document.addEventListener("medfleet:news", () => {
+  clearTimeout(due);
+  due = setTimeout(() => readAgain().catch(() => {}), NEWS_WAIT_MS);
+});
+document.addEventListener("medfleet:page", (event) => renew(event.detail));
 
 function soon() {
   if (due !== null) return;

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::AlerterError;
 
 /// Layout of the file; one of another layout is not read.
-const LAYOUT: u32 = 1;
+const LAYOUT: u32 = 2;
 const FILE: &str = "desk.memory";
 const CHECKSUM_BYTES: usize = 8;
 

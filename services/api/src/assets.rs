@@ -28,9 +28,10 @@ macro_rules! asset {
     };
 }
 
-static ASSETS: [Asset; 3] = [
+static ASSETS: [Asset; 4] = [
     asset!("medfleet.css", "text/css; charset=utf-8"),
     asset!("live.js", "text/javascript; charset=utf-8"),
+    asset!("alerts.js", "text/javascript; charset=utf-8"),
     asset!("icon.svg", "image/svg+xml"),
 ];
 

@@ -1,5 +1,6 @@
 //! Pages for people, rendered here: they work without a script, and a script only keeps them fresh.
 
+mod alerts;
 mod compare;
 mod contracts;
 mod device;
@@ -37,6 +38,7 @@ pub fn routes() -> Router<App> {
         .route("/compare", get(compare::page))
         .route("/devices/{device}", get(device::page))
         .route("/devices/{device}/evidence", get(evidence::page))
+        .merge(alerts::routes())
         .merge(contracts::routes())
         .merge(statement::routes())
         .merge(pipeline::routes())

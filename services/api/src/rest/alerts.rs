@@ -188,14 +188,14 @@ pub async fn request(
 }
 
 /// After a start the topic is read first: no answer is silently partial.
-fn abreast(app: &App) -> Result<(), Problem> {
+pub fn abreast(app: &App) -> Result<(), Problem> {
     if app.alerts.is_abreast() { Ok(()) } else { Err(Problem::busy("alerts are still being read from the log")) }
 }
 
-fn read_id(text: &str) -> Result<AlertId, Problem> {
+pub fn read_id(text: &str) -> Result<AlertId, Problem> {
     text.parse().map_err(|invalid: medfleet_domain::Invalid| Problem::bad_value("alert", text, &chain(&invalid)))
 }
 
-fn unknown(text: &str) -> Problem {
+pub fn unknown(text: &str) -> Problem {
     Problem::not_found("alert", text, UNKNOWN_CURE)
 }

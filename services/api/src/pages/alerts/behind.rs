@@ -1,0 +1,277 @@
+//! What stands behind an alert: what the device reported, who repairs it, what was found before, what is free now.
+
+use std::collections::BTreeMap;
+
+use medfleet_alerts::rule::Rule;
+use medfleet_domain::alert::life::Alert;
+use medfleet_domain::alert::{AlertId, Ending};
+use medfleet_domain::time::{MICROS_PER_DAY, Timestamp};
+use medfleet_kpi::ask::{Cycles, Repair};
+use medfleet_kpi::statement::contracts;
+
+use super::impact::Stock;
+use super::words;
+use crate::cuts::OpenCut;
+use crate::error::ApiError;
+use crate::kpi::covered;
+use crate::pages::format::{Clock, duration, encoded, plural, thousandths};
+use crate::pages::frame::{Choice, Frame};
+use crate::period::Period;
+use crate::query::{self, DeviceVersion, Reported};
+use crate::service::App;
+
+/// Days of errors and counters on a card.
+const DAYS: i64 = 30;
+/// An error so long before the alert may name its part.
+const NAMED_BEFORE_MICROS: i64 = MICROS_PER_DAY;
+const FAMILIES_MAX: usize = 12;
+const CASES_MAX: usize = 8;
+const FREE_MAX: usize = 12;
+const MESSAGES_MAX: usize = 12;
+
+pub struct FamilyLine {
+    pub family: String,
+    pub code: String,
+    pub severity: String,
+    pub count: String,
+    pub last: String,
+    pub text: String,
+}
+
+pub struct CounterLine {
+    pub name: String,
+    pub gained: String,
+    pub limit: String,
+}
+
+pub struct CaseLine {
+    pub href: String,
+    pub device: String,
+    pub at: String,
+    pub found: String,
+    pub fixed: String,
+}
+
+pub struct FreeLine {
+    pub device: String,
+    pub href: String,
+    pub room: String,
+    pub since: String,
+}
+
+/// Who repairs the device, as far as a contract says so.
+pub struct Repairer {
+    pub who: String,
+    pub phone: &'static str,
+    pub contracts: Vec<Choice>,
+}
+
+fn month(now: Timestamp, open: &OpenCut) -> Period {
+    let until = open.at().min(now);
+    Period { from: until.plus_micros(-DAYS * MICROS_PER_DAY), until }
+}
+
+/// Errors of the last days, newest first.
+pub async fn errors(open: &OpenCut, device: Option<&DeviceVersion>, now: Timestamp) -> Result<Vec<Reported>, ApiError> {
+    let Some(device) = device else { return Ok(Vec::new()) };
+    query::errors(open, &device.device, month(now, open)).await
+}
+
+pub async fn counters(open: &OpenCut, device: Option<&DeviceVersion>, now: Timestamp) -> Result<Vec<Cycles>, ApiError> {
+    let Some(device) = device else { return Ok(Vec::new()) };
+    query::counters(open, &device.device, month(now, open)).await
+}
+
+/// The part that is suspected: the alert's own, else the one that an error named shortly before.
+pub fn part(alert: &Alert, errors: &[Reported]) -> String {
+    if !alert.about.part.is_empty() {
+        return spaced(&alert.about.part);
+    }
+    let from = alert.began.plus_micros(-NAMED_BEFORE_MICROS);
+    let near = |error: &&Reported| error.at >= from && error.at <= alert.raised_at && error.component.is_some();
+    match errors.iter().find(near) {
+        Some(error) => {
+            let component = error.component.as_deref().unwrap_or_default();
+            format!("{}, named by error {}", spaced(component), error.code)
+        }
+        None => "Not known: nothing names one".to_owned(),
+    }
+}
+
+fn spaced(code: &str) -> String {
+    code.replace('_', " ")
+}
+
+/// Errors by family and code, the most frequent first.
+pub fn families(errors: &[Reported], clock: Clock) -> Vec<FamilyLine> {
+    let mut groups: BTreeMap<(&str, &str), Vec<&Reported>> = BTreeMap::new();
+    for error in errors {
+        groups.entry((error.family.as_deref().unwrap_or_default(), &error.code)).or_default().push(error);
+    }
+    let mut groups: Vec<_> = groups.into_iter().collect();
+    groups.sort_by_key(|(key, all)| (std::cmp::Reverse(all.len()), *key));
+    let line = |((family, code), all): ((&str, &str), Vec<&Reported>)| {
+        let newest = all.iter().max_by_key(|error| error.at);
+        FamilyLine {
+            family: if family.is_empty() { "no family".to_owned() } else { spaced(family) },
+            code: code.to_owned(),
+            severity: newest.map(|error| error.severity.clone()).unwrap_or_default(),
+            count: all.len().to_string(),
+            last: newest.map(|error| clock.minute(error.at)).unwrap_or_default(),
+            text: newest.and_then(|error| error.text.clone()).unwrap_or_default(),
+        }
+    };
+    groups.into_iter().take(FAMILIES_MAX).map(line).collect()
+}
+
+pub fn counter_lines(counters: Vec<Cycles>, rule: Option<&Rule>) -> Vec<CounterLine> {
+    let line = |counter: Cycles| {
+        let limit = rule.and_then(|rule| rule.limits.get(&counter.counter));
+        let name = spaced(&counter.counter);
+        CounterLine {
+            name: counter.component.map_or(name.clone(), |component| format!("{name} ({component})")),
+            gained: format!("{} {}", thousandths(counter.gained_milli), counter.unit),
+            limit: limit.map_or_else(|| "–".to_owned(), |limit| thousandths((limit * 1_000.0) as i64)),
+        }
+    };
+    counters.into_iter().map(line).collect()
+}
+
+/// What earlier alerts of the sort turned out to be, those with a verdict first.
+pub fn case_lines(frame: &Frame, similar: &[&Alert], repairs: &[Repair], clock: Clock) -> Vec<CaseLine> {
+    let mut cases = similar.to_vec();
+    cases.sort_by_key(|case| case.finding.is_none());
+    let line = |case: &&Alert| CaseLine {
+        href: frame.link(&super::card::address(case.id)),
+        device: case.about.subject.name().to_owned(),
+        at: clock.minute(case.raised_at),
+        found: case.finding.as_ref().map_or_else(|| "no verdict".to_owned(), words::finding),
+        fixed: fixed_by(case, repairs),
+    };
+    cases.iter().take(CASES_MAX).map(line).collect()
+}
+
+/// What the person who closed it said, else the order that was open then.
+fn fixed_by(case: &Alert, repairs: &[Repair]) -> String {
+    if let Some((_, Ending::By { person, reason })) = &case.ended {
+        return format!("{reason} ({person})");
+    }
+    let until = case.ended.as_ref().map_or(case.raised_at, |(at, _)| *at);
+    let opened = |repair: &&Repair| {
+        repair.device == case.about.subject.name()
+            && repair.opened <= until.plus_micros(MICROS_PER_DAY)
+            && repair.finished.is_none_or(|finished| finished >= case.began)
+    };
+    match repairs.iter().filter(opened).max_by_key(|repair| repair.opened) {
+        None => "not known".to_owned(),
+        Some(repair) => {
+            let cause = repair.cause_code.as_deref().map(spaced).unwrap_or_else(|| "cause not told".to_owned());
+            let took = match repair.finished {
+                Some(_) => format!("back after {}", duration(repair.turnaround.micros)),
+                None => "still open".to_owned(),
+            };
+            format!("order {}: {cause}, {took}", repair.work_order)
+        }
+    }
+}
+
+pub fn free_lines(frame: &Frame, stock: &Stock, alert: &Alert) -> Vec<FreeLine> {
+    let line = |one: &crate::live::LiveDevice| FreeLine {
+        href: frame.link(&format!("/devices/{}", one.device)),
+        room: stock.room(&one.device).unwrap_or_else(|| "room not known".to_owned()),
+        since: one.from.map(|from| duration(stock.at().0 - from.0)).unwrap_or_default(),
+        device: one.device.clone(),
+    };
+    stock.free(alert).into_iter().take(FREE_MAX).map(line).collect()
+}
+
+/// Who was told, how, and what became of it.
+pub fn messages(app: &App, alert: AlertId) -> Vec<String> {
+    app.alerts.look(|book| {
+        let line = |message: &medfleet_alerts::delivery::Message| {
+            let attempts = plural(message.attempts as usize, "attempt");
+            let channel = message.intent.channel.name();
+            format!("{} by {channel}: {}, {attempts}", message.intent.person, spaced(message.standing()))
+        };
+        book.outbox().of(alert).take(MESSAGES_MAX).map(line).collect()
+    })
+}
+
+impl Repairer {
+    pub async fn of(open: &OpenCut, frame: &Frame, device: Option<&DeviceVersion>) -> Result<Self, ApiError> {
+        let phone = "not known: contracts name no phone";
+        let Some(device) = device else {
+            return Ok(Self { who: "Not known".to_owned(), phone, contracts: Vec::new() });
+        };
+        let today = open.at().day();
+        let mut found = contracts(open.kpi().await?).await?;
+        found.retain(|version| {
+            let of = &version.contract;
+            let holds = of.valid_from <= today && of.valid_until.is_none_or(|until| today <= until);
+            version.site == device.site && holds && covered(of, device)
+        });
+        found.sort_by_key(|version| std::cmp::Reverse((version.contract.valid_from, version.recorded_at)));
+        let vendor = found.iter().map(|version| version.contract.vendor.clone()).find(|vendor| !vendor.is_empty());
+        let who = match (found.is_empty(), vendor) {
+            (true, _) => "We do: no contract covers it".to_owned(),
+            (false, Some(vendor)) => format!("{vendor}, under contract"),
+            (false, None) => "A vendor whose name is not known".to_owned(),
+        };
+        let mut numbers: Vec<String> = found.into_iter().map(|version| version.contract.number).collect();
+        numbers.dedup();
+        let link = |number: String| Choice {
+            href: frame.link(&format!("/contracts/{}/{}", device.site, encoded(&number))),
+            label: number,
+            current: false,
+        };
+        Ok(Self { who, phone, contracts: numbers.into_iter().map(link).collect() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pages::alerts::record::tests::alert;
+
+    fn error(second: i64, component: Option<&str>) -> Reported {
+        Reported {
+            at: Timestamp::from_seconds(second),
+            code: "E7".into(),
+            family: Some("hard_ware".into()),
+            severity: "major".into(),
+            component: component.map(str::to_owned),
+            text: None,
+        }
+    }
+
+    #[test]
+    fn the_part_is_the_alerts_own_or_named_by_an_error_just_before() {
+        let mut one = alert(100_000);
+        assert_eq!(part(&one, &[]), "Not known: nothing names one");
+        let errors = [error(100_001, Some("gantry")), error(99_990, Some("x_ray_tube")), error(1, Some("table"))];
+        assert_eq!(part(&one, &errors), "x ray tube, named by error E7");
+        one.about.part = "door_seal".into();
+        assert_eq!(part(&one, &errors), "door seal");
+    }
+
+    #[test]
+    fn the_most_frequent_family_stands_first() {
+        let mut rare = error(5, None);
+        rare.code = "A1".into();
+        let lines = families(&[rare, error(3, None), error(4, None)], Clock::of("UTC"));
+        assert_eq!(
+            (lines[0].code.as_str(), lines[0].count.as_str(), lines[0].family.as_str()),
+            ("E7", "2", "hard ware")
+        );
+        assert_eq!(lines[1].code, "A1");
+    }
+
+    #[test]
+    fn what_fixed_a_case_is_what_its_closer_said() {
+        let mut case = alert(1);
+        assert_eq!(fixed_by(&case, &[]), "not known");
+        let because = Ending::By { person: "kim".into(), reason: "fuse replaced".into() };
+        case.ended = Some((Timestamp::from_seconds(9), because));
+        assert_eq!(fixed_by(&case, &[]), "fuse replaced (kim)");
+    }
+}

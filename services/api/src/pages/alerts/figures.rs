@@ -1,0 +1,60 @@
+//! The list of alerts as a table with its columns explained.
+
+use medfleet_domain::alert::Finding;
+use medfleet_domain::time::Timestamp;
+use medfleet_kpi::table::{Cell, Figure, Table};
+
+use super::Weighed;
+
+pub fn table(rows: &[Weighed]) -> Table {
+    Table::of(&figures(), rows)
+}
+
+const fn figure(
+    name: &'static str,
+    unit: &'static str,
+    meaning: &'static str,
+    of: fn(&Weighed) -> Cell,
+) -> Figure<Weighed> {
+    Figure { name, unit, meaning, of }
+}
+
+fn time(at: Option<Timestamp>) -> Cell {
+    at.map_or(Cell::Nothing, |at| Cell::Text(at.to_string()))
+}
+
+fn some(text: &Option<String>) -> Cell {
+    text.as_deref().map_or(Cell::Nothing, Cell::text)
+}
+
+fn figures() -> [Figure<Weighed>; 21] {
+    [
+        figure("alert", "", "its id for life", |row| Cell::Text(row.alert.id.to_string())),
+        figure("summary", "", "what it says", |row| Cell::text(&row.alert.summary)),
+        figure("rule", "", "the rule that raised it", |row| Cell::text(&row.alert.about.rule)),
+        figure("urgency", "", "page, soon or inbox", |row| Cell::text(row.alert.about.urgency.as_str())),
+        figure("open", "", "it has not ended", |row| Cell::Flag(row.alert.is_open())),
+        figure("late", "", "heard long after it happened; woke nobody", |row| Cell::Flag(row.alert.late)),
+        figure("site", "", "where", |row| Cell::text(row.alert.about.site.as_str())),
+        figure("kind", "", "kind of equipment", |row| Cell::text(row.alert.about.kind.as_str())),
+        figure("subject_kind", "", "device, agent or site", |row| Cell::text(row.alert.about.subject.kind.as_str())),
+        figure("subject", "", "what it is about", |row| Cell::text(row.alert.about.subject.name())),
+        figure("part", "", "suspected part or counter", |row| Cell::text(&row.alert.about.part)),
+        figure("room", "", "room of the device", |row| some(&row.room)),
+        figure("began_at", "UTC", "when the problem began", |row| time(Some(row.alert.began))),
+        figure("raised_at", "UTC", "when it was raised or reopened last", |row| time(Some(row.alert.raised_at))),
+        figure("act_by", "UTC", "when somebody should have acted", |row| time(row.act_by)),
+        figure("acknowledged_by", "", "who has seen it", |row| some(&row.alert.acknowledged_by)),
+        figure("assigned_to", "", "whose it is", |row| some(&row.alert.assigned_to)),
+        figure("ended_at", "UTC", "when it ended", |row| time(row.alert.ended.as_ref().map(|(at, _)| *at))),
+        figure("finding", "", "the latest verdict", |row| {
+            row.alert.finding.as_ref().map(Finding::as_str).map_or(Cell::Nothing, Cell::text)
+        }),
+        figure("free_equivalents", "devices", "same kind, same site, up and not in use", |row| {
+            Cell::count(row.impact.free as u64)
+        }),
+        figure("impact_hours", "hours", "chance × middle repair time ÷ (1 + free equivalents)", |row| {
+            Cell::number(row.impact.known_hours())
+        }),
+    ]
+}

@@ -1,0 +1,146 @@
+//! What an alert may do to patients: hours that nothing stands in for, chance × repair time ÷ (1 + free equivalents).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use medfleet_domain::alert::life::Alert;
+use medfleet_domain::id::SubjectKind;
+use medfleet_domain::time::{MICROS_PER_DAY, Timestamp};
+use medfleet_kpi::ask::{Repair, repairs};
+
+use super::record::Record;
+use crate::cuts::OpenCut;
+use crate::error::ApiError;
+use crate::kpi::question;
+use crate::live::{LiveDevice, Standing};
+use crate::pages::format::{decimal, plural};
+use crate::period::Period;
+use crate::query::{self, DeviceFilter, Scope};
+
+/// Repairs of so many days tell how long one takes.
+const REPAIRS_DAYS: i64 = 180;
+const MICROS_PER_HOUR: f64 = 3.6e9;
+
+/// What devices there are, which of them are free, and how long repairs of a kind take.
+pub struct Stock {
+    live: Arc<Vec<LiveDevice>>,
+    at: Timestamp,
+    rooms: BTreeMap<String, String>,
+    repair_micros: BTreeMap<String, i64>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Impact {
+    pub chance: f64,
+    /// Middle turnaround of finished repairs of the kind; None where none is known.
+    pub repair_micros: Option<i64>,
+    pub free: usize,
+}
+
+impl Stock {
+    pub async fn of(open: &OpenCut) -> Result<Self, ApiError> {
+        let devices = query::devices(open, &DeviceFilter::default()).await?;
+        let rooms = devices.into_iter().filter_map(|device| Some((device.device, device.room?))).collect();
+        let repairs = repairs_before(open, "").await?;
+        Ok(Self { live: open.live().await?, at: open.made_at(), rooms, repair_micros: middle_turnaround(&repairs) })
+    }
+
+    /// When the cut was made.
+    pub const fn at(&self) -> Timestamp {
+        self.at
+    }
+
+    pub fn room(&self, device: &str) -> Option<String> {
+        self.rooms.get(device).cloned()
+    }
+
+    /// Devices of the same kind at the same site that are heard, up and not in use.
+    pub fn free(&self, alert: &Alert) -> Vec<&LiveDevice> {
+        if alert.about.subject.kind != SubjectKind::Device {
+            return Vec::new();
+        }
+        let about = &alert.about;
+        let stands_in = |one: &&LiveDevice| {
+            (one.site.as_str(), one.kind.as_str()) == (about.site.as_str(), about.kind.as_str())
+                && one.device != about.subject.name()
+                && one.standing(self.at) == Standing::Up
+                && one.condition.as_deref() == Some("standby")
+        };
+        self.live.iter().filter(stands_in).collect()
+    }
+
+    pub fn present(&self, device: &str) -> Option<&LiveDevice> {
+        self.live.iter().find(|one| one.device == device)
+    }
+
+    pub fn impact(&self, alert: &Alert, record: &Record) -> Impact {
+        let is_device = alert.about.subject.kind == SubjectKind::Device;
+        Impact {
+            chance: record.chance(),
+            repair_micros: self.repair_micros.get(alert.about.kind.as_str()).copied().filter(|_| is_device),
+            free: self.free(alert).len(),
+        }
+    }
+}
+
+/// Corrective orders of a kind (of all when it is empty) up to the cut.
+pub async fn repairs_before(open: &OpenCut, kind: &str) -> Result<Vec<Repair>, ApiError> {
+    let until = open.at();
+    let period = Period { from: until.plus_micros(-REPAIRS_DAYS * MICROS_PER_DAY), until };
+    let scope = Scope { kind, ..Scope::default() };
+    Ok(repairs(open.kpi().await?, &question(open, period, scope)).await?)
+}
+
+/// Of each kind the middle of its finished repairs.
+fn middle_turnaround(repairs: &[Repair]) -> BTreeMap<String, i64> {
+    let mut by_kind: BTreeMap<String, Vec<i64>> = BTreeMap::new();
+    for repair in repairs.iter().filter(|repair| repair.finished.is_some()) {
+        by_kind.entry(repair.kind.clone()).or_default().push(repair.turnaround.micros);
+    }
+    let middle = |mut all: Vec<i64>| {
+        all.sort_unstable();
+        all[all.len() / 2]
+    };
+    by_kind.into_iter().map(|(kind, all)| (kind, middle(all))).collect()
+}
+
+impl Impact {
+    /// Nothing where it is not known: such an alert stands behind others of its urgency.
+    pub fn hours(&self) -> f64 {
+        self.known_hours().unwrap_or_default()
+    }
+
+    pub fn known_hours(&self) -> Option<f64> {
+        let hours = self.repair_micros? as f64 / MICROS_PER_HOUR;
+        Some(self.chance * hours / (1 + self.free) as f64)
+    }
+
+    pub fn words(&self) -> String {
+        let free = match self.free {
+            0 => "no equivalent free".to_owned(),
+            free => format!("{} free", plural(free, "equivalent")),
+        };
+        match self.known_hours() {
+            Some(hours) => format!("{} h at stake, {free}", decimal(hours, if hours < 9.95 { 1 } else { 0 })),
+            None => free,
+        }
+    }
+
+    #[cfg(test)]
+    pub fn of_hours(hours: Option<f64>) -> Self {
+        Self { chance: 1.0, repair_micros: hours.map(|hours| (hours * MICROS_PER_HOUR) as i64), free: 0 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_free_equivalent_halves_what_is_at_stake_and_verdicts_weigh() {
+        let day = Impact { chance: 1.0, repair_micros: Some(24 * 3_600_000_000), free: 0 };
+        assert_eq!((day.hours(), Impact { free: 1, ..day }.hours()), (24.0, 12.0));
+        assert_eq!(Impact { chance: 0.25, ..day }.words(), "6.0 h at stake, no equivalent free");
+        assert_eq!(Impact { repair_micros: None, free: 2, ..day }.words(), "2 equivalents free");
+    }
+}
