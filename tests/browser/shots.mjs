@@ -41,6 +41,8 @@ async function pages(context) {
     contracts: "/contracts",
     ...(await contracted(ask)),
     ...(await evidence(ask, telling.device)),
+    alerts: "/alerts?show=all",
+    ...(await alerted(ask)),
     pipeline: "/pipeline",
     nowhere: "/devices/no-such-device",
   };
@@ -56,6 +58,13 @@ async function contracted(ask) {
     contract: `/contracts/${site}/${encodeURIComponent(contract)}`,
     statement: `/devices/${devices[0].device}/statement?contract=${encodeURIComponent(contract)}`,
   };
+}
+
+/** The newest alert of a device; none where nothing was raised. */
+async function alerted(ask) {
+  const { alerts } = await ask("/api/v1/alerts?limit=1000");
+  const one = alerts.find((alert) => alert.subject_kind === "device") ?? alerts[0];
+  return one ? { alert: `/alerts/${one.alert}` } : {};
 }
 
 /** The facts behind a device's last outage. */

@@ -106,7 +106,7 @@ fn spaced(code: &str) -> String {
 pub fn families(errors: &[Reported], clock: Clock) -> Vec<FamilyLine> {
     let mut groups: BTreeMap<(&str, &str), Vec<&Reported>> = BTreeMap::new();
     for error in errors {
-        groups.entry((error.family.as_deref().unwrap_or_default(), &error.code)).or_default().push(error);
+        groups.entry((error.family.as_deref().unwrap_or_default(), error.code.as_str())).or_default().push(error);
     }
     let mut groups: Vec<_> = groups.into_iter().collect();
     groups.sort_by_key(|(key, all)| (std::cmp::Reverse(all.len()), *key));

@@ -93,8 +93,9 @@ pub async fn name(Form(named): Form<Named>) -> Result<Response, PageProblem> {
 
 /// Who taps on this device, as it was told once.
 pub fn author(headers: &HeaderMap) -> Option<String> {
-    let cookies = headers.get(header::COOKIE)?.to_str().ok()?;
-    let value = cookies.split(';').find_map(|pair| pair.trim().strip_prefix(COOKIE)?.strip_prefix('='))?;
+    let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
+    let mut pairs = cookies.flat_map(|line| line.split(';'));
+    let value = pairs.find_map(|pair| pair.trim().strip_prefix(COOKIE)?.strip_prefix('='))?;
     decoded(value).filter(|name| !name.is_empty() && name.chars().count() <= NAME_MAX_LETTERS)
 }
 
