@@ -199,7 +199,7 @@ pub fn messages(app: &App, alert: AlertId) -> Vec<String> {
 
 impl Repairer {
     pub async fn of(open: &OpenCut, frame: &Frame, device: Option<&DeviceVersion>) -> Result<Self, ApiError> {
-        let phone = "not known: contracts name no phone";
+        let phone = "not known";
         let Some(device) = device else {
             return Ok(Self { who: "Not known".to_owned(), phone, contracts: Vec::new() });
         };

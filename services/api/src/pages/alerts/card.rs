@@ -13,7 +13,7 @@ use medfleet_domain::time::Timestamp;
 use serde::Deserialize;
 
 use super::behind::{self, CaseLine, CounterLine, FamilyLine, FreeLine, Repairer};
-use super::impact::{Stock, repairs_before};
+use super::impact::Stock;
 use super::record::{Record, similar};
 use super::words::{self, Sign, standing, urgency_sign};
 use super::{Known, press};
@@ -153,7 +153,6 @@ impl Seen {
         let alert = &self.case.alert;
         let name = alert.about.subject.name();
         let errors = behind::errors(open, self.device.as_ref(), self.now).await?;
-        let repairs = repairs_before(open, alert.about.kind.as_str()).await?;
         let repairer = Repairer::of(open, &frame, self.device.as_ref()).await?;
         let counters = behind::counters(open, self.device.as_ref(), self.now).await?;
         let rule = self.known.rule(alert);
@@ -205,7 +204,7 @@ impl Seen {
             fact: alert.fact.map(|fact| format!("{}, number {}", fact.epoch, fact.first.0)),
             families: behind::families(&errors, self.clock),
             counters: behind::counter_lines(counters, rule),
-            similar: behind::case_lines(&frame, &similar, &repairs, self.clock),
+            similar: behind::case_lines(&frame, &similar, &self.stock.repairs, self.clock),
             free: behind::free_lines(&frame, &self.stock, alert),
             guard: guard(alert.about.kind, rule),
             frame: frame.titled(alert.summary.clone(), crumbs).room("Alerts"),

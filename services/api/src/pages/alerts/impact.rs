@@ -26,6 +26,8 @@ pub struct Stock {
     live: Arc<Vec<LiveDevice>>,
     at: Timestamp,
     rooms: BTreeMap<String, String>,
+    /// Of the last days, opened and finished or not.
+    pub repairs: Vec<Repair>,
     repair_micros: BTreeMap<String, i64>,
 }
 
@@ -41,8 +43,11 @@ impl Stock {
     pub async fn of(open: &OpenCut) -> Result<Self, ApiError> {
         let devices = query::devices(open, &DeviceFilter::default()).await?;
         let rooms = devices.into_iter().filter_map(|device| Some((device.device, device.room?))).collect();
-        let repairs = repairs_before(open, "").await?;
-        Ok(Self { live: open.live().await?, at: open.made_at(), rooms, repair_micros: middle_turnaround(&repairs) })
+        let until = open.at();
+        let period = Period { from: until.plus_micros(-REPAIRS_DAYS * MICROS_PER_DAY), until };
+        let repairs = repairs(open.kpi().await?, &question(open, period, Scope::default())).await?;
+        let repair_micros = middle_turnaround(&repairs);
+        Ok(Self { live: open.live().await?, at: open.made_at(), rooms, repairs, repair_micros })
     }
 
     /// When the cut was made.
@@ -81,14 +86,6 @@ impl Stock {
             free: self.free(alert).len(),
         }
     }
-}
-
-/// Corrective orders of a kind (of all when it is empty) up to the cut.
-pub async fn repairs_before(open: &OpenCut, kind: &str) -> Result<Vec<Repair>, ApiError> {
-    let until = open.at();
-    let period = Period { from: until.plus_micros(-REPAIRS_DAYS * MICROS_PER_DAY), until };
-    let scope = Scope { kind, ..Scope::default() };
-    Ok(repairs(open.kpi().await?, &question(open, period, scope)).await?)
 }
 
 /// Of each kind the middle of its finished repairs.
