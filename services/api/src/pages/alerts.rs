@@ -193,7 +193,7 @@ fn line(frame: &Frame, one: &Weighed, site: &str, now: Timestamp) -> Line {
         urgency: urgency_sign(alert.about.urgency),
         standing: standing(alert, now),
         late: alert.late,
-        since: format!("{} ago", duration(now.0 - alert.raised_at.0)),
+        since: format!("began {} ago", duration(now.0 - alert.began.0)),
         impact: one.impact.words(),
         act: one.act_by.filter(|_| alert.wants_attention(now)).map(|by| words::due(by, now)),
     }

@@ -24,6 +24,7 @@ use crate::service::App;
 const DAYS: i64 = 30;
 /// An error so long before the alert may name its part.
 const NAMED_BEFORE_MICROS: i64 = MICROS_PER_DAY;
+const OPENED_WITHIN_MICROS: i64 = 60 * 60 * 1_000_000;
 const FAMILIES_MAX: usize = 12;
 const CASES_MAX: usize = 8;
 const FREE_MAX: usize = 12;
@@ -82,13 +83,18 @@ pub async fn counters(open: &OpenCut, device: Option<&DeviceVersion>, now: Times
     query::counters(open, &device.device, month(now, open)).await
 }
 
+/// What opened an alert was said by then: it may have reached us much later.
+pub fn opened_until(alert: &Alert) -> Timestamp {
+    alert.raised_at.min(alert.began.plus_micros(OPENED_WITHIN_MICROS))
+}
+
 /// The part that is suspected: the alert's own, else the one that an error named shortly before.
 pub fn part(alert: &Alert, errors: &[Reported]) -> String {
     if !alert.about.part.is_empty() {
         return spaced(&alert.about.part);
     }
     let from = alert.began.plus_micros(-NAMED_BEFORE_MICROS);
-    let near = |error: &&Reported| error.at >= from && error.at <= alert.raised_at && error.component.is_some();
+    let near = |error: &&Reported| error.at >= from && error.at <= opened_until(alert) && error.component.is_some();
     match errors.iter().find(near) {
         Some(error) => {
             let component = error.component.as_deref().unwrap_or_default();
@@ -144,7 +150,7 @@ pub fn case_lines(frame: &Frame, similar: &[&Alert], repairs: &[Repair], clock: 
     let line = |case: &&Alert| CaseLine {
         href: frame.link(&super::card::address(case.id)),
         device: case.about.subject.name().to_owned(),
-        at: clock.minute(case.raised_at),
+        at: clock.minute(case.began),
         found: case.finding.as_ref().map_or_else(|| "no verdict".to_owned(), words::finding),
         fixed: fixed_by(case, repairs),
     };

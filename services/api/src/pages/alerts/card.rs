@@ -28,7 +28,7 @@ use crate::rest;
 use crate::rest::alerts::{abreast, read_id, unknown};
 use crate::service::App;
 
-/// Facts so long before and after its beginning are those that opened it.
+/// Facts so long around the time in which it was opened are shown.
 const FACTS_BEFORE_MICROS: i64 = 15 * 60 * 1_000_000;
 const FACTS_AFTER_MICROS: i64 = 60 * 1_000_000;
 /// How long a press of the button puts an alert to sleep.
@@ -163,8 +163,10 @@ impl Seen {
         frame.demo = self.site.as_ref().is_some_and(|site| site.demo);
         let is_device = alert.about.subject.kind == SubjectKind::Device;
         let facts = is_device.then(|| {
-            let (from, until) =
-                (alert.began.plus_micros(-FACTS_BEFORE_MICROS), alert.raised_at.plus_micros(FACTS_AFTER_MICROS));
+            let (from, until) = (
+                alert.began.plus_micros(-FACTS_BEFORE_MICROS),
+                behind::opened_until(alert).plus_micros(FACTS_AFTER_MICROS),
+            );
             frame.evidence(name, from, until)
         });
         let similar = similar(&self.known.alerts, alert);
