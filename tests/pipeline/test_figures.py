@@ -1,21 +1,24 @@
-"""One cut, five faces: the same figures on a page, in its file, in the api, in SQL and in Grafana's queries."""
+"""One cut, five faces: the same figures on a page, in its file, in the api, in SQL and in Grafana's queries; and a timeline that paints the ledger."""
 
 import csv
 import html
 import io
 import math
 import re
+from collections import defaultdict
 from datetime import UTC, date, datetime, time, timedelta
 
 import psycopg
 import pytest
+from faults.judge import Tables
 from grafana import Range, Sql, boards, panels
-from test_demo import House
+from test_demo import CONDITIONS, House
 from test_kpi import query
 from test_sql import connect
 
 DAYS = 14
 FIGURES_AT_LEAST = 200
+DEVICES_PAINTED = 24
 RATIOS = ("uptime", "worst", "best", "coverage")
 # One cell of the page's table: where it leads, then uptime, coverage and bounds as they are written.
 CELL = re.compile(r'<td class="cell [^"]*"><a href="(?P<href>[^"]+)">(?P<uptime>.*?)<svg[^>]*aria-label="coverage (?P<coverage>[^"]*)".*?<small>(?P<bounds>[^<]*)</small>', re.S)
@@ -127,3 +130,42 @@ def test_what_grafana_adds_up_is_what_the_api_adds_up(month: House, connection: 
             for column, of in columns.items():
                 assert line[column] == pytest.approx(wanted[name][of], abs=1e-12), (name, column)
             assert line["base hours"] * 3_600 == pytest.approx(wanted[name]["seconds"]["base_hours_registered"], abs=1e-3), name
+
+
+def test_the_timeline_paints_the_seconds_of_the_ledger(month: House, connection: psycopg.Connection, asked: tuple[date, date]) -> None:
+    """From left edge to right edge without a hole, in Grafana, in SQL and in the api, second by second as the files have it."""
+    # Odd edges: a stretch that began before the left one must be there, and be cut.
+    period = Range(over(asked).since + 4_321, over(asked).until - 1_234)
+    since, until = (datetime.fromtimestamp(at, UTC) for at in (period.since, period.until))
+    cut = connection.execute("SELECT cut FROM cut_info").fetchone()[0]
+    ledger, tables = defaultdict(dict), Tables(month.data / "lake")
+    assert tables.open("intervals")
+    rows = tables.db.execute(
+        "SELECT device, condition, sum(weight * epoch(least(until_at, $until::TIMESTAMPTZ) - greatest(from_at, $since::TIMESTAMPTZ))) FROM intervals"
+        " WHERE from_at < $until::TIMESTAMPTZ AND until_at > $since::TIMESTAMPTZ GROUP BY ALL",
+        {"since": since.isoformat(), "until": until.isoformat()},
+    ).fetchall()
+    for device, condition, seconds in rows:
+        ledger[device][condition] = seconds
+    devices = sorted(ledger)[:: max(1, len(ledger) // DEVICES_PAINTED)]
+    # One that nobody ever heard of is one stretch of silence.
+    silent = connection.execute("SELECT device FROM devices EXCEPT SELECT device FROM intervals ORDER BY device LIMIT 1").fetchone()
+    codes = {place: name for place, name in enumerate(("unknown", *CONDITIONS))}
+    for device in [*devices, *(silent or ())]:
+        _, drawn = Sql(connection).ask(panel_query("medfleet-device", "Conditions"), period, {"device": [device]})
+        assert drawn[0][0] == since and drawn[-1] == (until, None, None), device
+        painted = defaultdict(float)
+        for (at, code, _), (end, *_) in zip(drawn, drawn[1:], strict=False):
+            painted[codes[code]] += (end - at).total_seconds()
+        wanted = {condition: ledger[device].get(condition, 0) for condition in CONDITIONS}
+        wanted["unknown"] = (until - since).total_seconds() - sum(wanted.values())
+        assert {condition: painted[condition] for condition in wanted} == pytest.approx(wanted, abs=1e-3), device
+        exact = connection.execute("SELECT from_at, until_at, condition FROM timeline(%s, %s, %s) ORDER BY from_at", (device, since, until)).fetchall()
+        assert [(at, codes[code]) for at, code, _ in drawn[:-1]] == [(at, condition) for at, _, condition in exact], device
+    told = month.json(f"/api/v1/devices/{devices[0]}/timeline?{query(**{'from': asked[0], 'until': asked[1], 'cut': cut})}")["timeline"]
+    whole = connection.execute("SELECT from_at, until_at, condition, origin FROM timeline(%s, %s, %s)", (devices[0], *asked)).fetchall()
+    seconds = [(datetime.fromisoformat(piece["until"]) - datetime.fromisoformat(piece["from"])).total_seconds() for piece in told]
+    for condition in ("unknown", *CONDITIONS):
+        of_api = sum(each for each, piece in zip(seconds, told, strict=True) if piece["condition"] == condition)
+        of_sql = sum((end - at).total_seconds() for at, end, named, _ in whole if named == condition)
+        assert of_api == pytest.approx(of_sql, abs=1e-3), condition

@@ -12,7 +12,7 @@ from faults.process import Role, binary, environment, free_ports
 from test_demo import House, _await_history
 
 # Not `\dt`: a user sees views and no table.
-COMMANDS = ("\\dv", "\\d", "\\d+ intervals", "\\d devices", "\\l", "\\dn", "\\conninfo")
+COMMANDS = ("\\dv", "\\d", "\\d+ intervals", "\\d devices", "\\l", "\\dn", "\\du", "\\df", "\\conninfo")
 
 
 @pytest.fixture(scope="module")
@@ -74,12 +74,15 @@ def test_psycopg_asks_in_both_protocols_and_with_cursors(house: House) -> None:
         assert text == simple and text[0] > 0
         binary_rows = connection.execute("SELECT from_at, assumed, day FROM intervals WHERE day = %s LIMIT 5", (since.date(),), binary=True).fetchall()
         assert all(at.tzinfo and at.date() == day == since.date() for at, _, day in binary_rows)
-        # Fetches are sent as they are: neither a prepared FETCH nor a described portal of the name is known, so no `cursor("walk")`.
-        connection.execute("DECLARE walk CURSOR FOR SELECT device FROM intervals WHERE day = %s ORDER BY device", (since.date(),))
-        fetched = []
-        while part := connection.execute("FETCH 100 FROM walk", prepare=False).fetchall():
-            fetched += part
-        assert len(fetched) == text[0]
+        for is_binary in (False, True):
+            with connection.cursor("walk", binary=is_binary) as walk:
+                walk.itersize = 100
+                walk.execute("SELECT device, from_at FROM intervals WHERE day = %s ORDER BY device, from_at", (since.date(),))
+                assert [column.name for column in walk.description] == ["device", "from_at"]
+                fetched = list(walk)
+            assert len(fetched) == text[0] and all(at.date() == since.date() for _, at in fetched)
+        connection.execute("DECLARE again CURSOR FOR SELECT device FROM intervals WHERE day = %s", (since.date(),))
+        assert len(connection.execute("FETCH 7 FROM again", prepare=True).fetchall()) == 7
         connection.rollback()
         for _ in range(8):
             # From the sixth time on psycopg prepares it on the server.

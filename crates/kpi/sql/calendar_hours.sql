@@ -1,4 +1,5 @@
--- One row: one stretch of base hours of one version of one calendar that stands.
+-- One row: one stretch of base hours of one version of one calendar that stands; of a version without hours, one
+-- stretch of no length.
 SELECT
     site,
     kind,

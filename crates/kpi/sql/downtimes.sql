@@ -42,11 +42,21 @@ blocks AS (
 spaced AS (
     SELECT *, lead(from_us) OVER (PARTITION BY device ORDER BY block) AS next_us FROM blocks
 ),
-worked AS ({worked_between}),
 ended AS (
-    SELECT b.*, coalesce(w.up_us, 0) > 0 AS up_after
+    SELECT
+        b.device,
+        b.block,
+        b.site,
+        b.kind,
+        b.from_us,
+        b.until_us,
+        b.unscheduled,
+        b.scheduled,
+        coalesce(SUM(i.weight * (i.until_us - i.from_us)), 0) > 0 AS up_after
     FROM spaced AS b
-    LEFT JOIN worked AS w ON w.device = b.device AND w.block = b.block
+    LEFT JOIN ({worked}) AS i
+        ON i.device = b.device AND i.from_us >= b.from_us AND (b.next_us IS NULL OR i.from_us < b.next_us)
+    GROUP BY b.device, b.block, b.site, b.kind, b.from_us, b.until_us, b.unscheduled, b.scheduled
 ),
 islands AS ({down_islands})
 SELECT

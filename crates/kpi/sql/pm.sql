@@ -69,6 +69,7 @@ SELECT
     device,
     site,
     kind,
+    {risk_class} AS risk_class,
     procedure,
     work_order,
     due_us,

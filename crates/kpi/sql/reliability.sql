@@ -4,7 +4,14 @@
 -- says the same, and base hours beside it.
 WITH standing AS ({heads}),
 service AS (
-    SELECT device, site, kind, SUM(until_us - from_us) AS in_service_us
+    SELECT
+        device,
+        site,
+        kind,
+        MAX(make) AS make,
+        MAX(model) AS model,
+        MIN(in_service_day) AS in_service_day,
+        SUM(until_us - from_us) AS in_service_us
     FROM ({in_service}) AS spans
     GROUP BY device, site, kind
 ),
@@ -52,6 +59,9 @@ spent AS (
         coalesce(s.device, m.device) AS device,
         coalesce(s.site, m.site) AS site,
         coalesce(s.kind, m.kind) AS kind,
+        s.make,
+        s.model,
+        s.in_service_day,
         coalesce(s.in_service_us, 0) AS in_service_us,
         coalesce(m.up_us, 0) AS up_us,
         coalesce(m.productive_us, 0) AS productive_us,
@@ -72,24 +82,14 @@ counted AS (
         SUM(CASE WHEN class = 'failure' AND down_us = 0 THEN 1 ELSE 0 END) AS failures_without_down
     FROM episodes
     GROUP BY device, site
-),
-described AS (
-    SELECT
-        device,
-        site,
-        MAX(make) AS make,
-        MAX(model) AS model,
-        MIN(in_service_day) AS in_service_day
-    FROM ({in_service}) AS spans
-    GROUP BY device, site
 )
 SELECT
     s.device,
     s.site,
     s.kind,
-    d.make,
-    d.model,
-    d.in_service_day,
+    s.make,
+    s.model,
+    s.in_service_day,
     s.in_service_us,
     s.up_us,
     s.productive_us,
@@ -102,5 +102,4 @@ SELECT
     coalesce(c.failures_without_down, 0) AS failures_without_down
 FROM spent AS s
 LEFT JOIN counted AS c ON c.device = s.device AND c.site = s.site
-LEFT JOIN described AS d ON d.device = s.device AND d.site = s.site
 ORDER BY s.site, s.kind, s.device

@@ -4,7 +4,7 @@ mod devices;
 
 use std::collections::BTreeMap;
 
-use medfleet_domain::time::Timestamp;
+use medfleet_domain::time::{Day, Timestamp};
 use medfleet_lake::SessionContext;
 
 use crate::ask::{self, Reliability};
@@ -14,7 +14,8 @@ use crate::stats::compare::{Adjustment, Comparison, Experience, SiteRatio, downt
 use crate::stats::ranking::{Place, Ranked, rank};
 use crate::table::{Cell, Figure};
 
-pub use devices::{ComparedDevice, device_figures, devices};
+use devices::devices;
+pub use devices::{ComparedDevice, device_figures};
 
 /// What sites are compared by.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -40,18 +41,41 @@ pub struct ComparedSite {
     pub shape: Option<f64>,
 }
 
-/// Every site under every adjustment. The same period of the same cut gives the same limits: resampling is seeded by it.
-pub async fn compare(session: &SessionContext, question: &Question, by: By) -> Result<Vec<ComparedSite>, KpiError> {
-    let last = Timestamp(question.until.0 - 1).day();
-    let rows = ask::reliability(session, question).await?;
-    let fleet: Vec<Experience> = rows.iter().map(|row| row.experience(last)).collect();
-    let seed = (question.from.0 ^ question.until.0.rotate_left(32)).cast_unsigned();
-    let compared = |adjustment| match by {
-        By::Failures => failures(&fleet, adjustment),
-        By::Downtime => downtime(&fleet, adjustment, seed),
-    };
-    let known = coverage(&rows);
-    Ok(Adjustment::ALL.into_iter().flat_map(|adjustment| placed(compared(adjustment), &known)).collect())
+/// A fleet over a period, read from a cut and ready to be compared.
+#[derive(Debug, Clone)]
+pub struct Fleet {
+    rows: Vec<Reliability>,
+    /// The last day of the period: ages are those of this day.
+    last: Day,
+    /// The same period gives the same limits: resampling is seeded by it.
+    seed: u64,
+}
+
+impl Fleet {
+    pub async fn read(session: &SessionContext, question: &Question) -> Result<Self, KpiError> {
+        let last = Timestamp(question.until.0 - 1).day();
+        let seed = (question.from.0 ^ question.until.0.rotate_left(32)).cast_unsigned();
+        Ok(Self { rows: ask::reliability(session, question).await?, last, seed })
+    }
+
+    /// Every site under every adjustment. By downtime this resamples every device thousands of times: no work for a
+    /// thread that others wait for.
+    pub fn compare(&self, by: By) -> Vec<ComparedSite> {
+        let fleet: Vec<Experience> = self.rows.iter().map(|row| row.experience(self.last)).collect();
+        let compared = match by {
+            By::Failures => Adjustment::ALL.map(|adjustment| failures(&fleet, adjustment)),
+            By::Downtime => downtime(&fleet, self.seed),
+        };
+        let known = coverage(&self.rows);
+        compared.into_iter().flat_map(|one| placed(one, &known)).collect()
+    }
+
+    /// The devices of one site, each against what the fleet would have had in its place.
+    pub fn devices(&self, site: &str, adjustment: Adjustment, by: By) -> Vec<ComparedDevice> {
+        let mut devices = devices(&self.rows, self.last, adjustment, by);
+        devices.retain(|one| one.site == site);
+        devices
+    }
 }
 
 /// Known ÷ in service by site.

@@ -123,30 +123,26 @@ impl Measure {
     }
 }
 
-/// Conflict is down in which use was seen: at best it was up.
+/// A part of a whole, where there is a whole.
+pub fn ratio(part: i64, whole: i64) -> Option<f64> {
+    (whole > 0).then(|| part as f64 / whole as f64)
+}
+
+/// The uptime of all the time, were the unknown all down (worst) or all up (best). Conflict is down in which use was
+/// seen: at best it was up.
+pub fn bounds(up: i64, down: i64, conflict: i64, all: i64) -> Option<(f64, f64)> {
+    ratio(up, all).zip(ratio((all - down + conflict).min(all), all))
+}
+
 fn uptime(up: i64, down: i64, conflict: i64, all: i64) -> Option<Ratio> {
+    let (worst, best) = bounds(up, down, conflict, all)?;
     let known = up + down;
-    let share = |part: i64| part as f64 / all as f64;
-    (known > 0 && all > 0).then(|| Ratio {
-        over: up,
-        under: known,
-        value: up as f64 / known as f64,
-        worst: share(up),
-        best: share((all - down + conflict).min(all)),
-        coverage: share(known),
-    })
+    Some(Ratio { over: up, under: known, value: ratio(up, known)?, worst, best, coverage: ratio(known, all)? })
 }
 
 fn utilization(used: i64, known: i64, all: i64) -> Option<Ratio> {
-    let share = |part: i64| part as f64 / all as f64;
-    (known > 0 && all > 0).then(|| Ratio {
-        over: used,
-        under: known,
-        value: used as f64 / known as f64,
-        worst: share(used),
-        best: share(used + (all - known).max(0)),
-        coverage: share(known),
-    })
+    let (worst, best) = ratio(used, all).zip(ratio(used + (all - known).max(0), all))?;
+    Some(Ratio { over: used, under: known, value: ratio(used, known)?, worst, best, coverage: ratio(known, all)? })
 }
 
 impl AddAssign for Measure {

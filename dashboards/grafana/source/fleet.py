@@ -62,7 +62,7 @@ def build() -> dict:
                 FROM failures({PERIOD}) WHERE {CHOSEN} GROUP BY 1, 2 ORDER BY 1, 2""", "time_series"),
             "none", "nothing failed",
         ),
-        pm_on_time("kind", CHOSEN),
+        pm_on_time("risk_class", CHOSEN),
         failure_rates("kind", CHOSEN, [link("kind", "medfleet-kind")]),
         longest_down(CHOSEN),
     ]

@@ -41,6 +41,8 @@ pub enum ApiError {
     Template(#[source] askama::Error),
     #[error("the answer of a query could not be read")]
     Arrow(#[from] arrow::error::ArrowError),
+    #[error("a computation was stopped before its end")]
+    Work(#[source] tokio::task::JoinError),
     #[error("an answer lacks the column `{column}`, or a value in it: the .sql file and its reader disagree")]
     Column { column: String },
 }

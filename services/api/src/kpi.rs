@@ -4,6 +4,7 @@ use datafusion::prelude::SessionContext;
 use medfleet_domain::contract::Contract;
 use medfleet_domain::time::{Day, MICROS_PER_DAY, Timestamp};
 use medfleet_kpi::Question;
+use medfleet_kpi::comparison::Fleet;
 use medfleet_kpi::statement::{Adjustment, Asked, ContractVersion, Issued, Sheet, contracts, issued, statement};
 
 use crate::cuts::OpenCut;
@@ -15,6 +16,16 @@ use crate::query::{DeviceVersion, Scope};
 pub fn question(open: &OpenCut, period: Period, scope: Scope<'_>) -> Question {
     let question = Question::new(period.from, period.until, open.at());
     question.of_site(scope.site).of_kind(scope.kind).of_device(scope.device)
+}
+
+/// Works on the fleet of a question, away from the threads that answer others.
+pub async fn compared<T: Send + 'static>(
+    open: &OpenCut,
+    question: &Question,
+    work: impl FnOnce(&Fleet) -> T + Send + 'static,
+) -> Result<T, ApiError> {
+    let fleet = Fleet::read(open.kpi().await?, question).await?;
+    tokio::task::spawn_blocking(move || work(&fleet)).await.map_err(ApiError::Work)
 }
 
 /// Numbers of the contracts that cover a device where it is.

@@ -2,6 +2,8 @@
 
 use std::ops::AddAssign;
 
+use medfleet_kpi::measure::{bounds, ratio};
+
 /// What is known of some devices over a period, in device-microseconds. Silence is in none of the conditions.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Measure {
@@ -67,8 +69,7 @@ impl Measure {
     /// The uptime of all registered time, were the unknown all down or all up; claimed downtime in which use was seen
     /// counts as down in the worst case and as up in the best.
     pub fn bounds(&self) -> Option<Bounds> {
-        let worst = ratio(self.up(), self.total())?;
-        let best = ratio((self.up() + self.unknown() + self.conflict).min(self.total()), self.total())?;
+        let (worst, best) = bounds(self.up(), self.down(), self.conflict, self.total())?;
         Some(Bounds { worst, best })
     }
 
@@ -112,10 +113,6 @@ impl From<&medfleet_kpi::measure::Measure> for Measure {
             base_down: of.base_down(),
         }
     }
-}
-
-fn ratio(part: i64, whole: i64) -> Option<f64> {
-    (whole > 0).then(|| part as f64 / whole as f64)
 }
 
 impl AddAssign for Measure {

@@ -3,10 +3,11 @@
 use axum::Json;
 use axum::Router;
 use utoipa::OpenApi;
-use utoipa::openapi::OpenApi as Document;
+use utoipa::openapi::{Content, OpenApi as Document, Ref, RefOr, Response};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::problem::PROBLEM_TYPE;
 use crate::rest;
 use crate::service::App;
 
@@ -31,6 +32,32 @@ struct Description;
 
 /// The routes of the API and their description.
 pub fn routes() -> (Router<App>, Document) {
+    let (router, mut document) = described();
+    for item in document.paths.paths.values_mut() {
+        for operation in [&mut item.get, &mut item.post].into_iter().flatten() {
+            operation.responses.responses.values_mut().for_each(name_problems);
+        }
+    }
+    (router, document)
+}
+
+/// Problems have a content type of their own; the macros call every body JSON.
+fn name_problems(response: &mut RefOr<Response>) {
+    let RefOr::T(response) = response else { return };
+    let is_problem = |content: &RefOr<Content>| {
+        let RefOr::T(Content { schema: Some(RefOr::Ref(Ref { ref_location, .. })), .. }) = content else {
+            return false;
+        };
+        ref_location.ends_with("/Problem")
+    };
+    let named = |(name, content): (String, RefOr<Content>)| match is_problem(&content) {
+        true => (PROBLEM_TYPE.to_owned(), content),
+        false => (name, content),
+    };
+    response.content = std::mem::take(&mut response.content).into_iter().map(named).collect();
+}
+
+fn described() -> (Router<App>, Document) {
     OpenApiRouter::with_openapi(Description::openapi())
         .routes(routes!(rest::fleet::sites))
         .routes(routes!(rest::fleet::uptime))

@@ -67,6 +67,9 @@ pub async fn newest(log: &dyn EventLog, at_most: usize) -> Result<(u64, Vec<Entr
 pub async fn find(log: &dyn EventLog, partition: u32, offset: u64) -> Result<Entry, IngestError> {
     let position = Partition::new(Topic::QUARANTINE, partition).at(offset);
     let absent = || IngestError::NotQuarantined { position: format!("{partition}:{offset}") };
+    if partition >= log.partitions(Topic::QUARANTINE)? {
+        return Err(absent());
+    }
     let bounds = log.bounds(position.home()).await?;
     if !(bounds.floor..bounds.end).contains(&offset) {
         return Err(absent());

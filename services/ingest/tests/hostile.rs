@@ -6,6 +6,7 @@ use medfleet_domain::condition::Condition;
 use medfleet_domain::fact::Body;
 use medfleet_domain::id::{AgentId, SiteId};
 use medfleet_domain::time::Timestamp;
+use medfleet_ingest::IngestError;
 use medfleet_ingest::quarantine::{self, Redriven};
 use medfleet_log::{NewRecord, Topic};
 use medfleet_wire::{Batch, BatchTopic, FateKind, encode_batch};
@@ -210,6 +211,9 @@ async fn a_quarantined_run_is_driven_in_again_under_its_own_identity() {
     }
     let identities = street.identities().await;
     assert_eq!(identities.get(&(device("ct-1"), 7, 50)), Some(&2), "the same identity twice: dedup keeps one");
-    assert!(quarantine::find(&*street.log, position.partition, position.offset + 1).await.is_err());
+    for (partition, offset) in [(position.partition, position.offset + 1), (9_999, 0)] {
+        let absent = quarantine::find(&*street.log, partition, offset).await;
+        assert!(matches!(absent, Err(IngestError::NotQuarantined { .. })), "{partition}:{offset} {absent:?}");
+    }
     street.close().await;
 }

@@ -283,6 +283,9 @@ fn site(site: &Text, row: entry::SiteRow, weight: i64, cause: Cause) -> SiteRow 
     }
 }
 
+/// A version without any hours is a row too, a stretch of no length: without it the version before would go on.
+const NO_HOURS: [BaseHours; 1] = [BaseHours { weekday: 1, from_minute: 0, until_minute: 0 }];
+
 fn calendar(site: &Text, row: &entry::CalendarRow, weight: i64, cause: Cause) -> Vec<CalendarRow> {
     let hours = |hours: &BaseHours| CalendarRow {
         site: site.clone(),
@@ -295,7 +298,8 @@ fn calendar(site: &Text, row: &entry::CalendarRow, weight: i64, cause: Cause) ->
         weight,
         cause,
     };
-    row.calendar.hours.iter().map(hours).collect()
+    let stated: &[BaseHours] = if row.calendar.hours.is_empty() { &NO_HOURS } else { &row.calendar.hours };
+    stated.iter().map(hours).collect()
 }
 
 fn score(device: &Text, row: entry::ScoreRow, weight: i64, cause: Cause) -> ScoreRow {

@@ -135,6 +135,17 @@ impl Living {
 }
 
 impl Life {
+    /// What of it lies within a span; what people said stays whole.
+    fn within(&self, whole: Span) -> Self {
+        let clipped = |lived: &TruthSpan| Some(TruthSpan { span: lived.span.clip(whole)?, ..lived.clone() });
+        Self {
+            spans: self.spans.iter().filter_map(clipped).collect(),
+            reported: self.reported.iter().filter(|(at, _)| whole.contains(*at)).cloned().collect(),
+            said: self.said.clone(),
+            failures: self.failures.clone(),
+        }
+    }
+
     /// Where people's claims of down or maintenance, said before `until`, speak for the device whatever it shows.
     pub fn claimed(&self, until: Timestamp) -> Vec<Span> {
         let mut covered = Vec::new();

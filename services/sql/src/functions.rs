@@ -29,8 +29,15 @@ const UNBOUNDED: [&str; 10] = [
     "gen_series",
 ];
 
-/// What `\d+` of psql asks of every relation, with how many arguments. Views are described in the documentation: here is nothing.
-const UNTOLD: [(&str, usize); 3] = [("col_description", 2), ("pg_get_viewdef", 2), ("pg_get_ruledef", 2)];
+/// What `\d+` and `\df` of psql ask of every relation and function, with how many arguments. Views and functions are
+/// described in the view `about`: here is nothing.
+const UNTOLD: [(&str, usize); 5] = [
+    ("col_description", 2),
+    ("pg_get_viewdef", 2),
+    ("pg_get_ruledef", 2),
+    ("pg_get_function_result", 1),
+    ("pg_get_function_arguments", 1),
+];
 
 /// Records in the log that the newest cut does not contain, as of the last look.
 #[derive(Debug, Clone)]
@@ -88,6 +95,10 @@ pub fn register_public(session: &SessionContext) {
     for (name, arguments) in UNTOLD {
         session.register_udf(untold(name, arguments));
     }
+    let visible = |_: &[ColumnarValue]| Ok(ColumnarValue::Scalar(ScalarValue::Boolean(Some(true))));
+    let (name, any) = ("pg_function_is_visible", Signature::any(1, Volatility::Stable));
+    let visible = SimpleScalarUDF::new_with_signature(name, any, DataType::Boolean, Arc::new(visible));
+    session.register_udf(ScalarUDF::from(visible));
     session.register_udf(constant("version", format!("PostgreSQL {SERVER_VERSION}")));
 }
 

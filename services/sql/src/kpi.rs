@@ -69,6 +69,8 @@ pub struct Kpi {
     pub name: &'static str,
     pub arguments: Vec<Argument>,
     pub sql: String,
+    /// A period is taken down to whole multiples of this.
+    grain_micros: i64,
 }
 
 impl Kpi {
@@ -82,15 +84,17 @@ impl Kpi {
 pub static KPIS: LazyLock<Vec<Kpi>> = LazyLock::new(|| {
     use Argument::{AsOf, At, Device, Narrow, Since, Until};
     let narrowed = vec![Since, Until, Narrow("site"), Narrow("kind"), Narrow("device"), AsOf];
+    let kpi = |name, arguments, sql: &str| Kpi { name, arguments, sql: sql.to_owned(), grain_micros: QUARTER_MICROS };
     let own = [
-        Kpi { name: "uptime", arguments: vec![Since, Until, AsOf], sql: text::UPTIME.clone() },
-        Kpi { name: "uptime_by_device", arguments: narrowed, sql: text::UPTIME_BY_DEVICE.clone() },
-        Kpi { name: "timeline", arguments: vec![Device, Since, Until, AsOf], sql: text::TIMELINE.clone() },
-        Kpi { name: "devices_at", arguments: vec![At, AsOf], sql: text::DEVICES_AT.clone() },
+        kpi("uptime", vec![Since, Until, AsOf], &text::UPTIME),
+        kpi("uptime_by_device", narrowed, &text::UPTIME_BY_DEVICE),
+        // Drawn and not divided, so to the very instant.
+        Kpi { grain_micros: 1, ..kpi("timeline", vec![Device, Since, Until, AsOf], &text::TIMELINE) },
+        kpi("devices_at", vec![At, AsOf], &text::DEVICES_AT),
     ];
     // `uptime_by_device` is that view, with its ratios.
     let views = registry::views().iter().filter(|view| view.name != "uptime");
-    let of_view = |view: &View| Kpi { name: view.name, arguments: arguments(view), sql: view.shown_sql() };
+    let of_view = |view: &View| kpi(view.name, arguments(view), &view.shown_sql());
     own.into_iter().chain(views.map(of_view)).collect()
 });
 
@@ -251,10 +255,11 @@ fn read_instant(text: &str) -> Option<i64> {
     }
 }
 
-/// Whole quarter-hours, down from what was asked, and never past the cut. The answer says which they are.
+/// Whole quarter-hours, down from what was asked, and never past the cut; to the instant where nothing is divided. The
+/// answer says which they are.
 fn period(kpi: &Kpi, since: i64, until: i64, cut_at: i64) -> Result<(Timestamp, Timestamp)> {
-    let quarter = |at: i64| at.div_euclid(QUARTER_MICROS) * QUARTER_MICROS;
-    let (from, until) = (quarter(since), quarter(until.min(cut_at)));
+    let whole = |at: i64| at.div_euclid(kpi.grain_micros) * kpi.grain_micros;
+    let (from, until) = (whole(since), whole(until.min(cut_at)));
     let asked = || format!("{} to {}", shown(since), shown(until));
     if from >= until {
         return Err(wrong(kpi, &asked(), "the end must lie after the start, and the start before the cut").into());
@@ -277,7 +282,11 @@ mod tests {
     const CUT: i64 = 1_773_146_096_000_000;
 
     fn of(since: &str, until: &str) -> std::result::Result<String, String> {
-        let kpi = &KPIS[0];
+        of_kpi("uptime", since, until)
+    }
+
+    fn of_kpi(name: &str, since: &str, until: &str) -> std::result::Result<String, String> {
+        let kpi = find(name).unwrap();
         let at = |text| read_instant(text).ok_or_else(|| format!("{text}?"));
         let found = period(kpi, at(since)?, at(until)?, CUT).map_err(|error| Refusal::of(&error).message)?;
         Ok(format!("{} {}", found.0, found.1))
@@ -289,6 +298,8 @@ mod tests {
         assert_eq!(of("2026-03-01", "2026-03-08"), Ok(march.to_owned()));
         let grafana = "2026-03-01T06:00:00Z 2026-03-10T12:30:00Z";
         assert_eq!(of("2026-03-01T06:07:08.123Z", "2026-04-01 00:00:00+02"), Ok(grafana.to_owned()));
+        let drawn = "2026-03-01T06:07:08.123Z 2026-03-10T12:34:56Z";
+        assert_eq!(of_kpi("timeline", "2026-03-01T06:07:08.123Z", "2026-04-01"), Ok(drawn.to_owned()));
     }
 
     #[test]

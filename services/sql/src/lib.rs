@@ -2,7 +2,7 @@
 //!
 //! A connection meets its rooms in this order: `service` (the door) → `connection` (TLS, messages and their time) →
 //! `frames` (how long a message may be) → `login` and `scram` (who asks) → `protocol` → `guard` and `settings` (what may
-//! be said) → `session` → `prepared` and `calls` (planned over one cut) → `desk`, `sight`, `kpi`, `answer` and `catalog` (what that
+//! be said) → `session`, `portal` and `cursor` → `prepared` and `calls` (planned over one cut) → `desk`, `sight`, `kpi`, `answer` and `catalog` (what that
 //! user sees of it) → `rows` (out, as far as the limits go).
 
 mod answer;
@@ -11,6 +11,7 @@ mod calls;
 mod catalog;
 mod config;
 mod connection;
+mod cursor;
 mod desk;
 mod error;
 mod frames;
@@ -21,6 +22,7 @@ mod kpi;
 mod login;
 mod memory;
 mod meters;
+mod portal;
 mod prepared;
 mod protocol;
 mod refusal;

@@ -38,15 +38,22 @@ pub struct Prepared {
     in_calls: BTreeSet<usize>,
 }
 
-/// What psql's `\d+` asks of a relation's storage: an array out of a subquery, which the engine has not. No view has any.
-const STORAGE_OPTIONS: &str = "pg_catalog.array_to_string(c.reloptions || array(select 'toast.' || x \
-                               from pg_catalog.unnest(tc.reloptions) x), ', ')";
+/// Arrays out of a subquery, which the engine has not: psql's `\d+` asks for the storage of a relation, and no view has
+/// any; its `\du` asks what roles a role is a member of, and there are none.
+const SUBQUERY_ARRAYS: [&str; 2] = [
+    "pg_catalog.array_to_string(c.reloptions || array(select 'toast.' || x \
+     from pg_catalog.unnest(tc.reloptions) x), ', ')",
+    "ARRAY(SELECT b.rolname
+        FROM pg_catalog.pg_auth_members m
+        JOIN pg_catalog.pg_roles b ON (m.roleid = b.oid)
+        WHERE m.member = r.oid)",
+];
 
 /// The statements of one text, in order; each is judged before any is run.
 pub fn parse(parser: &PostgresCompatibilityParser, sql: &str) -> Result<Vec<Allowed>, Refusal> {
     guard::measure(sql)?;
-    let sql = &sql.replace(STORAGE_OPTIONS, "NULL::text");
-    let statements = parser.parse(sql).map_err(|error| Refusal::of_parser(&error))?;
+    let sql = SUBQUERY_ARRAYS.iter().fold(sql.to_owned(), |sql, array| sql.replace(array, "NULL::text"));
+    let statements = parser.parse(&sql).map_err(|error| Refusal::of_parser(&error))?;
     statements.into_iter().map(guard::judge).collect()
 }
 

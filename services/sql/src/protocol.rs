@@ -6,10 +6,10 @@ use std::time::Instant;
 
 use async_trait::async_trait;
 use futures::{Sink, SinkExt as _};
-use pgwire::api::portal::{Format, Portal, PortalExecutionState};
+use pgwire::api::portal::{Format, Portal};
 use pgwire::api::query::{
-    ExtendedQueryHandler, SimpleQueryHandler, send_execution_response, send_partial_query_response,
-    send_query_response, send_ready_for_query,
+    ExtendedQueryHandler, SimpleQueryHandler, send_describe_response, send_execution_response, send_query_response,
+    send_ready_for_query,
 };
 use pgwire::api::results::{DescribePortalResponse, DescribeStatementResponse, FieldInfo, Response, Tag};
 use pgwire::api::stmt::{QueryParser, StoredStatement};
@@ -17,8 +17,10 @@ use pgwire::api::store::PortalStore;
 use pgwire::api::{ClientInfo, ClientPortalStore, DEFAULT_NAME, PgWireConnectionState, Type};
 use pgwire::error::{PgWireError, PgWireResult};
 use pgwire::messages::PgWireBackendMessage;
-use pgwire::messages::extendedquery::{Bind, Close, Execute, Parse, ParseComplete, TARGET_TYPE_BYTE_STATEMENT};
-use pgwire::messages::extendedquery::{BindComplete, CloseComplete};
+use pgwire::messages::extendedquery::{
+    Bind, BindComplete, Close, CloseComplete, Describe, Execute, Parse, ParseComplete,
+};
+use pgwire::messages::extendedquery::{TARGET_TYPE_BYTE_PORTAL, TARGET_TYPE_BYTE_STATEMENT};
 use pgwire::messages::response::{EmptyQueryResponse, TransactionStatus};
 use pgwire::messages::simplequery::Query;
 use pgwire::messages::startup::ParameterStatus;
@@ -29,13 +31,13 @@ use crate::refusal::Refusal;
 use crate::refusal::sqlstate::FEATURE_NOT_SUPPORTED;
 use crate::session::{Reply, Session, lock, statements, too_many};
 
-fn failed<C: ClientInfo>(client: &C) -> bool {
+pub fn failed<C: ClientInfo>(client: &C) -> bool {
     client.transaction_status() == TransactionStatus::Error
 }
 
 impl Session {
     /// Sends what a statement is answered with, except rows of a portal, which are fetched.
-    async fn send<C>(&self, client: &mut C, reply: Reply) -> PgWireResult<()>
+    pub async fn send<C>(&self, client: &mut C, reply: Reply) -> PgWireResult<()>
     where
         C: ClientInfo + ClientPortalStore + Sink<PgWireBackendMessage> + Unpin + Send + Sync,
         C::Error: Debug,
@@ -63,7 +65,7 @@ impl Session {
     }
 
     /// What a statement means for the prepared ones.
-    fn forget<S: PortalStore>(&self, store: &S, allowed: &Allowed) -> Result<(), Refusal> {
+    pub fn forget<S: PortalStore>(&self, store: &S, allowed: &Allowed) -> Result<(), Refusal> {
         let place = self.place()?;
         match allowed {
             Allowed::Deallocate(Some(name)) => {
@@ -102,7 +104,7 @@ impl SimpleQueryHandler for Session {
             let (_turn, begun) = (self.turn().await?, Instant::now());
             for allowed in statements {
                 self.forget(client.portal_store(), &allowed)?;
-                let reply = self.answer(allowed, failed(client)).await?;
+                let reply = self.answer(allowed, &Format::UnifiedText, failed(client)).await?;
                 self.send(client, reply).await?;
             }
             self.house.meters.seconds.observe(begun.elapsed().as_secs_f64());
@@ -228,6 +230,24 @@ impl ExtendedQueryHandler for Session {
         Ok(())
     }
 
+    /// A cursor is a portal under its own name, as PostgreSQL's drivers know it.
+    async fn on_describe<C>(&self, client: &mut C, message: Describe) -> PgWireResult<()>
+    where
+        C: ClientInfo + ClientPortalStore + Sink<PgWireBackendMessage> + Unpin + Send + Sync,
+        C::PortalStore: PortalStore<Statement = Self::Statement>,
+        C::Error: Debug,
+        PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
+    {
+        let name = message.name.as_deref().unwrap_or(DEFAULT_NAME);
+        let is_portal = message.target_type == TARGET_TYPE_BYTE_PORTAL;
+        if is_portal && client.portal_store().get_portal(name).is_none() {
+            if let Some(fields) = self.fields_of_cursor(name, &Format::UnifiedText).await? {
+                return send_describe_response(client, &DescribePortalResponse::new(fields)).await;
+            }
+        }
+        self._on_describe(client, message).await
+    }
+
     async fn do_describe_statement<C>(
         &self,
         _: &mut C,
@@ -244,7 +264,7 @@ impl ExtendedQueryHandler for Session {
         let named =
             |(place, inferred): (usize, Type)| target.parameter_types.get(place).cloned().flatten().unwrap_or(inferred);
         let types = inferred.into_iter().enumerate().map(named).collect();
-        Ok(DescribeStatementResponse::new(types, target.statement.fields(&Format::UnifiedText)?))
+        Ok(DescribeStatementResponse::new(types, self.described(&target.statement, &Format::UnifiedText).await?))
     }
 
     async fn do_describe_portal<C>(
@@ -258,7 +278,8 @@ impl ExtendedQueryHandler for Session {
         C::Error: Debug,
         PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
     {
-        Ok(DescribePortalResponse::new(target.statement.statement.fields(&target.result_column_format)?))
+        let fields = self.described(&target.statement.statement, &target.result_column_format).await?;
+        Ok(DescribePortalResponse::new(fields))
     }
 
     async fn do_query<C>(&self, _: &mut C, _: &Portal<Self::Statement>, _: usize) -> PgWireResult<Response>
@@ -269,60 +290,6 @@ impl ExtendedQueryHandler for Session {
         PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
     {
         Err(elsewhere())
-    }
-}
-
-impl Session {
-    /// Runs a portal, or goes on with it where it stopped. Rows leave as they come; nothing is gathered first.
-    async fn execute<C>(&self, client: &mut C, portal: &Portal<Arc<Prepared>>, most: usize) -> PgWireResult<()>
-    where
-        C: ClientInfo + ClientPortalStore + Sink<PgWireBackendMessage> + Unpin + Send + Sync,
-        C::PortalStore: PortalStore<Statement = Arc<Prepared>>,
-        C::Error: Debug,
-        PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
-    {
-        let state = portal.state();
-        let mut state = state.lock().await;
-        if matches!(*state, PortalExecutionState::Initial) {
-            match self.begin(client, portal).await? {
-                Reply::Rows(rows) => *state = PortalExecutionState::Suspended(rows),
-                reply => {
-                    *state = PortalExecutionState::Finished;
-                    return self.send(client, reply).await;
-                }
-            }
-        }
-        let more = match &mut *state {
-            PortalExecutionState::Suspended(rows) => send_partial_query_response(client, rows, most).await?,
-            _ => {
-                send_execution_response(client, Tag::new("SELECT").with_rows(0)).await?;
-                true
-            }
-        };
-        if !more {
-            *state = PortalExecutionState::Finished;
-        }
-        Ok(())
-    }
-
-    async fn begin<C>(&self, client: &C, portal: &Portal<Arc<Prepared>>) -> PgWireResult<Reply>
-    where
-        C: ClientInfo + ClientPortalStore + Sync,
-        C::PortalStore: PortalStore,
-    {
-        let prepared = &portal.statement.statement;
-        if prepared.allowed.query().is_none() || failed(client) {
-            self.forget(client.portal_store(), &prepared.allowed)?;
-            return self.answer(prepared.allowed.clone(), failed(client)).await;
-        }
-        let engine = self.engine().await?;
-        let planned = self.run.guard(prepared.bind(&engine, portal)).await??;
-        // A cursor's rows are sent by its fetches, and those of a declaration have no format.
-        if let Allowed::Declare { cursor, .. } = &prepared.allowed {
-            let rows = self.rows_of(&engine, planned, &Format::UnifiedText).await?;
-            return self.declare(cursor.clone(), rows).await;
-        }
-        Ok(Reply::Rows(self.rows_of(&engine, planned, &portal.result_column_format).await?))
     }
 }
 

@@ -29,7 +29,7 @@ struct Outgoing {
 
 /// How much of an answer went out.
 #[derive(Debug)]
-struct Tally {
+pub struct Tally {
     rows: u64,
     bytes: usize,
     rows_max: u64,
@@ -37,7 +37,11 @@ struct Tally {
 }
 
 impl Tally {
-    fn add(&mut self, bytes: usize) -> Result<(), Refusal> {
+    pub fn of(limits: &Limits) -> Self {
+        Self { rows: 0, bytes: 0, rows_max: limits.rows_max, bytes_max: limits.answer_mebibytes << 20 }
+    }
+
+    pub fn add(&mut self, bytes: usize) -> Result<(), Refusal> {
         self.rows += 1;
         self.bytes += bytes;
         let refuse = |message| {
@@ -61,8 +65,7 @@ pub fn rows(
     limits: &Limits,
     counted: IntCounter,
 ) -> impl Stream<Item = PgWireResult<DataRow>> + Send + 'static {
-    let tally = Tally { rows: 0, bytes: 0, rows_max: limits.rows_max, bytes_max: limits.answer_mebibytes << 20 };
-    let outgoing = Outgoing { batches, fields, run, encoded: None, tally, counted };
+    let outgoing = Outgoing { batches, fields, run, encoded: None, tally: Tally::of(limits), counted };
     futures::stream::try_unfold(outgoing, |mut outgoing| async move {
         Ok(outgoing.next().await?.map(|row| (row, outgoing)))
     })

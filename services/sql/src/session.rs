@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
+use datafusion::execution::SendableRecordBatchStream;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::prelude::SessionContext;
@@ -15,6 +16,7 @@ use pgwire::error::{PgWireError, PgWireResult};
 use tokio::sync::SemaphorePermit;
 
 use crate::calls;
+use crate::cursor::Cursor;
 use crate::desk::Sight;
 use crate::functions;
 use crate::guard::Allowed;
@@ -58,7 +60,7 @@ pub struct Place {
     /// Names of prepared statements and of portals, to bound their number.
     pub prepared: Mutex<HashSet<String>>,
     pub portals: Mutex<HashSet<String>>,
-    cursors: tokio::sync::Mutex<HashMap<String, QueryResponse>>,
+    cursors: tokio::sync::Mutex<HashMap<String, Cursor>>,
     _seat: Seat,
     _entry: Entry,
 }
@@ -144,8 +146,8 @@ impl Session {
         Ok(engine)
     }
 
-    /// Answers a statement that is not bound to parameters.
-    pub async fn answer(&self, allowed: Allowed, failed: bool) -> PgWireResult<Reply> {
+    /// Answers a statement that is not bound to parameters; fetched rows in the format asked for.
+    pub async fn answer(&self, allowed: Allowed, format: &Format, failed: bool) -> PgWireResult<Reply> {
         let ends = matches!(allowed, Allowed::Commit | Allowed::Rollback | Allowed::Savepoint("ROLLBACK"));
         if failed && !ends {
             let message = "current transaction is aborted, commands ignored until end of transaction block";
@@ -174,10 +176,10 @@ impl Session {
             }
             Allowed::Deallocate(_) => Reply::Done(Tag::new("DEALLOCATE")),
             Allowed::Declare { cursor, query } => {
-                let answer = self.read(query).await?;
-                self.declare(cursor, answer).await?
+                let (engine, planned) = self.planned(query).await?;
+                self.declare(cursor, &engine, planned).await?
             }
-            Allowed::Fetch { cursor, rows } => Reply::Rows(self.fetch(&cursor, rows).await?),
+            Allowed::Fetch { cursor, rows } => Reply::Rows(self.fetch(&cursor, rows, format).await?),
             Allowed::CloseCursor(name) => {
                 let mut cursors = place.cursors.lock().await;
                 match name {
@@ -200,10 +202,15 @@ impl Session {
         Ok(Reply::End(Tag::new(tag)))
     }
 
-    async fn read(&self, mut query: Statement) -> PgWireResult<QueryResponse> {
+    async fn planned(&self, mut query: Statement) -> Result<(SessionContext, LogicalPlan), Refusal> {
         calls::arrange(&mut query)?;
         let engine = self.engine().await?;
         let planned = self.run.guard(plan(&engine, query)).await??;
+        Ok((engine, planned))
+    }
+
+    async fn read(&self, query: Statement) -> PgWireResult<QueryResponse> {
+        let (engine, planned) = self.planned(query).await?;
         self.rows_of(&engine, planned, &Format::UnifiedText).await
     }
 
@@ -215,52 +222,58 @@ impl Session {
         format: &Format,
     ) -> PgWireResult<QueryResponse> {
         let fields: Arc<Vec<FieldInfo>> = Arc::new(fields(planned.schema().as_arrow(), format)?);
-        self.house.meters.statements.inc();
-        let begun = self.run.guard(frame(engine, planned).execute_stream()).await?;
-        let batches = begun.map_err(|error| Refusal::of(&error))?;
+        let batches = self.started(engine, planned).await?;
         let (run, counted) = (Arc::clone(&self.run), self.house.meters.rows.clone());
         let limits = &self.house.config.limits;
         Ok(QueryResponse::new(Arc::clone(&fields), rows(batches, fields, run, limits, counted)))
     }
 
+    async fn started(
+        &self,
+        engine: &SessionContext,
+        planned: LogicalPlan,
+    ) -> Result<SendableRecordBatchStream, Refusal> {
+        self.house.meters.statements.inc();
+        let begun = self.run.guard(frame(engine, planned).execute_stream()).await?;
+        begun.map_err(|error| Refusal::of(&error))
+    }
+
     /// The plan as the engine would run it, without the files: those are the server's affair.
-    async fn explain(&self, mut query: Statement) -> PgWireResult<QueryResponse> {
-        calls::arrange(&mut query)?;
-        let engine = self.engine().await?;
-        let planned = self.run.guard(plan(&engine, query)).await??;
+    async fn explain(&self, query: Statement) -> PgWireResult<QueryResponse> {
+        let (engine, planned) = self.planned(query).await?;
         let optimized = engine.state().optimize(&planned).map_err(|error| Refusal::of(&error))?;
         let lines: Vec<String> = optimized.display_indent().to_string().lines().map(str::to_owned).collect();
         Ok(text_rows("QUERY PLAN", &lines)?)
     }
 
     /// Keeps an answer to be fetched from in parts.
-    pub async fn declare(&self, cursor: String, answer: QueryResponse) -> PgWireResult<Reply> {
-        let most = self.house.config.limits.prepared_max;
+    pub async fn declare(&self, name: String, engine: &SessionContext, planned: LogicalPlan) -> PgWireResult<Reply> {
+        let limits = &self.house.config.limits;
+        let most = limits.prepared_max;
+        let schema = Arc::new(planned.schema().as_arrow().clone());
+        let batches = self.started(engine, planned).await?;
+        let counted = self.house.meters.rows.clone();
+        let cursor = Cursor::new(schema, batches, Arc::clone(&self.run), limits, counted);
         let mut cursors = self.place()?.cursors.lock().await;
-        if cursors.len() >= most && !cursors.contains_key(&cursor) {
+        if cursors.len() >= most && !cursors.contains_key(&name) {
             return Err(too_many("cursors", most).into());
         }
-        cursors.insert(cursor, answer);
+        cursors.insert(name, cursor);
         Ok(Reply::Done(Tag::new("DECLARE CURSOR")))
     }
 
-    async fn fetch(&self, name: &str, most: Option<usize>) -> PgWireResult<QueryResponse> {
-        use futures::StreamExt as _;
+    async fn fetch(&self, name: &str, most: Option<usize>, format: &Format) -> PgWireResult<QueryResponse> {
         let mut cursors = self.place()?.cursors.lock().await;
         let missing = || {
             Refusal::new(NO_SUCH_CURSOR, format!("cursor \"{name}\" does not exist"), "declare it in this transaction")
         };
-        let cursor = cursors.get_mut(name).ok_or_else(missing)?;
-        let mut fetched = Vec::new();
-        while most.is_none_or(|most| fetched.len() < most) {
-            match cursor.data_rows().next().await {
-                Some(row) => fetched.push(Ok(row?)),
-                None => break,
-            }
-        }
-        let mut answer = QueryResponse::new(cursor.row_schema(), stream::iter(fetched));
-        answer.set_command_tag("FETCH");
-        Ok(answer)
+        cursors.get_mut(name).ok_or_else(missing)?.fetch(most, format).await
+    }
+
+    /// The columns of a cursor's rows; None where there is no such cursor.
+    pub async fn fields_of_cursor(&self, name: &str, format: &Format) -> PgWireResult<Option<Vec<FieldInfo>>> {
+        let cursors = self.place()?.cursors.lock().await;
+        cursors.get(name).map(|cursor| cursor.fields(format)).transpose()
     }
 }
 

@@ -44,29 +44,50 @@ blocks AS (
 spaced AS (
     SELECT *, lead(from_us) OVER (PARTITION BY device ORDER BY block) AS next_us FROM blocks
 ),
-worked AS ({worked_between}),
-seen AS (
-    SELECT b.device, b.block, CAST(i.from_at AS BIGINT) AS from_us, i.condition = 'productive' AS productive
+around AS (
+    -- What each block has around it, in one look: the times it worked from its beginning to that of the next block are
+    -- one sum; those within the day before it stay apart.
+    SELECT
+        b.device,
+        b.block,
+        b.site,
+        b.kind,
+        b.from_us,
+        b.until_us,
+        b.down_us,
+        b.pieces,
+        b.told,
+        CASE WHEN i.from_us < b.from_us THEN i.from_us END AS seen_us,
+        CASE WHEN i.from_us < b.from_us THEN i.until_us END AS seen_until_us,
+        i.condition = 'productive' AS productive,
+        SUM(i.weight) AS weight,
+        SUM(i.weight * (i.until_us - i.from_us)) AS us
     FROM spaced AS b
-    INNER JOIN intervals AS i
-        ON i.device = b.device AND CAST(i.from_at AS BIGINT) < b.from_us
-        AND CAST(i.from_at AS BIGINT) >= b.from_us - 86400000000
-    WHERE i.day >= CAST($read_from_day AS DATE) AND i.day <= CAST($read_until_day AS DATE)
-        AND i.condition IN ('productive', 'standby', 'engineering')
-    GROUP BY b.device, b.block, i.from_at, i.until_at, i.condition
-    HAVING SUM(i.weight) > 0
-),
-used AS (
-    -- The last of them decides: an even number is no use, an odd one is.
-    SELECT device, block, MAX(from_us * 2 + CASE WHEN productive THEN 1 ELSE 0 END) % 2 = 1 AS in_use
-    FROM seen
-    GROUP BY device, block
+    LEFT JOIN ({worked}) AS i
+        ON i.device = b.device AND i.from_us >= b.from_us - 86400000000
+        AND (b.next_us IS NULL OR i.from_us < b.next_us)
+    GROUP BY b.device, b.block, b.site, b.kind, b.from_us, b.until_us, b.down_us, b.pieces, b.told,
+        CASE WHEN i.from_us < b.from_us THEN i.from_us END,
+        CASE WHEN i.from_us < b.from_us THEN i.until_us END,
+        i.condition = 'productive'
 ),
 ended AS (
-    SELECT b.*, coalesce(w.up_us, 0) > 0 AS up_after, coalesce(u.in_use, FALSE) AS in_use
-    FROM spaced AS b
-    LEFT JOIN worked AS w ON w.device = b.device AND w.block = b.block
-    LEFT JOIN used AS u ON u.device = b.device AND u.block = b.block
+    -- The last time before it decides on use: an even number is none, an odd one is.
+    SELECT
+        device,
+        block,
+        site,
+        kind,
+        from_us,
+        until_us,
+        down_us,
+        pieces,
+        told,
+        coalesce(SUM(CASE WHEN seen_us IS NULL THEN us END), 0) > 0 AS up_after,
+        coalesce(MAX(CASE WHEN weight > 0 THEN seen_us * 2 + CASE WHEN productive THEN 1 ELSE 0 END END) % 2 = 1, FALSE)
+            AS in_use
+    FROM around
+    GROUP BY device, block, site, kind, from_us, until_us, down_us, pieces, told
 ),
 islands AS ({down_islands})
 SELECT

@@ -20,7 +20,7 @@ pub struct ComparedDevice {
 }
 
 /// Every device of the fleet, in the order given. Those of a site add up to the site.
-pub fn devices(rows: &[Reliability], on: Day, adjustment: Adjustment, by: By) -> Vec<ComparedDevice> {
+pub(super) fn devices(rows: &[Reliability], on: Day, adjustment: Adjustment, by: By) -> Vec<ComparedDevice> {
     let fleet: Vec<Experience> = rows.iter().map(|row| row.experience(on)).collect();
     let what: fn(&Experience) -> f64 = match by {
         By::Failures => |one: &Experience| one.failures,

@@ -8,7 +8,7 @@ macro_rules! sql {
 pub(super) use sql;
 
 /// Files that others name. A part may name the parts below it.
-const PARTS: [(&str, &str); 17] = [
+const PARTS: [(&str, &str); 18] = [
     ("{uptime}", sql!("uptime")),
     ("{failures}", sql!("failures")),
     ("{cycles}", sql!("cycles")),
@@ -16,11 +16,12 @@ const PARTS: [(&str, &str); 17] = [
     ("{trouble}", sql!("parts/trouble")),
     ("{asked}", sql!("parts/asked")),
     ("{numbered_downs}", sql!("parts/numbered_downs")),
-    ("{worked_between}", sql!("parts/worked_between")),
+    ("{worked}", sql!("parts/worked")),
     ("{down_islands}", sql!("parts/down_islands")),
     ("{order_lives}", sql!("parts/order_lives")),
     ("{order_waits}", sql!("parts/order_waits")),
     ("{order_phases}", sql!("parts/order_phases")),
+    ("{risk_class}", sql!("parts/risk_class")),
     ("{timeline}", sql!("parts/timeline")),
     ("{live}", sql!("parts/live")),
     ("{sites}", sql!("parts/sites")),

@@ -137,6 +137,7 @@ const PM: &[Column] = columns! {
     device: Text, "the device";
     site: Text, "its site";
     kind: Text, "kind of equipment";
+    risk_class: Text, "of the kind: life_support, high, medium, low or not_classed";
     procedure: Text, "name of the procedure; empty: not told";
     work_order: Text, "the order; null: none";
     due_us: InstantMicros, "end of the planned window, or of the due day";

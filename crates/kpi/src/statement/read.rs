@@ -1,6 +1,7 @@
 //! What a statement is made of, read from the views of a cut.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use medfleet_domain::condition::{Condition, Degradation};
 use medfleet_domain::human::{OrderClass, Party, Phase};
@@ -14,8 +15,9 @@ use crate::answer::{Answer, Line};
 use crate::ask::ask;
 use crate::error::KpiError;
 use crate::question::Question;
+use crate::registry::whole;
 
-const DEVICE_VERSIONS: &str = include_str!("../../sql/parts/device_versions.sql");
+static DEVICE_VERSIONS: LazyLock<String> = LazyLock::new(|| whole("{device_versions}"));
 
 /// One stretch of service of a device at one site.
 #[derive(Debug, Clone)]
@@ -27,7 +29,7 @@ pub(super) struct Service {
 
 /// When and where a device was in service, latest first.
 pub(super) async fn services(session: &SessionContext, device: &str) -> Result<Vec<Service>, KpiError> {
-    let found = Answer::new(medfleet_lake::run(session, DEVICE_VERSIONS, &[]).await?)?;
+    let found = Answer::new(medfleet_lake::run(session, &DEVICE_VERSIONS, &[]).await?)?;
     let rows = found.read(|line| {
         let span = Span { from: line.time("from_us")?, until: line.some_time("until_us")?.unwrap_or(Timestamp::MAX) };
         let kind = DeviceKind::parse(&line.text("kind")?).map_err(KpiError::Name)?;

@@ -26,29 +26,49 @@ impl Chance {
     }
 }
 
-/// Limits of Σ over / Σ under, resampling whole devices. None where nothing lies under.
-pub fn ratio_limits(devices: &[(f64, f64)], confidence: f64, seed: u64) -> Option<(f64, f64)> {
-    let under: f64 = devices.iter().map(|(_, under)| under).sum();
-    if devices.len() < 2 || under <= 0.0 {
-        return None;
-    }
-    let mut chance = Chance::seeded(seed);
-    let mut ratios: Vec<f64> = Vec::with_capacity(RESAMPLES);
-    for _ in 0..RESAMPLES {
-        let (mut over, mut under) = (0.0, 0.0);
-        for _ in 0..devices.len() {
-            let drawn = devices[chance.below(devices.len())];
-            over += drawn.0;
-            under += drawn.1;
+/// Ratios Σ over / Σ under of so many devices drawn from a pool, again and again, in ascending order. Where several
+/// expectations are compared they share their draws: drawing is what costs.
+#[derive(Debug)]
+pub struct Resampled<const N: usize> {
+    ratios: [Vec<f64>; N],
+}
+
+impl<const N: usize> Resampled<N> {
+    /// None where there is nothing to draw from.
+    pub fn draw(pool: &[(f64, [f64; N])], devices: usize, seed: u64) -> Option<Self> {
+        if pool.len() < 2 || devices == 0 {
+            return None;
         }
-        if under > 0.0 {
-            ratios.push(over / under);
+        let mut chance = Chance::seeded(seed);
+        let mut ratios: [Vec<f64>; N] = std::array::from_fn(|_| Vec::with_capacity(RESAMPLES));
+        for _ in 0..RESAMPLES {
+            let (mut over, mut under) = (0.0, [0.0; N]);
+            for _ in 0..devices {
+                let drawn = &pool[chance.below(pool.len())];
+                over += drawn.0;
+                for (sum, one) in under.iter_mut().zip(&drawn.1) {
+                    *sum += one;
+                }
+            }
+            for (ratios, under) in ratios.iter_mut().zip(under) {
+                if under > 0.0 {
+                    ratios.push(over / under);
+                }
+            }
         }
+        for ratios in &mut ratios {
+            ratios.sort_by(f64::total_cmp);
+        }
+        Some(Self { ratios })
     }
-    ratios.sort_by(f64::total_cmp);
-    let tail = 0.5 * (1.0 - confidence);
-    let at = |share: f64| ratios.get(((ratios.len() - 1) as f64 * share).round() as usize).copied();
-    at(tail).zip(at(1.0 - tail))
+
+    /// Limits under one of the expectations. None where nothing was ever expected.
+    pub fn limits(&self, which: usize, confidence: f64) -> Option<(f64, f64)> {
+        let ratios = &self.ratios[which];
+        let tail = 0.5 * (1.0 - confidence);
+        let at = |share: f64| ratios.get((ratios.len().saturating_sub(1) as f64 * share).round() as usize).copied();
+        at(tail).zip(at(1.0 - tail))
+    }
 }
 
 #[cfg(test)]
@@ -57,13 +77,28 @@ mod tests {
 
     #[test]
     fn limits_are_the_same_for_the_same_seed_and_hold_the_ratio() {
-        let devices: Vec<(f64, f64)> = (0..40).map(|nth| (f64::from(nth % 7), 100.0)).collect();
-        let limits = ratio_limits(&devices, 0.95, 1).expect("there are devices");
-        assert_eq!(ratio_limits(&devices, 0.95, 1), Some(limits));
+        let devices: Vec<(f64, [f64; 1])> = (0..40).map(|nth| (f64::from(nth % 7), [100.0])).collect();
+        let limits = |of: &[(f64, [f64; 1])]| Resampled::draw(of, of.len(), 1)?.limits(0, 0.95);
+        let found = limits(&devices);
+        assert_eq!(limits(&devices), found);
+        let limits_of_one = limits(&devices[..1]);
+        let limits = found.expect("there are devices");
         let ratio = devices.iter().map(|one| one.0).sum::<f64>() / 4_000.0;
         assert!(limits.0 < ratio && ratio < limits.1, "{limits:?} {ratio}");
         // Mean of a sample of 40 with standard deviation 1.97: ±0.61 percent of 100.
         assert!((limits.1 - limits.0 - 2.0 * 1.96 * 0.0197 / 40.0_f64.sqrt()).abs() < 0.002, "{limits:?}");
-        assert_eq!(ratio_limits(&devices[..1], 0.95, 1), None, "one device says nothing about others");
+        assert_eq!(limits_of_one, None, "one device says nothing about others");
+    }
+
+    #[test]
+    fn expectations_that_share_their_draws_have_the_limits_they_have_alone() {
+        let (mut alone, mut shared) = (Vec::new(), Vec::new());
+        for nth in 0..40 {
+            let (over, under) = (f64::from(nth % 7), 50.0 + f64::from(nth));
+            alone.push((over, [under]));
+            shared.push((over, [100.0, under]));
+        }
+        let alone = Resampled::draw(&alone, 40, 3).and_then(|drawn| drawn.limits(0, 0.95));
+        assert_eq!(Resampled::draw(&shared, 40, 3).and_then(|drawn| drawn.limits(1, 0.95)), alone);
     }
 }

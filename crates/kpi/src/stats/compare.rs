@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::bootstrap::ratio_limits;
+use super::bootstrap::Resampled;
 use super::gamma::{ln_gamma, quantile};
 use super::rate::{CONFIDENCE, overdispersed_limits};
 
@@ -32,8 +32,10 @@ pub enum Adjustment {
     KindModelAge,
 }
 
+const ADJUSTMENTS: usize = 4;
+
 impl Adjustment {
-    pub const ALL: [Adjustment; 4] = [Self::Nothing, Self::Kind, Self::KindModel, Self::KindModelAge];
+    pub const ALL: [Adjustment; ADJUSTMENTS] = [Self::Nothing, Self::Kind, Self::KindModel, Self::KindModelAge];
 
     fn stratum<'a>(self, one: &'a Experience) -> [&'a str; 3] {
         match self {
@@ -96,20 +98,46 @@ pub fn failures(fleet: &[Experience], adjustment: Adjustment) -> Comparison {
     Comparison { adjustment, dispersion, shape, sites: rows.collect() }
 }
 
-/// Observed and expected hours down. Hours are no counts: limits are resampled over devices, seeded.
-pub fn downtime(fleet: &[Experience], adjustment: Adjustment, seed: u64) -> Comparison {
-    let expected = expected(fleet, adjustment, |one| one.down_hours);
-    let sites = by_site(fleet, &expected, |one| one.down_hours);
-    let everybody: Vec<(f64, f64)> = sites.values().flat_map(|site| site.devices.iter().copied()).collect();
-    let rows = sites.iter().map(|(name, site)| {
-        let ratio = site.over / site.under;
+/// Observed and expected hours down of every site, under every adjustment. Hours are no counts: limits are resampled
+/// over devices, seeded, and all adjustments share the draws.
+pub fn downtime(fleet: &[Experience], seed: u64) -> [Comparison; ADJUSTMENTS] {
+    let all = Adjustment::ALL.map(|adjustment| expected(fleet, adjustment, |one| one.down_hours));
+    let sites = all.each_ref().map(|expected| by_site(fleet, expected, |one| one.down_hours));
+    let drawn = draws(fleet, &all, seed);
+    std::array::from_fn(|which| {
         let unknown = (0.0, f64::INFINITY);
-        let limits = ratio_limits(&site.devices, CONFIDENCE, seed).unwrap_or(unknown);
-        row(name, site, limits, (ratio, limits.0, limits.1), |confidence| {
-            resampled_funnel(&everybody, site.devices.len(), confidence, seed).unwrap_or(unknown)
-        })
-    });
-    Comparison { adjustment, dispersion: 1.0, shape: None, sites: rows.collect() }
+        let rows = sites[which].iter().map(|(name, site)| {
+            let ratio = site.over / site.under;
+            let of = &drawn[name];
+            let limits = |of: &Option<Drawn>, at| of.as_ref().and_then(|of| of.limits(which, at)).unwrap_or(unknown);
+            let own = limits(&of.own, CONFIDENCE);
+            row(name, site, own, (ratio, own.0, own.1), |confidence| limits(&of.like_the_fleet, confidence))
+        });
+        Comparison { adjustment: Adjustment::ALL[which], dispersion: 1.0, shape: None, sites: rows.collect() }
+    })
+}
+
+type Drawn = Resampled<ADJUSTMENTS>;
+
+/// Resamples of one site: of its own devices, and of as many out of the whole fleet.
+struct Draws {
+    own: Option<Drawn>,
+    like_the_fleet: Option<Drawn>,
+}
+
+fn draws<'a>(fleet: &'a [Experience], expected: &[Vec<f64>; ADJUSTMENTS], seed: u64) -> BTreeMap<&'a str, Draws> {
+    let mut pools: BTreeMap<&str, Vec<(f64, [f64; ADJUSTMENTS])>> = BTreeMap::new();
+    for (nth, one) in fleet.iter().enumerate() {
+        let of_device = (one.down_hours, std::array::from_fn(|which| expected[which][nth]));
+        pools.entry(&one.site).or_default().push(of_device);
+    }
+    let everybody: Vec<_> = pools.values().flatten().copied().collect();
+    let of_site = |(name, own): (&'a str, Vec<_>)| {
+        let devices = own.len();
+        let like_the_fleet = Resampled::draw(&everybody, devices, seed ^ devices as u64);
+        (name, Draws { own: Resampled::draw(&own, devices, seed), like_the_fleet })
+    };
+    pools.into_iter().map(of_site).collect()
 }
 
 #[derive(Debug, Default)]
@@ -190,28 +218,6 @@ pub fn funnel(expected: f64, dispersion: f64, confidence: f64) -> (f64, f64) {
     let shape = expected / dispersion;
     let tail = 0.5 * (1.0 - confidence);
     (quantile(shape, tail) / shape, quantile(shape, 1.0 - tail) / shape)
-}
-
-/// Where the ratio of so many devices drawn from the whole fleet would lie.
-fn resampled_funnel(fleet: &[(f64, f64)], devices: usize, confidence: f64, seed: u64) -> Option<(f64, f64)> {
-    use super::bootstrap::{Chance, RESAMPLES};
-    let mut chance = Chance::seeded(seed ^ devices as u64);
-    let mut ratios: Vec<f64> = Vec::with_capacity(RESAMPLES);
-    for _ in 0..RESAMPLES {
-        let (mut over, mut under) = (0.0, 0.0);
-        for _ in 0..devices {
-            let drawn = fleet[chance.below(fleet.len())];
-            over += drawn.0;
-            under += drawn.1;
-        }
-        if under > 0.0 {
-            ratios.push(over / under);
-        }
-    }
-    ratios.sort_by(f64::total_cmp);
-    let tail = 0.5 * (1.0 - confidence);
-    let at = |share: f64| ratios.get((ratios.len().saturating_sub(1) as f64 * share).round() as usize).copied();
-    at(tail).zip(at(1.0 - tail))
 }
 
 /// Shape of the gamma distribution (of mean 1) from which the sites' true ratios come: greatest likelihood of
@@ -318,11 +324,11 @@ mod tests {
     fn hours_down_have_limits_of_their_own() {
         let fleet: Vec<Experience> =
             (0..60).map(|nth| device(["a", "b", "c"][nth % 3], "ct", 1.0, (nth % 5) as f64)).collect();
-        let all = downtime(&fleet, Adjustment::Kind, 7);
-        for site in &all.sites {
+        let all = downtime(&fleet, 7);
+        for site in all.iter().flat_map(|one| &one.sites) {
             assert!(site.low < site.ratio && site.ratio < site.high, "{site:?}");
             assert!(site.funnel[1].0 <= site.funnel[0].0 && site.funnel[0].1 <= site.funnel[1].1);
         }
-        assert_eq!(all, downtime(&fleet, Adjustment::Kind, 7), "seeded");
+        assert_eq!(all, downtime(&fleet, 7), "seeded");
     }
 }

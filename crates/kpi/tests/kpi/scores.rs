@@ -3,7 +3,7 @@
 use medfleet_domain::fact::Body;
 use medfleet_domain::human::{OrderClass, Phase, PmDone, PmOutcome};
 use medfleet_kpi::ask::{downtimes, failures};
-use medfleet_kpi::comparison::{By, compare};
+use medfleet_kpi::comparison::{By, Fleet};
 use medfleet_kpi::figures::figures;
 use medfleet_kpi::registry::view;
 use medfleet_kpi::scorecard::{Group, Scorecard, scorecards};
@@ -91,7 +91,7 @@ async fn one_site_alone_is_like_the_fleet_and_is_not_ranked() {
     let session = friday().session().await;
     let asked = question("03-20 00:00", "03-21 00:00", "03-22 00:00");
     for by in [By::Failures, By::Downtime] {
-        let sites = compare(&session, &asked, by).await.expect("the view answers");
+        let sites = Fleet::read(&session, &asked).await.expect("the view answers").compare(by);
         assert_eq!(sites.len(), 4, "under every adjustment");
         for site in sites {
             assert!((site.ratio.ratio - 1.0).abs() < 1e-12, "{site:?}");

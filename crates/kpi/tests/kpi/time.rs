@@ -98,6 +98,16 @@ async fn golden_23_saturdays_from_may_leave_march_alone_and_backdating_is_listed
     assert_eq!(backdated(&house.as_of(as_of_1_may).await, &march).await.expect("the view answers"), []);
 }
 
+#[tokio::test]
+async fn a_calendar_without_hours_ends_the_one_before() {
+    let mut house = House::new();
+    house.register("ct-7", "02-01 00:00");
+    let no_weekday = std::ops::RangeInclusive::new(1, 0);
+    house.calendar("03-16 00:00", "03-10 09:00", no_weekday);
+    // Weekdays from 2 to 13 March.
+    assert_eq!(base_of_march(&house, house.now()).await, 90 * HOUR);
+}
+
 async fn base_of_march(house: &House, known: (u64, u64)) -> i64 {
     let session = house.as_of(known).await;
     let rows = uptime(&session, &question("03-01 00:00", "04-01 00:00", "06-01 00:00")).await.expect("it answers");

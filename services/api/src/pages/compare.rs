@@ -8,8 +8,6 @@ mod words;
 use askama::Template;
 use axum::extract::{Query, State};
 use axum::response::Response;
-use medfleet_domain::time::Timestamp;
-use medfleet_kpi::ask::reliability;
 use medfleet_kpi::comparison::{self, By, ComparedDevice, ComparedSite};
 use medfleet_kpi::stats::compare::Adjustment;
 use medfleet_kpi::table::Table;
@@ -19,7 +17,6 @@ use super::download::{File, FileQuery, Sheet};
 use super::format::{decimal, kind_title};
 use super::frame::{Choice, Frame};
 use super::{PageProblem, rendered};
-use crate::error::ApiError;
 use crate::kpi::question;
 use crate::period::PeriodQuery;
 use crate::problem::Problem;
@@ -80,19 +77,13 @@ pub async fn page(
     let kind = narrow.kind.unwrap_or_default();
     let (open, period) = rest::scope(&app, &asked).await?;
     let question = question(&open, period, Scope { kind: &kind, ..Scope::default() });
-    let session = open.kpi().await?;
-    let compared = comparison::compare(session, &question, by).await.map_err(ApiError::from)?;
+    let site = narrow.site.filter(|site| !site.is_empty());
+    let (compared, into) = crate::kpi::compared(&open, &question, move |fleet| {
+        let devices = |site: String| (site.clone(), fleet.devices(&site, adjustment, by));
+        (fleet.compare(by), site.map(devices))
+    })
+    .await?;
     let sites = query::sites(&open).await?;
-    let into = match narrow.site.as_deref().filter(|site| !site.is_empty()) {
-        None => None,
-        Some(site) => {
-            let rows = reliability(session, &question).await.map_err(ApiError::from)?;
-            let on = Timestamp(question.until.0 - 1).day();
-            let mut devices = comparison::devices(&rows, on, adjustment, by);
-            devices.retain(|one| one.site == site);
-            Some((site.to_owned(), devices))
-        }
-    };
     if let Some(wanted) = wanted {
         let mut sheets = vec![Sheet::new(
             "comparison",

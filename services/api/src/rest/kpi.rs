@@ -14,7 +14,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::table::{ColumnOut, Format, NarrowQuery, Outgoing, TableOut};
 use super::{CutInfo, scope};
-use crate::kpi::question;
+use crate::kpi::{compared, question};
 use crate::period::{PeriodQuery, read_instant};
 use crate::problem::Problem;
 use crate::query::Scope;
@@ -165,7 +165,7 @@ pub async fn compare(
     let format = Format::of(narrow.format.as_deref(), &headers)?;
     let (open, period) = scope(&app, &period).await?;
     let question = question(&open, period, narrow.scope());
-    let sites = comparison::compare(open.kpi().await?, &question, by).await.map_err(crate::ApiError::from)?;
+    let sites = compared(&open, &question, move |fleet| fleet.compare(by)).await?;
     let one_row = "one site under one adjustment, against what the fleet would have had with its devices.";
     Outgoing {
         name: "comparison".to_owned(),

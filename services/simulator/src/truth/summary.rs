@@ -2,12 +2,15 @@
 
 use medfleet_domain::condition::Condition;
 use medfleet_domain::fact::{Body, Severity};
-use medfleet_domain::time::{MICROS_PER_SECOND, Span, Timestamp};
+use medfleet_domain::time::{MICROS_PER_HOUR, MICROS_PER_SECOND, Span, Timestamp};
 use serde::Serialize;
 
 use super::{FailureTruth, Life};
 use crate::outages::{Outages, without};
 use crate::plan::{Plan, PlannedDevice};
+
+/// Figures are told of whole quarter-hours, and so is the truth beside them.
+const QUARTER_MICROS: i64 = MICROS_PER_HOUR / 4;
 
 /// Seconds spent in each condition.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -48,6 +51,8 @@ pub struct DeviceTruth {
     pub lived_s: ConditionSeconds,
     /// What a correct ledger must say, outages and claims considered, once every backlog has arrived.
     pub observed_s: ConditionSeconds,
+    /// Seconds in which the agent and its link to the device were up and the device showed something.
+    pub heard_s: i64,
     /// Errors reported while somebody could hear them.
     pub errors_heard: usize,
     pub errors_of_major_or_worse: usize,
@@ -64,24 +69,26 @@ pub struct TruthSummary {
 }
 
 impl TruthSummary {
-    /// Lives the whole fleet from the plan's start to `until` and adds up.
+    /// Lives the whole fleet from the plan's start to `until`, and adds up to the last whole quarter-hour of it.
     pub fn of(plan: &Plan, until: Timestamp) -> Self {
         let outages = plan.outages(until);
+        let whole = Span { from: plan.start, until: Timestamp(until.0.div_euclid(QUARTER_MICROS) * QUARTER_MICROS) };
         let device = |device| {
             let life = super::simulate(plan, device, until);
-            DeviceTruth::of(device, &life, &outages, until)
+            let claimed = life.claimed(until);
+            DeviceTruth::of(device, &life.within(whole), &claimed, &outages)
         };
         Self {
             seed: plan.seed,
             from: plan.start.to_string(),
-            until: until.to_string(),
+            until: whole.until.to_string(),
             devices: plan.devices.iter().map(device).collect(),
         }
     }
 }
 
 impl DeviceTruth {
-    pub fn of(device: &PlannedDevice, life: &Life, outages: &Outages, until: Timestamp) -> Self {
+    fn of(device: &PlannedDevice, life: &Life, claimed: &[Span], outages: &Outages) -> Self {
         let blind = outages.blind(&device.id, device.agent.as_ref());
         let heard = |at: &Timestamp| device.agent.is_some() && !blind.iter().any(|window| window.contains(*at));
         let errors = || {
@@ -94,13 +101,16 @@ impl DeviceTruth {
         for span in &life.spans {
             lived_s.add(span.condition, span.span.micros());
         }
+        let shown = life.spans.iter().filter(|lived| device.agent.is_some() && lived.shown.is_some());
+        let heard_micros: i64 = shown.flat_map(|lived| without(lived.span, &blind)).map(Span::micros).sum();
         Self {
             device: device.id.to_string(),
             site: device.site.to_string(),
             kind: device.kind.kind.as_str(),
             agent: device.agent.as_ref().map(ToString::to_string),
             lived_s,
-            observed_s: observed(device, life, &blind, until),
+            observed_s: observed(device, life, claimed, &blind),
+            heard_s: heard_micros / MICROS_PER_SECOND,
             errors_heard: errors().count(),
             errors_of_major_or_worse: errors().filter(|severity| *severity >= Severity::Major).count(),
             failures: life.failures.clone(),
@@ -109,15 +119,14 @@ impl DeviceTruth {
 }
 
 /// Where people speak, the truth; elsewhere what the device shows, as long as somebody listens.
-fn observed(device: &PlannedDevice, life: &Life, blind: &[Span], until: Timestamp) -> ConditionSeconds {
-    let claimed = life.claimed(until);
+fn observed(device: &PlannedDevice, life: &Life, claimed: &[Span], blind: &[Span]) -> ConditionSeconds {
     let mut seconds = ConditionSeconds::default();
     for lived in &life.spans {
         for covered in claimed.iter().filter_map(|claim| claim.clip(lived.span)) {
             seconds.add(lived.condition, covered.micros());
         }
         let Some(shown) = lived.shown.as_ref().filter(|_| device.agent.is_some()) else { continue };
-        for free in without(lived.span, &claimed) {
+        for free in without(lived.span, claimed) {
             for seen in without(free, blind) {
                 seconds.add(shown.condition, seen.micros());
             }

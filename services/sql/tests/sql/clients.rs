@@ -144,6 +144,30 @@ async fn a_cursor_takes_parameters_when_it_is_declared() {
     client.simple_query("COMMIT").await.unwrap();
 }
 
+/// As JDBC and psycopg's binary cursors do it: the fetch is prepared, and its columns are those of the cursor.
+#[tokio::test]
+async fn a_prepared_fetch_gives_typed_rows_of_its_cursor() {
+    let rig = Rig::open().await;
+    let client = rig.client("ann").await;
+    client.simple_query("BEGIN").await.unwrap();
+    client
+        .execute("DECLARE walk CURSOR FOR SELECT from_at, assumed FROM intervals ORDER BY from_at", &[])
+        .await
+        .unwrap();
+    let fetch = client.prepare("FETCH 20 FROM walk").await.unwrap();
+    let names: Vec<&str> = fetch.columns().iter().map(|column| column.name()).collect();
+    assert_eq!(names, ["from_at", "assumed"]);
+    let first = client.query(&fetch, &[]).await.unwrap();
+    let at: std::time::SystemTime = first[0].get(0);
+    assert_eq!(at.duration_since(std::time::UNIX_EPOCH).unwrap().as_micros(), super::rig::MONDAY as u128);
+    // Text after binary, from where it stopped.
+    let rest = told(&client, "FETCH ALL FROM walk").await;
+    assert_eq!((first.len(), rest.len()), (20, 3));
+    assert_eq!(rest[0].get(0), Some("2026-03-02 20:00:00.000000+00"));
+    assert!(client.prepare("FETCH 1 FROM nowhere").await.unwrap().columns().is_empty());
+    assert!(client.query("FETCH 1 FROM nowhere", &[]).await.is_err());
+}
+
 #[tokio::test]
 async fn the_extended_protocol_gives_typed_rows_in_parts() {
     let rig = Rig::open().await;

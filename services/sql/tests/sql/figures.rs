@@ -126,6 +126,21 @@ async fn as_of_tells_what_was_known_and_now_tells_what_is() {
 }
 
 #[tokio::test]
+async fn a_timeline_has_no_hole_and_is_cut_at_its_edges() {
+    let rig = Rig::open().await;
+    let ann = rig.client("ann").await;
+    let asked = "timeline('ct-north', '2026-03-02T09:30:00Z', '2026-03-03T00:00:00Z')";
+    let rows = told(&ann, &format!("SELECT from_at, until_at, condition, origin FROM {asked}")).await;
+    let hour = |at: &str| format!("{at}:00.000000+00");
+    let (first, last) = (&rows[0], &rows[rows.len() - 1]);
+    assert_eq!(first.get(0), Some(&*hour("2026-03-02 09:30")), "the stretch that began before is there");
+    assert_eq!((first.get(2), rows[1].get(2)), (Some("standby"), Some("unscheduled_down")));
+    assert_eq!((last.get(0), last.get(1)), (Some(&*hour("2026-03-02 23:00")), Some(&*hour("2026-03-03 00:00"))));
+    assert_eq!((last.get(2), last.get(3)), (Some("unknown"), Some("gap")));
+    assert!(rows.windows(2).all(|pair| pair[0].get(1) == pair[1].get(0)), "each begins where the one before ends");
+}
+
+#[tokio::test]
 async fn the_views_of_the_kpi_room_are_functions_and_know_what_was_known() {
     let rig = Rig::open().await;
     rig.hear_late(2).await;

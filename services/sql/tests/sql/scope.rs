@@ -29,8 +29,9 @@ async fn every_function_answers_about_ones_own_sites() {
         (format!("uptime({PERIOD})"), 1, 2),
         (format!("uptime_by_device({PERIOD})"), 1, 2),
         (format!("uptime_by_device({PERIOD}, site => 'south')"), 0, 1),
-        (format!("timeline('ct-north', {PERIOD})"), 23, 23),
-        (format!("timeline('ct-south', {PERIOD})"), 0, 23),
+        // One hour of silence ends the day.
+        (format!("timeline('ct-north', {PERIOD})"), 24, 24),
+        (format!("timeline('ct-south', {PERIOD})"), 0, 24),
         ("devices_at('2026-03-02')".to_owned(), 1, 2),
         (format!("failures({PERIOD})"), 1, 2),
         (format!("failures({PERIOD}, site => 'south')"), 0, 1),
