@@ -298,7 +298,7 @@ mod tests {
         assert_eq!(of("2026-03-01", "2026-03-08"), Ok(march.to_owned()));
         let grafana = "2026-03-01T06:00:00Z 2026-03-10T12:30:00Z";
         assert_eq!(of("2026-03-01T06:07:08.123Z", "2026-04-01 00:00:00+02"), Ok(grafana.to_owned()));
-        let drawn = "2026-03-01T06:07:08.123Z 2026-03-10T12:34:56Z";
+        let drawn = "2026-03-01T06:07:08.123000Z 2026-03-10T12:34:56Z";
         assert_eq!(of_kpi("timeline", "2026-03-01T06:07:08.123Z", "2026-04-01"), Ok(drawn.to_owned()));
     }
 

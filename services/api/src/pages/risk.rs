@@ -246,7 +246,7 @@ mod tests {
 
     #[test]
     fn small_risks_have_a_digit_and_large_ones_none() {
-        assert_eq!((percent(412_000), percent(9_500)), ("41 %".to_owned(), "1.0 %".to_owned()));
+        assert_eq!((percent(412_000), percent(9_600)), ("41 %".to_owned(), "1.0 %".to_owned()));
     }
 
     #[test]
