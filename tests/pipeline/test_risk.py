@@ -51,7 +51,7 @@ def test_a_backtest_is_a_page_and_a_file_beside_the_trivial_baselines(house: Hou
     page = next((house.data / "reports").glob("backtest-24h-cut-*.html"))
     told = json.loads(page.with_suffix(".json").read_text())["backtest"]
     speakers = [one["speaker"] for one in told["spoken"]]
-    assert speakers == ["class_rate", "device_age", "alarms_24h", "alarms_7d", "rules", "hazard", "trees"]
+    assert speakers == ["class_rate", "device_age", "alarms24h", "alarms7d", "rules", "hazard", "trees"]
     assert told["split"]["decide"]["until"] < told["split"]["judge"]["from"], "the gate decides on another slice"
     assert told["heard"]["device_days"]["rows"] > 0 and told["decisions"]
     html = page.read_text()
@@ -61,7 +61,7 @@ def test_a_backtest_is_a_page_and_a_file_beside_the_trivial_baselines(house: Hou
 def test_up_scores_once_a_day_and_a_kill_changes_nothing(house: House, model: str) -> None:
     house.role.start(await_ready=False)
     house.token = await_true("the login link", house._token)
-    tables = Tables(house.data)
+    tables = Tables(house.data / "lake")
 
     def scored() -> int:
         house.role.must_live()
@@ -78,10 +78,10 @@ def test_up_scores_once_a_day_and_a_kill_changes_nothing(house: House, model: st
 
     await_true("the run is told again after the kill", again, SCORED_WITHIN_SECONDS)
     assert scored() >= count
-    twice = tables.rows("SELECT device, at, horizon_hours FROM scores GROUP BY ALL HAVING sum(weight) <> 1 OR count(*) <> 1")
+    twice = tables.rows("SELECT device, \"at\", horizon_hours FROM scores GROUP BY ALL HAVING sum(weight) <> 1 OR count(*) <> 1")
     assert not twice, f"scored more than once: {twice[:3]}"
     assert tables.open("facts") and not tables.rows("SELECT 1 FROM facts WHERE kind = 'scored' AND verdict = 'conflict'")
-    assert tables.one("SELECT count(DISTINCT at) FROM scores") == 1, "backfills tell no scores"
+    assert tables.one("SELECT count(DISTINCT \"at\") FROM scores") == 1, "backfills tell no scores"
     assert tables.one("SELECT min(seq) = 1 AND max(seq) = 1 FROM scores"), "seqs of a device's scores have no gap"
 
 
