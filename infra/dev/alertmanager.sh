@@ -36,19 +36,7 @@ start() {
         ((SECONDS < deadline)) || died "$dir" "Alertmanager was not ready on port $port within ${READY_DEADLINE_SECONDS} s"
         sleep "$POLL_SECONDS"
     done
-    report "$dir" "$port"
-}
-
-report() {
-    printf 'url=http://127.0.0.1:%s\npid=%s\nlog=%s\n' "$2" "$(<"$1/pid")" "$1/log"
-}
-
-status() {
-    local dir=$1 port
-    living_pid "$dir" >/dev/null || { echo "stopped"; return 3; }
-    port=$(port_of "$dir")
-    ready "$port" || return 4
-    report "$dir" "$port"
+    report_url "$dir" "$port"
 }
 
 main() {
@@ -62,7 +50,7 @@ main() {
             start "$dir" "$port" "$4"
             ;;
         stop) end_process "$dir" TERM ;;
-        status) status "$dir" ;;
+        status) status_url "$dir" ;;
         *) usage ;;
     esac
 }

@@ -1,4 +1,4 @@
-# One background server and its folder: start it detached, know whether it lives, wait for it, end it. Sourced by kafka.sh and mosquitto.sh.
+# One background server and its folder: start it detached, know whether it lives, wait for it, end it. Sourced by the scripts beside it.
 # shellcheck shell=bash
 
 readonly STOP_DEADLINE_SECONDS=30
@@ -99,4 +99,18 @@ fill() {
         shift 2
     done
     printf '%s\n' "$text"
+}
+
+# What is said of a server that answers over HTTP on one port.
+report_url() {
+    printf 'url=http://127.0.0.1:%s\npid=%s\nlog=%s\n' "$2" "$(<"$1/pid")" "$1/log"
+}
+
+# Such a server as it stands; the caller's `ready PORT` tells whether it answers.
+status_url() {
+    local dir=$1 port
+    living_pid "$dir" >/dev/null || { echo "stopped"; return 3; }
+    port=$(port_of "$dir")
+    ready "$port" || return 4
+    report_url "$dir" "$port"
 }

@@ -12,17 +12,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 @pytest.fixture(scope="session")
 def month(tmp_path_factory: pytest.TempPathFactory):
     """A demo long enough that a month ends within it, told and folded; those who use it leave its past alone but for what they say themselves."""
-    from test_demo import House, _await_history
+    from test_demo import _await_history, lived_in
 
-    house = None
-    try:
-        house = House(tmp_path_factory.mktemp("month"), "--demo-days", "40")
+    with lived_in(tmp_path_factory.mktemp("month"), "--demo-days", "40") as house:
         _await_history(house)
         yield house
-        house.role.stop()
-    finally:
-        if house:
-            house.role.end()
 
 
 @pytest.fixture

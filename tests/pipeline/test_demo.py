@@ -5,6 +5,8 @@ import re
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -61,16 +63,23 @@ class House:
         return time.monotonic() - self.started
 
 
-@pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory):
+@contextmanager
+def lived_in(folder: Path, *more: str) -> Iterator[House]:
+    """A demo that is asked to end when it was of use, and ended whatever happens."""
     house = None
     try:
-        house = House(tmp_path_factory.mktemp("demo"))
+        house = House(folder, *more)
         yield house
         house.role.stop()
     finally:
         if house:
             house.role.end()
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory):
+    with lived_in(tmp_path_factory.mktemp("demo")) as house:
+        yield house
 
 
 def test_a_page_with_numbers_within_a_minute(house: House) -> None:

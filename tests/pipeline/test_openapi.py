@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from faults.process import environment
-from test_demo import House, _await_history
+from test_demo import House, _await_history, lived_in
 
 EXAMPLES = 15
 # Streams without end are no answers that can be waited for.
@@ -16,15 +16,9 @@ CHECKS = "not_a_server_error,content_type_conformance,response_schema_conformanc
 
 @pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory):
-    house = None
-    try:
-        house = House(tmp_path_factory.mktemp("openapi"), "--demo-days", "2")
+    with lived_in(tmp_path_factory.mktemp("openapi"), "--demo-days", "2") as house:
         _await_history(house)
         yield house
-        house.role.stop()
-    finally:
-        if house:
-            house.role.end()
 
 
 def test_no_question_brings_the_server_to_a_fault(house: House, tmp_path: Path) -> None:

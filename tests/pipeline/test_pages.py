@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from faults.process import await_true, binary
-from test_demo import House, _await_history
+from test_demo import House, _await_history, lived_in
 
 # Long enough that a month ends within it.
 DEMO_DAYS = 40
@@ -25,15 +25,9 @@ ROUNDING_MINUTES, THINNEST_MINUTES = 0.06, 0.5
 
 @pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory):
-    house = None
-    try:
-        house = House(tmp_path_factory.mktemp("pages"), "--demo-days", str(DEMO_DAYS))
+    with lived_in(tmp_path_factory.mktemp("pages"), "--demo-days", str(DEMO_DAYS)) as house:
         _await_history(house)
         yield house
-        house.role.stop()
-    finally:
-        if house:
-            house.role.end()
 
 
 def page(house: House, path: str) -> str:

@@ -6,7 +6,7 @@ import re
 import pytest
 from faults.judge import Tables
 from faults.process import await_true, binary, run, total
-from test_demo import House, _await_history
+from test_demo import House, _await_history, lived_in
 
 # Enough for 24 hours ahead, and too little for a week: the command has to say so.
 DEMO_DAYS = 60
@@ -15,16 +15,10 @@ SCORED_WITHIN_SECONDS = 120.0
 
 @pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory):
-    house = None
-    try:
-        house = House(tmp_path_factory.mktemp("risk"), "--demo-days", str(DEMO_DAYS))
+    with lived_in(tmp_path_factory.mktemp("risk"), "--demo-days", str(DEMO_DAYS)) as house:
         _await_history(house)
         house.role.stop()
         yield house
-        house.role.stop()
-    finally:
-        if house:
-            house.role.end()
 
 
 def medfleet(house: House, *words: str) -> str:

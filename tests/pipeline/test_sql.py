@@ -9,7 +9,7 @@ from pathlib import Path
 import psycopg
 import pytest
 from faults.process import Role, binary, environment, free_ports
-from test_demo import House, _await_history
+from test_demo import House, _await_history, lived_in
 
 # Not `\dt`: a user sees views and no table.
 COMMANDS = ("\\dv", "\\d", "\\d+ intervals", "\\d devices", "\\l", "\\dn", "\\du", "\\df", "\\conninfo")
@@ -17,15 +17,9 @@ COMMANDS = ("\\dv", "\\d", "\\d+ intervals", "\\d devices", "\\l", "\\dn", "\\du
 
 @pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory):
-    house = None
-    try:
-        house = House(tmp_path_factory.mktemp("sql"))
+    with lived_in(tmp_path_factory.mktemp("sql")) as house:
         _await_history(house)
         yield house
-        house.role.stop()
-    finally:
-        if house:
-            house.role.end()
 
 
 def user(house: House, name: str, *whose: str) -> str:

@@ -1,7 +1,7 @@
 """Ninety days of a fleet whose truth is known: every device's seconds, uptime and utilization as they could be observed, and bounds that hold the truth."""
 
 import pytest
-from test_demo import CONDITIONS, KINDS, House, _await_history
+from test_demo import CONDITIONS, KINDS, _await_history, lived_in
 from test_sql import connect
 
 DAYS = 90
@@ -13,9 +13,7 @@ KNOWN_AT_LEAST = 0.99
 @pytest.fixture(scope="module")
 def told(tmp_path_factory: pytest.TempPathFactory):
     """What was true of each device, and what SQL says of it over the same time."""
-    house = None
-    try:
-        house = House(tmp_path_factory.mktemp("truth"), "--demo-days", str(DAYS))
+    with lived_in(tmp_path_factory.mktemp("truth"), "--demo-days", str(DAYS)) as house:
         truth = _await_history(house)
         sums = ", ".join(f"sum({condition}_seconds)" for condition in CONDITIONS)
         asked = (
@@ -27,10 +25,6 @@ def told(tmp_path_factory: pytest.TempPathFactory):
         names = ("device", *CONDITIONS, "registered", "known", "uptime", "utilization", "worst", "best", "rows")
         said = {row[0]: dict(zip(names, row, strict=True)) for row in rows}
         yield [(device, said[device["device"]]) for device in truth["devices"]]
-        house.role.stop()
-    finally:
-        if house:
-            house.role.end()
 
 
 def differing(told, problem) -> list[tuple]:

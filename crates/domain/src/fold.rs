@@ -54,19 +54,16 @@ pub fn intervals<'a>(
     rows
 }
 
-/// The part of a day whose rows one more stretch may change: up to the cuts next to it. Only where nothing is claimed.
-pub fn near<'a>(span: Span, observed: impl IntoIterator<Item = Observed<'a>>) -> Span {
+/// The part of a day whose rows one more stretch may change: up to the cuts next to it. `edges` are those of all stretches
+/// before it, in order. Only where nothing is claimed.
+pub fn near(span: Span, edges: &[Timestamp]) -> Span {
     let bounds = span.from.day().span();
-    let mut near = bounds;
-    for edge in observed.into_iter().flat_map(|one| [one.span.from, one.span.until]) {
-        if edge <= span.from {
-            near.from = near.from.max(edge);
-        }
-        if edge >= span.until {
-            near.until = near.until.min(edge);
-        }
+    let before = edges[..edges.partition_point(|edge| *edge <= span.from)].last();
+    let after = edges.get(edges.partition_point(|edge| *edge < span.until));
+    Span {
+        from: before.map_or(bounds.from, |edge| bounds.from.max(*edge)),
+        until: after.map_or(bounds.until, |edge| bounds.until.min(*edge)),
     }
-    near
 }
 
 fn cuts(bounds: Span, stretches: &[Observed<'_>], claims: &Claims, edge: Timestamp) -> Vec<Timestamp> {

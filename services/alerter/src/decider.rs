@@ -25,6 +25,7 @@ use medfleet_runtime::Shutdown;
 use crate::config::DeskConfig;
 use crate::error::AlerterError;
 use crate::meters::DeskMeters;
+use crate::relive::relive;
 use crate::topic::{append, decode, now};
 
 mod restore;
@@ -32,7 +33,6 @@ mod restore;
 /// One poll stays small, so that all it brings about fits one record.
 const POLL_BYTES: usize = 512 * 1024;
 const POLL_WAIT: Duration = Duration::from_millis(200);
-const RESTORE_PAUSE: Duration = Duration::from_secs(1);
 /// Steps of one record; what time alone brings about may be more, and is cut.
 const STEPS_MAX: usize = 4_000;
 /// The partition of a cause that is a moment and no record; its offset is that moment in microseconds.
@@ -70,18 +70,7 @@ impl Decider {
 
     /// Works until asked to end.
     pub async fn run(&self, shutdown: &Shutdown) -> Result<(), AlerterError> {
-        loop {
-            match self.live(shutdown).await {
-                Err(error) if error.is_retryable() => {
-                    tracing::warn!(error = &error as &dyn std::error::Error, "the log is away, reading again");
-                }
-                other => return other,
-            }
-            self.meters.restarts.inc();
-            if shutdown.unless_requested(tokio::time::sleep(RESTORE_PAUSE)).await.is_none() {
-                return Ok(());
-            }
-        }
+        relive(shutdown, &self.meters.restarts, || self.live(shutdown)).await
     }
 
     async fn live(&self, shutdown: &Shutdown) -> Result<(), AlerterError> {

@@ -16,6 +16,7 @@ mod error;
 mod letter;
 mod memory;
 mod meters;
+mod relive;
 mod sender;
 mod topic;
 

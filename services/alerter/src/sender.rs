@@ -22,6 +22,7 @@ use crate::drivers::Drivers;
 use crate::error::AlerterError;
 use crate::letter::Letter;
 use crate::meters::SenderMeters;
+use crate::relive::relive;
 use crate::topic::{self, Opened, append, decode, now};
 use zones::Zones;
 
@@ -35,7 +36,6 @@ const ATTEMPTS_UNDER_WAY_MAX: usize = 32;
 const LOOK_AROUND: Duration = Duration::from_secs(5);
 /// How often Alertmanager is told its open alerts again.
 const REFRESH: Duration = Duration::from_secs(60);
-const RESTART_PAUSE: Duration = Duration::from_secs(1);
 
 /// There is one per log. A second one ends the first.
 pub struct Sender {
@@ -74,18 +74,7 @@ impl Sender {
 
     /// Works until asked to end; what is under way then is waited for.
     pub async fn run(&self, shutdown: &Shutdown) -> Result<(), AlerterError> {
-        loop {
-            match self.live(shutdown).await {
-                Err(error) if error.is_retryable() => {
-                    tracing::warn!(error = &error as &dyn std::error::Error, "the log is away, reading again");
-                }
-                other => return other,
-            }
-            self.meters.restarts.inc();
-            if shutdown.unless_requested(tokio::time::sleep(RESTART_PAUSE)).await.is_none() {
-                return Ok(());
-            }
-        }
+        relive(shutdown, &self.meters.restarts, || self.live(shutdown)).await
     }
 
     async fn live(&self, shutdown: &Shutdown) -> Result<(), AlerterError> {

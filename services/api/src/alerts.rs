@@ -1,15 +1,15 @@
 //! All alerts as the topic tells them, kept up to it, and the stream of what happens to them.
 
-use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use medfleet_alerts::book::{Book, Heard};
 use medfleet_domain::alert::AlertId;
 use medfleet_log::{EventLog, LogError, Partition, Position, Tail, Topic};
 use medfleet_runtime::Shutdown;
-use tokio::sync::broadcast;
+
+use crate::feed::{Feed, Placed};
 
 /// Happenings kept for a reader that comes back with the number of its last event.
 const KEPT: usize = 1_024;
@@ -33,18 +33,18 @@ pub struct AlertBoard {
     book: RwLock<Book>,
     /// It has read what the topic held when it began.
     is_abreast: AtomicBool,
-    sender: broadcast::Sender<Arc<Happened>>,
-    kept: Mutex<VecDeque<Arc<Happened>>>,
+    pub feed: Feed<Happened>,
+}
+
+impl Placed for Happened {
+    fn place(&self) -> i64 {
+        self.offset.cast_signed()
+    }
 }
 
 impl Default for AlertBoard {
     fn default() -> Self {
-        Self {
-            book: RwLock::default(),
-            is_abreast: AtomicBool::default(),
-            sender: broadcast::Sender::new(QUEUED_MAX),
-            kept: Mutex::default(),
-        }
+        Self { book: RwLock::default(), is_abreast: AtomicBool::default(), feed: Feed::keeping(KEPT, QUEUED_MAX) }
     }
 }
 
@@ -57,16 +57,6 @@ impl AlertBoard {
     /// Looks something up. Nothing is heard meanwhile, so it should not take long.
     pub fn look<T>(&self, look: impl FnOnce(&Book) -> T) -> T {
         look(&self.book.read().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// What happened after a place, and a receiver of what comes next; None when it is no longer kept.
-    pub fn resume(&self, after: Option<u64>) -> (Option<Vec<Arc<Happened>>>, broadcast::Receiver<Arc<Happened>>) {
-        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let receiver = self.sender.subscribe();
-        let Some(after) = after else { return (Some(Vec::new()), receiver) };
-        let reaches = kept.front().is_some_and(|oldest| oldest.offset <= after);
-        let missed = reaches.then(|| kept.iter().filter(|one| one.offset > after).cloned().collect());
-        (missed, receiver)
     }
 
     fn hear(&self, offset: u64, value: &[u8]) {
@@ -82,14 +72,7 @@ impl AlertBoard {
         if alerts.is_empty() {
             return;
         }
-        let happened = Arc::new(Happened { offset, alerts });
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.push_back(Arc::clone(&happened));
-        if kept.len() > KEPT {
-            kept.pop_front();
-        }
-        // Nobody listening is no error.
-        let _ = self.sender.send(happened);
+        self.feed.send(Happened { offset, alerts });
     }
 }
 
@@ -170,7 +153,7 @@ mod tests {
         for offset in 1..=3 {
             said(&board, offset, raised(offset));
         }
-        let missed = |after| board.resume(after).0.map(|all| all.iter().map(|one| one.offset).collect::<Vec<_>>());
+        let missed = |after| board.feed.resume(after).0.map(|all| all.iter().map(|one| one.offset).collect::<Vec<_>>());
         assert_eq!((missed(Some(1)), missed(None), missed(Some(0))), (Some(vec![2, 3]), Some(vec![]), None));
         assert_eq!(board.look(|book| book.cases().count()), 3);
     }
@@ -178,7 +161,7 @@ mod tests {
     #[tokio::test]
     async fn whoever_listens_hears_of_it_at_once() {
         let board = AlertBoard::default();
-        let (_, mut receiver) = board.resume(None);
+        let (_, mut receiver) = board.feed.resume(None);
         said(&board, 0, News::Opened(Writer::Desk));
         said(&board, 1, raised(7));
         assert_eq!(receiver.recv().await.unwrap().alerts, [AlertId(7)]);

@@ -14,6 +14,7 @@ pub mod config;
 mod cuts;
 mod door;
 mod error;
+mod feed;
 mod guard;
 mod heads;
 mod human;

@@ -1,15 +1,15 @@
 //! What every device is now, in words, and the stream of changes from cut to cut.
 
-use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use medfleet_domain::time::Timestamp;
 use medfleet_runtime::Shutdown;
 use serde::Serialize;
-use tokio::sync::broadcast;
 use utoipa::ToSchema;
 
 use crate::cuts::Cuts;
+use crate::feed::{Feed, Placed};
 
 /// Changes kept for a reader that comes back with the number of its last event.
 const CHANGES_KEPT: usize = 256;
@@ -129,39 +129,16 @@ pub struct Changes {
     pub devices: Vec<Present>,
 }
 
-/// Sends changes to whoever listens, and keeps the last ones.
-pub struct LiveHub {
-    sender: broadcast::Sender<Arc<Changes>>,
-    kept: Mutex<VecDeque<Arc<Changes>>>,
-}
-
-impl Default for LiveHub {
-    fn default() -> Self {
-        Self { sender: broadcast::Sender::new(CHANGES_QUEUED_MAX), kept: Mutex::default() }
+impl Placed for Changes {
+    fn place(&self) -> i64 {
+        self.cut
     }
 }
 
-impl LiveHub {
-    /// The changes after a cut, and a receiver of what comes next; None when they are no longer kept.
-    pub fn resume(&self, after: Option<i64>) -> (Option<Vec<Arc<Changes>>>, broadcast::Receiver<Arc<Changes>>) {
-        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let receiver = self.sender.subscribe();
-        let Some(after) = after else { return (Some(Vec::new()), receiver) };
-        let reaches = kept.front().is_some_and(|oldest| oldest.cut <= after);
-        let missed = reaches.then(|| kept.iter().filter(|change| change.cut > after).cloned().collect());
-        (missed, receiver)
-    }
+pub type LiveHub = Feed<Changes>;
 
-    fn send(&self, changes: Changes) {
-        let changes = Arc::new(changes);
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.push_back(Arc::clone(&changes));
-        if kept.len() > CHANGES_KEPT {
-            kept.pop_front();
-        }
-        // Nobody listening is no error.
-        let _ = self.sender.send(changes);
-    }
+pub fn hub() -> LiveHub {
+    Feed::keeping(CHANGES_KEPT, CHANGES_QUEUED_MAX)
 }
 
 /// Compares every newer cut with the last one compared, until the end.
@@ -258,7 +235,7 @@ mod tests {
 
     #[test]
     fn who_comes_back_gets_what_was_missed_or_is_told_to_read_again() {
-        let hub = LiveHub::default();
+        let hub = hub();
         for cut in 1..=3 {
             hub.send(Changes { cut, devices: Vec::new() });
         }

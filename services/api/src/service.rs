@@ -75,7 +75,7 @@ impl Service {
         health.role("api");
         let app = App {
             cuts: Arc::new(Cuts::new(Reader::new(lake, limits)?)),
-            hub: Arc::default(),
+            hub: Arc::new(live::hub()),
             door,
             answers: Arc::default(),
             alerts: Arc::default(),

@@ -130,11 +130,13 @@ impl Late {
     }
 
     fn change(self, before: &Ledger, after: &Ledger, change: &mut Change) {
+        let corrected = (before.corrected_daily(), after.corrected_daily());
         for (day, spans) in self.stretches {
-            let (old, new) = (before.corrected_daily(), after.corrected_daily());
-            let old: Vec<_> = before.counting(day, &old).filter_map(Held::observed).collect();
-            let new: Vec<_> = after.counting(day, &new).filter_map(Held::observed).collect();
-            for part in Spans::of(spans.into_iter().map(|span| fold::near(span, old.iter().copied()))).iter() {
+            let old: Vec<_> = before.counting(day, &corrected.0).filter_map(Held::observed).collect();
+            let new: Vec<_> = after.counting(day, &corrected.1).filter_map(Held::observed).collect();
+            let mut edges: Vec<_> = old.iter().flat_map(|one| [one.span.from, one.span.until]).collect();
+            edges.sort_unstable();
+            for part in Spans::of(spans.into_iter().map(|span| fold::near(span, &edges))).iter() {
                 let rows = |observed: &[_]| {
                     let rows = fold::intervals(part, observed.iter().copied(), &Claims::default(), Timestamp::MAX);
                     rows.into_iter().map(Row::Interval)

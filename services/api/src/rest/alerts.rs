@@ -175,7 +175,7 @@ pub async fn request(
     let (author, wish) = asked.read()?;
     let about = app.alerts.look(|book| book.case(id).map(|case| case.alert.about.clone()));
     let about = about.ok_or_else(|| unknown(&text))?;
-    let (_, happenings) = app.alerts.resume(None);
+    let (_, happenings) = app.alerts.feed.resume(None);
     let now = query::now();
     let (_, Json(accepted)) = submit(&app, &headers, &body, about.subject.clone(), |key, subject| {
         let body = Body::AlertAsked(Asked { id: key.to_owned(), author, alert: id, wish });
