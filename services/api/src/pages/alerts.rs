@@ -29,7 +29,7 @@ mod words;
 
 use impact::{Impact, Stock};
 use narrow::{NOBODY, Narrow};
-use record::Record;
+use record::{Past, Record};
 use words::{Sign, standing, urgency_sign};
 
 /// Alerts on one page; a file has all.
@@ -99,9 +99,10 @@ pub async fn page(
     let (open, period) = rest::scope(&app, &asked).await?;
     let known = Known::of(&app);
     let stock = Stock::of(&open).await?;
+    let past = Past::of(&known.alerts);
     let now = query::now();
     let mut found: Vec<Weighed> =
-        known.alerts.iter().filter(|alert| narrow.fits(alert)).map(|alert| known.weigh(alert, &stock)).collect();
+        known.alerts.iter().filter(|alert| narrow.fits(alert)).map(|alert| known.weigh(alert, &past, &stock)).collect();
     found.sort_by(foremost);
     if let Some(wanted) = wanted {
         let one_row = "one alert, the most urgent first, with what its impact rests on";
@@ -155,10 +156,10 @@ impl Known {
         self.rules.as_ref().and_then(|rules| rules.named(&alert.about.rule))
     }
 
-    pub fn weigh(&self, alert: &Alert, stock: &Stock) -> Weighed {
+    pub fn weigh(&self, alert: &Alert, past: &Past<'_>, stock: &Stock) -> Weighed {
         let within = self.rule(alert).and_then(|rule| rule.act_within_minutes);
         Weighed {
-            impact: stock.impact(alert, &Record::of(&self.alerts, alert)),
+            impact: stock.impact(alert, &Record::of(past, alert)),
             act_by: within.map(|minutes| alert.raised_at.plus_seconds(i64::from(minutes) * 60)),
             room: stock.room(alert.about.subject.name()),
             alert: alert.clone(),

@@ -14,7 +14,7 @@ use serde::Deserialize;
 
 use super::behind::{self, CaseLine, CounterLine, FamilyLine, FreeLine, Repairer};
 use super::impact::Stock;
-use super::record::{Record, similar};
+use super::record::{Past, Record};
 use super::words::{self, Sign, standing, urgency_sign};
 use super::{Known, press};
 use crate::cuts::OpenCut;
@@ -156,7 +156,8 @@ impl Seen {
         let repairer = Repairer::of(open, &frame, self.device.as_ref()).await?;
         let counters = behind::counters(open, self.device.as_ref(), self.now).await?;
         let rule = self.known.rule(alert);
-        let record = Record::of(&self.known.alerts, alert);
+        let past = Past::of(&self.known.alerts);
+        let record = Record::of(&past, alert);
         let (act, act_passed) = self.act(rule);
         let site_name = self.site.as_ref().map_or(alert.about.site.as_str(), |site| site.name.as_str()).to_owned();
         let present = self.stock.present(name).map(|live| Now::of(live, &site_name, open.made_at(), String::new()));
@@ -169,7 +170,7 @@ impl Seen {
             );
             frame.evidence(name, from, until)
         });
-        let similar = similar(&self.known.alerts, alert);
+        let similar: Vec<_> = past.similar(alert).collect();
         let crumbs = vec![frame.crumb("Alerts", "/alerts")];
         Ok(CardPage {
             script: crate::assets::href("alerts.js"),

@@ -1,6 +1,10 @@
 //! What became of alerts of the same sort: how often they were right, and what fixed them. Pure.
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
 use medfleet_domain::alert::life::Alert;
+use medfleet_domain::kind::DeviceKind;
 
 /// Alerts looked back upon.
 pub const LOOKED_BACK_ON: usize = 20;
@@ -13,22 +17,31 @@ pub struct Record {
     pub wrong: usize,
 }
 
-/// Alerts of the same sort as this one that are older, newest first.
-pub fn similar<'a>(all: &'a [Alert], of: &Alert) -> Vec<&'a Alert> {
-    let same = |one: &&Alert| {
-        (&one.about.rule, one.about.kind) == (&of.about.rule, of.about.kind)
-            && one.id != of.id
-            && one.raised_at <= of.raised_at
-    };
-    let mut found: Vec<&Alert> = all.iter().filter(same).collect();
-    found.sort_by_key(|one| std::cmp::Reverse((one.raised_at, one.id)));
-    found
+/// All alerts by their sort, newest first: put in order once, and asked for each alert of a page.
+pub struct Past<'a>(BTreeMap<(&'a str, DeviceKind), Vec<&'a Alert>>);
+
+impl<'a> Past<'a> {
+    pub fn of(all: &'a [Alert]) -> Self {
+        let mut sorts: BTreeMap<_, Vec<&Alert>> = BTreeMap::new();
+        for one in all {
+            sorts.entry((one.about.rule.as_str(), one.about.kind)).or_default().push(one);
+        }
+        sorts.values_mut().for_each(|sort| sort.sort_by_key(|one| Reverse((one.raised_at, one.id))));
+        Self(sorts)
+    }
+
+    /// Alerts of the same sort as this one that are older, newest first.
+    pub fn similar<'b>(&'b self, of: &'b Alert) -> impl Iterator<Item = &'b Alert> {
+        let sort = self.0.get(&(of.about.rule.as_str(), of.about.kind)).map_or(&[][..], Vec::as_slice);
+        let newer = sort.partition_point(|one| one.raised_at > of.raised_at);
+        sort[newer..].iter().copied().filter(|one| one.id != of.id)
+    }
 }
 
 impl Record {
-    pub fn of(all: &[Alert], of: &Alert) -> Self {
+    pub fn of(past: &Past<'_>, of: &Alert) -> Self {
         let mut record = Self::default();
-        for one in similar(all, of).into_iter().take(LOOKED_BACK_ON) {
+        for one in past.similar(of).take(LOOKED_BACK_ON) {
             record.raised += 1;
             match one.finding.as_ref().and_then(|finding| finding.was_right()) {
                 Some(true) => record.right += 1,
@@ -61,7 +74,6 @@ pub mod tests {
     use super::*;
     use medfleet_domain::alert::{About, AlertId, Change, Finding, Urgency};
     use medfleet_domain::id::{SiteId, Subject, SubjectKind};
-    use medfleet_domain::kind::DeviceKind;
     use medfleet_domain::time::Timestamp;
 
     pub fn alert(id: u64) -> Alert {
@@ -87,19 +99,19 @@ pub mod tests {
         let mut other = judged(2, Finding::Confirmed);
         other.about.kind = DeviceKind::Mri;
         let all = [judged(1, Finding::WearReplaced), other, judged(3, Finding::NothingFound), alert(4), alert(9)];
-        let record = Record::of(&all, &alert(5));
+        let record = Record::of(&Past::of(&all), &alert(5));
         assert_eq!(record, Record { raised: 3, right: 1, wrong: 1 });
         assert_eq!(record.words(), "1 of the last 3 confirmed; 1 without a verdict");
-        assert_eq!(Record::of(&all, &alert(1)).words(), "This is the first of its sort");
+        assert_eq!(Record::of(&Past::of(&all), &alert(1)).words(), "This is the first of its sort");
     }
 
     #[test]
     fn twenty_are_looked_back_on_and_no_verdict_is_no_verdict() {
         let mut all: Vec<Alert> = (1..=30).map(alert).collect();
         all[0] = judged(1, Finding::Confirmed);
-        assert_eq!(Record::of(&all, &alert(31)).words(), "None of the last 20 has a verdict yet");
+        assert_eq!(Record::of(&Past::of(&all), &alert(31)).words(), "None of the last 20 has a verdict yet");
         all[29] = judged(30, Finding::NotDone);
-        assert_eq!(Record::of(&all, &alert(31)).right, 0);
+        assert_eq!(Record::of(&Past::of(&all), &alert(31)).right, 0);
         assert_eq!(Record::default().chance(), 0.5);
     }
 }
