@@ -92,11 +92,20 @@ async fn nothing_is_receipted_before_it_is_durable_and_everything_is_in_the_end(
 
     let (agent, ending) = street.agent("edge-1").await;
     let intake = agent.intake().unwrap();
-    for turn in 0..40 {
-        let condition = if turn % 2 == 0 { Condition::Standby } else { Condition::Productive };
-        intake.observe(seen("ct-1", condition)).await.unwrap();
-    }
-    timeout(PATIENCE, agent.drained()).await.expect("the fault has ended");
+    let turns = [Condition::Standby, Condition::Productive].into_iter().cycle();
+    // How many batches the first turns make depends on the machine: more is said until every fault was met.
+    let said = async {
+        for (turn, condition) in turns.enumerate() {
+            intake.observe(seen("ct-1", condition)).await.unwrap();
+            if turn >= 39 {
+                agent.drained().await;
+                if faulty.faults.lock().unwrap().is_empty() {
+                    break;
+                }
+            }
+        }
+    };
+    timeout(PATIENCE, said).await.expect("the fault has ended");
     let identities = street.identities().await;
     let seqs = seqs_of(&identities, &device("ct-1"));
     assert_eq!(seqs, (1..=seqs.len() as u64).collect::<Vec<_>>(), "no gap");
