@@ -6,12 +6,13 @@ import time
 from dataclasses import dataclass
 
 from .judge import Life, Tables, facts_of_life
+from .load import CHUNK_ROWS
 from .process import POLL_SECONDS, TABLES_POLL_SECONDS, Failure, await_true
 from .stage import InFlight, Stage
 
 # From the first to the last fault, as shares of the load's facts that are taken and have their receipts.
 FIRST_SHARE, LAST_SHARE = 0.02, 0.9
-# How far a fault may miss its share.
+# How far a fault may miss its share, beside what an outage held back: one chunk of every file, whose receipts may come between two looks.
 SHARE_TOLERANCE = 0.05
 # The link of the agents is paced so that about so much time passes between two faults while facts flow.
 FLOW_SECONDS = 3.0
@@ -51,6 +52,8 @@ class Play:
     def __init__(self, stage: Stage, facts: int, faults: list[Fault] = (), chance: random.Random | None = None) -> None:
         self.stage, self.facts, self.faults, self.chance = stage, facts, faults, chance
         self.facts_per_row = facts / sum(agent.rows() for agent in stage.agents)
+        files = sum(len(agent.load.files) for agent in stage.agents)
+        self.share_tolerance = SHARE_TOLERANCE + files * CHUNK_ROWS * self.facts_per_row / facts
         self.agent_kills = 0
         self.kills: dict[str, int] = {}
         self.scenes: dict[str, list[str]] = {}
@@ -64,7 +67,7 @@ class Play:
             under_way = self._await_work(fault)
             share = self.share()
             tell(f"fault {number}/{len(self.faults)}: {fault.kind} {fault.target} at {share:.1%} of the load, {under_way}")
-            if share > fault.share + SHARE_TOLERANCE:
+            if share > fault.share + self.share_tolerance:
                 self.violations.append(f"{fault.kind} {fault.target} was due at {fault.share:.1%} of the load and came at {share:.1%}")
             if fault.kind == "kill":
                 self.scenes.setdefault(fault.target, []).append(f"{share:.0%}: {under_way}")
