@@ -8,7 +8,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE / "source"))
-NAMES = ("fleet", "hospital", "kind", "device", "contracts", "pipeline")
+NAMES = ("fleet", "hospital", "kind", "device", "contracts", "alerts", "pipeline")
 
 
 def texts() -> dict[Path, str]:

@@ -1,5 +1,5 @@
-// Looks at the pages as people do: `node shots.mjs LOGIN_LINK [FOLDER]`. Takes every page on a desk and on a phone, by day
-// and by night, and fails on an accessibility finding, a script error, a request to another host, a page that scrolls
+// Looks at the pages as people do: `node shots.mjs LOGIN_LINK [FOLDER] [PAGE …]`. Takes every page, or those named, on a desk and
+// on a phone, by day and by night, and fails on an accessibility finding, a script error, a request to another host, a page that scrolls
 // sideways, or one that is too heavy.
 
 import { mkdir, readFile } from "node:fs/promises";
@@ -7,9 +7,9 @@ import { createRequire } from "node:module";
 import path from "node:path";
 import { chromium } from "playwright-core";
 
-const [link, folder = "shots"] = process.argv.slice(2);
+const [link, folder = "shots", ...only] = process.argv.slice(2);
 if (!link) {
-  console.error("usage: node shots.mjs LOGIN_LINK [FOLDER]");
+  console.error("usage: node shots.mjs LOGIN_LINK [FOLDER] [PAGE …]");
   process.exit(2);
 }
 const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium";
@@ -41,6 +41,8 @@ async function pages(context) {
     contracts: "/contracts",
     ...(await contracted(ask)),
     ...(await evidence(ask, telling.device)),
+    maintenance: "/maintenance",
+    risk: "/risk?horizon=24h",
     alerts: "/alerts?show=all",
     ...(await alerted(ask)),
     pipeline: "/pipeline",
@@ -108,7 +110,9 @@ try {
   await first.waitForURL(`${origin}/`);
   await first.close();
   const wanted = await pages(context);
-  for (const [name, address] of Object.entries(wanted)) {
+  const unknown = only.filter((name) => !(name in wanted));
+  if (unknown.length > 0) throw new Error(`no page ${unknown}: there are ${Object.keys(wanted)}`);
+  for (const [name, address] of Object.entries(wanted).filter(([name]) => only.length === 0 || only.includes(name))) {
     for (const size of Object.keys(SIZES)) {
       for (const scheme of SCHEMES) await look(context, name, address, size, scheme);
     }

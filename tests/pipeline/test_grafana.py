@@ -62,6 +62,18 @@ def busy(month: House) -> dict:
     return device
 
 
+@pytest.fixture(scope="module")
+def judged(month: House) -> None:
+    """Two alerts that a person took, one right and one not, beside others that wait."""
+    alerts = await_true("alerts of the demo", lambda: (found := month.json("/api/v1/alerts?open=true")["alerts"])[2:] and found)
+    for alert, finding in zip(alerts[:2], ("confirmed", "nothing_found"), strict=True):
+        for ask in ({"type": "acknowledge"}, {"type": "verdict", "finding": finding}):
+            say(month, f"/api/v1/alerts/{alert['alert']}/requests", f"grafana-{finding}-{ask['type']}", {"author": "kim", "ask": ask})
+    with connect(month, "judged", "--all", autocommit=True) as connection:
+        verdicts = "SELECT count(*) FROM alerts WHERE was_right IS NOT NULL AND acknowledged_at IS NOT NULL"
+        await_true("both verdicts are in the tables", lambda: connection.execute(verdicts).fetchone()[0] >= 2)
+
+
 
 def _scrapes(prometheus: Prometheus) -> int:
     found = prometheus.get("query", query='count_over_time(up{job="medfleet"}[1m]) * up')["result"]
@@ -103,7 +115,7 @@ def lost(given: object, back: object, place: str = "") -> list[str]:
 
 
 @pytest.mark.parametrize("name", boards())
-def test_every_query_of_every_panel_gives_rows(name: str, month: House, prometheus: Prometheus, busy: dict) -> None:
+def test_every_query_of_every_panel_gives_rows(name: str, month: House, prometheus: Prometheus, busy: dict, judged: None) -> None:
     board, empty = boards()[name], []
     over = Range.of(board)
     if name == "medfleet-device":

@@ -8,11 +8,12 @@ import urllib.error
 import urllib.parse
 import urllib.request
 import zipfile
+from collections import Counter
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from faults.process import await_true, binary
+from faults.process import ROOT, await_true, binary
 from test_demo import House, _await_history, lived_in
 
 # Long enough that a month ends within it.
@@ -84,6 +85,7 @@ def test_files_have_the_figures_of_rest_at_one_cut(house: House) -> None:
     asked = f"{week()}&cut={at}"
     pairs = [
         (f"/compare?{asked}&format=csv", f"/api/v1/comparison?{asked}&format=csv"),
+        (f"/maintenance?{asked}&format=csv&table=work", f"/api/v1/kpi/pm?{asked}&format=csv"),
         (f"/devices/{one['device']}?{asked}&format=csv&table=episodes", f"/api/v1/kpi/failures?{asked}&device={one['device']}&format=csv"),
         (f"/devices/{one['device']}?{asked}&format=csv&table=orders", f"/api/v1/kpi/repairs?{asked}&device={one['device']}&format=csv"),
         (f"/devices/{one['device']}?{asked}&format=csv&table=intervals", f"/api/v1/kpi/pieces?{asked}&device={one['device']}&format=csv"),
@@ -109,6 +111,27 @@ def test_files_have_the_figures_of_rest_at_one_cut(house: House) -> None:
     with urllib.request.urlopen(book, timeout=60) as answer:
         names = zipfile.ZipFile(io.BytesIO(answer.read())).namelist()
     assert sum(name.startswith("xl/worksheets/sheet") for name in names) == 8, "about, and the seven tables of the page"
+
+
+def test_maintenance_by_class_is_counted_as_the_view_says_and_narrowed_by_the_address(house: House) -> None:
+    asked = f"days=30&cut={cut(house)}"
+    work = [row for row in house.json(f"/api/v1/kpi/pm?{asked}")["rows"] if row["state"] != "not_due"]
+    counted = Counter((row["risk_class"], row["site"]) for row in work)
+    on_time = Counter((row["risk_class"], row["site"]) for row in work if row["state"] == "on_time")
+    table = [row for row in rows(house.get(f"/maintenance?{asked}&format=csv&table=classes")) if int(row["due"])]
+    assert {(row["risk_class"], row["site"]): (int(row["due"]), int(row["on_time"])) for row in table} == {at: (due, on_time[at]) for at, due in counted.items()}
+    assert all(float(row["on_time_share"]) == int(row["on_time"]) / int(row["due"]) for row in table)
+    shown = page(house, f"/maintenance?{asked}")
+    of_high = sum(due for (word, _), due in counted.items() if word == "high")
+    assert re.search(rf"High risk<small>.*?<td>{of_high}</td>", shown, re.S)
+    narrowed = rows(house.get(f"/maintenance?{asked}&class=high&site={table[0]['site']}&format=csv&table=work"))
+    assert {(row["risk_class"], row["site"]) for row in narrowed} == {("high", table[0]["site"])}
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        page(house, "/maintenance?class=explosive")
+    assert refused.value.code == 400
+    command = ["node", ROOT / "tests/browser/shots.mjs", f"http://{house.address}/login?token={house.token}", ROOT / "target/shots", "maintenance"]
+    looked = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert looked.returncode == 0, f"{looked.stdout}\n{looked.stderr}"
 
 
 def test_the_statement_shows_what_rest_computes(house: House) -> None:

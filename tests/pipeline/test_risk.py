@@ -2,15 +2,18 @@
 
 import json
 import re
+import subprocess
 
 import pytest
 from faults.judge import Tables
-from faults.process import await_true, binary, run, total
+from faults.process import ROOT, await_true, binary, run, total
 from test_demo import House, _await_history, lived_in
+from test_sql import connect
 
 # Enough for 24 hours ahead, and too little for a week: the command has to say so.
 DEMO_DAYS = 60
 SCORED_WITHIN_SECONDS = 120.0
+BROWSER_SECONDS = 120
 
 
 @pytest.fixture(scope="module")
@@ -85,3 +88,24 @@ def test_the_page_shows_devices_with_reasons_and_the_model(house: House, model: 
     assert len(re.findall(r'href="/devices/', html)) >= 50
     assert "Who speaks for which part" in html
     assert "Nothing was scored for 7 days ahead" in house.get("/risk?horizon=7d", "text/html")
+
+
+def test_rest_and_sql_say_the_same_of_devices_models_and_the_gate(house: House, model: str) -> None:
+    scores = house.json("/api/v1/scores?horizon=24h")["scores"]
+    assert len(scores) > 100 and [one["risk"] for one in scores] == sorted((one["risk"] for one in scores), reverse=True)
+    decided = house.json(f"/api/v1/models/{model}/decisions")["decisions"]
+    of_one = house.json(f"/api/v1/devices/{scores[0]['device']}/scores?days=1&horizon=24h")["scores"]
+    assert of_one == scores[:1]
+    with connect(house, "risk", "--all", autocommit=True) as connection:
+        said = connection.execute("SELECT device, risk, component, component_risk, voice, model FROM scores_now ORDER BY risk DESC, device").fetchall()
+        assert said == [tuple(one[name] for name in ("device", "risk", "component", "component_risk", "voice", "model")) for one in scores]
+        gate = connection.execute("SELECT kind, component, speaks, failures, devices, because FROM gate_decisions WHERE current AND model = %s", (model,)).fetchall()
+        assert sorted(gate) == sorted(tuple(one[name] for name in ("kind", "component", "speaks", "failures", "devices", "because")) for one in decided) != []
+        models = connection.execute("SELECT model, horizon_hours, speaks FROM models").fetchall()
+        assert models == [(one["model"], one["horizon_hours"], one["speaks"]) for one in house.json("/api/v1/models")["models"]]
+
+
+def test_the_page_is_light_and_anybody_can_read_it(house: House, model: str) -> None:
+    command = ["node", ROOT / "tests/browser/shots.mjs", f"http://{house.address}/login?token={house.token}", ROOT / "target/shots", "risk"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=BROWSER_SECONDS, check=False)
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"

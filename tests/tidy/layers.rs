@@ -28,7 +28,7 @@ const ROOMS: [(&str, &[&str]); 19] = [
     ("medfleet-ingest", &["medfleet-domain", "medfleet-wire", "medfleet-log", "medfleet-runtime"]),
     ("medfleet-processor", &["medfleet-domain", "medfleet-wire", "medfleet-log", "medfleet-lake", "medfleet-runtime"]),
     ("medfleet-alerter", &["medfleet-domain", "medfleet-wire", "medfleet-alerts", "medfleet-log", "medfleet-runtime"]),
-    ("medfleet-sql", &["medfleet-domain", "medfleet-lake", "medfleet-kpi", "medfleet-runtime"]),
+    ("medfleet-sql", &["medfleet-domain", "medfleet-lake", "medfleet-kpi", "medfleet-risk", "medfleet-runtime"]),
     (
         "medfleet-api",
         &[

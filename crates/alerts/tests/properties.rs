@@ -245,25 +245,3 @@ fn ten_thousand_errors_of_one_storm_are_one_incident() {
     let (desk, steps) = play(&story, |_, _, _| {});
     assert_eq!((desk.alerts().count(), steps.len()), (1, 1));
 }
-
-#[test]
-fn two_hundred_devices_behind_a_dead_switch_are_one_incident() {
-    let mut desk = Desk::new(Rules::embedded().expect("sound"));
-    let start = Timestamp::from_seconds(1_000_000);
-    let mut entry = Entry { cause: Cause { partition: 0, offset: 0 }, at: start };
-    let mut steps = Vec::new();
-    for nth in 0..200 {
-        entry.cause.offset += 1;
-        let body = Body::Began { condition: Condition::Productive, degradation: Degradation::None };
-        steps.extend(tell(&mut desk, entry, device(nth), &fact(start, body)));
-    }
-    let agent = Subject::new(SubjectKind::Agent, "edge-0").expect("a name");
-    steps.extend(tell(&mut desk, entry, agent.clone(), &fact(start, Body::Heartbeat)));
-    for minute in 1..600 {
-        entry =
-            Entry { cause: Cause { partition: 0, offset: 1_000 + minute }, at: start.plus_seconds(60 * minute as i64) };
-        steps.extend(desk.tick(entry));
-    }
-    let raised: Vec<&str> = desk.alerts().map(|alert| alert.about.rule.as_str()).collect();
-    assert_eq!(raised, ["site-silent"], "{steps:?}");
-}

@@ -124,8 +124,9 @@ impl From<Arc<str>> for Text {
     }
 }
 
-/// The topics that causes name: a topic's number in a cause is its place here.
-pub const CAUSE_TOPICS: [&str; 2] = ["medfleet.facts.v1", "medfleet.fleet.v1"];
+/// The topics that causes name: a topic's number in a cause is its place here, for ever.
+pub const CAUSE_TOPICS: [&str; 4] =
+    ["medfleet.facts.v1", "medfleet.fleet.v1", "medfleet.alerts.v1", "medfleet.risk.v1"];
 
 /// Where in the log the record lies that made a row appear: (topic, partition, offset, index).
 /// The log's id is the table's, see [`crate::Origin`].

@@ -24,6 +24,7 @@ use crate::service::App;
         (name = "kpi", description = "KPI views, scorecards and sites compared; each as JSON or CSV"),
         (name = "contracts", description = "Contract statements, and those issued"),
         (name = "alerts", description = "Alerts, what is asked of them and what becomes of that"),
+        (name = "risk", description = "What models say of devices, and who may speak"),
         (name = "operator", description = "The pipeline and its quarantine"),
         (name = "statements", description = "What people say becomes a fact in the log")
     )
@@ -82,6 +83,10 @@ fn described() -> (Router<App>, Document) {
         .routes(routes!(rest::alerts::one))
         .routes(routes!(rest::alerts::request))
         .routes(routes!(rest::alerts::answer::answer))
+        .routes(routes!(rest::risk::scores))
+        .routes(routes!(rest::risk::of_device))
+        .routes(routes!(rest::risk::models))
+        .routes(routes!(rest::risk::decisions))
         .routes(routes!(rest::pipeline::pipeline))
         .routes(routes!(rest::pipeline::quarantine))
         .routes(routes!(rest::pipeline::redrive))

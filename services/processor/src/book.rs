@@ -2,14 +2,17 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use medfleet_domain::alert::record::Life;
 use medfleet_domain::dedup::Sighting;
 use medfleet_domain::fact::Body;
 use medfleet_domain::id::Subject;
 use medfleet_domain::ledger::{Admitted, Ledger, Needs};
-use medfleet_lake::Cause;
-use medfleet_log::Partition;
+use medfleet_lake::{CAUSE_TOPICS, Cause};
+use medfleet_log::{Partition, Record};
 use serde::{Deserialize, Serialize};
 
+use crate::chronicle;
+use crate::error::ProcessorError;
 use crate::rows::{Pending, Wanted};
 use crate::told::Told;
 
@@ -56,6 +59,8 @@ pub struct Memory {
     pub ledgers: HashMap<Subject, Ledger>,
     /// IANA zone of every site defined so far, as first defined: rollups would not fold to the same rows with another.
     pub zones: BTreeMap<String, String>,
+    /// The desk whose words about alerts count.
+    pub desk: Option<Life>,
 }
 
 /// The ledgers of a worker, the rows not yet flushed and the offsets they reach.
@@ -120,6 +125,13 @@ impl Book {
         Ok(())
     }
 
+    /// Takes in a record of the topics that are told as they stand.
+    pub fn hear(&mut self, home: Partition, record: &Record) -> Result<(), ProcessorError> {
+        chronicle::hear(&mut self.memory.desk, &mut self.pending, home, record)?;
+        self.reached(Place { home, offset: record.offset, appended_at_micros: record.appended_at_micros });
+        Ok(())
+    }
+
     fn reached(&mut self, place: Place) {
         self.next.insert(place.home, place.offset + 1);
         let newest = self.appended_max.entry(place.home).or_insert(i64::MIN);
@@ -154,7 +166,8 @@ impl Book {
 
 /// The number a topic has in causes.
 pub fn topic_code(home: Partition) -> i8 {
-    i8::from(home.topic == medfleet_log::Topic::FLEET)
+    let place = CAUSE_TOPICS.iter().position(|known| *known == home.topic.name());
+    place.and_then(|place| i8::try_from(place).ok()).unwrap_or_default()
 }
 
 pub fn cause(place: Place) -> Cause {

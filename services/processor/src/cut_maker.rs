@@ -18,6 +18,7 @@ use medfleet_log::{EventLog, Partition, Tail, Topic};
 use medfleet_runtime::{Shutdown, now_micros};
 use uuid::Uuid;
 
+use crate::chronicle;
 use crate::error::ProcessorError;
 use crate::flush::{Cuts, ROLLUPS, TABLES, app_id, definition, zoned};
 use crate::meters::Meters;
@@ -145,7 +146,8 @@ impl Office {
             let Some(table) = lake.current(definition(name)?).await? else { continue };
             tables.insert(name.to_owned(), self.reader.newest_version(&table).await?);
         }
-        let overfull: BTreeSet<String> = tables.keys().cloned().collect();
+        let of_facts = |name: &&String| !chronicle::TABLES.contains(&name.as_str());
+        let overfull: BTreeSet<String> = tables.keys().filter(of_facts).cloned().collect();
         self.note_appended(&tables, &offsets).await?;
         for rollup in &mut self.rollups {
             rollup.advance(&self.reader, &tables, &offsets, &self.homes, &self.zones).await?;

@@ -18,12 +18,13 @@ use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use crate::book::Owed;
+use crate::chronicle::is_chronicle;
 use crate::error::ProcessorError;
 use crate::rows::Pending;
 use crate::shelf::{Caused, Load, Loads, Order, Reached, Shelf, unread};
 
 /// The tables of the ledger, `cuts` apart; `facts` first because it is the archive.
-pub const TABLES: [&str; 17] = [
+pub const TABLES: [&str; 19] = [
     "facts",
     "intervals",
     "usage",
@@ -37,6 +38,8 @@ pub const TABLES: [&str; 17] = [
     "contracts",
     "statements",
     "scores",
+    "alert_steps",
+    "models",
     "heads",
     "verdicts",
     "rollup_quarter",
@@ -200,6 +203,8 @@ impl Shelves {
         self.load("contracts", pending.contracts, &mut loads);
         self.load("statements", pending.statements, &mut loads);
         self.load("scores", pending.scores, &mut loads);
+        self.load("alert_steps", pending.alert_steps, &mut loads);
+        self.load("models", pending.models, &mut loads);
         self.load("heads", pending.heads, &mut loads);
         self.load("verdicts", pending.verdicts, &mut loads);
         let mut shared: BTreeMap<&Reached, RecordBatch> = BTreeMap::new();
@@ -243,9 +248,10 @@ impl Shelves {
     ) -> Result<(), ProcessorError> {
         let Some(cuts) = &mut self.cuts else { return Ok(()) };
         let named = |home: &Partition| home.to_string();
+        let facts = next.iter().filter(|(home, _)| !is_chronicle(**home));
         cuts.write(Cut {
             made_at: now,
-            offsets: next.iter().map(|(home, next)| (named(home), next.cast_signed())).collect(),
+            offsets: facts.map(|(home, next)| (named(home), next.cast_signed())).collect(),
             tables: self.shelves.iter().map(|(name, shelf)| ((*name).to_owned(), shelf.writer.version())).collect(),
             appended_max: appended_max.iter().map(|(home, at)| (named(home), UtcMicros(*at))).collect(),
             ..Cut::default()

@@ -4,6 +4,7 @@ mod appetite;
 pub mod archive;
 mod binder;
 pub mod book;
+mod chronicle;
 pub mod clerk;
 pub mod config;
 mod cut_maker;

@@ -13,6 +13,7 @@ use tokio::task::JoinSet;
 
 use crate::archive::Archive;
 use crate::book::{Book, Memory};
+use crate::chronicle::{self, is_chronicle};
 use crate::clerk::{Clerk, Spans};
 use crate::error::ProcessorError;
 use crate::flush::{ROLLUPS, Shelves, app_id, definition};
@@ -239,7 +240,7 @@ async fn hashed(reader: &Reader, table: &Table) -> Result<ContentHash, Processor
 
 fn partitions(log: &dyn EventLog) -> Result<Vec<Partition>, ProcessorError> {
     let mut homes = Vec::new();
-    for topic in [Topic::FLEET, Topic::FACTS] {
+    for topic in [Topic::FLEET, Topic::FACTS].into_iter().chain(chronicle::TOPICS) {
         homes.extend((0..log.partitions(topic)?).map(|partition| Partition::new(topic, partition)));
     }
     Ok(homes)
@@ -256,12 +257,16 @@ async fn tail(
     while !left.is_empty() {
         let records = log.read(home.at(left.start), READ_BYTES).await?;
         let within = records.iter().take_while(|record| record.offset < left.end);
-        let mut told = within.map(|record| Told::by_log(home, record)).collect::<Result<VecDeque<_>, _>>()?;
-        let Some(last) = told.back() else {
+        let Some(last) = within.clone().last().map(|record| record.offset) else {
             let end = log.bounds(home).await?.end;
             return Err(ProcessorError::LogTooShort { partition: home.to_string(), reached: left.end, end });
         };
-        left.start = last.place.offset + 1;
+        left.start = last + 1;
+        if is_chronicle(home) {
+            within.inspect(|_| progress(1)).try_for_each(|record| clerk.book.hear(home, record))?;
+            continue;
+        }
+        let mut told = within.map(|record| Told::by_log(home, record)).collect::<Result<VecDeque<_>, _>>()?;
         clerk.admit_all(&mut told, FLUSH_ROWS, |_| progress(1)).await?;
     }
     Ok(())

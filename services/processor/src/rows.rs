@@ -12,8 +12,8 @@ use medfleet_domain::id::{Subject, SubjectKind};
 use medfleet_domain::ledger::Filed;
 use medfleet_domain::time::Timestamp;
 use medfleet_lake::rows::{
-    CalendarRow, ComponentRow, ContractRow, DeviceRow, ErrorRow, FactRow, HeadRow, IntervalRow, MaintenanceRow,
-    OrderRow, ScoreRow, SiteRow, StatementRow, UsageRow, VerdictRow,
+    AlertStepRow, CalendarRow, ComponentRow, ContractRow, DeviceRow, ErrorRow, FactRow, HeadRow, IntervalRow,
+    MaintenanceRow, ModelRow, OrderRow, ScoreRow, SiteRow, StatementRow, UsageRow, VerdictRow,
 };
 use medfleet_lake::{Cause, Day, Text, UtcMicros};
 
@@ -35,6 +35,8 @@ pub struct Pending {
     pub contracts: Vec<ContractRow>,
     pub statements: Vec<StatementRow>,
     pub scores: Vec<ScoreRow>,
+    pub alert_steps: Vec<AlertStepRow>,
+    pub models: Vec<ModelRow>,
     pub heads: Vec<HeadRow>,
     pub verdicts: Vec<VerdictRow>,
 }
@@ -61,7 +63,8 @@ impl Pending {
         let ledger = self.intervals.len() + self.usage.len() + self.errors.len() + self.heads.len();
         let few = self.devices.len() + self.sites.len() + self.calendars.len() + self.verdicts.len();
         let notes = self.orders.len() + self.maintenance.len() + self.components.len();
-        self.facts.len() + ledger + few + notes + self.contracts.len() + self.statements.len() + self.scores.len()
+        let told = self.scores.len() + self.alert_steps.len() + self.models.len();
+        self.facts.len() + ledger + few + notes + told + self.contracts.len() + self.statements.len()
     }
 
     pub fn is_empty(&self) -> bool {

@@ -136,4 +136,4 @@ macro_rules! caused {
     })* };
 }
 caused!(FactRow, IntervalRow, UsageRow, ErrorRow, DeviceRow, SiteRow, CalendarRow, HeadRow, VerdictRow);
-caused!(OrderRow, MaintenanceRow, ComponentRow, ContractRow, StatementRow, ScoreRow);
+caused!(OrderRow, MaintenanceRow, ComponentRow, ContractRow, StatementRow, ScoreRow, AlertStepRow, ModelRow);

@@ -11,6 +11,7 @@ use medfleet_runtime::{Shutdown, now_micros};
 use crate::appetite::Appetite;
 use crate::archive::Archive;
 use crate::book::{Book, Counts};
+use crate::chronicle::{self, is_chronicle};
 use crate::clerk::{Clerk, Spans};
 use crate::config::ProcessorConfig;
 use crate::cut_maker::CutMaker;
@@ -47,6 +48,7 @@ struct Life {
     marks: Marks,
     fleet: Box<dyn Tail>,
     facts: Box<dyn Tail>,
+    chronicle: Box<dyn Tail>,
     appetite: Appetite,
     oldest_pending: Option<Instant>,
     last_snapshot: Instant,
@@ -136,9 +138,10 @@ impl Worker {
         let mut clerk =
             Clerk::new(book, shelves, Archive::new(reader()?), None).telling(move |flushed| meters.flushed(flushed));
         self.catch_up(&mut clerk, &owned).await?;
-        let (fleet_from, facts_from) = standing(&owned, &clerk.book);
-        let fleet = self.log.tail(&fleet_from).await?;
-        let facts = self.log.tail(&facts_from).await?;
+        let tail = |topics| standing(topics, &owned, &clerk.book);
+        let fleet = self.log.tail(&tail(&[Topic::FLEET])).await?;
+        let facts = self.log.tail(&tail(&[Topic::FACTS])).await?;
+        let chronicle = self.log.tail(&tail(&chronicle::TOPICS)).await?;
         let subjects = clerk.book.memory.ledgers.len();
         tracing::info!(subjects, milliseconds = started.elapsed().as_millis(), "restored");
         Ok(Life {
@@ -149,6 +152,7 @@ impl Worker {
             clerk,
             fleet,
             facts,
+            chronicle,
             appetite: Appetite::new(self.config.poll_bytes, self.config.flush_after()),
             oldest_pending: None,
             last_snapshot: Instant::now(),
@@ -196,8 +200,11 @@ impl Worker {
         let listed = &self.config.partitions;
         let mine = |home: &Partition| listed.is_empty() || listed.contains(&home.partition);
         let facts = partitions(&*self.log, Topic::FACTS)?.filter(mine);
-        let fleet = partitions(&*self.log, Topic::FLEET)?.filter(|_| self.config.leads());
-        Ok(facts.chain(fleet).collect())
+        let mut owned: Vec<Partition> = facts.collect();
+        for topic in [Topic::FLEET].into_iter().chain(chronicle::TOPICS).filter(|_| self.config.leads()) {
+            owned.extend(partitions(&*self.log, topic)?);
+        }
+        Ok(owned)
     }
 
     /// One poll, and a flush when it is due. Fleet facts appended before a device's facts are folded before them.
@@ -208,6 +215,7 @@ impl Worker {
         let mut batches = self.fleet_by_now(life, !facts.is_empty()).await?;
         let taken_bytes = facts.iter().flat_map(|batch| &batch.records).map(Record::size_bytes).sum();
         batches.extend(facts);
+        batches.extend(life.chronicle.poll(self.config.poll_bytes, Duration::ZERO).await?);
         let began = Instant::now();
         self.admit(life, batches).await?;
         life.appetite.took(taken_bytes, began.elapsed());
@@ -218,8 +226,8 @@ impl Worker {
         if life.last_snapshot.elapsed() >= self.config.snapshot_after() && life.clerk.book.pending.is_empty() {
             self.snapshot(life).await?;
         }
-        let cursors = life.facts.cursors().into_iter().chain(life.fleet.cursors()).collect();
-        life.lag = self.lag(cursors).await?;
+        let cursors = [&life.facts, &life.fleet, &life.chronicle].into_iter().flat_map(|tail| tail.cursors());
+        life.lag = self.lag(cursors.collect()).await?;
         self.meters.count(life.counted, life.clerk.book.counts);
         life.counted = life.clerk.book.counts;
         self.meters.needs.inc_by(life.clerk.queries() - life.queried);
@@ -256,8 +264,14 @@ impl Worker {
         for Batch { home, records } in &batches {
             for record in records {
                 life.marks.read(*home, record.size_bytes() as u64);
-                told.push_back(Told::by_log(*home, record)?);
+                match is_chronicle(*home) {
+                    true => life.clerk.book.hear(*home, record)?,
+                    false => told.push_back(Told::by_log(*home, record)?),
+                }
             }
+        }
+        if !life.clerk.book.pending.is_empty() {
+            life.oldest_pending.get_or_insert_with(Instant::now);
         }
         while !told.is_empty() {
             life.oldest_pending.get_or_insert_with(Instant::now);
@@ -303,8 +317,8 @@ impl Worker {
         self.trim(life).await
     }
 
-    /// INV-13: the floor stays at or below every kept snapshot, and those at or below every table. The fleet topic is
-    /// never trimmed: it is small, and read from its beginning by everyone.
+    /// INV-13: the floor stays at or below every kept snapshot, and those at or below every table. The other topics are
+    /// never trimmed: they are small, and read from their beginning by everyone.
     async fn trim(&self, life: &mut Life) -> Result<(), ProcessorError> {
         for home in self.owned()?.into_iter().filter(|home| home.topic == Topic::FACTS) {
             let Some(snapshots) = life.snapshots.needed_from(home) else { return Ok(()) };
@@ -328,8 +342,8 @@ pub fn partitions(log: &dyn EventLog, topic: Topic) -> Result<impl Iterator<Item
     Ok((0..log.partitions(topic)?).map(move |partition| Partition::new(topic, partition)))
 }
 
-/// Where the book ends in the partitions of each topic: fleet, then facts.
-fn standing(owned: &[Partition], book: &Book) -> (Vec<Position>, Vec<Position>) {
+/// Where the book ends in the partitions of these topics.
+fn standing(topics: &[Topic], owned: &[Partition], book: &Book) -> Vec<Position> {
     let stand = |home: &Partition| home.at(book.next.get(home).copied().unwrap_or(0));
-    owned.iter().map(stand).partition(|at| at.topic == Topic::FLEET)
+    owned.iter().filter(|home| topics.contains(&home.topic)).map(stand).collect()
 }

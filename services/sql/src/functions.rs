@@ -12,6 +12,7 @@ use datafusion::logical_expr::{ColumnarValue, ScalarUDF, Signature, SimpleScalar
 use datafusion::prelude::SessionContext;
 use medfleet_kpi::hours::Hours;
 
+use crate::decisions;
 use crate::refusal::Refusal;
 use crate::settings::{SERVER_VERSION, Settings};
 
@@ -65,6 +66,7 @@ impl LagRecords {
 pub fn register_shared(session: &SessionContext, lag: &LagRecords) {
     // Replaced where base hours were read: planning only asks what it returns.
     Hours::default().register(session);
+    decisions::register(session);
     let instant = DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
     session.register_udf(create_udf(
         "instant",

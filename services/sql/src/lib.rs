@@ -12,6 +12,7 @@ mod catalog;
 mod config;
 mod connection;
 mod cursor;
+mod decisions;
 mod desk;
 mod error;
 mod frames;

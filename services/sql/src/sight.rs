@@ -9,9 +9,9 @@ use std::sync::Arc;
 
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::catalog::view::ViewTable;
-use datafusion::common::{DFSchema, ParamValues, Result, ScalarValue};
+use datafusion::common::{DFSchema, JoinType, ParamValues, Result, ScalarValue};
 use datafusion::logical_expr::{LogicalPlan, col, lit};
-use datafusion::prelude::SessionContext;
+use datafusion::prelude::{DataFrame, SessionContext};
 use medfleet_lake::{Cut, Reader};
 
 use crate::error::SqlError;
@@ -23,6 +23,10 @@ use crate::users::Scope;
 const SITE: &str = "site";
 /// Where every fact lies in the log and when it was appended, of whatever site: it says how far the log had come.
 pub const EVERY_FACT: &str = "every_fact";
+/// Steps of alerts belong to the site that stands in the step which raised the alert.
+const ALERT_STEPS: &str = "alert_steps";
+/// Nobody's rows: they are made of the whole fleet and tell of no device.
+const FLEET_WIDE: &str = "models";
 /// Rows about a device that carry no site: they follow the device.
 const BY_DEVICE: (&str, &str) =
     ("verdicts", "SELECT * FROM every_verdict WHERE subject IN (SELECT device FROM devices)");
@@ -50,9 +54,12 @@ impl Tables {
             let has_site = frame.schema().has_column_with_unqualified_name(SITE);
             let (name, frame) = match scope {
                 Scope::All => (name.as_str(), frame),
+                Scope::Sites(_) if name == FLEET_WIDE => (name.as_str(), frame),
                 Scope::Sites(sites) if has_site => {
                     let theirs = sites.iter().map(|site| lit(site.as_str())).collect();
-                    (name.as_str(), frame.filter(col(SITE).in_list(theirs, false)).map_err(failed())?)
+                    let own = frame.clone().filter(col(SITE).in_list(theirs, false)).map_err(failed())?;
+                    let own = if name == ALERT_STEPS { steps_of(frame, own).map_err(failed())? } else { own };
+                    (name.as_str(), own)
                 }
                 Scope::Sites(_) if name == BY_DEVICE.0 => ("every_verdict", frame),
                 // Nobody knows whose rows these are.
@@ -109,6 +116,12 @@ impl Tables {
         }
         Ok(views)
     }
+}
+
+/// All steps of the alerts that these steps raised.
+fn steps_of(every: DataFrame, raised: DataFrame) -> Result<DataFrame> {
+    let alerts = raised.select(vec![col("alert").alias("own")])?;
+    every.join(alerts, JoinType::LeftSemi, &["alert"], &["own"], None)
 }
 
 /// Names and columns of what a user may name, the same for all of them.

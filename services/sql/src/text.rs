@@ -34,6 +34,8 @@ pub const BEFORE: &str = own!("before");
 /// The views: a name is a file. Their parameters are the cut's own.
 pub static VIEWS: LazyLock<Vec<(&str, String)>> = LazyLock::new(|| {
     let files = [
+        ("alert_steps", own!("alert_steps")),
+        ("alerts", own!("alerts")),
         ("calendars", own!("calendars")),
         ("components", own!("components")),
         ("cut_info", own!("cut_info")),
@@ -42,11 +44,15 @@ pub static VIEWS: LazyLock<Vec<(&str, String)>> = LazyLock::new(|| {
         ("devices", own!("devices")),
         ("errors", own!("errors")),
         ("facts", own!("facts")),
+        ("gate_decisions", own!("gate_decisions")),
         ("intervals", own!("intervals")),
         ("maintenance", own!("maintenance")),
+        ("models", own!("models")),
         ("orders", own!("orders")),
         ("rollup_day", own!("rollup_day")),
         ("rollup_quarter", own!("rollup_quarter")),
+        ("scores", own!("scores")),
+        ("scores_now", own!("scores_now")),
         ("sites", "{sites}"),
         ("usage", own!("usage")),
         ("verdicts", own!("verdicts")),

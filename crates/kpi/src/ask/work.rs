@@ -132,6 +132,8 @@ pub struct PmWork {
     pub device: String,
     pub site: String,
     pub kind: String,
+    /// Of the kind: life_support, high, medium, low or not_classed.
+    pub risk_class: String,
     pub procedure: String,
     pub work_order: Option<String>,
     pub due: Timestamp,
@@ -156,6 +158,7 @@ pub async fn pm(session: &SessionContext, question: &Question) -> Result<Vec<PmW
             device: line.text("device")?,
             site: line.text("site")?,
             kind: line.text("kind")?,
+            risk_class: line.text("risk_class")?,
             procedure: line.text("procedure")?,
             work_order: line.some_text("work_order")?,
             due: line.time("due_us")?,

@@ -1,6 +1,7 @@
 //! The rows of every table, one file per kind of table, and the registry of definitions.
 
 mod archive;
+mod chronicle;
 mod cuts;
 mod dimensions;
 mod ledger;
@@ -10,6 +11,7 @@ mod rollups;
 mod scores;
 
 pub use archive::{FactRow, OriginalRow, TraceRow};
+pub use chronicle::{AlertStepRow, ModelRow};
 pub use cuts::CutRow;
 pub use dimensions::{CalendarRow, DeviceRow, SiteRow};
 pub use ledger::{ErrorRow, IntervalRow, UsageRow};
@@ -63,6 +65,8 @@ pub(crate) fn definitions() -> Vec<TableDef> {
         entries::<ContractRow>("contracts", notes::CONTRACTS),
         entries::<StatementRow>("statements", notes::OF_DEVICE),
         entries::<ScoreRow>("scores", scores::SCORES),
+        entries::<AlertStepRow>("alert_steps", chronicle::ALERT_STEPS),
+        entries::<ModelRow>("models", chronicle::MODELS),
         entries::<HeadRow>("heads", live::HEADS),
         entries::<VerdictRow>("verdicts", live::VERDICTS),
         sums::<QuarterRollupRow>("rollup_quarter", rollups::QUARTER, rollups::QUARTER_KEYS, rollups::SUMS),

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use medfleet_lake::rows::{
-    CalendarRow, ComponentRow, ContractRow, DayRollupRow, DeviceRow, ErrorRow, FactRow, HeadRow, IntervalRow,
-    MaintenanceRow, OrderRow, QuarterRollupRow, SiteRow, StatementRow, UsageRow, VerdictRow,
+    AlertStepRow, CalendarRow, ComponentRow, ContractRow, DayRollupRow, DeviceRow, ErrorRow, FactRow, HeadRow,
+    IntervalRow, MaintenanceRow, ModelRow, OrderRow, QuarterRollupRow, SiteRow, StatementRow, UsageRow, VerdictRow,
 };
 use medfleet_lake::{Cause, Day, LakeError, Origin, Row, Text, Txn, UtcMicros, restore, run, schema};
 use uuid::Uuid;
@@ -83,6 +83,10 @@ async fn every_other_row_type_comes_back() {
     assert_eq!(through_the_lake("heads", &[row.clone()]).await, [row]);
     let row = VerdictRow { request: "r".into(), at: at(), cause: cause(), ..Default::default() };
     assert_eq!(through_the_lake("verdicts", &[row.clone()]).await, [row]);
+    let row = AlertStepRow { alert: "00ab".into(), late: Some(false), cause: cause(), ..Default::default() };
+    assert_eq!(through_the_lake("alert_steps", &[row.clone()]).await, [row]);
+    let row = ModelRow { model: "m".into(), seed: -1, at: at(), cause: cause(), ..Default::default() };
+    assert_eq!(through_the_lake("models", &[row.clone()]).await, [row]);
     let row = QuarterRollupRow { month: Day(20_000), quarter_at: at(), ..Default::default() };
     assert_eq!(through_the_lake("rollup_quarter", &[row.clone()]).await, [row]);
     let row = DayRollupRow { local_day: Day(-1), micros: -4, ..Default::default() };

@@ -14,10 +14,11 @@ use crate::service::App;
 const PRESETS: [(i64, &str); 5] = [(1, "24 h"), (7, "7 days"), (30, "30 days"), (90, "90 days"), (365, "1 year")];
 
 /// The pages one can go to from anywhere.
-const ROOMS: [(&str, &str); 6] = [
+const ROOMS: [(&str, &str); 7] = [
     ("Fleet", "/"),
     ("Alerts", "/alerts"),
     ("Risk", "/risk"),
+    ("PM", "/maintenance"),
     ("Compare", "/compare"),
     ("Contracts", "/contracts"),
     ("Pipeline", "/pipeline"),

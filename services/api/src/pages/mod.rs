@@ -11,6 +11,7 @@ mod fleet;
 pub(crate) mod format;
 mod frame;
 pub mod login;
+mod maintenance;
 mod now;
 mod parts;
 mod pipeline;
@@ -36,6 +37,7 @@ pub fn routes() -> Router<App> {
         .route("/", get(fleet::page))
         .route("/sites/{site}", get(site::page))
         .route("/compare", get(compare::page))
+        .route("/maintenance", get(maintenance::page))
         .route("/devices/{device}", get(device::page))
         .route("/devices/{device}/evidence", get(evidence::page))
         .merge(alerts::routes())

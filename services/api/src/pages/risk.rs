@@ -24,6 +24,8 @@ use crate::service::App;
 
 /// Horizons in hours, as addresses and people name them.
 const HORIZONS: [(i64, &str, &str); 2] = [(168, "7d", "7 days"), (24, "24h", "24 hours")];
+/// Devices the page lists; the API has more.
+const DEVICES_SHOWN_MAX: usize = 100;
 /// A risk of this many millionths fills the bar.
 const BAR_FULL_PPM: f64 = 500_000.0;
 
@@ -109,7 +111,8 @@ async fn page(
     let (hours, word, horizon) = wanted(asked.horizon.as_deref());
     let site = asked.site.unwrap_or_default();
     let (open, span) = rest::scope(&app, &period).await?;
-    let scores = query::scores(&open, hours, &site).await?;
+    let mut scores = query::scores(&open, hours, &site, "").await?;
+    scores.truncate(DEVICES_SHOWN_MAX);
     let told = models(app.log.as_ref()).await?;
     let board = scoreboard(&open, hours).await?;
     let mut frame = Frame::new(&app, &open, &period, span).await?.titled("Risk", Vec::new()).room("Risk");

@@ -22,7 +22,7 @@ pub use agents::{AgentSeen, agents};
 pub use devices::{DeviceFilter, DeviceVersion, Site, device, devices, sites};
 pub(crate) use devices::{Stated, newest_sites, read_sites, read_versions, standing};
 pub use history::{Piece, Reported, Verdict, counters, errors, timeline, verdict};
-pub use scores::{Said, Score, said, scores};
+pub use scores::{Said, Score, said, scores, scores_of};
 pub use uptime::{Scope, UptimeRow, uptime, uptime_by_device, uptime_by_intervals};
 
 macro_rules! sql {
@@ -45,6 +45,7 @@ file!(TIMELINE, "{timeline}");
 file!(ERRORS, sql!("errors"));
 file!(VERDICT, sql!("verdict"));
 file!(SCORES, sql!("scores"));
+file!(SCORES_OF_DEVICE, sql!("scores_of_device"));
 file!(SCORES_SETTLED, sql!("scores_settled"));
 
 /// Runs one file over a cut and reads its rows.

@@ -1,8 +1,11 @@
 //! What models said of devices when they were last asked.
 
+use super::{SCORES, SCORES_OF_DEVICE, SCORES_SETTLED, ask, day, int, text};
 use medfleet_domain::time::Timestamp;
+use medfleet_kpi::KpiError;
+use medfleet_kpi::answer::Line;
+use medfleet_lake::ScalarValue;
 
-use super::{SCORES, SCORES_SETTLED, ask, day, int, text};
 use crate::cuts::OpenCut;
 use crate::error::ApiError;
 use crate::period::Period;
@@ -21,29 +24,57 @@ pub struct Score {
     /// JSON: a list of grounds, strongest first.
     pub grounds: String,
     pub model: String,
+    pub run: String,
 }
 
-/// The hundred devices most at risk, worst first; of one site or, when it is empty, of all.
-pub async fn scores(open: &OpenCut, horizon_hours: i64, site: &str) -> Result<Vec<Score>, ApiError> {
+/// The devices most at risk, worst first, 1,000 at most; of one site and kind or, where they are empty, of all.
+pub async fn scores(open: &OpenCut, horizon_hours: i64, site: &str, kind: &str) -> Result<Vec<Score>, ApiError> {
     if !open.session().await?.table_exist("scores").map_err(ApiError::Query)? {
         return Ok(Vec::new());
     }
-    ask(open, &SCORES, &[("horizon_hours", int(horizon_hours)), ("site", text(site))], |line| {
-        Ok(Score {
-            device: line.text("device")?,
-            site: line.text("site")?,
-            kind: line.text("kind")?,
-            at: line.time("at_us")?,
-            horizon_hours: line.int("horizon_hours")?,
-            risk_ppm: line.int("risk_ppm")?,
-            component: line.some_text("component")?,
-            component_ppm: line.int("component_ppm")?,
-            voice: line.text("voice")?,
-            grounds: line.text("grounds")?,
-            model: line.text("model")?,
-        })
+    let params = [("horizon_hours", int(horizon_hours)), ("site", text(site)), ("kind", text(kind))];
+    ask(open, &SCORES, &params, score).await
+}
+
+/// What was said of one device within a period, newest first, 1,000 at most; for one horizon or, when it is 0, for all.
+pub async fn scores_of(
+    open: &OpenCut,
+    device: &str,
+    horizon_hours: i64,
+    period: Period,
+) -> Result<Vec<Score>, ApiError> {
+    if !open.session().await?.table_exist("scores").map_err(ApiError::Query)? {
+        return Ok(Vec::new());
+    }
+    let [from, until, from_day, until_day] = within(period);
+    let params = [("device", text(device)), ("horizon_hours", int(horizon_hours)), from, until, from_day, until_day];
+    ask(open, &SCORES_OF_DEVICE, &params, score).await
+}
+
+fn score(line: &Line<'_>) -> Result<Score, KpiError> {
+    Ok(Score {
+        device: line.text("device")?,
+        site: line.text("site")?,
+        kind: line.text("kind")?,
+        at: line.time("at_us")?,
+        horizon_hours: line.int("horizon_hours")?,
+        risk_ppm: line.int("risk_ppm")?,
+        component: line.some_text("component")?,
+        component_ppm: line.int("component_ppm")?,
+        voice: line.text("voice")?,
+        grounds: line.text("grounds")?,
+        model: line.text("model")?,
+        run: line.text("run")?,
     })
-    .await
+}
+
+fn within(period: Period) -> [(&'static str, ScalarValue); 4] {
+    [
+        ("from", int(period.from.0)),
+        ("until", int(period.until.0)),
+        ("from_day", day(period.first_day())),
+        ("until_day", day(period.last_day())),
+    ]
 }
 
 /// One score as it was said.
@@ -62,13 +93,8 @@ pub async fn said(open: &OpenCut, horizon_hours: i64, period: Period) -> Result<
     if !open.session().await?.table_exist("scores").map_err(ApiError::Query)? {
         return Ok(Vec::new());
     }
-    let params = [
-        ("horizon_hours", int(horizon_hours)),
-        ("from", int(period.from.0)),
-        ("until", int(period.until.0)),
-        ("from_day", day(period.first_day())),
-        ("until_day", day(period.last_day())),
-    ];
+    let [from, until, from_day, until_day] = within(period);
+    let params = [("horizon_hours", int(horizon_hours)), from, until, from_day, until_day];
     ask(open, &SCORES_SETTLED, &params, |line| {
         Ok(Said {
             device: line.text("device")?,

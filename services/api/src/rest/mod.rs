@@ -9,6 +9,7 @@ pub mod kpi;
 pub mod live;
 pub mod pipeline;
 pub mod probes;
+pub mod risk;
 pub mod sheet;
 pub mod statements;
 pub mod table;

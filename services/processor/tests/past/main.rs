@@ -1,5 +1,6 @@
 //! The past of a processor: what is told again, told late, or told when the log no longer has its beginning.
 
+mod chronicle;
 mod rig;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,6 +1,7 @@
 //! The endpoint over the wire, as a Postgres client meets it: who is let in, what is answered, what is refused.
 
 mod attack;
+mod chronicle;
 mod clients;
 mod figures;
 mod limits;

@@ -16,6 +16,8 @@ use medfleet_sql::{Lag, Limits, Scope, Service, SqlConfig, Users};
 use tokio_postgres::{Client, NoTls, SimpleQueryMessage, SimpleQueryRow};
 use uuid::Uuid;
 
+use super::chronicle;
+
 pub const SECOND: i64 = 1_000_000;
 pub const HOUR: i64 = 3_600 * SECOND;
 pub const DAY: i64 = 24 * HOUR;
@@ -23,7 +25,11 @@ pub const DAY: i64 = 24 * HOUR;
 pub const MONDAY: i64 = 1_772_409_600_000_000;
 pub const PASSWORD: &str = "a password of this test";
 /// Every view whose rows belong to a site, or to a device.
-pub const SITES_OF: [(&str, &str); 15] = [
+pub const SITES_OF: [(&str, &str); 19] = [
+    ("alerts", "site"),
+    ("alert_steps", "alert"),
+    ("scores", "site"),
+    ("scores_now", "site"),
     ("sites", "site"),
     ("devices", "site"),
     ("device_versions", "site"),
@@ -153,6 +159,7 @@ fn hospital(site: &str) -> Vec<(&'static str, RecordBatch)> {
         ("facts", batch(&[fact(site)])),
     ]);
     rows.extend(notes(site, device));
+    rows.extend(chronicle::rows(site, device));
     rows
 }
 
@@ -233,7 +240,7 @@ fn registered(site: &str, device: &str) -> Vec<(&'static str, RecordBatch)> {
     ]
 }
 
-fn batch<R: Row>(rows: &[R]) -> RecordBatch {
+pub fn batch<R: Row>(rows: &[R]) -> RecordBatch {
     R::to_batch(rows).unwrap()
 }
 
@@ -297,6 +304,7 @@ impl Rig {
                 rows.entry(table).or_default().push(batch);
             }
         }
+        rows.insert("models", vec![chronicle::models()]);
         self.flush_rows(rows, number).await;
     }
 

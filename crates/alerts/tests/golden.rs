@@ -1,0 +1,97 @@
+//! Golden cases of the desk. Case 18: one switch dies and 200 devices of a site are silent. That nobody counts it as downtime
+//! is shown in `crates/kpi/tests/kpi/scores.rs`; here, that it is one incident.
+
+use std::collections::BTreeMap;
+
+use medfleet_alerts::desk::{Desk, Entry, Told};
+use medfleet_alerts::rule::Rules;
+use medfleet_domain::alert::{Change, Step};
+use medfleet_domain::condition::{Clock, Condition, Degradation, SourceKind};
+use medfleet_domain::fact::{Body, Fact, Source};
+use medfleet_domain::id::{AgentId, Cause, Epoch, Seq, SiteId, Subject, SubjectKind};
+use medfleet_domain::kind::DeviceKind;
+use medfleet_domain::time::Timestamp;
+
+const DEVICES: i64 = 200;
+const DEVICES_PER_AGENT: i64 = 10;
+const MINUTE: i64 = 60;
+const NINE: Timestamp = Timestamp::from_seconds(9 * 60 * MINUTE);
+
+/// A site behind one switch, as its desk hears it.
+struct Site {
+    desk: Desk,
+    offset: u64,
+}
+
+impl Site {
+    fn new() -> Self {
+        Self { desk: Desk::new(Rules::embedded().expect("sound")), offset: 0 }
+    }
+
+    fn entry(&mut self, at: Timestamp) -> Entry {
+        self.offset += 1;
+        Entry { cause: Cause { partition: 0, offset: self.offset }, at }
+    }
+
+    fn told(&mut self, subject: &Subject, agent: i64, at: Timestamp, body: Body) -> Vec<Step> {
+        let source = Source { kind: SourceKind::Device, name: "test".into() };
+        let fact = Fact { at, known_at: at, known_assumed: false, clock: Clock::Synchronised, source, body };
+        let (site, agent) =
+            (SiteId::new("st-mary").expect("a name"), AgentId::new(&format!("edge-{agent}")).expect("a name"));
+        let (kind, seq) = (DeviceKind::Ct, Seq(self.offset + 1));
+        let told = Told { subject, site: &site, kind, agent: Some(&agent), epoch: Epoch(1), seq, fact: &fact };
+        let entry = self.entry(at);
+        self.desk.admit(entry, told)
+    }
+
+    /// Every agent and every device is heard, the agents one after the other within some minutes.
+    fn lives(&mut self, from: Timestamp) -> Vec<Step> {
+        let mut steps = Vec::new();
+        for number in 0..DEVICES {
+            let agent = number / DEVICES_PER_AGENT;
+            let at = from.plus_seconds(agent * 15);
+            if number % DEVICES_PER_AGENT == 0 {
+                let edge = AgentId::new(&format!("edge-{agent}")).expect("a name");
+                steps.extend(self.told(&Subject::agent(&edge), agent, at, Body::Heartbeat));
+            }
+            let device = Subject::new(SubjectKind::Device, &format!("ct-{number}")).expect("a name");
+            let began = Body::Began { condition: Condition::Productive, degradation: Degradation::None };
+            steps.extend(self.told(&device, agent, at, began));
+        }
+        steps
+    }
+
+    fn listens(&mut self, from: Timestamp, minutes: i64) -> Vec<Step> {
+        let mut steps = Vec::new();
+        for minute in 0..minutes {
+            let entry = self.entry(from.plus_seconds(minute * MINUTE));
+            steps.extend(self.desk.tick(entry));
+        }
+        steps
+    }
+
+    /// What was raised, by rule and subject.
+    fn raised(&self, steps: &[Step]) -> BTreeMap<String, usize> {
+        let mut raised = BTreeMap::new();
+        for step in steps.iter().filter(|step| matches!(step.change, Change::Raised { .. } | Change::Reopened { .. })) {
+            let about = &self.desk.alert(step.alert).expect("it was raised").about;
+            *raised.entry(format!("{} {}", about.rule, about.subject.name())).or_default() += 1;
+        }
+        raised
+    }
+}
+
+#[test]
+fn golden_18_one_dead_switch_is_one_incident_of_its_site() {
+    let mut site = Site::new();
+    let mut steps = site.lives(NINE);
+    // The switch dies; nobody comes before the next morning.
+    steps.extend(site.listens(NINE.plus_seconds(5 * MINUTE), 24 * 60));
+    assert_eq!(site.raised(&steps), BTreeMap::from([("site-silent st-mary".to_owned(), 1)]));
+    assert_eq!(site.desk.alerts().filter(|alert| alert.is_open()).count(), 1);
+    let back = NINE.plus_seconds((24 * 60 + 6) * MINUTE);
+    let mut after = site.lives(back);
+    after.extend(site.listens(back.plus_seconds(5 * MINUTE), 60));
+    assert_eq!(site.raised(&after), BTreeMap::new(), "the switch lives again and nothing new is raised");
+    assert_eq!(site.desk.alerts().filter(|alert| alert.is_open()).count(), 0);
+}

@@ -1,0 +1,106 @@
+//! Steps of alerts and models: each a row once, whatever is told again, lost or rebuilt.
+
+use bytes::Bytes;
+use medfleet_domain::alert::record::{Life, News, Record, Turn, Writer};
+use medfleet_domain::alert::{About, AlertId, Change, Step, Urgency};
+use medfleet_domain::contract::Pin;
+use medfleet_domain::id::{SiteId, Subject, SubjectKind};
+use medfleet_domain::kind::DeviceKind;
+use medfleet_domain::risk::{ModelTrained, RiskNews, RiskRecord};
+use medfleet_domain::time::{Span, Timestamp};
+use medfleet_log::{NewRecord, Topic};
+use medfleet_processor::{ProcessorConfig, rebuild};
+
+use super::rig::{Rig, fleet_history};
+
+const NOON: Timestamp = Timestamp::from_seconds(43_200);
+const TABLES: [&str; 2] = ["alert_steps", "models"];
+
+/// A desk's words: the alert of this number, raised and acknowledged.
+fn turn(alert: u64) -> News {
+    let about = About {
+        rule: "device-failed".into(),
+        subject: Subject::new(SubjectKind::Device, "device-1").unwrap(),
+        part: String::new(),
+        site: SiteId::new("mercy").unwrap(),
+        kind: DeviceKind::Ct,
+        urgency: Urgency::Page,
+    };
+    let raised = Change::Raised { about, began: NOON, late: false, fact: None, summary: "it failed".into() };
+    let step = |change| Step { alert: AlertId(alert), at: NOON, change };
+    let steps = vec![step(raised), step(Change::Acknowledged { by: "kim".into() })];
+    News::Turn(Turn { steps, ..Turn::default() })
+}
+
+async fn say(rig: &Rig, life: u64, news: News) {
+    let record = Record { life: Life(life), at: NOON, news };
+    let value = Bytes::from(medfleet_wire::encode_alert_record(&record));
+    rig.log().append(vec![NewRecord { topic: Topic::ALERTS, key: "alerts".into(), value }]).await.unwrap();
+}
+
+async fn train(rig: &Rig, model: &str) {
+    let trained = ModelTrained {
+        model: model.into(),
+        horizon_hours: 24,
+        seed: u64::MAX,
+        cut: 3,
+        pins: vec![Pin { topic: Topic::FACTS.name().into(), partition: 1, next_offset: 9 }],
+        period: Span::new(NOON, NOON.plus_seconds(60)).unwrap(),
+        report: "{}".into(),
+    };
+    let record = RiskRecord { at: NOON, news: RiskNews::Trained(trained) };
+    let value = Bytes::from(medfleet_wire::encode_risk_record(&record));
+    rig.log().append(vec![NewRecord { topic: Topic::RISK, key: "risk".into(), value }]).await.unwrap();
+}
+
+async fn rows(rig: &Rig) -> [u64; 2] {
+    let hashes = rig.hashes().await;
+    TABLES.map(|table| hashes[table].rows)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_step_is_a_row_once_whatever_was_forgotten_and_a_rebuild_gives_the_same_hash() {
+    let mut rig = Rig::new().await;
+    rig.tell(&fleet_history(2, 0..2)).await;
+    for life in [1, 2] {
+        say(&rig, life, News::Opened(Writer::Desk)).await;
+        say(&rig, life, turn(life)).await;
+    }
+    train(&rig, "m-1").await;
+    rig.fold().await;
+    assert_eq!(rows(&rig).await, [4, 1]);
+
+    say(&rig, 1, turn(3)).await;
+    rig.fold().await;
+    assert_eq!(rows(&rig).await, [4, 1], "whose words count is remembered from one life of the worker to the next");
+
+    std::fs::remove_dir_all(rig.path("snapshots")).unwrap();
+    say(&rig, 2, turn(4)).await;
+    train(&rig, "m-2").await;
+    rig.fold_with(ProcessorConfig { flush_rows: 1, ..rig.config() }).await;
+    assert_eq!(rows(&rig).await, [6, 2], "and when it is folded anew, what stands already comes no second time");
+
+    let before = rig.hashes().await;
+    let rebuilt = rebuild::rebuild(rig.log(), &rig.lake, &TABLES, |_| {}).await.unwrap();
+    assert_eq!((rebuilt.len(), rig.hashes().await), (2, before.clone()));
+    rig.lose(&["snapshots", "lake/alert_steps", "lake/models"]).await;
+    rig.fold().await;
+    assert_eq!(rig.hashes().await, before, "removed and folded anew");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cut_names_both_tables_and_no_offset_of_their_topics() {
+    let rig = Rig::new().await;
+    rig.tell(&fleet_history(1, 0..1)).await;
+    say(&rig, 1, News::Opened(Writer::Desk)).await;
+    say(&rig, 1, turn(1)).await;
+    rig.fold().await;
+    let reader = medfleet_lake::Reader::new(rig.lake.clone(), medfleet_lake::ReaderLimits::default()).unwrap();
+    let cut = reader.newest_cut().await.unwrap().unwrap();
+    assert!(TABLES.iter().all(|table| cut.tables.contains_key(*table)), "{:?}", cut.tables.keys());
+    let foreign = |home: &&String| home.contains(Topic::ALERTS.name()) || home.contains(Topic::RISK.name());
+    assert_eq!(cut.offsets.keys().find(foreign), None);
+    let session = reader.open_cut(&cut).await.unwrap();
+    let counted = session.table("alert_steps").await.unwrap().count().await.unwrap();
+    assert_eq!(counted, 2);
+}
