@@ -6,6 +6,7 @@ We thank Los Alamos National Laboratory for providing these data (LA-UR-05-7318;
 
 import csv
 import io
+import json
 import lzma
 import re
 from pathlib import Path
@@ -129,6 +130,23 @@ def test_a_file_imported_twice_changes_nothing(tmp_path):
     assert again.figures() == figures
     assert again.facts() == facts == {"new": facts["new"]}
     assert f", 0 facts told, {facts['new'] - 1} told before" in once.said, "all but the definition of the site"
+
+
+def test_the_commands_of_the_docs_train_and_backtest_a_public_log(tmp_path):
+    """docs/risk.md on one node, the only one of its system: the gate lets nobody speak for it but the rules, and says why."""
+    told = Imported(tmp_path, "7")
+    said = medfleet(told.data, "train")
+    assert [re.search(rf"{horizon}: model [0-9a-f]{{16}} ", said) is not None for horizon in ("24h", "7d")] == [True, True]
+    medfleet(told.data, "backtest")
+    pages = sorted((told.data / "reports").glob("backtest-*.json"))
+    assert len(pages) == 2 and all(page.with_suffix(".html").exists() for page in pages)
+    for page in pages:
+        backtest = json.loads(page.read_text())["backtest"]
+        assert [one["speaker"] for one in backtest["spoken"]][-3:] == ["rules", "hazard", "trees"]
+        (decision,) = backtest["decisions"]
+        assert (decision["speaks"], decision["devices"]) == ("rules", 1)
+        assert decision["because"] == f"the rules speak: {decision['failures']} failures on 1 devices, and more can be said from 30 failures on 5 devices"
+        assert backtest["heard"]["device_days"]["failures"] > 0
 
 
 def test_a_wrong_second_would_be_found(imported):
