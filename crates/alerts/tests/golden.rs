@@ -91,7 +91,7 @@ fn golden_18_one_dead_switch_is_one_incident_of_its_site() {
     assert_eq!(site.desk.alerts().filter(|alert| alert.is_open()).count(), 1);
     let back = NINE.plus_seconds((24 * 60 + 6) * MINUTE);
     let mut after = site.lives(back);
-    after.extend(site.listens(back.plus_seconds(5 * MINUTE), 60));
+    after.extend(site.listens(back.plus_seconds(5 * MINUTE), 10));
     assert_eq!(site.raised(&after), BTreeMap::new(), "the switch lives again and nothing new is raised");
     assert_eq!(site.desk.alerts().filter(|alert| alert.is_open()).count(), 0);
 }
