@@ -12,6 +12,10 @@ use crate::live::LiveDevice;
 use crate::query::{self, Head};
 use crate::sums::Known;
 
+/// The whole table is netted so many records of each partition at a time: what follows a head withdraws it soon, so hardly more
+/// than what stands is held in memory.
+const WINDOW_RECORDS: i64 = 32_768;
+
 /// The heads that stand at the newest cut that was asked for.
 #[derive(Default)]
 pub struct Heads(Mutex<Option<Stand>>);
@@ -51,19 +55,31 @@ impl Stand {
         let generation = open.cut.tables.get("heads").map(|version| version.generation.clone());
         let follows =
             |before: &Self| !before.known.is_empty() && before.known.within(&known) && before.generation == generation;
-        let (mut heads, since) = match before.filter(follows) {
+        let (mut heads, parts) = match before.filter(follows) {
             Some(before) => {
                 let since = before.known.beyond_sql(&known);
-                (before.heads, since)
+                (before.heads, vec![since])
             }
-            None => (HashMap::new(), "TRUE".to_owned()),
+            None => (HashMap::new(), windows(open.cut.offsets.values().copied().max().unwrap_or(0))),
         };
-        for (head, weight) in query::heads(open, &since).await? {
-            *heads.entry(head).or_default() += weight;
+        for part in parts {
+            for (head, weight) in query::heads(open, &part).await? {
+                *heads.entry(head).or_default() += weight;
+            }
+            heads.retain(|_, weight| *weight != 0);
         }
-        heads.retain(|_, weight| *weight != 0);
         Ok(Self { number: open.cut.number, known, generation, heads })
     }
+}
+
+/// Conditions that split the table by where in the log its entries come from; the last is open.
+fn windows(end: i64) -> Vec<String> {
+    let starts = (0..end.max(1)).step_by(WINDOW_RECORDS as usize);
+    let window = |from| match from + WINDOW_RECORDS < end {
+        true => format!("cause_offset >= {from} AND cause_offset < {}", from + WINDOW_RECORDS),
+        false => format!("cause_offset >= {from}"),
+    };
+    starts.map(window).collect()
 }
 
 /// The heads by what they are about.
@@ -126,4 +142,17 @@ fn rank(head: &Head) -> (u8, Timestamp) {
         _ => 2,
     };
     (weight, head.from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn windows_cover_every_offset_once() {
+        assert_eq!(windows(0), ["cause_offset >= 0"]);
+        assert_eq!(windows(WINDOW_RECORDS), ["cause_offset >= 0"]);
+        let two = ["cause_offset >= 0 AND cause_offset < 32768", "cause_offset >= 32768"];
+        assert_eq!(windows(WINDOW_RECORDS + 1), two);
+    }
 }

@@ -73,6 +73,7 @@ fn size_of(file: &LogicalFileView) -> FileSize {
         path: file.path().into_owned(),
         partition: format!("{partition:?}"),
         size_bytes: file.size().max(0) as u64,
+        rows: file.num_records().unwrap_or(0) as u64,
         modified_millis: file.modification_time(),
     }
 }

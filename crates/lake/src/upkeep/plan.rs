@@ -13,16 +13,24 @@ pub struct CompactionPolicy {
     pub busy_merge_files: usize,
     /// A partition without a new file for this long merges whatever it has more than one of.
     pub quiet_after_seconds: i64,
-    /// Larger files are left alone, and merged files are cut at about this size. It unpacks to some twenty times as much, and
-    /// a merge sorts it within the memory of a [`crate::Reader`].
+    /// Larger files are left alone, and merged files are cut at about this size.
     pub full_file_mebibytes: u64,
+    /// So are files of more rows, and no merge takes more than that: it sorts them, or adds them up, within the memory of a
+    /// [`crate::Reader`]. Rows of few bytes on disk are as large in memory as others.
+    pub full_file_rows: u64,
     /// Partitions merged in one commit; the rest waits for the next call.
     pub partitions_per_commit: usize,
 }
 
 impl Default for CompactionPolicy {
     fn default() -> Self {
-        Self { busy_merge_files: 64, quiet_after_seconds: 600, full_file_mebibytes: 32, partitions_per_commit: 64 }
+        Self {
+            busy_merge_files: 64,
+            quiet_after_seconds: 600,
+            full_file_mebibytes: 32,
+            full_file_rows: 2_000_000,
+            partitions_per_commit: 64,
+        }
     }
 }
 
@@ -33,6 +41,7 @@ pub(super) struct FileSize {
     /// Values of the partition columns, in any unique spelling.
     pub partition: String,
     pub size_bytes: u64,
+    pub rows: u64,
     pub modified_millis: i64,
 }
 
@@ -53,16 +62,18 @@ fn run(mut files: Vec<&FileSize>, policy: &CompactionPolicy, now_millis: i64) ->
     let full = policy.full_file_mebibytes << 20;
     let newest = files.iter().map(|file| file.modified_millis).max()?;
     let quiet = newest + policy.quiet_after_seconds * 1_000 < now_millis;
-    files.retain(|file| file.size_bytes < full);
+    files.retain(|file| file.size_bytes < full && file.rows < policy.full_file_rows);
     files.sort_by_key(|file| file.size_bytes);
     let mut run = Vec::new();
-    let mut held_bytes = 0;
+    let (mut held_bytes, mut held_rows) = (0, 0);
     for file in files {
         let carries = quiet || run.is_empty() || file.size_bytes <= held_bytes * 2;
-        if !carries || (held_bytes > 0 && held_bytes + file.size_bytes > full) {
+        let fits = held_bytes + file.size_bytes <= full && held_rows + file.rows <= policy.full_file_rows;
+        if !carries || !(run.is_empty() || fits) {
             break;
         }
         held_bytes += file.size_bytes;
+        held_rows += file.rows;
         run.push(file.path.clone());
     }
     let least = if quiet { 2 } else { policy.busy_merge_files.max(2) };
@@ -80,6 +91,7 @@ mod tests {
             path: path.to_string(),
             partition: partition.into(),
             size_bytes,
+            rows: size_bytes / 10,
             modified_millis: NOW - age_seconds * 1_000,
         }
     }
@@ -109,6 +121,15 @@ mod tests {
         let files = [file(0, "d1", 100, 3_600), file(1, "d1", 90_000, 3_600), file(2, "d1", 2 << 20, 3_600)];
         assert_eq!(plan(&files, &policy, NOW), vec![vec!["0", "1"]]);
         assert!(plan(&files[1..], &policy, NOW).is_empty(), "one file below full size is left alone");
+    }
+
+    #[test]
+    fn a_merge_takes_no_more_rows_than_a_full_file_has() {
+        let policy = CompactionPolicy { full_file_rows: 25, ..policy() };
+        let mut files: Vec<_> = (0..4).map(|i| file(i, "d1", 100, 3_600)).collect();
+        assert_eq!(plan(&files, &policy, NOW), vec![vec!["0", "1"]], "ten rows each");
+        files.iter_mut().for_each(|file| file.rows = 25);
+        assert!(plan(&files, &policy, NOW).is_empty(), "all are full");
     }
 
     #[test]
