@@ -3,8 +3,9 @@
 use std::sync::{Arc, LazyLock};
 
 use arrow::array::{ArrayRef, RecordBatch, UInt32Array};
-use arrow::compute::{SortColumn, cast, concat_batches, lexsort_to_indices, partition, take};
+use arrow::compute::{cast, concat_batches, partition, take};
 use arrow::datatypes::{Field, Schema, SchemaRef};
+use arrow::row::{RowConverter, SortField};
 
 use crate::error::LakeError;
 use crate::rows;
@@ -123,19 +124,18 @@ impl TableDef {
 
     /// Sorts a batch that has the table's columns into its order: partition first, then the sort columns.
     fn arrange(&self, batch: &RecordBatch) -> Result<RecordBatch, LakeError> {
-        let order: Vec<SortColumn> = self
-            .partition_columns
-            .iter()
-            .chain(self.sort_columns)
-            .filter_map(|name| batch.column_by_name(name))
-            .map(|values| SortColumn { values: Arc::clone(values), options: None })
-            .collect();
+        let names = self.partition_columns.iter().chain(self.sort_columns);
+        let order: Vec<ArrayRef> = names.filter_map(|name| batch.column_by_name(name)).cloned().collect();
         if order.is_empty() || batch.num_rows() < 2 {
             return Ok(batch.clone());
         }
-        let sorting = "sort a batch";
-        let indices = lexsort_to_indices(&order, None).map_err(LakeError::arrow(sorting))?;
-        reorder(batch, &indices)
+        // Keys put together once compare as bytes; column by column, every comparison would look up each string.
+        let fields = order.iter().map(|column| SortField::new(column.data_type().clone())).collect();
+        let keys = RowConverter::new(fields).and_then(|converter| converter.convert_columns(&order));
+        let keys = keys.map_err(LakeError::arrow("sort a batch"))?;
+        let mut indices: Vec<u32> = (0..).take(batch.num_rows()).collect();
+        indices.sort_by_key(|index| keys.row(*index as usize));
+        reorder(batch, &UInt32Array::from(indices))
     }
 }
 

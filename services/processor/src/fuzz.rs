@@ -100,7 +100,8 @@ fn snapshot(folder: &std::path::Path) -> Vec<u8> {
     }
     assert!(!book.memory.ledgers.is_empty());
     let mut snapshots = Snapshots::open(folder, LOG).expect("the folder");
-    snapshots.save(&book, &Marks::default()).expect("a snapshot");
+    let memory = snapshots.encode(&book, &Marks::default()).expect("a snapshot");
+    snapshots.keep(&memory, &book.next).expect("a snapshot file");
     files(folder, ".snapshot").remove(0)
 }
 

@@ -128,10 +128,17 @@ impl Ground {
         progress: &(impl Fn(u64) + Clone + Send + Sync + 'static),
     ) -> Result<Vec<(&'static str, Rebuilt)>, ProcessorError> {
         let reader = Reader::new(self.lake.clone(), ReaderLimits::default())?;
-        self.fold_all(progress).await?;
+        let hash_all = async || {
+            let mut hashes = Vec::new();
+            for current in &tables {
+                hashes.push(hashed(&reader, current).await?);
+            }
+            Ok(hashes)
+        };
+        let ((), before) = tokio::try_join!(self.fold_all(progress), hash_all())?;
         let mut rebuilt = Vec::new();
-        for (current, fresh) in tables.iter().zip(&self.fresh) {
-            let (before, after) = (hashed(&reader, current).await?, hashed(&reader, fresh).await?);
+        for ((current, fresh), before) in tables.iter().zip(&self.fresh).zip(before) {
+            let after = hashed(&reader, fresh).await?;
             if before != after {
                 return Err(self.refuse(current.name(), &before, &after).await?);
             }

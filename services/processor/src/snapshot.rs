@@ -46,8 +46,8 @@ impl Snapshots {
         Ok(Self { folder: folder.to_owned(), log: log.to_owned(), saved: VecDeque::new() })
     }
 
-    /// Writes the memory of a book whose rows are all in the tables.
-    pub fn save(&mut self, book: &Book, marks: &Marks) -> Result<u64, ProcessorError> {
+    /// The memory of a book as a file has it.
+    pub fn encode(&self, book: &Book, marks: &Marks) -> Result<Vec<u8>, ProcessorError> {
         let offsets = book.next.iter().map(|(home, next)| {
             let appended_max = book.appended_max.get(home).copied().unwrap_or(i64::MIN);
             (home.topic.name().to_owned(), home.partition, *next, appended_max)
@@ -63,11 +63,16 @@ impl Snapshots {
         body = postcard::to_extend(&header, body).map_err(ProcessorError::SnapshotCoding)?;
         body = postcard::to_extend(&book.memory, body).map_err(ProcessorError::SnapshotCoding)?;
         Self::seal(&mut body);
+        Ok(body)
+    }
+
+    /// Writes the encoded memory of a book that goes on at `next`. All rows before that must be in the tables by now.
+    pub fn keep(&mut self, body: &[u8], next: &BTreeMap<Partition, u64>) -> Result<u64, ProcessorError> {
         let number = self.list()?.last().map_or(1, |(number, _)| number + 1);
         let path = self.folder.join(format!("{number:012}.{EXTENSION}"));
-        write_durably(&self.folder, &path, &body).map_err(|source| failed(&path, source))?;
+        write_durably(&self.folder, &path, body).map_err(|source| failed(&path, source))?;
         self.drop_old()?;
-        self.saved.push_back(book.next.clone());
+        self.saved.push_back(next.clone());
         if self.saved.len() > SNAPSHOTS_KEPT {
             self.saved.pop_front();
         }

@@ -303,12 +303,15 @@ impl Worker {
     /// Flushes everything, writes down what memory holds, and gives up what of the log nobody needs any more.
     async fn snapshot(&self, life: &mut Life) -> Result<(), ProcessorError> {
         self.flush(life, true).await?;
-        life.clerk.land().await?;
         let book = &life.clerk.book;
         for (home, next) in &book.next {
             life.marks.set(*home, *next, book.appended_max.get(home).copied().unwrap_or(i64::MAX));
         }
-        let bytes = life.snapshots.save(book, &life.marks)?;
+        // The flush writes meanwhile, but no snapshot is on disk before its rows are.
+        let memory = life.snapshots.encode(book, &life.marks)?;
+        life.clerk.land().await?;
+        let bytes = life.snapshots.keep(&memory, &life.clerk.book.next)?;
+        let book = &life.clerk.book;
         life.last_snapshot = Instant::now();
         self.meters.snapshots.inc();
         self.meters.snapshot_bytes.set(bytes.cast_signed());
