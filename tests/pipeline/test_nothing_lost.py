@@ -112,3 +112,16 @@ def test_a_log_cut_short_is_refused(played, tmp_path: Path) -> None:
     finally:
         role.end()
     assert status != 0, role.last_words()
+
+
+def test_a_site_keeps_its_time_zone(tmp_path: Path) -> None:
+    """Its days are counted in the zone it was first defined with: another is refused, with the cure; another title is not."""
+
+    def define(title: str, zone: str):
+        return run(binary("medfleet"), "site", "north", "--title", title, "--time-zone", zone, "--data", str(tmp_path), may_fail=True)
+
+    assert define("North", "Europe/Berlin").returncode == 0
+    refused = define("North", "America/Denver")
+    assert refused.returncode != 0
+    assert "keeps its time zone Europe/Berlin" in refused.stderr, refused.stderr
+    assert define("North General", "Europe/Berlin").returncode == 0

@@ -14,7 +14,7 @@ use medfleet_ingest::quarantine::{self, Entry, Redriven};
 use medfleet_ingest::{Admitter, Meters};
 use medfleet_log::kafka::{Applied, KafkaConfig, apply_topics};
 use medfleet_log::topics::street;
-use medfleet_log::{Profile, TopicDeclaration};
+use medfleet_log::{EventLog, Partition, Profile, Topic, TopicDeclaration, read_to_end};
 use medfleet_processor::{TABLES, rebuild as rebuilding};
 use medfleet_runtime::Metrics;
 use medfleet_runtime::now_micros;
@@ -127,6 +127,13 @@ pub async fn site(place: &Place, options: &SiteOptions) -> anyhow::Result<()> {
     let log = backing::log(place, &House::open(&place.data)?).await?;
     let admitter = Admitter::new(Arc::clone(&log), Meters::new(&Metrics::default())?);
     let (site, now) = (SiteId::new(&options.site)?, Timestamp(now_micros()));
+    if let Some(zone) = first_zone(&*log, &site).await?.filter(|zone| *zone != options.time_zone) {
+        anyhow::bail!(
+            "site `{site}` keeps its time zone {zone}, as its days are counted in it: give --time-zone {zone}, or \
+             define another site for {}",
+            options.time_zone
+        );
+    }
     let fact = Fact {
         at: now,
         known_at: now,
@@ -152,6 +159,27 @@ pub async fn site(place: &Place, options: &SiteOptions) -> anyhow::Result<()> {
     };
     println!("site {} defined at {}", options.site, admitter.run(run, now).await?);
     Ok(())
+}
+
+/// The time zone that a site was first defined with.
+async fn first_zone(log: &dyn EventLog, site: &SiteId) -> anyhow::Result<Option<String>> {
+    let mut first = None;
+    for partition in 0..log.partitions(Topic::FLEET)? {
+        let home = Partition::new(Topic::FLEET, partition);
+        read_to_end(log, home.at(log.bounds(home).await?.floor), |record| {
+            let run = medfleet_wire::decode_record(&record.value)?.run;
+            first = run.facts.iter().filter(|_| run.site == *site).find_map(|sealed| match &sealed.fact.body {
+                Body::SiteDefined(site) => Some(site.time_zone.clone()),
+                _ => None,
+            });
+            Ok::<_, anyhow::Error>(first.is_none())
+        })
+        .await?;
+        if first.is_some() {
+            break;
+        }
+    }
+    Ok(first)
 }
 
 pub fn agent_password(place: &Place, agent: &str) -> anyhow::Result<()> {
