@@ -17,7 +17,6 @@ use datafusion::execution::SendableRecordBatchStream;
 use datafusion::prelude::SessionContext;
 use futures::StreamExt as _;
 use tokio::task::JoinSet;
-use twox_hash::XxHash3_128;
 
 use crate::error::LakeError;
 use crate::schema::{Content, TableDef, conform};
@@ -41,7 +40,7 @@ impl ContentHash {
             for column in &columns {
                 column.encode(row, &mut encoded);
             }
-            self.sum = self.sum.wrapping_add(XxHash3_128::oneshot(&encoded));
+            self.sum = self.sum.wrapping_add(twox_hash::XxHash3_128::oneshot(&encoded));
         }
         self.rows += batch.num_rows() as u64;
         Ok(())
