@@ -71,15 +71,14 @@ impl Outbox {
 
     /// Who was told that it is there is told that it is over, once, however often they were told.
     fn to_be_told_of_the_end(&self, alert: &Alert) -> Vec<(String, Channel, Occasion)> {
-        let mut last: BTreeMap<&Channel, (&str, Occasion)> = BTreeMap::new();
+        let mut last: BTreeMap<&Channel, (Occasion, &str)> = BTreeMap::new();
         for Message { intent, .. } in self.of(alert.id) {
-            if let Occasion::Attention { call, level } = intent.occasion
-                && call >= alert.calls_before
-            {
-                last.insert(&intent.channel, (&intent.person, Occasion::Over { call, level }));
-            }
+            // An alert may have ended, come back and ended again before anything was said: whoever heard of it before hears of the end.
+            let Occasion::Attention { call, level } = intent.occasion else { continue };
+            let over = (Occasion::Over { call, level }, intent.person.as_str());
+            last.entry(&intent.channel).and_modify(|held| *held = over.max(*held)).or_insert(over);
         }
-        last.into_iter().map(|(channel, (person, over))| (person.to_owned(), channel.clone(), over)).collect()
+        last.into_iter().map(|(channel, (over, person))| (person.to_owned(), channel.clone(), over)).collect()
     }
 
     /// The level at which this channel has heard this call already: a higher level is no news to it.
