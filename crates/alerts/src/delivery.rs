@@ -69,11 +69,11 @@ impl Outbox {
         wanting
     }
 
-    /// Who was told that it is there is told that it is over, once, however often they were told.
+    /// Who was told that it is there is told that it is over, once, however often they were told; also where it ended, came
+    /// back and ended again before anything was said.
     fn to_be_told_of_the_end(&self, alert: &Alert) -> Vec<(String, Channel, Occasion)> {
         let mut last: BTreeMap<&Channel, (Occasion, &str)> = BTreeMap::new();
         for Message { intent, .. } in self.of(alert.id) {
-            // An alert may have ended, come back and ended again before anything was said: whoever heard of it before hears of the end.
             let Occasion::Attention { call, level } = intent.occasion else { continue };
             let over = (Occasion::Over { call, level }, intent.person.as_str());
             last.entry(&intent.channel).and_modify(|held| *held = over.max(*held)).or_insert(over);
@@ -250,6 +250,19 @@ mod tests {
         alert.evolve(&Change::Reopened { began: at(20), late: false, fact: None }, at(20));
         let again = ask(&mut outbox, &alert);
         assert_eq!((again.len(), again[0].id == first[0].id), (1, false));
+    }
+
+    #[test]
+    fn what_ended_came_back_and_ended_before_anything_was_said_is_over_for_who_heard_of_it_first() {
+        let (mut outbox, mut alert) = (Outbox::default(), raised());
+        let first = ask(&mut outbox, &alert);
+        alert.evolve(&Change::Resolved { because: Ending::Over { at: at(10) } }, at(10));
+        alert.evolve(&Change::Reopened { began: at(20), late: false, fact: None }, at(20));
+        alert.evolve(&Change::Resolved { because: Ending::Over { at: at(30) } }, at(30));
+        let over = ask(&mut outbox, &alert);
+        let Occasion::Attention { call, level } = first[0].occasion else { panic!("{first:?}") };
+        assert_eq!(over.iter().map(|intent| intent.occasion).collect::<Vec<_>>(), [Occasion::Over { call, level }]);
+        assert_eq!(ask(&mut outbox, &alert), [], "once");
     }
 
     #[test]

@@ -128,6 +128,11 @@ impl From<Arc<str>> for Text {
 pub const CAUSE_TOPICS: [&str; 4] =
     ["medfleet.facts.v1", "medfleet.fleet.v1", "medfleet.alerts.v1", "medfleet.risk.v1"];
 
+/// The number of a topic in causes; none where no cause names it.
+pub fn cause_topic(name: &str) -> Option<i8> {
+    (0..).zip(CAUSE_TOPICS).find(|(_, known)| *known == name).map(|(number, _)| number)
+}
+
 /// Where in the log the record lies that made a row appear: (topic, partition, offset, index).
 /// The log's id is the table's, see [`crate::Origin`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]

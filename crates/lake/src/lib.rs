@@ -19,7 +19,7 @@ mod table;
 mod upkeep;
 mod upload;
 
-pub use cell::{CAUSE_TOPICS, Cause, Day, Text, UtcMicros};
+pub use cell::{CAUSE_TOPICS, Cause, Day, Text, UtcMicros, cause_topic};
 pub use commit::{Committed, Fence, Outcome, Restored, TableWriter, Txn, reached, restore};
 pub use cut::{Cut, appended_max, below_sql};
 pub use error::LakeError;
@@ -32,7 +32,7 @@ pub use session::{
 };
 pub use store::DurableFileSystem;
 pub use table::{CUT_READABLE_HOURS, Origin, Table, TableVersion};
-pub use upkeep::{Cleaned, Compacted, CompactionPolicy, checkpoint_if_due, clean, compact};
+pub use upkeep::{Cleaned, Compacted, CompactionPolicy, checkpoint_if_due, clean, compact, compact_at_rest};
 
 pub use arrow::array::RecordBatch;
 pub use datafusion::common::ScalarValue;

@@ -1,5 +1,7 @@
 //! The models that the log tells of, each with its report.
 
+use std::collections::BTreeSet;
+
 use medfleet_domain::risk::{ModelTrained, RiskNews};
 use medfleet_domain::time::Timestamp;
 use medfleet_log::{EventLog, Partition, Topic, read_to_end};
@@ -11,6 +13,8 @@ use crate::error::ApiError;
 pub struct Told {
     pub at: Timestamp,
     pub trained: ModelTrained,
+    /// The newest of its horizon: the one that is asked.
+    pub speaks: bool,
     /// None where this version does not read it.
     pub report: Option<Report>,
 }
@@ -32,9 +36,10 @@ pub async fn models(log: &dyn EventLog) -> Result<Vec<Told>, ApiError> {
         Ok::<_, ApiError>(true)
     };
     read_to_end(log, home.at(floor), hear).await?;
+    let mut spoken_for = BTreeSet::new();
     let read = |(at, trained): (Timestamp, ModelTrained)| {
         let report = serde_json::from_str(&trained.report).ok();
-        Told { at, trained, report }
+        Told { at, speaks: spoken_for.insert(trained.horizon_hours), report, trained }
     };
     Ok(told.into_iter().rev().map(read).collect())
 }

@@ -7,7 +7,7 @@ use medfleet_domain::dedup::Sighting;
 use medfleet_domain::fact::Body;
 use medfleet_domain::id::Subject;
 use medfleet_domain::ledger::{Admitted, Ledger, Needs};
-use medfleet_lake::{CAUSE_TOPICS, Cause};
+use medfleet_lake::{Cause, cause_topic};
 use medfleet_log::{Partition, Record};
 use serde::{Deserialize, Serialize};
 
@@ -166,8 +166,7 @@ impl Book {
 
 /// The number a topic has in causes.
 pub fn topic_code(home: Partition) -> i8 {
-    let place = CAUSE_TOPICS.iter().position(|known| *known == home.topic.name());
-    place.and_then(|place| i8::try_from(place).ok()).unwrap_or_default()
+    cause_topic(home.topic.name()).expect("every topic that a worker reads has a number in causes")
 }
 
 pub fn cause(place: Place) -> Cause {

@@ -115,8 +115,8 @@ impl Told {
     /// The archive's rows of this record. Those told by the archive are made anew from the original bytes, so that a
     /// row that does not say what its bytes say shows in the table's hash; pointers are taken as they are.
     pub fn fact_rows(&self, filed: &[Filed]) -> Vec<FactRow> {
-        let Place { appended_at_micros, .. } = self.place;
-        let at = |index| Cause { index, ..cause(self.place) };
+        let (Place { appended_at_micros, .. }, record) = (self.place, cause(self.place));
+        let at = |index| Cause { index, ..record };
         match &self.by {
             Teller::Log { run, .. } => {
                 let facts = run.facts.iter().zip(filed).zip(0..);

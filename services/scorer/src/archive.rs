@@ -9,7 +9,7 @@ use datafusion::prelude::SessionContext;
 use futures::StreamExt as _;
 use medfleet_domain::id::{DeviceId, SiteId};
 use medfleet_domain::kind::DeviceKind;
-use medfleet_lake::{CAUSE_TOPICS, stream};
+use medfleet_lake::{cause_topic, stream};
 
 use crate::Error;
 use crate::gather::Gatherer;
@@ -30,7 +30,7 @@ pub async fn gather(
     let mut gatherer = Gatherer::default();
     for (home, next) in offsets {
         let Some((topic, partition)) = home.rsplit_once('/') else { continue };
-        let Some(topic) = CAUSE_TOPICS.iter().position(|known| *known == topic) else { continue };
+        let Some(topic) = cause_topic(topic) else { continue };
         let sql = format!(
             "SELECT subject, site, device_kind, bytes FROM facts \
              WHERE subject_kind = 'device' AND verdict <> 'duplicate' AND NOT suspect AND {SPEAKING} \

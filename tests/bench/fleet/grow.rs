@@ -15,7 +15,7 @@ use medfleet_domain::human::{Asserted, Claimed, Registration};
 use medfleet_domain::id::{AgentId, DeviceId, Seq, SeqRange, SiteId, Subject};
 use medfleet_domain::kind::DeviceKind;
 use medfleet_domain::time::{Day, MICROS_PER_DAY, MICROS_PER_HOUR, Timestamp};
-use medfleet_lake::{CompactionPolicy, checkpoint_if_due, compact, schema};
+use medfleet_lake::{checkpoint_if_due, compact_at_rest, schema};
 
 use crate::install::{Install, Writer};
 
@@ -103,7 +103,7 @@ pub async fn grow(folder: &Path, size: Size) -> anyhow::Result<()> {
         }
         let facts = install.flush(day.end().plus_micros(MICROS_PER_HOUR / 2)).await?;
         let told = day.0 - FIRST.0 + 1;
-        // A worker tidies up every minute; without it the heads of every day would lie beside those of the next.
+        // A worker tidies up every minute.
         if told % UPKEEP_DAYS == 0 {
             tidy_up(&install).await?;
         }
@@ -324,16 +324,9 @@ fn people(install: &mut Install, device: &mut Device, day: Day, appended: Timest
 /// What upkeep would have done by now.
 async fn tidy_up(install: &Install) -> anyhow::Result<()> {
     let reader = install.reader()?;
-    let policy =
-        CompactionPolicy { quiet_after_seconds: -1, partitions_per_commit: usize::MAX, ..CompactionPolicy::default() };
     for def in schema::tables() {
         let Some(table) = install.lake.current(def).await? else { continue };
-        loop {
-            let done = compact(&reader, &table, &policy).await?;
-            if done.files_after >= done.files_before {
-                break;
-            }
-        }
+        compact_at_rest(&reader, &table).await?;
         checkpoint_if_due(&table).await?;
     }
     Ok(())

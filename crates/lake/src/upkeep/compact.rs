@@ -66,6 +66,17 @@ pub async fn compact(reader: &Reader, table: &Table, policy: &CompactionPolicy) 
     Ok(report)
 }
 
+/// Merges as far as upkeep would once nobody writes any more.
+pub async fn compact_at_rest(reader: &Reader, table: &Table) -> Result<(), LakeError> {
+    let policy = CompactionPolicy { quiet_after_seconds: -1, ..CompactionPolicy::default() };
+    loop {
+        let done = compact(reader, table, &policy).await?;
+        if done.files_after >= done.files_before {
+            return Ok(());
+        }
+    }
+}
+
 fn size_of(file: &LogicalFileView) -> FileSize {
     let mut partition: Vec<_> = file.partition_values_map().into_iter().collect();
     partition.sort();

@@ -5,5 +5,5 @@ mod compact;
 mod plan;
 
 pub use clean::{Cleaned, checkpoint_if_due, clean};
-pub use compact::{Compacted, compact};
+pub use compact::{Compacted, compact, compact_at_rest};
 pub use plan::CompactionPolicy;

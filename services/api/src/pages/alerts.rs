@@ -11,7 +11,7 @@ use medfleet_domain::time::Timestamp;
 
 use super::download::{File, FileQuery, Sheet};
 use super::format::{duration, encoded, kind_title, plural};
-use super::frame::{Choice, Frame};
+use super::frame::{Choice, Frame, Pick};
 use super::{PageProblem, rendered};
 use crate::period::PeriodQuery;
 use crate::query;
@@ -57,13 +57,6 @@ struct AlertsPage {
     people: Vec<Pick>,
     /// What the form of choices carries on.
     carried: Vec<(String, String)>,
-}
-
-/// One choice of a list.
-struct Pick {
-    value: String,
-    label: String,
-    current: bool,
 }
 
 struct Line {

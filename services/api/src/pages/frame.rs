@@ -31,6 +31,13 @@ pub struct Choice {
     pub current: bool,
 }
 
+/// One choice of a list in a form.
+pub struct Pick {
+    pub value: String,
+    pub label: String,
+    pub current: bool,
+}
+
 pub struct Frame {
     pub styles: String,
     pub script: String,

@@ -14,7 +14,7 @@ use serde::Deserialize;
 use self::tally::{Class, Tallied, by_class, by_class_and_site, figures};
 use super::download::{File, FileQuery, Sheet};
 use super::format::{Clock, duration, encoded, kind_title, some_percent};
-use super::frame::{Choice, Frame};
+use super::frame::{Choice, Frame, Pick};
 use super::{PageProblem, rendered};
 use crate::error::ApiError;
 use crate::kpi::question;
@@ -47,12 +47,6 @@ struct MaintenancePage {
     places: Vec<PlaceLine>,
     work: Vec<WorkLine>,
     work_more: usize,
-}
-
-struct Pick {
-    value: String,
-    label: String,
-    current: bool,
 }
 
 struct ClassLine {

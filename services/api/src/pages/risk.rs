@@ -7,6 +7,7 @@ use axum::response::Response;
 use axum::routing::get;
 use medfleet_domain::risk::Ground;
 use medfleet_risk::gate::Decision;
+use medfleet_risk::horizon::Horizon;
 use medfleet_risk::report::Report;
 use medfleet_risk::voice::Speaker;
 use serde::Deserialize;
@@ -23,7 +24,10 @@ use crate::scoreboard::{About, Line, scoreboard};
 use crate::service::App;
 
 /// Horizons in hours, as addresses and people name them.
-const HORIZONS: [(i64, &str, &str); 2] = [(168, "7d", "7 days"), (24, "24h", "24 hours")];
+const HORIZONS: [(i64, &str, &str); 2] = [
+    (Horizon::Week.hours(), Horizon::Week.as_str(), "7 days"),
+    (Horizon::Day.hours(), Horizon::Day.as_str(), "24 hours"),
+];
 /// Devices the page lists; the API has more.
 const DEVICES_SHOWN_MAX: usize = 100;
 /// A risk of this many millionths fills the bar.
@@ -193,12 +197,10 @@ fn percent(ppm: i64) -> String {
     format!("{} %", decimal(percent, usize::from(percent < 10.0)))
 }
 
-/// The newest model of a horizon is the one that speaks.
 fn model_lines(told: &[Told]) -> Vec<ModelLine> {
     let now = query::now();
-    let line = |(nth, one): (usize, &Told)| {
+    let line = |one: &Told| {
         let trained = &one.trained;
-        let newer = told[..nth].iter().any(|other| other.trained.horizon_hours == trained.horizon_hours);
         let horizon = HORIZONS.into_iter().find(|(hours, ..)| *hours == i64::from(trained.horizon_hours));
         let trees = one.report.as_ref().and_then(|report| {
             report.speakers.iter().find(|shown| shown.speaker == Speaker::Trees).map(|shown| &shown.parts)
@@ -209,7 +211,7 @@ fn model_lines(told: &[Told]) -> Vec<ModelLine> {
             horizon: horizon.map_or("another horizon", |(.., label)| label),
             told: format!("{} UTC", Clock::of("UTC").minute(one.at)),
             age: duration(now.0 - one.at.0),
-            current: !newer,
+            current: one.speaks,
             period: format!("{} – {}", trained.period.from.day(), trained.period.until.day()),
             seed: trained.seed,
             made_of: one.report.as_ref().map(made_of).unwrap_or_default(),
@@ -219,7 +221,7 @@ fn model_lines(told: &[Told]) -> Vec<ModelLine> {
             error: some(trees.map(|parts| parts.reliability.error), 4),
         }
     };
-    told.iter().enumerate().map(line).collect()
+    told.iter().map(line).collect()
 }
 
 fn made_of(report: &Report) -> String {

@@ -1,11 +1,11 @@
 //! What models said of devices when they were last asked.
 
-use super::{SCORES, SCORES_OF_DEVICE, SCORES_SETTLED, ask, day, int, text};
 use medfleet_domain::time::Timestamp;
 use medfleet_kpi::KpiError;
 use medfleet_kpi::answer::Line;
 use medfleet_lake::ScalarValue;
 
+use super::{SCORES, SCORES_OF_DEVICE, SCORES_SETTLED, ask, day, int, text};
 use crate::cuts::OpenCut;
 use crate::error::ApiError;
 use crate::period::Period;

@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::{Path, Query, State};
 use medfleet_domain::risk::Ground;
 use medfleet_risk::gate::{Contest, Decision};
+use medfleet_risk::horizon::Horizon;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -13,9 +14,6 @@ use crate::period::PeriodQuery;
 use crate::problem::Problem;
 use crate::query::{self, Score};
 use crate::service::App;
-
-/// Horizons as addresses name them, in hours.
-const HORIZONS: [(&str, i64); 2] = [("7d", 168), ("24h", 24)];
 
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -148,7 +146,7 @@ pub async fn scores(
     Query(period): Query<PeriodQuery>,
     Query(asked): Query<ScoresQuery>,
 ) -> Result<Json<ScoresOut>, Problem> {
-    let hours = horizon(asked.horizon.as_deref())?.unwrap_or(HORIZONS[0].1);
+    let hours = horizon(asked.horizon.as_deref())?.unwrap_or(Horizon::Week).hours();
     let open = open_cut(&app, &period).await?;
     let (site, kind) = (asked.site.as_deref().unwrap_or_default(), asked.kind.as_deref().unwrap_or_default());
     let scores = query::scores(&open, hours, site, kind).await?.into_iter().map(ScoreOut::from).collect();
@@ -165,7 +163,7 @@ pub async fn of_device(
     Query(period): Query<PeriodQuery>,
     Query(asked): Query<HorizonQuery>,
 ) -> Result<Json<DeviceScoresOut>, Problem> {
-    let hours = horizon(asked.horizon.as_deref())?.unwrap_or(0);
+    let hours = horizon(asked.horizon.as_deref())?.map_or(0, Horizon::hours);
     let (open, period) = scope(&app, &period).await?;
     if query::device(&open, &device).await?.is_empty() {
         return Err(Problem::not_found("device", &device, "look it up under /api/v1/devices"));
@@ -179,16 +177,13 @@ pub async fn of_device(
     responses((status = 200, body = ModelsOut), (status = 503, body = Problem)))]
 pub async fn models(State(app): State<App>) -> Result<Json<ModelsOut>, Problem> {
     let told = models::models(app.log.as_ref()).await?;
-    let mut spoken_for = Vec::new();
     let out = |one: &models::Told| {
         let trained = &one.trained;
-        let speaks = !spoken_for.contains(&trained.horizon_hours);
-        spoken_for.push(trained.horizon_hours);
         ModelOut {
             model: trained.model.clone(),
             horizon_hours: trained.horizon_hours,
             trained_at: one.at.to_string(),
-            speaks,
+            speaks: one.speaks,
             seed: trained.seed.to_string(),
             cut: trained.cut,
             period_from: trained.period.from.to_string(),
@@ -211,10 +206,10 @@ pub async fn decisions(State(app): State<App>, Path(model): Path<String>) -> Res
     Ok(Json(DecisionsOut { horizon_hours: one.trained.horizon_hours, model, decisions }))
 }
 
-fn horizon(text: Option<&str>) -> Result<Option<i64>, Problem> {
+fn horizon(text: Option<&str>) -> Result<Option<Horizon>, Problem> {
     let Some(text) = text.filter(|text| !text.is_empty()) else { return Ok(None) };
-    let found = HORIZONS.into_iter().find(|(name, _)| *name == text);
-    found.map(|(_, hours)| Some(hours)).ok_or_else(|| Problem::bad_value("horizon", text, "use 7d or 24h"))
+    let found = Horizon::ALL.into_iter().find(|one| one.as_str() == text);
+    found.map(Some).ok_or_else(|| Problem::bad_value("horizon", text, "use 7d or 24h"))
 }
 
 fn ratio(ppm: i64) -> f64 {
@@ -285,7 +280,7 @@ mod tests {
 
     #[test]
     fn a_horizon_is_named_or_refused_with_what_there_is() {
-        assert_eq!((horizon(Some("24h")), horizon(None)), (Ok(Some(24)), Ok(None)));
+        assert_eq!((horizon(Some("24h")), horizon(None)), (Ok(Some(Horizon::Day)), Ok(None)));
         assert!(horizon(Some("a year")).unwrap_err().detail.contains("7d or 24h"));
     }
 }
