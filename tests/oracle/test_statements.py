@@ -56,7 +56,7 @@ def drawn(chance: random.Random) -> dict:
     if hours != "AroundTheClock" and not calendars:
         calendars = [[day_number(first) - 400, 0, weekly()]]
     contract = {
-        "number": "SC-1", "vendor": "", "kind": None, "devices": [], "valid_from": day_number(first) - 9, "valid_until": None,
+        "number": "SC-1", "vendor": "", "phone": "", "kind": None, "devices": [], "valid_from": day_number(first) - 9, "valid_until": None,
         "guarantee": 9_800, "period": "Month", "hours": hours, "minor": chance.choice([0, 1_000]), "partial": 5_000, "severe": 7_500,
         "exclusions": [one for one in ["MaintenanceFromDowntime", "MaintenanceFromBoth", "Facility", "User", "Upgrade"] if chance.random() < 0.35],
         "starts": chance.choice(["Onset", "Reported", "VendorCalled"]),

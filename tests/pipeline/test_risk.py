@@ -3,6 +3,8 @@
 import json
 import re
 import subprocess
+import urllib.request
+import uuid
 
 import pytest
 from faults.judge import Tables
@@ -14,6 +16,12 @@ from test_sql import connect
 DEMO_DAYS = 60
 SCORED_WITHIN_SECONDS = 120.0
 BROWSER_SECONDS = 120
+# Low enough that a calm demo has some: one part in two hundred, within a day.
+RULES = """
+rules:
+  - { name: at-risk, when: at_risk, at_least: 0.005, horizon_hours: 24, false_alerts_per_technician_week_max: 1, urgency: soon,
+      says: "{subject}: {part} may fail within a day", act_within_minutes: 1440, first_check: "Test the part named" }
+"""
 
 
 @pytest.fixture(scope="module")
@@ -21,6 +29,8 @@ def house(tmp_path_factory: pytest.TempPathFactory):
     with lived_in(tmp_path_factory.mktemp("risk"), "--demo-days", str(DEMO_DAYS)) as house:
         _await_history(house)
         house.role.stop()
+        (house.data.parent / "rules.yaml").write_text(RULES)
+        house.role.command += ["--rules", str(house.data.parent / "rules.yaml")]
         yield house
 
 
@@ -109,3 +119,58 @@ def test_the_page_is_light_and_anybody_can_read_it(house: House, model: str) -> 
     command = ["node", ROOT / "tests/browser/shots.mjs", f"http://{house.address}/login?token={house.token}", ROOT / "target/shots", "risk"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=BROWSER_SECONDS, check=False)
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+
+
+def alerts(house: House) -> list[dict]:
+    return house.json("/api/v1/alerts?rule=at-risk&limit=1000")["alerts"]
+
+
+def ask(house: House, alert: str, ask: dict) -> dict:
+    headers = {"Authorization": f"Bearer {house.token}", "Idempotency-Key": str(uuid.uuid4())}
+    data = json.dumps({"author": "kim", "ask": ask}).encode()
+    request = urllib.request.Request(f"http://{house.address}/api/v1/alerts/{alert}/requests", data, headers)
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        return json.loads(answer.read())
+
+
+def test_a_risk_above_the_limit_is_one_alert_of_its_part_however_often_it_is_told(house: House, model: str) -> None:
+    raised = await_true("alerts by risk", lambda: alerts(house), SCORED_WITHIN_SECONDS)
+    tables = Tables(house.data / "lake")
+    tables.open("scores")
+    above = dict(tables.rows("SELECT device, component FROM scores WHERE component_ppm >= 5000 AND horizon_hours = 24"))
+    parts = {alert["subject"]: alert["part"] for alert in raised}
+    assert len(parts) == len(raised), "one alert for a device and part, though the run was told twice"
+    assert parts.items() <= above.items() and len(parts) >= 4, "planned work and open orders suppress some, and no others are raised"
+    assert all(alert["score"]["model"] == model and alert["score"]["chance"] >= 0.005 and not alert["late"] for alert in raised)
+    lives = [house.json(f"/api/v1/alerts/{alert['alert']}")["life"] for alert in raised]
+    assert all([step["change"] for step in life] == ["raised"] for life in lives)
+    card = house.get(f"/alerts/{raised[0]['alert']}", "text/html")
+    assert "Why a failure is expected" in card and model in card and "is heard" in card
+    assert f"<dt>Suspected part</dt><dd>{raised[0]['part'].replace('_', ' ')}" in card and "Test the part named" in card
+
+
+def test_a_voice_beyond_the_budget_of_a_technician_demotes_itself_where_people_see_it(house: House, model: str) -> None:
+    by_voice: dict[str, list[str]] = {}
+    for alert in alerts(house):
+        by_voice.setdefault(alert["score"]["voice"], []).append(alert["alert"])
+    voice, own = max(by_voice.items(), key=lambda one: len(one[1]))
+    for alert in own[:2]:
+        assert ask(house, alert, {"type": "verdict", "finding": "nothing_found"})["verdict"] == "granted"
+    left = {alert["alert"] for alert in alerts(house) if alert["open"]}
+    assert not left & set(own), f"the {voice} are heard no more, and what they had raised has lost its cause"
+    for page in (house.get("/alerts", "text/html"), house.get(f"/alerts/{own[2]}", "text/html")):
+        assert re.search(rf"model {model} are heard no more since .*: kim found nothing 2 times within a week, 1 are allowed", page)
+
+
+def test_a_model_that_is_withdrawn_takes_its_alerts_along(house: House, model: str) -> None:
+    house.role.stop()
+    assert "is withdrawn" in medfleet(house, "train", "--withdraw", model, "--because", "it knew the repair", "--by", "kim")
+    house.role.start()
+    house._await_page()
+    await_true("no open alert of the model", lambda: not [one for one in alerts(house) if one["open"]], SCORED_WITHIN_SECONDS)
+    told = next(one for one in house.json("/api/v1/models")["models"] if one["model"] == model)
+    assert not told["speaks"] and told["withdrawn"]["by"] == "kim"
+    assert re.search(rf"{model}</code> <small>withdrawn .* by kim: it knew the repair", house.get("/risk?horizon=24h", "text/html"))
+    sql = "SELECT speaks, withdrawn_because FROM models WHERE model = %s"
+    with connect(house, "withdrawn", "--all", autocommit=True) as session:
+        await_true("the row", lambda: session.execute(sql, [model]).fetchall() == [(False, "it knew the repair")], SCORED_WITHIN_SECONDS)

@@ -3,11 +3,13 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use medfleet_domain::alert::life::Alert;
-use medfleet_domain::alert::record::{Answer, Life, News, Record, Turn, Writer};
+use medfleet_domain::alert::record::{Answer, Demotion, Life, News, Record, Turn, Writer};
 use medfleet_domain::alert::{AlertId, Step};
 use medfleet_domain::contract::Pin;
+use medfleet_domain::time::Timestamp;
 
 use crate::delivery::Outbox;
+use crate::past::is_forgotten;
 
 /// Answers remembered for each alert: a request that comes again among them is answered and not decided again.
 pub const ANSWERS_KEPT: usize = 256;
@@ -43,16 +45,23 @@ pub enum Heard {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Book {
     lives: BTreeMap<u8, Life>,
+    /// Turns that count, by the desk's life.
+    turns: BTreeMap<Life, u64>,
     rules: Option<String>,
     read: Vec<Pin>,
     cases: BTreeMap<AlertId, Case>,
     outbox: Outbox,
+    demotions: Vec<Demotion>,
     void_records: u64,
+    /// When it last looked for what is to be forgotten, and how many alerts it has forgotten.
+    looked_at: Option<Timestamp>,
+    forgotten: u64,
 }
 
 impl Book {
     /// Takes one record in. Never judges: it has already happened.
     pub fn hear(&mut self, record: &Record) -> Heard {
+        self.forget(record.at);
         let writer = record.news.writer();
         if let News::Opened(_) = record.news {
             self.lives.insert(place(writer), record.life);
@@ -66,7 +75,10 @@ impl Book {
             return Heard::Void;
         }
         match &record.news {
-            News::Turn(turn) => return Heard::Alerts(self.turn(turn)),
+            News::Turn(turn) => {
+                *self.turns.entry(record.life).or_default() += 1;
+                return Heard::Alerts(self.turn(turn));
+            }
             News::Rules(yaml) => self.rules = Some(yaml.clone()),
             News::Intended(intent) => self.outbox.intended(intent.clone(), record.at),
             News::Attempted(message) => self.outbox.attempted(*message, record.at),
@@ -74,6 +86,21 @@ impl Book {
             News::Opened(_) => {}
         }
         Heard::Other
+    }
+
+    /// Once a day, drops alerts that have been over for too long, with their messages.
+    fn forget(&mut self, now: Timestamp) {
+        if self.looked_at.is_some_and(|looked| looked.day() >= now.day()) {
+            return;
+        }
+        self.looked_at = Some(now);
+        let gone: Vec<AlertId> =
+            self.cases.values().filter(|case| is_forgotten(&case.alert, now)).map(|case| case.alert.id).collect();
+        for id in &gone {
+            self.cases.remove(id);
+            self.outbox.forget(*id);
+        }
+        self.forgotten += gone.len() as u64;
     }
 
     fn turn(&mut self, turn: &Turn) -> Vec<AlertId> {
@@ -90,6 +117,7 @@ impl Book {
             }
             touched.push(answer.alert);
         }
+        self.demotions.extend(turn.demotions.iter().cloned());
         if !turn.read.is_empty() {
             self.read = turn.read.clone();
         }
@@ -118,6 +146,16 @@ impl Book {
         self.rules.as_deref()
     }
 
+    /// How many turns of a desk's life count.
+    pub fn turns(&self, life: Life) -> u64 {
+        self.turns.get(&life).copied().unwrap_or(0)
+    }
+
+    /// Voices that went beyond their budget, in the order of the log.
+    pub fn demotions(&self) -> &[Demotion] {
+        &self.demotions
+    }
+
     /// How far the desk has read the log.
     pub fn read(&self) -> &[Pin] {
         &self.read
@@ -133,6 +171,11 @@ impl Book {
 
     pub fn outbox(&self) -> &Outbox {
         &self.outbox
+    }
+
+    /// Alerts that were over for too long to be remembered.
+    pub fn forgotten(&self) -> u64 {
+        self.forgotten
     }
 
     /// Records of lives that another had followed.
@@ -152,8 +195,8 @@ const fn place(writer: Writer) -> u8 {
 mod tests {
     use super::*;
     use crate::testing::raised;
-    use medfleet_domain::alert::Change;
-    use medfleet_domain::time::Timestamp;
+    use medfleet_domain::alert::{Change, Ending};
+    use medfleet_domain::time::MICROS_PER_DAY;
 
     const NOW: Timestamp = Timestamp::from_seconds(50_000);
 
@@ -169,6 +212,7 @@ mod tests {
             late: false,
             fact: None,
             summary: alert.summary.clone(),
+            score: None,
         };
         Turn { steps: vec![Step { alert: alert.id, at: alert.raised_at, change }], ..Turn::default() }
     }
@@ -188,6 +232,37 @@ mod tests {
         let case = book.case(raised().id).expect("it was raised");
         assert_eq!(case.alert.acknowledged_by.as_deref(), Some("kim"));
         assert_eq!((case.steps.len(), case.answer("r-1").is_some(), case.answer("r-2")), (2, true, None));
+    }
+
+    #[test]
+    fn what_has_been_over_for_180_days_is_forgotten_and_counted_and_what_is_open_stays() {
+        let later = |days: i64, news| Record { at: NOW.plus_micros(days * MICROS_PER_DAY), ..says(1, news) };
+        let over = |days: i64| {
+            let mut book = Book::default();
+            book.hear(&says(1, News::Opened(Writer::Desk)));
+            book.hear(&says(1, News::Turn(raise())));
+            let because = Ending::Over { at: NOW };
+            let step = Step { alert: raised().id, at: NOW, change: Change::Resolved { because } };
+            book.hear(&says(1, News::Turn(Turn { steps: vec![step], ..Turn::default() })));
+            book.hear(&later(days, News::Turn(Turn::default())));
+            (book.cases().count(), book.forgotten())
+        };
+        assert_eq!((over(180), over(181)), ((1, 0), (0, 1)));
+        let mut book = Book::default();
+        book.hear(&says(1, News::Opened(Writer::Desk)));
+        book.hear(&says(1, News::Turn(raise())));
+        book.hear(&later(1_000, News::Turn(Turn::default())));
+        assert_eq!(book.cases().count(), 1, "it is open");
+    }
+
+    #[test]
+    fn turns_that_count_are_counted_by_life() {
+        let mut book = Book::default();
+        book.hear(&says(1, News::Opened(Writer::Desk)));
+        book.hear(&says(1, News::Turn(raise())));
+        book.hear(&says(2, News::Opened(Writer::Desk)));
+        book.hear(&says(1, News::Turn(raise())));
+        assert_eq!((book.turns(Life(1)), book.turns(Life(2))), (1, 0), "the second of the first life is void");
     }
 
     #[test]

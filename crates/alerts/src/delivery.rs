@@ -109,6 +109,14 @@ impl Outbox {
         })
     }
 
+    /// Drops what is known of messages about an alert.
+    pub fn forget(&mut self, alert: AlertId) {
+        for id in self.of_alert.remove(&alert).into_iter().flatten() {
+            self.messages.remove(&id);
+            self.open.remove(&id);
+        }
+    }
+
     /// Messages about an alert, oldest first.
     pub fn of(&self, alert: AlertId) -> impl Iterator<Item = &Message> {
         self.of_alert.get(&alert).into_iter().flatten().filter_map(|id| self.messages.get(id))
@@ -247,7 +255,7 @@ mod tests {
         let first = ask(&mut outbox, &alert);
         alert.evolve(&Change::Resolved { because: Ending::Over { at: at(10) } }, at(10));
         ask(&mut outbox, &alert);
-        alert.evolve(&Change::Reopened { began: at(20), late: false, fact: None }, at(20));
+        alert.evolve(&Change::Reopened { began: at(20), late: false, fact: None, score: None }, at(20));
         let again = ask(&mut outbox, &alert);
         assert_eq!((again.len(), again[0].id == first[0].id), (1, false));
     }
@@ -257,7 +265,7 @@ mod tests {
         let (mut outbox, mut alert) = (Outbox::default(), raised());
         let first = ask(&mut outbox, &alert);
         alert.evolve(&Change::Resolved { because: Ending::Over { at: at(10) } }, at(10));
-        alert.evolve(&Change::Reopened { began: at(20), late: false, fact: None }, at(20));
+        alert.evolve(&Change::Reopened { began: at(20), late: false, fact: None, score: None }, at(20));
         alert.evolve(&Change::Resolved { because: Ending::Over { at: at(30) } }, at(30));
         let over = ask(&mut outbox, &alert);
         let Occasion::Attention { call, level } = first[0].occasion else { panic!("{first:?}") };

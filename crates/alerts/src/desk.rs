@@ -1,11 +1,14 @@
 //! The desk: folds the log in its order and opens one incident per problem. Whatever it says follows from what it was told.
 
 mod problems;
+mod risk;
 mod silence;
+mod voices;
 
 use std::collections::BTreeMap;
 
 use medfleet_domain::alert::life::{Alert, Refusal};
+use medfleet_domain::alert::record::Demotion;
 use medfleet_domain::alert::{AlertId, Ending, Step, Wish};
 use medfleet_domain::fact::{Body, Fact};
 use medfleet_domain::id::{AgentId, Cause, Epoch, Seq, SeqRange, SiteId, Subject, SubjectKind};
@@ -16,7 +19,8 @@ use serde::{Deserialize, Serialize};
 use crate::rule::{Rules, When};
 use crate::watch::{Turn, Watch};
 pub use problems::Problem;
-use problems::Problems;
+use problems::{Problems, Sign};
+use voices::Voices;
 
 /// A record of the log: where it stands and when it got there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,11 +41,19 @@ pub struct Told<'a> {
     pub fact: &'a Fact,
 }
 
+/// What came of a request that was granted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Granted {
+    pub steps: Vec<Step>,
+    pub demotion: Option<Demotion>,
+}
+
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Desk {
     rules: Rules,
     watches: BTreeMap<Subject, Watch>,
     problems: Problems,
+    voices: Voices,
     /// Since when it has been told the time without a gap, and when it was told last.
     listening_since: Option<Timestamp>,
     ticked_at: Option<Timestamp>,
@@ -52,7 +64,8 @@ const AWAY_MICROS: i64 = 5 * 60 * MICROS_PER_SECOND;
 
 impl Desk {
     pub fn new(rules: Rules) -> Self {
-        Self { rules, watches: BTreeMap::new(), problems: Problems::default(), listening_since: None, ticked_at: None }
+        let (watches, problems, voices) = (BTreeMap::new(), Problems::default(), Voices::default());
+        Self { rules, watches, problems, voices, listening_since: None, ticked_at: None }
     }
 
     pub fn alert(&self, id: AlertId) -> Option<&Alert> {
@@ -75,7 +88,7 @@ impl Desk {
         steps
     }
 
-    /// Takes over what the log says of alerts, which holds whatever was computed anew. Answers how many alerts differed.
+    /// Takes over what the log says of alerts, which holds whatever was computed anew. Answers how many differed.
     pub fn reconcile(&mut self, recorded: BTreeMap<AlertId, Alert>) -> usize {
         self.problems.reconcile(recorded)
     }
@@ -108,40 +121,31 @@ impl Desk {
         steps
     }
 
-    /// What a person asks of an alert.
-    pub fn ask(&mut self, entry: Entry, alert: AlertId, wish: &Wish, by: &str) -> Result<Step, Refusal> {
+    /// What a person asks of an alert. A verdict may bring a voice beyond its budget.
+    pub fn ask(&mut self, entry: Entry, alert: AlertId, wish: &Wish, by: &str) -> Result<Granted, Refusal> {
         let meant = self.alert(alert).ok_or(Refusal::Unknown(alert))?;
         let change = meant.decide(wish, by, entry.at)?;
         if let (Wish::Reopen, Some(other)) = (wish, self.problems.other_open(meant)) {
             return Err(Refusal::OtherOpen(other));
         }
-        let step = self.problems.take(alert, entry.at, change);
+        let mut steps = vec![self.problems.take(alert, entry.at, change)];
         if *wish == Wish::Reopen {
             self.problems.prefer(alert);
         }
-        Ok(step)
-    }
-
-    /// What a model says of a part. Below half the rule's limit the risk is over; in between nothing changes.
-    pub fn scored(&mut self, entry: Entry, subject: &Subject, part: &str, probability: f64) -> Vec<Step> {
-        let mut steps = Vec::new();
-        let Some(watch) = self.watches.get(subject) else { return steps };
-        for rule in self.rules.watching(When::AtRisk, watch.site.as_str(), watch.kind) {
-            let limit = rule.at_least.unwrap_or(1.0);
-            let problem = Problem::new(rule, subject, part);
-            if probability >= limit {
-                self.problems.begin(problem, rule, watch, entry, entry.at, None, false, &mut steps);
-            } else if probability < limit / 2.0 {
-                self.problems.end(&problem, entry.at, entry.at, &mut steps);
-            }
+        let demotion = self.over_budget(entry, alert);
+        if let Some(demotion) = &demotion {
+            self.demote(demotion.clone(), &mut steps);
         }
-        steps
+        Ok(Granted { steps, demotion })
     }
 
     /// Time has passed: a tick stands in the log, so that silence is decided where everything else is.
     pub fn tick(&mut self, entry: Entry) -> Vec<Step> {
         if self.ticked_at.is_none_or(|last| entry.at.micros() - last.micros() > AWAY_MICROS) {
             self.listening_since = Some(entry.at);
+        }
+        if self.ticked_at.is_none_or(|last| last.day() != entry.at.day()) {
+            self.problems.forget(entry.at);
         }
         self.ticked_at = Some(entry.at);
         let mut steps = Vec::new();
@@ -153,14 +157,18 @@ impl Desk {
 
     fn device(&mut self, entry: Entry, told: Told<'_>, turn: Turn, failing: bool, steps: &mut Vec<Step>) {
         let Some(watch) = self.watches.get(told.subject) else { return };
-        let range = Some(SeqRange::one(told.epoch, told.seq));
+        let range = SeqRange::one(told.epoch, told.seq);
         for rule in self.rules.watching(When::DeviceFailed, told.site.as_str(), told.kind) {
             let problem = Problem::new(rule, told.subject, "");
             let late = is_late(entry, told.fact, rule.late_micros());
             match turn {
-                Turn::Fails(since) => self.problems.begin(problem, rule, watch, entry, since, range, late, steps),
+                Turn::Fails(since) => {
+                    self.problems.begin(problem, rule, watch, entry, Sign::told(since, range, late), steps)
+                }
                 Turn::Works(at) => self.problems.end(&problem, entry.at, at, steps),
-                Turn::HadFailed(at) => self.problems.was(problem, rule, watch, entry, at, range, steps),
+                Turn::HadFailed(at) => {
+                    self.problems.was(problem, rule, watch, entry, Sign::told(at, range, true), steps)
+                }
                 // The same failure, told of a moment that is now: it is no matter of the past.
                 Turn::Nothing if failing && !late => self.problems.goes_on(&problem, entry.at, steps),
                 Turn::Nothing => {}
@@ -173,7 +181,7 @@ impl Desk {
                     if error.severity >= rule.severity() && meant {
                         let problem = Problem::new(rule, told.subject, &error.component);
                         let late = is_late(entry, told.fact, rule.late_micros());
-                        self.problems.begin(problem, rule, watch, entry, told.fact.at, range, late, steps);
+                        self.problems.begin(problem, rule, watch, entry, Sign::told(told.fact.at, range, late), steps);
                     }
                 }
             }
@@ -185,12 +193,13 @@ impl Desk {
                     let problem = Problem::new(rule, told.subject, part);
                     if used >= rule.at_least.unwrap_or(1.0) {
                         let late = is_late(entry, told.fact, rule.late_micros());
-                        self.problems.begin(problem, rule, watch, entry, told.fact.at, range, late, steps);
+                        self.problems.begin(problem, rule, watch, entry, Sign::told(told.fact.at, range, late), steps);
                     } else {
                         self.problems.end(&problem, entry.at, told.fact.at, steps);
                     }
                 }
             }
+            Body::Scored(scored) => self.scored(entry, told, scored, steps),
             Body::Retired(_) => self.problems.close_all(told.subject, entry.at, &Ending::Retired, steps),
             _ => {}
         }

@@ -10,6 +10,7 @@
 pub mod book;
 pub mod delivery;
 pub mod desk;
+pub mod past;
 pub mod route;
 pub mod rule;
 #[cfg(test)]

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::Error;
 
 const MICROS_PER_MINUTE: i64 = 60_000_000;
+const MICROS_PER_HOUR: i64 = 60 * MICROS_PER_MINUTE;
 /// Defaults, where a rule says nothing.
 const HOLD_MINUTES: u32 = 0;
 const QUIET_MINUTES: u32 = 24 * 60;
@@ -17,6 +18,7 @@ const REOPEN_MINUTES: u32 = 24 * 60;
 const LATE_MINUTES: u32 = 15;
 const SETTLE_MINUTES: u32 = 5;
 const SILENT_MINUTES: u32 = 30;
+const HORIZON_HOURS: u32 = 168;
 
 /// The rules that travel in the binary.
 const EMBEDDED: &str = include_str!("../rules/rules.yaml");
@@ -38,7 +40,7 @@ pub enum When {
     LifeNear,
     /// Planned maintenance is due and not done.
     PmOverdue,
-    /// A model says `at_least`.
+    /// The voice that may speak for a part gives it a chance of `at_least` to fail within `horizon_hours`.
     AtRisk,
 }
 
@@ -49,7 +51,7 @@ pub struct Rule {
     pub name: String,
     pub when: When,
     pub urgency: Urgency,
-    /// What the alert is called; `{part}` and `{subject}` are filled in.
+    /// What the alert is called; `{part}`, in words, and `{subject}` are filled in.
     pub says: String,
     /// Kinds and sites it holds for; all when left out.
     #[serde(default)]
@@ -77,6 +79,10 @@ pub struct Rule {
     /// Minutes after which an alert that nobody acknowledged goes to the next level.
     #[serde(default)]
     pub escalate_minutes: Vec<u32>,
+    /// For risk: how far ahead the score looks; 168 when left out.
+    pub horizon_hours: Option<u32>,
+    /// For risk: one technician may find nothing so often within a week. A voice that goes beyond it is heard no more.
+    pub false_alerts_per_technician_week_max: Option<u32>,
     /// Somebody should act within so long of its being raised.
     pub act_within_minutes: Option<u32>,
     /// What a technician looks at first.
@@ -116,6 +122,14 @@ impl Rule {
         micros(self.late_minutes, LATE_MINUTES)
     }
 
+    pub fn horizon_hours(&self) -> u32 {
+        self.horizon_hours.unwrap_or(HORIZON_HOURS)
+    }
+
+    pub fn horizon_micros(&self) -> i64 {
+        i64::from(self.horizon_hours()) * MICROS_PER_HOUR
+    }
+
     /// So long after a late alert the backlog behind it has been heard: what has not ended by then goes on.
     pub const fn settle_micros() -> i64 {
         SETTLE_MINUTES as i64 * MICROS_PER_MINUTE
@@ -129,7 +143,7 @@ impl Rule {
     }
 
     pub fn summary(&self, subject: &str, part: &str) -> String {
-        self.says.replace("{subject}", subject).replace("{part}", part)
+        self.says.replace("{subject}", subject).replace("{part}", &part.replace('_', " "))
     }
 
     fn check(&self) -> Result<(), String> {
@@ -145,6 +159,11 @@ impl Rule {
             (When::AtRisk, Some(limit)) if !(limit > 0.0 && limit < 1.0) => {
                 return Err(format!("`at_least` is {limit}: a probability lies between 0 and 1"));
             }
+            (when, _) if when != When::AtRisk && self.false_alerts_per_technician_week_max.is_some() => {
+                return Err(
+                    "`false_alerts_per_technician_week_max` is for `at_risk`: only voices can be demoted".into()
+                );
+            }
             (When::LifeNear, _) if self.limits.is_empty() => {
                 return Err("`limits` is empty: name counters and their life, in their unit".into());
             }
@@ -152,6 +171,9 @@ impl Rule {
         }
         if let Some((counter, limit)) = self.limits.iter().find(|(_, limit)| limit.is_nan() || **limit <= 0.0) {
             return Err(format!("the life of counter `{counter}` is {limit}: make it more than 0"));
+        }
+        if self.horizon_hours == Some(0) {
+            return Err("`horizon_hours` is 0: say how far ahead, as the models do (24 or 168)".into());
         }
         if !self.escalate_minutes.is_sorted_by(|a, b| a < b) {
             return Err("`escalate_minutes` must rise from level to level".into());
@@ -231,6 +253,8 @@ mod tests {
         assert!(refused("when: device_error, severity: dreadful").contains("critical"));
         assert!(refused("when: at_risk").contains("at_least"));
         assert!(refused("when: at_risk, at_least: 30").contains("between 0 and 1"));
+        assert!(refused("when: at_risk, at_least: 0.3, horizon_hours: 0").contains("how far ahead"));
+        assert!(refused("when: device_failed, false_alerts_per_technician_week_max: 3").contains("at_risk"));
         assert!(refused("when: life_near, at_least: 0.9").contains("limits"));
         assert!(refused("when: device_failed, kinds: [toaster]").contains("toaster"));
         assert!(refused("when: device_failed, escalate_minutes: [30, 10]").contains("rise"));

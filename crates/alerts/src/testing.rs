@@ -19,6 +19,7 @@ pub fn raised() -> Alert {
         urgency: Urgency::Page,
     };
     let id = AlertId::of("device-failed", &subject, "", Cause { partition: 1, offset: 7 });
-    let change = Change::Raised { about, began: NOON, late: false, fact: None, summary: "CT failed".into() };
+    let change =
+        Change::Raised { about, began: NOON, late: false, fact: None, summary: "CT failed".into(), score: None };
     Alert::begin(id, &change, NOON).expect("a raise begins a life")
 }

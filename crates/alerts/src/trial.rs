@@ -4,13 +4,14 @@
 
 mod story;
 
+use medfleet_domain::alert::record::Demotion;
 use medfleet_domain::alert::{Change, Finding, Step, Wish};
 use medfleet_domain::id::Cause;
 use medfleet_domain::time::{MICROS_PER_DAY, MICROS_PER_SECOND, Timestamp};
 use serde::Deserialize;
 
 use crate::Error;
-use crate::desk::{Desk, Entry};
+use crate::desk::{Desk, Entry, Granted};
 use crate::rule::Rules;
 use story::Given;
 
@@ -74,32 +75,39 @@ impl Trial {
         if stop.micros() - start.micros() > LONGEST_DAYS * MICROS_PER_DAY {
             return Err(refuse(format!("it lasts more than {LONGEST_DAYS} days: bring its times closer together")));
         }
-        let (mut steps, mut offset, mut next) = (Vec::new(), 0, 0);
+        let (mut seen, mut offset, mut next) = (Vec::new(), 0, 0);
         let mut now = Timestamp(start.micros().div_euclid(MICROS_PER_MINUTE) * MICROS_PER_MINUTE);
         while now <= stop {
             while let Some((heard, given)) = told.get(next).filter(|(heard, _)| *heard <= now) {
                 let entry = Entry { cause: Cause { partition: 0, offset }, at: *heard };
-                steps.extend(tell(&mut desk, entry, given).map_err(refuse)?);
+                let came = tell(&mut desk, entry, given).map_err(refuse)?;
+                seen.extend(lines(&desk, &came));
                 (offset, next) = (offset + 1, next + 1);
             }
-            steps.extend(desk.tick(Entry { cause: Cause { partition: 0, offset }, at: now }));
+            let by_time = desk.tick(Entry { cause: Cause { partition: 0, offset }, at: now });
+            seen.extend(by_time.iter().map(|step| line(&desk, step)));
             offset += 1;
             now = now.plus_micros(MICROS_PER_MINUTE);
         }
-        let seen = steps.iter().map(|step| line(&desk, step)).collect();
         Ok(Outcome { name: self.name, expected: self.expect, seen })
     }
 }
 
-fn tell(desk: &mut Desk, entry: Entry, given: &Given) -> Result<Vec<Step>, String> {
+fn tell(desk: &mut Desk, entry: Entry, given: &Given) -> Result<Granted, String> {
     if let Some((rule, subject, wish, by)) = given.wish() {
         let meant = desk.alerts().filter(|alert| alert.about.rule == rule && alert.about.subject.name() == subject);
         let latest = meant.max_by_key(|alert| alert.raised_at).map(|alert| alert.id);
         let alert = latest.ok_or_else(|| format!("there is no alert of `{rule}` for `{subject}` to be asked of"))?;
-        let step = desk.ask(entry, alert, &wish, by).map_err(|refusal| refusal.to_string())?;
-        return Ok(vec![step]);
+        return desk.ask(entry, alert, &wish, by).map_err(|refusal| refusal.to_string());
     }
-    given.tell(desk, entry)
+    Ok(Granted { steps: given.tell(desk, entry)?, demotion: None })
+}
+
+/// What came of something given, a line each.
+fn lines(desk: &Desk, came: &Granted) -> Vec<String> {
+    let demoted = |one: &Demotion| format!("{} {} {} {} demoted", shown(one.at), one.rule, one.model, one.voice);
+    let steps = came.steps.iter().map(|step| line(desk, step));
+    steps.chain(came.demotion.iter().map(demoted)).collect()
 }
 
 /// A step as trials write it.

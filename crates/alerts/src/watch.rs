@@ -7,6 +7,7 @@ use medfleet_domain::fact::Body;
 use medfleet_domain::human::{Claimed, OrderClass, OrderPhase, Phase, PmOutcome};
 use medfleet_domain::id::{AgentId, SiteId};
 use medfleet_domain::kind::DeviceKind;
+use medfleet_domain::order::Stewardship;
 use medfleet_domain::time::{MICROS_PER_DAY, Span, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -34,6 +35,10 @@ pub struct Watch {
     planned: BTreeMap<String, Span>,
     returned_at: Option<Timestamp>,
     retired: bool,
+    /// Judges what people ask about orders here, as the ledger does.
+    stewardship: Stewardship,
+    /// The instant of the latest score, by horizon.
+    scored_at: BTreeMap<u32, Timestamp>,
 }
 
 /// What a fact changed about failing.
@@ -63,6 +68,8 @@ impl Watch {
             planned: BTreeMap::new(),
             returned_at: None,
             retired: false,
+            stewardship: Stewardship::default(),
+            scored_at: BTreeMap::new(),
         }
     }
 
@@ -102,9 +109,25 @@ impl Watch {
         }
     }
 
+    /// Whether a score of this horizon and instant is newer than the last.
+    pub fn is_news(&self, horizon_hours: u32, at: Timestamp) -> bool {
+        self.scored_at.get(&horizon_hours).is_none_or(|last| *last < at)
+    }
+
+    pub fn scored(&mut self, horizon_hours: u32, at: Timestamp) {
+        self.scored_at.insert(horizon_hours, at);
+    }
+
     /// Takes a fact in, and says what it changed about failing.
     pub fn observe(&mut self, at: Timestamp, body: &Body) -> Turn {
+        self.stewardship.observe(body);
         match body {
+            Body::Requested(request) => {
+                let Ok(decision) = self.stewardship.decide(request) else { return Turn::Nothing };
+                self.stewardship.evolve(&decision);
+                let stated = self.stewardship.stated(&decision, &request.ask);
+                stated.map_or(Turn::Nothing, |body| self.observe(at, &body))
+            }
             Body::Began { condition, .. } => self.show(at, at, *condition),
             Body::Stretch(stretch) => self.show(at, stretch.until, stretch.condition),
             Body::Error(_) | Body::Usage(_) | Body::Heartbeat => {
@@ -196,5 +219,41 @@ impl Watch {
             (Some(_), None) => Turn::Works(at),
             _ => Turn::Nothing,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use medfleet_domain::human::Registration;
+    use medfleet_domain::order::{Ask, Request};
+
+    #[test]
+    fn an_order_that_was_asked_for_and_granted_is_an_order() {
+        let mut watch = Watch::new(&SiteId::new("st-mary").expect("a name"), DeviceKind::Ct, None);
+        let registration = Registration {
+            kind: DeviceKind::Ct,
+            make: String::new(),
+            model: String::new(),
+            serial: "SN-1".into(),
+            department: String::new(),
+            room: String::new(),
+            asset_number: None,
+            in_service: None,
+            acquisition_cost_cents: None,
+            end_of_support: None,
+            cost_centre: None,
+            ownership: None,
+        };
+        let ask = |ask| Body::Requested(Request { id: "r-1".into(), author: "kim".into(), ask });
+        let (order, now) = ("wo-1".to_owned(), Timestamp::from_seconds(1_000));
+        let open = ask(Ask::OpenOrder { order: order.clone(), class: OrderClass::Corrective, text: String::new() });
+        watch.observe(now, &open);
+        assert!(!watch.suppresses(When::DeviceFailed, now), "refused: it is not registered");
+        watch.observe(now, &ask(Ask::Register(registration)));
+        watch.observe(now, &open);
+        assert!(watch.suppresses(When::DeviceFailed, now));
+        watch.observe(now, &ask(Ask::AdvanceOrder { order, phase: Phase::Closed, waiting_for: None }));
+        assert!(!watch.suppresses(When::DeviceFailed, now));
     }
 }

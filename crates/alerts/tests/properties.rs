@@ -5,12 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use medfleet_alerts::desk::{Desk, Entry, Told};
 use medfleet_alerts::rule::Rules;
 use medfleet_domain::alert::life::Alert;
+use medfleet_domain::alert::record::Demotion;
 use medfleet_domain::alert::{AlertId, Change, Finding, Step, Wish};
 use medfleet_domain::condition::{Clock, Condition, Degradation, SourceKind};
 use medfleet_domain::fact::{Body, DeviceError, Fact, Severity, Source};
 use medfleet_domain::human::{Asserted, Claimed, OrderClass, OrderPhase, Phase};
 use medfleet_domain::id::{AgentId, Cause, Epoch, Seq, SiteId, Subject, SubjectKind};
 use medfleet_domain::kind::DeviceKind;
+use medfleet_domain::risk::{Scored, View};
 use medfleet_domain::time::Timestamp;
 use proptest::prelude::*;
 
@@ -20,7 +22,7 @@ enum Happens {
     Lives { agent: u8 },
     Tick,
     Asks { nth: usize, wish: Wish },
-    Scores { device: u8, probability: f64 },
+    Scores { device: u8, part: &'static str, ppm: u32 },
 }
 
 /// What happens, how many minutes after what came before, and how many minutes late it is heard.
@@ -74,7 +76,8 @@ fn story() -> impl Strategy<Value = Story> {
         2 => (0..2_u8).prop_map(|agent| Happens::Lives { agent }),
         4 => Just(Happens::Tick),
         2 => (any::<usize>(), wish()).prop_map(|(nth, wish)| Happens::Asks { nth, wish }),
-        1 => (0..3_u8, 0.0..1.0_f64).prop_map(|(device, probability)| Happens::Scores { device, probability }),
+        3 => (0..3_u8, prop::sample::select(vec!["tube", "table"]), 0..=1_000_000_u32)
+            .prop_map(|(device, part, ppm)| Happens::Scores { device, part, ppm }),
     ];
     let late = prop_oneof![4 => Just(0_i64), 1 => 0..600_i64];
     prop::collection::vec((happens, 0..90_i64, late), 1..120)
@@ -95,6 +98,21 @@ fn tell(desk: &mut Desk, entry: Entry, subject: Subject, fact: &Fact) -> Vec<Ste
     )
 }
 
+fn scored(part: &str, ppm: u32) -> Body {
+    let view = |voice: &str, ppm| View { voice: voice.into(), ppm };
+    Body::Scored(Box::new(Scored {
+        run: "r".into(),
+        model: "m".into(),
+        horizon_hours: 168,
+        risk_ppm: ppm,
+        component: part.into(),
+        component_ppm: ppm,
+        voice: "trees".into(),
+        grounds: Vec::new(),
+        views: vec![view("rules", ppm / 2), view("trees", ppm)],
+    }))
+}
+
 fn device(nth: u8) -> Subject {
     Subject::new(SubjectKind::Device, &format!("ct-{nth}")).expect("a name")
 }
@@ -113,9 +131,9 @@ fn happen(desk: &mut Desk, offset: u64, now: Timestamp, (happens, _, late): &(Ha
         Happens::Asks { nth, wish } => {
             let ids: Vec<AlertId> = desk.alerts().map(|alert| alert.id).collect();
             let asked = ids.get(nth % ids.len().max(1)).map(|id| desk.ask(entry, *id, wish, "kim"));
-            asked.and_then(Result::ok).into_iter().collect()
+            asked.and_then(Result::ok).map(|granted| granted.steps).unwrap_or_default()
         }
-        Happens::Scores { device: nth, probability } => desk.scored(entry, &device(*nth), "tube", *probability),
+        Happens::Scores { device: nth, part, ppm } => tell(desk, entry, device(*nth), &fact(at, scored(part, *ppm))),
     }
 }
 
@@ -179,10 +197,11 @@ proptest! {
         let recorded: BTreeMap<AlertId, Alert> = desk.alerts().map(|alert| (alert.id, alert.clone())).collect();
         // Of the past it is told the facts alone, as at a start without a memory: no tick, and no person.
         let mut again = Desk::new(Rules::embedded().expect("sound"));
+        again.know_demotions(&desk.demotions().cloned().collect::<Vec<Demotion>>());
         let mut now = Timestamp::from_seconds(1_000_000);
         for (offset, step) in (0..).zip(before) {
             now = now.plus_seconds(step.1 * 60);
-            if matches!(step.0, Happens::Says { .. } | Happens::Lives { .. }) {
+            if matches!(step.0, Happens::Says { .. } | Happens::Lives { .. } | Happens::Scores { .. }) {
                 happen(&mut again, offset, now, step);
             }
         }
@@ -222,7 +241,8 @@ proptest! {
         // All is heard hours late, and nothing tells of the present.
         let late: Story = story.into_iter().map(|(happens, after, _)| (happens, after, 600)).collect();
         play(&late, |desk, _, now| {
-            let told_late = |alert: &&Alert| alert.about.rule == "device-failed" || alert.about.rule == "device-error";
+            let told_late =
+                |alert: &&Alert| ["device-failed", "device-error", "at-risk"].contains(&alert.about.rule.as_str());
             for alert in desk.alerts().filter(told_late) {
                 assert!(!alert.wants_attention(now) || alert.reopened > 0, "{alert:?}");
             }

@@ -75,6 +75,16 @@ pub struct About {
     pub urgency: Urgency,
 }
 
+/// The score behind an alert: who said it, how far ahead, and how likely.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Spoken {
+    pub model: String,
+    pub voice: String,
+    pub horizon_hours: u32,
+    /// Chance that the part fails within the horizon, in millionths.
+    pub ppm: u32,
+}
+
 /// Whether somebody is to be woken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -108,6 +118,7 @@ pub enum Change {
         late: bool,
         fact: Option<SeqRange>,
         summary: String,
+        score: Option<Spoken>,
     },
     /// A late alert whose cause is seen to go on: it is no matter of yesterday.
     GoesOn,
@@ -133,6 +144,7 @@ pub enum Change {
         began: Timestamp,
         late: bool,
         fact: Option<SeqRange>,
+        score: Option<Spoken>,
     },
     /// The fact that raised it should not have been said.
     CauseWithdrawn {

@@ -101,6 +101,8 @@ pub enum ContractHours {
 pub struct Contract {
     pub number: String,
     pub vendor: String,
+    /// Whom to call when a covered device fails, as it is dialled; empty where it was not told.
+    pub phone: String,
     /// None: of every kind.
     pub kind: Option<DeviceKind>,
     /// Empty: all devices of the kind at the site.
@@ -120,10 +122,20 @@ pub struct Contract {
     pub stops: ClockStop,
 }
 
+const PHONE_MAX_BYTES: usize = 40;
+
 impl Contract {
     pub fn check(&self) -> Result<(), Invalid> {
         if self.number.is_empty() {
             return Err(Invalid::Missing { what: "number", of: "contract" });
+        }
+        let dials = |c: char| c.is_ascii_digit() || "+-(). /".contains(c);
+        if self.phone.len() > PHONE_MAX_BYTES || !self.phone.chars().all(dials) {
+            return Err(Invalid::Name {
+                what: "phone",
+                value: self.phone.chars().filter(|c| !c.is_control()).take(64).collect(),
+                cure: "write it as it is dialled: +1 555 0100",
+            });
         }
         let points = [("guarantee", self.guarantee), ("minor", self.minor), ("partial", self.partial)];
         for (what, value) in points.into_iter().chain([("severe", self.severe)]) {

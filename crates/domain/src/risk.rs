@@ -26,6 +26,15 @@ pub struct Scored {
     pub voice: String,
     /// What speaks for it, strongest first.
     pub grounds: Vec<Ground>,
+    /// What each voice says of that part, simplest first, whoever may speak.
+    pub views: Vec<View>,
+}
+
+/// What one voice says of a part.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct View {
+    pub voice: String,
+    pub ppm: u32,
 }
 
 /// One ground of a score, in words for the technician.
@@ -45,7 +54,9 @@ impl Scored {
         if self.run.is_empty() || self.model.is_empty() {
             return Err(Invalid::Missing { what: "name of its run and of its model", of: "score" });
         }
-        for (what, value) in [("risk in millionths", self.risk_ppm), ("risk of the part", self.component_ppm)] {
+        let views = self.views.iter().map(|view| ("view of a voice", view.ppm));
+        let own = [("risk in millionths", self.risk_ppm), ("risk of the part", self.component_ppm)];
+        for (what, value) in own.into_iter().chain(views) {
             if value > CERTAIN_PPM {
                 return Err(Invalid::Range { what, value: value.into(), low: 0, high: CERTAIN_PPM.into() });
             }
@@ -65,6 +76,15 @@ pub struct RiskRecord {
 pub enum RiskNews {
     Trained(ModelTrained),
     Scoring(ScoringBegun),
+    Withdrawn(ModelWithdrawn),
+}
+
+/// A model is not to be heard any more: its alerts lose their cause, and nobody asks it again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModelWithdrawn {
+    pub model: String,
+    pub by: String,
+    pub reason: String,
 }
 
 /// A model was made: enough to make it again to the byte.

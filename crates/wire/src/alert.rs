@@ -1,6 +1,6 @@
 //! What people ask of alerts, and the steps in their lives.
 
-use medfleet_domain::alert::{About, AlertId, Asked, Change, Ending, Finding, Step, Urgency, Wish};
+use medfleet_domain::alert::{About, AlertId, Asked, Change, Ending, Finding, Spoken, Step, Urgency, Wish};
 use pb::alert_resolved::Because;
 use pb::alert_step::Change as Wire;
 
@@ -77,7 +77,7 @@ impl TryFrom<pb::AlertStep> for Step {
 impl From<&Change> for Wire {
     fn from(change: &Change) -> Self {
         match change.clone() {
-            Change::Raised { about, began, late, fact, summary } => Self::Raised(pb::AlertRaised {
+            Change::Raised { about, began, late, fact, summary, score } => Self::Raised(pb::AlertRaised {
                 rule: about.rule,
                 subject: Some((&about.subject).into()),
                 part: about.part,
@@ -88,6 +88,7 @@ impl From<&Change> for Wire {
                 late,
                 fact: fact.map(Into::into),
                 summary,
+                score: score.map(Into::into),
             }),
             Change::GoesOn => Self::GoesOn(pb::AlertGoesOn {}),
             Change::Acknowledged { by } => Self::Acknowledged(pb::AlertAcknowledged { by }),
@@ -95,9 +96,12 @@ impl From<&Change> for Wire {
             Change::Snoozed { until, by } => Self::Snoozed(pb::AlertSnoozed { until_us: until.micros(), by }),
             Change::Escalated { level } => Self::Escalated(pb::AlertEscalated { level: level.into() }),
             Change::Resolved { because } => Self::Resolved(pb::AlertResolved { because: Some(because.into()) }),
-            Change::Reopened { began, late, fact } => {
-                Self::Reopened(pb::AlertReopened { began_us: began.micros(), late, fact: fact.map(Into::into) })
-            }
+            Change::Reopened { began, late, fact, score } => Self::Reopened(pb::AlertReopened {
+                began_us: began.micros(),
+                late,
+                fact: fact.map(Into::into),
+                score: score.map(Into::into),
+            }),
             Change::CauseWithdrawn { by } => Self::CauseWithdrawn(pb::AlertCauseWithdrawn { by }),
             Change::Judged { finding, by } => {
                 let (word, part) = spoken(finding);
@@ -130,6 +134,7 @@ impl TryFrom<Wire> for Change {
                 began: instant("began_us", one.began_us)?,
                 late: one.late,
                 fact: seq_range_if_said("fact", one.fact)?,
+                score: one.score.map(TryInto::try_into).transpose()?,
             },
             Wire::CauseWithdrawn(one) => Self::CauseWithdrawn { by: one.by },
             Wire::Judged(one) => {
@@ -154,7 +159,25 @@ impl TryFrom<pb::AlertRaised> for Change {
             urgency: Urgency::required("urgency", OF, wire.urgency)?,
         };
         let (began, fact) = (instant("began_us", wire.began_us)?, seq_range_if_said("fact", wire.fact)?);
-        Ok(Self::Raised { about, began, late: wire.late, fact, summary: wire.summary })
+        let score = wire.score.map(TryInto::try_into).transpose()?;
+        Ok(Self::Raised { about, began, late: wire.late, fact, summary: wire.summary, score })
+    }
+}
+
+impl From<Spoken> for pb::AlertScore {
+    fn from(score: Spoken) -> Self {
+        let Spoken { model, voice, horizon_hours, ppm } = score;
+        Self { model, voice, horizon_hours, ppm }
+    }
+}
+
+impl TryFrom<pb::AlertScore> for Spoken {
+    type Error = Refusal;
+
+    fn try_from(wire: pb::AlertScore) -> Result<Self, Refusal> {
+        const OF: &str = "score of an alert";
+        let (model, voice) = (text("model", OF, wire.model)?, text("voice", OF, wire.voice)?);
+        Ok(Self { model, voice, horizon_hours: wire.horizon_hours, ppm: wire.ppm })
     }
 }
 

@@ -2,7 +2,7 @@
 
 use medfleet_domain::alert::AlertId;
 use medfleet_domain::alert::message::{Channel, Intent, MessageId, Occasion, Outcome};
-use medfleet_domain::alert::record::{Answer, Life, News, Record, Turn, Writer};
+use medfleet_domain::alert::record::{Answer, Demotion, Life, News, Record, Turn, Writer};
 use pb::alert_record::News as Wire;
 use prost::Message;
 
@@ -87,6 +87,7 @@ impl From<&Turn> for pb::AlertTurn {
             read: turn.read.iter().map(Into::into).collect(),
             steps: turn.steps.iter().map(Into::into).collect(),
             answers: turn.answers.iter().map(answer).collect(),
+            demotions: turn.demotions.iter().map(Into::into).collect(),
         }
     }
 }
@@ -104,6 +105,38 @@ impl TryFrom<pb::AlertTurn> for Turn {
             read: wire.read.into_iter().map(Into::into).collect(),
             steps: wire.steps.into_iter().map(TryInto::try_into).collect::<Result<_, _>>()?,
             answers: wire.answers.into_iter().map(answer).collect(),
+            demotions: wire.demotions.into_iter().map(TryInto::try_into).collect::<Result<_, _>>()?,
+        })
+    }
+}
+
+impl From<&Demotion> for pb::VoiceDemoted {
+    fn from(demotion: &Demotion) -> Self {
+        Self {
+            model: demotion.model.clone(),
+            voice: demotion.voice.clone(),
+            rule: demotion.rule.clone(),
+            technician: demotion.technician.clone(),
+            false_alerts: demotion.false_alerts,
+            false_alerts_max: demotion.false_alerts_max,
+            at_us: demotion.at.micros(),
+        }
+    }
+}
+
+impl TryFrom<pb::VoiceDemoted> for Demotion {
+    type Error = Refusal;
+
+    fn try_from(wire: pb::VoiceDemoted) -> Result<Self, Refusal> {
+        const OF: &str = "demoted voice";
+        Ok(Self {
+            model: text("model", OF, wire.model)?,
+            voice: text("voice", OF, wire.voice)?,
+            rule: wire.rule,
+            technician: wire.technician,
+            false_alerts: wire.false_alerts,
+            false_alerts_max: wire.false_alerts_max,
+            at: instant("at_us", wire.at_us)?,
         })
     }
 }

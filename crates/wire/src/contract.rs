@@ -45,6 +45,7 @@ impl From<&Contract> for pb::ContractDefined {
             exclusions: contract.exclusions.iter().map(|one| one.number()).collect(),
             starts: contract.starts.number(),
             stops: contract.stops.number(),
+            phone: contract.phone.clone(),
         }
     }
 }
@@ -67,6 +68,7 @@ impl TryFrom<pb::ContractDefined> for Contract {
         Ok(Self {
             number: text("number", OF, wire.number)?,
             vendor: wire.vendor,
+            phone: wire.phone,
             kind: wire.kind.map(|name| device_kind("kind", &name)).transpose()?,
             devices: devices.collect::<Result<_, _>>()?,
             valid_from: day("valid_from_day", wire.valid_from_day)?,

@@ -1,7 +1,7 @@
 //! Scores of devices, and the records of the topic of risk.
 
 use medfleet_domain::contract::Pin;
-use medfleet_domain::risk::{Ground, ModelTrained, RiskNews, RiskRecord, Scored, ScoringBegun};
+use medfleet_domain::risk::{Ground, ModelTrained, ModelWithdrawn, RiskNews, RiskRecord, Scored, ScoringBegun, View};
 use medfleet_domain::time::Span;
 use pb::risk_record::News as Wire;
 use prost::Message as _;
@@ -15,6 +15,9 @@ pub fn encode_risk_record(record: &RiskRecord) -> Vec<u8> {
     let news = match &record.news {
         RiskNews::Trained(trained) => Wire::Trained(trained.into()),
         RiskNews::Scoring(begun) => Wire::Scoring(begun.into()),
+        RiskNews::Withdrawn(ModelWithdrawn { model, by, reason }) => {
+            Wire::Withdrawn(pb::ModelWithdrawn { model: model.clone(), by: by.clone(), reason: reason.clone() })
+        }
     };
     pb::RiskRecord { at_us: record.at.micros(), news: Some(news) }.encode_to_vec()
 }
@@ -24,6 +27,11 @@ pub fn decode_risk_record(bytes: &[u8]) -> Result<RiskRecord, Refusal> {
     let news = match wire.news.ok_or(Refusal::UnknownBody { what: "risk record" })? {
         Wire::Trained(trained) => RiskNews::Trained(trained.try_into()?),
         Wire::Scoring(begun) => RiskNews::Scoring(begun.try_into()?),
+        Wire::Withdrawn(one) => RiskNews::Withdrawn(ModelWithdrawn {
+            model: text("model", "withdrawn model", one.model)?,
+            by: text("by", "withdrawn model", one.by)?,
+            reason: one.reason,
+        }),
     };
     Ok(RiskRecord { at: instant("at_us", wire.at_us)?, news })
 }
@@ -39,6 +47,7 @@ impl From<&Scored> for pb::Scored {
             component_ppm: scored.component_ppm,
             voice: scored.voice.clone(),
             grounds: scored.grounds.iter().map(Into::into).collect(),
+            views: scored.views.iter().map(|view| pb::VoiceView { voice: view.voice.clone(), ppm: view.ppm }).collect(),
         }
     }
 }
@@ -56,6 +65,7 @@ impl TryFrom<pb::Scored> for Scored {
             component_ppm: wire.component_ppm,
             voice: wire.voice,
             grounds: wire.grounds.into_iter().map(Into::into).collect(),
+            views: wire.views.into_iter().map(|view| View { voice: view.voice, ppm: view.ppm }).collect(),
         })
     }
 }

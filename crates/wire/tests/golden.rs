@@ -56,8 +56,13 @@ fn goldens() -> Vec<Golden> {
         .collect();
     all.extend((1..=wire::SCHEMA_VERSION).flat_map(enveloped));
     all.extend(samples::alert_records().into_iter().map(|(name, record)| {
-        let name = format!("alert_{name}");
-        Golden::new(&name, "AlertRecord", record, wire::encode_alert_record, wire::decode_alert_record)
+        // Each as the vocabulary wrote it in which it first stood.
+        let written = |record: &medfleet_domain::alert::record::Record| {
+            let mut written = wire::pb::AlertRecord::decode(wire::encode_alert_record(record).as_slice()).unwrap();
+            written.schema = samples::first_schema(record);
+            written.encode_to_vec()
+        };
+        Golden::new(&format!("alert_{name}"), "AlertRecord", record, written, wire::decode_alert_record)
     }));
     all.extend(samples::risk_records().into_iter().map(|(name, record)| {
         let name = format!("risk_{name}");

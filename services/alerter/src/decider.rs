@@ -12,15 +12,16 @@ use medfleet_alerts::book::ANSWERS_KEPT;
 use medfleet_alerts::desk::{Desk, Entry, Told};
 use medfleet_alerts::rule::Rules;
 use medfleet_domain::alert::life::Refusal;
-use medfleet_domain::alert::record::{Answer, Life, News, Record, Turn, Writer};
+use medfleet_domain::alert::record::{Answer, Demotion, Life, News, Record, Turn, Writer};
 use medfleet_domain::alert::{AlertId, Asked, Step};
 use medfleet_domain::condition::Clock;
 use medfleet_domain::contract::Pin;
 use medfleet_domain::fact::Body;
 use medfleet_domain::id::{Cause, Seq};
+use medfleet_domain::risk::{ModelWithdrawn, RiskNews};
 use medfleet_domain::time::Timestamp;
 use medfleet_log::{EventLog, Partition, Position, Tail, Topic};
-use medfleet_runtime::Shutdown;
+use medfleet_runtime::{RoleHealth, Shutdown};
 
 use crate::config::DeskConfig;
 use crate::error::AlerterError;
@@ -43,11 +44,14 @@ pub struct Decider {
     log: Arc<dyn EventLog>,
     config: DeskConfig,
     meters: DeskMeters,
+    health: RoleHealth,
 }
 
 /// One life between two restores.
 struct Lived {
     id: Life,
+    /// Turns appended.
+    turns: u64,
     mind: Mind,
     facts: Box<dyn Tail>,
     own: Box<dyn Tail>,
@@ -64,17 +68,18 @@ struct Mind {
 }
 
 impl Decider {
-    pub fn new(log: Arc<dyn EventLog>, config: DeskConfig, meters: DeskMeters) -> Self {
-        Self { log, config, meters }
+    pub fn new(log: Arc<dyn EventLog>, config: DeskConfig, meters: DeskMeters, health: RoleHealth) -> Self {
+        Self { log, config, meters, health }
     }
 
     /// Works until asked to end.
     pub async fn run(&self, shutdown: &Shutdown) -> Result<(), AlerterError> {
-        relive(shutdown, &self.meters.restarts, || self.live(shutdown)).await
+        relive(shutdown, &self.meters.restarts, &self.health, || self.live(shutdown)).await
     }
 
     async fn live(&self, shutdown: &Shutdown) -> Result<(), AlerterError> {
         let mut lived = self.restore().await?;
+        self.health.ready();
         while !shutdown.is_requested() {
             self.turn(&mut lived).await?;
         }
@@ -135,6 +140,11 @@ impl Decider {
         for record in records {
             let at = home.at(record.offset);
             let unreadable = |source| AlerterError::Record { place: at.to_string(), source };
+            if home.topic == Topic::RISK {
+                let read = medfleet_wire::decode_risk_record(&record.value).map_err(unreadable)?;
+                mind.hear_of_model(Timestamp(record.appended_at_micros), &read.news, turn);
+                continue;
+            }
             let read = medfleet_wire::decode_record(&record.value).map_err(unreadable)?;
             let cause = Cause { partition: home.partition, offset: record.offset };
             let entry = Entry { cause, at: Timestamp(record.appended_at_micros) };
@@ -179,10 +189,13 @@ impl Decider {
         self.count(&turn, &by_time, lived);
         let mut turns = vec![Turn { read: read.clone(), ..turn }];
         for steps in by_time.chunks(STEPS_MAX) {
-            turns.push(Turn { read: read.clone(), steps: steps.to_vec(), answers: Vec::new() });
+            turns.push(Turn { read: read.clone(), steps: steps.to_vec(), ..Turn::default() });
         }
         let record = |turn| Record { life: lived.id, at, news: News::Turn(turn) };
-        append(&*self.log, turns.into_iter().map(record).collect()).await?;
+        let records: Vec<Record> = turns.into_iter().map(record).collect();
+        let count = records.len() as u64;
+        append(&*self.log, records).await?;
+        lived.turns += count;
         lived.told = Instant::now();
         Ok(())
     }
@@ -192,11 +205,16 @@ impl Decider {
         for step in turn.steps.iter().chain(by_time) {
             self.meters.steps.with_label_values(&[step.change.name()]).inc();
         }
+        for demotion in &turn.demotions {
+            let Demotion { model, voice, technician, false_alerts, .. } = demotion;
+            tracing::warn!(model, voice, technician, false_alerts, "a voice is beyond its budget and is heard no more");
+            self.meters.demotions.inc();
+        }
         for answer in &turn.answers {
             let verdict = if answer.refused.is_none() { "granted" } else { "refused" };
             self.meters.answers.with_label_values(&[verdict]).inc();
         }
-        self.meters.open.set(lived.mind.desk.alerts().filter(|alert| alert.is_open()).count() as i64);
+        self.meters.show_open(lived.mind.desk.alerts());
     }
 
     /// Whether no other desk has opened since.
@@ -215,7 +233,8 @@ impl Decider {
     fn remember(&self, lived: &mut Lived) -> Result<(), AlerterError> {
         lived.remembered = Instant::now();
         let Some(folder) = &self.config.memory_folder else { return Ok(()) };
-        crate::memory::save(folder, &self.log.log_id().to_string(), pins(&*lived.facts), &lived.mind.desk)
+        let (log, written) = (self.log.log_id().to_string(), (lived.id, lived.turns));
+        crate::memory::save(folder, &log, written, pins(&*lived.facts), &lived.mind.desk)
     }
 
     fn rules(&self) -> Result<Rules, AlerterError> {
@@ -224,6 +243,13 @@ impl Decider {
 }
 
 impl Mind {
+    /// Of models only one thing concerns the desk: that one is not to be heard any more.
+    fn hear_of_model(&mut self, at: Timestamp, news: &RiskNews, turn: &mut Turn) {
+        if let RiskNews::Withdrawn(ModelWithdrawn { model, .. }) = news {
+            turn.steps.extend(self.desk.withdraw_model(at, model));
+        }
+    }
+
     /// Decides a request, unless it was decided before.
     fn ask(&mut self, entry: Entry, asked: &Asked, turn: &mut Turn) {
         if self.answered.get(&asked.alert).is_some_and(|answered| answered.contains(&asked.id)) {
@@ -238,7 +264,10 @@ impl Mind {
             }
         }
         let refused = decided.as_ref().err().map(ToString::to_string);
-        turn.steps.extend(decided.ok());
+        if let Ok(granted) = decided {
+            turn.steps.extend(granted.steps);
+            turn.demotions.extend(granted.demotion);
+        }
         turn.answers.push(Answer { alert: asked.alert, request: asked.id.clone(), refused });
     }
 }
@@ -253,10 +282,10 @@ fn pins(tail: &dyn Tail) -> Vec<Pin> {
     tail.cursors().into_iter().map(pin).collect()
 }
 
-/// Everything the desk reads: devices, agents and places, and the sites.
+/// Everything the desk reads: devices, agents and places, the sites, and models.
 fn followed(log: &dyn EventLog) -> Result<Vec<Partition>, AlerterError> {
     let mut homes = Vec::new();
-    for topic in [Topic::FACTS, Topic::FLEET] {
+    for topic in [Topic::FACTS, Topic::FLEET, Topic::RISK] {
         homes.extend((0..log.partitions(topic)?).map(|partition| Partition::new(topic, partition)));
     }
     Ok(homes)

@@ -166,8 +166,14 @@ pub mod tests {
             urgency: Urgency::Page,
         };
         let began = Timestamp::from_seconds(1_772_951_400);
-        let change =
-            Change::Raised { about, began, late: false, fact: None, summary: "ct-1 <failed> & stopped".into() };
+        let change = Change::Raised {
+            about,
+            began,
+            late: false,
+            fact: None,
+            summary: "ct-1 <failed> & stopped".into(),
+            score: None,
+        };
         let mut alert = Alert::begin(AlertId(7), &change, began).unwrap();
         if over {
             alert.evolve(&Change::Resolved { because: Ending::Over { at: began } }, began.plus_seconds(600));

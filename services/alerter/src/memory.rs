@@ -6,13 +6,14 @@ use std::io::{Error, Write as _};
 use std::path::{Path, PathBuf};
 
 use medfleet_alerts::desk::Desk;
+use medfleet_domain::alert::record::Life;
 use medfleet_domain::contract::Pin;
 use serde::{Deserialize, Serialize};
 
 use crate::error::AlerterError;
 
 /// Layout of the file; one of another layout is not read.
-const LAYOUT: u32 = 2;
+const LAYOUT: u32 = 3;
 const FILE: &str = "desk.memory";
 const CHECKSUM_BYTES: usize = 8;
 
@@ -20,14 +21,24 @@ const CHECKSUM_BYTES: usize = 8;
 pub struct Memory {
     layout: u32,
     log: String,
+    /// Whose memory it is, and how many turns it had appended by then. Where one of them does not count, another life had opened,
+    /// and the memory is of things that never happened.
+    pub life: Life,
+    pub turns: u64,
     /// Everything below these offsets is in the desk.
     pub read: Vec<Pin>,
     pub desk: Desk,
 }
 
 /// Writes what the desk holds after its last turn.
-pub fn save(folder: &Path, log: &str, read: Vec<Pin>, desk: &Desk) -> Result<(), AlerterError> {
-    let memory = (LAYOUT, log, read, desk);
+pub fn save(
+    folder: &Path,
+    log: &str,
+    (life, turns): (Life, u64),
+    read: Vec<Pin>,
+    desk: &Desk,
+) -> Result<(), AlerterError> {
+    let memory = (LAYOUT, log, life, turns, read, desk);
     let body = postcard::to_extend(&memory, vec![0; CHECKSUM_BYTES]).map_err(AlerterError::MemoryCoding)?;
     let path = folder.join(FILE);
     write_durably(folder, &path, body)
@@ -74,9 +85,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let desk = Desk::new(Rules::embedded().unwrap());
         let read = vec![Pin { topic: "medfleet.facts.v1".into(), partition: 2, next_offset: 7 }];
-        save(folder.path(), "log-a", read.clone(), &desk).unwrap();
+        save(folder.path(), "log-a", (Life(3), 5), read.clone(), &desk).unwrap();
         let kept = load(folder.path(), "log-a").unwrap();
-        assert_eq!((kept.read, kept.desk), (read, desk));
+        assert_eq!((kept.life, kept.turns, kept.read, kept.desk), (Life(3), 5, read, desk));
         assert!(load(folder.path(), "log-b").is_none(), "of another log");
         let path = folder.path().join(FILE);
         let mut bytes = fs::read(&path).unwrap();

@@ -1,8 +1,9 @@
 //! What the desk and the sender count and show.
 
+use medfleet_domain::alert::life::Alert;
 use medfleet_runtime::metrics::LATENCY_BUCKETS_SECONDS;
 use medfleet_runtime::{Metrics, RuntimeError, Watchdog};
-use prometheus::{Histogram, IntCounter, IntCounterVec, IntGauge};
+use prometheus::{Histogram, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
 
 use crate::config::DeskConfig;
 
@@ -14,7 +15,8 @@ pub struct DeskMeters {
     pub restarts: IntCounter,
     pub differing: IntCounter,
     pub implausible: IntCounter,
-    pub open: IntGauge,
+    pub demotions: IntCounter,
+    pub open: IntGaugeVec,
     pub subjects: IntGauge,
     pub decided: Histogram,
     pub watchdog: Watchdog,
@@ -31,7 +33,8 @@ impl DeskMeters {
             differing: room
                 .counter("differing_alerts_total", "Alerts that a restart computed otherwise than the log has them.")?,
             implausible: room.counter("implausible_facts_total", "Facts that no rule was asked about: wrong clock.")?,
-            open: room.gauge("open_alerts", "Alerts that are open.")?,
+            demotions: room.counter("demoted_voices_total", "Voices that went beyond their budget of false alerts.")?,
+            open: room.gauge_vec("open_alerts", "Alerts that are open.", &["site", "urgency", "rule", "taken"])?,
             subjects: room.gauge("watched_subjects", "Subjects that rules are asked about.")?,
             decided: room.histogram(
                 "decide_seconds",
@@ -40,6 +43,19 @@ impl DeskMeters {
             )?,
             watchdog: Watchdog::new("alerter", config.stall_limit(), metrics)?,
         })
+    }
+}
+
+impl DeskMeters {
+    /// How many alerts are open, of which site and rule, and whether somebody has taken them.
+    pub fn show_open<'a>(&self, alerts: impl Iterator<Item = &'a Alert>) {
+        self.open.reset();
+        for alert in alerts.filter(|alert| alert.is_open()) {
+            let (about, taken) = (&alert.about, alert.acknowledged_by.is_some());
+            let taken = if taken { "yes" } else { "no" };
+            let labels = [about.site.as_str(), about.urgency.as_str(), &about.rule, taken];
+            self.open.with_label_values(&labels).inc();
+        }
     }
 }
 

@@ -14,7 +14,7 @@ use medfleet_domain::alert::message::{Channel, Intent, MessageId, Outcome};
 use medfleet_domain::alert::record::{Life, News, Record, Writer};
 use medfleet_domain::time::Timestamp;
 use medfleet_log::{Batch, EventLog, Tail};
-use medfleet_runtime::Shutdown;
+use medfleet_runtime::{RoleHealth, Shutdown};
 use tokio::task::JoinSet;
 
 use crate::config::DeliveryConfig;
@@ -44,6 +44,7 @@ pub struct Sender {
     drivers: Arc<Drivers>,
     public_url: Option<String>,
     meters: SenderMeters,
+    health: RoleHealth,
 }
 
 struct Sent {
@@ -67,14 +68,19 @@ struct Lived {
 }
 
 impl Sender {
-    pub fn new(log: Arc<dyn EventLog>, config: DeliveryConfig, meters: SenderMeters) -> Result<Self, AlerterError> {
+    pub fn new(
+        log: Arc<dyn EventLog>,
+        config: DeliveryConfig,
+        meters: SenderMeters,
+        health: RoleHealth,
+    ) -> Result<Self, AlerterError> {
         let drivers = Arc::new(Drivers::new(&config)?);
-        Ok(Self { log, routes: config.routes, drivers, public_url: config.public_url, meters })
+        Ok(Self { log, routes: config.routes, drivers, public_url: config.public_url, meters, health })
     }
 
     /// Works until asked to end; what is under way then is waited for.
     pub async fn run(&self, shutdown: &Shutdown) -> Result<(), AlerterError> {
-        relive(shutdown, &self.meters.restarts, || self.live(shutdown)).await
+        relive(shutdown, &self.meters.restarts, &self.health, || self.live(shutdown)).await
     }
 
     async fn live(&self, shutdown: &Shutdown) -> Result<(), AlerterError> {
@@ -91,6 +97,7 @@ impl Sender {
             looked: Instant::now(),
             refreshed: Instant::now(),
         };
+        self.health.ready();
         while !shutdown.is_requested() {
             self.turn(&mut lived).await?;
         }

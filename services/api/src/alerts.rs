@@ -142,7 +142,8 @@ mod tests {
             urgency: Urgency::Page,
         };
         let began = Timestamp(0);
-        let change = Change::Raised { about, began, late: false, fact: None, summary: "ct-1 has failed".into() };
+        let change =
+            Change::Raised { about, began, late: false, fact: None, summary: "ct-1 has failed".into(), score: None };
         News::Turn(Turn { steps: vec![Step { alert: AlertId(alert), at: began, change }], ..Turn::default() })
     }
 

@@ -1,8 +1,8 @@
 //! The models that the log tells of, each with its report.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use medfleet_domain::risk::{ModelTrained, RiskNews};
+use medfleet_domain::risk::{ModelTrained, ModelWithdrawn, RiskNews};
 use medfleet_domain::time::Timestamp;
 use medfleet_log::{EventLog, Partition, Topic, read_to_end};
 use medfleet_risk::report::Report;
@@ -13,8 +13,10 @@ use crate::error::ApiError;
 pub struct Told {
     pub at: Timestamp,
     pub trained: ModelTrained,
-    /// The newest of its horizon: the one that is asked.
+    /// The newest of its horizon that nobody withdrew: the one that is asked.
     pub speaks: bool,
+    /// When it was first taken back, by whom and why.
+    pub withdrawn: Option<(Timestamp, ModelWithdrawn)>,
     /// None where this version does not read it.
     pub report: Option<Report>,
 }
@@ -23,14 +25,16 @@ pub struct Told {
 pub async fn models(log: &dyn EventLog) -> Result<Vec<Told>, ApiError> {
     let home = Partition::new(Topic::RISK, 0);
     let floor = log.bounds(home).await?.floor;
-    let mut told = Vec::new();
+    let (mut told, mut withdrawn) = (Vec::new(), BTreeMap::new());
     let hear = |record: medfleet_log::Record| {
         match medfleet_wire::decode_risk_record(&record.value) {
-            Ok(read) => {
-                if let RiskNews::Trained(trained) = read.news {
-                    told.push((read.at, trained));
+            Ok(read) => match read.news {
+                RiskNews::Trained(trained) => told.push((read.at, trained)),
+                RiskNews::Withdrawn(taken) => {
+                    withdrawn.entry(taken.model.clone()).or_insert((read.at, taken));
                 }
-            }
+                _ => {}
+            },
             Err(error) => tracing::warn!(%error, offset = record.offset, "a record of risk cannot be read"),
         }
         Ok::<_, ApiError>(true)
@@ -39,7 +43,9 @@ pub async fn models(log: &dyn EventLog) -> Result<Vec<Told>, ApiError> {
     let mut spoken_for = BTreeSet::new();
     let read = |(at, trained): (Timestamp, ModelTrained)| {
         let report = serde_json::from_str(&trained.report).ok();
-        Told { at, speaks: spoken_for.insert(trained.horizon_hours), report, trained }
+        let withdrawn = withdrawn.remove(&trained.model);
+        let speaks = withdrawn.is_none() && spoken_for.insert(trained.horizon_hours);
+        Told { at, speaks, withdrawn, report, trained }
     };
     Ok(told.into_iter().rev().map(read).collect())
 }

@@ -45,28 +45,13 @@ pub fn serve(
     let desk = desk_config(house, options)?;
     let meters = DeskMeters::new(metrics, &desk)?;
     let watchdog = meters.watchdog.clone();
-    let decider = Decider::new(Arc::clone(&log), desk, meters);
-    let sender = Sender::new(log, delivery_config(secrets, options)?, SenderMeters::new(metrics)?)?;
-    let role = health.role("alerter");
+    let decider = Decider::new(Arc::clone(&log), desk, meters, health.role("alerter"));
+    let (config, meters) = (delivery_config(secrets, options)?, SenderMeters::new(metrics)?);
+    let sender = Sender::new(log, config, meters, health.role("sender"))?;
     let asked = shutdown.clone();
-    crew.spawn(async move {
-        role.ready();
-        let ended = decider.run(&asked).await;
-        if let Err(error) = &ended {
-            role.failed(error.to_string());
-        }
-        ended.context("the alerter failed")
-    });
-    let role = health.role("sender");
+    crew.spawn(async move { decider.run(&asked).await.context("the alerter failed") });
     let asked = shutdown.clone();
-    crew.spawn(async move {
-        role.ready();
-        let ended = sender.run(&asked).await;
-        if let Err(error) = &ended {
-            role.failed(error.to_string());
-        }
-        ended.context("the sender failed")
-    });
+    crew.spawn(async move { sender.run(&asked).await.context("the sender failed") });
     let watched = shutdown.clone();
     crew.spawn(async move { Ok(watchdog.watch(&watched).await?) });
     Ok(())

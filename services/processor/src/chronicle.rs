@@ -7,9 +7,9 @@ use medfleet_domain::alert::record::{Life, News, Record as AlertRecord, Writer};
 use medfleet_domain::alert::{About, Change, Ending, Finding, Step};
 use medfleet_domain::contract::Pin;
 use medfleet_domain::id::SeqRange;
-use medfleet_domain::risk::{ModelTrained, RiskNews};
+use medfleet_domain::risk::{ModelTrained, ModelWithdrawn, RiskNews};
 use medfleet_domain::time::Timestamp;
-use medfleet_lake::rows::{AlertStepRow, ModelRow};
+use medfleet_lake::rows::{AlertStepRow, ModelRow, WithdrawalRow};
 use medfleet_lake::{Cause, Text, UtcMicros};
 use medfleet_log::{Partition, Record, Topic};
 
@@ -20,7 +20,7 @@ use crate::rows::Pending;
 /// The topics it is made of.
 pub const TOPICS: [Topic; 2] = [Topic::ALERTS, Topic::RISK];
 /// Tables of the chronicle. A cut names their versions and no offsets: no figure is made of them and of facts together.
-pub const TABLES: [&str; 2] = ["alert_steps", "models"];
+pub const TABLES: [&str; 3] = ["alert_steps", "models", "withdrawals"];
 
 pub fn is_chronicle(home: Partition) -> bool {
     TOPICS.contains(&home.topic)
@@ -37,8 +37,10 @@ pub fn hear(
     let unreadable = |source| ProcessorError::Record { place: home.at(record.offset).to_string(), source };
     if home.topic == Topic::RISK {
         let read = medfleet_wire::decode_risk_record(&record.value).map_err(unreadable)?;
-        if let RiskNews::Trained(trained) = &read.news {
-            pending.models.push(model(read.at, trained, cause(place)));
+        match &read.news {
+            RiskNews::Trained(trained) => pending.models.push(model(read.at, trained, cause(place))),
+            RiskNews::Withdrawn(withdrawn) => pending.withdrawals.push(withdrawal(read.at, withdrawn, cause(place))),
+            _ => {}
         }
         return Ok(());
     }
@@ -72,10 +74,10 @@ fn step(told: &Step, cause: Cause) -> AlertStepRow {
         ..AlertStepRow::default()
     };
     match &told.change {
-        Change::Raised { about, began, late, fact, summary } => {
+        Change::Raised { about, began, late, fact, summary, .. } => {
             AlertStepRow { summary: some(summary), ..of_what(about, began_again(row, *began, *late, *fact)) }
         }
-        Change::Reopened { began, late, fact } => began_again(row, *began, *late, *fact),
+        Change::Reopened { began, late, fact, .. } => began_again(row, *began, *late, *fact),
         Change::GoesOn => row,
         Change::Acknowledged { by } | Change::CauseWithdrawn { by } => AlertStepRow { person: some(by), ..row },
         Change::Assigned { to, by } => AlertStepRow { assignee: some(to), person: some(by), ..row },
@@ -146,6 +148,17 @@ fn model(at: Timestamp, trained: &ModelTrained, cause: Cause) -> ModelRow {
     }
 }
 
+fn withdrawal(at: Timestamp, withdrawn: &ModelWithdrawn, cause: Cause) -> WithdrawalRow {
+    WithdrawalRow {
+        model: text(&withdrawn.model),
+        at: UtcMicros(at.micros()),
+        person: text(&withdrawn.by),
+        reason: text(&withdrawn.reason),
+        weight: 1,
+        cause,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use medfleet_domain::alert::record::Turn;
@@ -168,7 +181,7 @@ mod tests {
             urgency: Urgency::Soon,
         };
         let fact = Some(SeqRange::one(Epoch(u64::MAX), Seq(3)));
-        Change::Raised { about, began: NOON, late: true, fact, summary: "tube at risk".into() }
+        Change::Raised { about, began: NOON, late: true, fact, summary: "tube at risk".into(), score: None }
     }
 
     /// The rows of these records, told in this order.

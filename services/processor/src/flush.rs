@@ -24,7 +24,7 @@ use crate::rows::Pending;
 use crate::shelf::{Caused, Load, Loads, Order, Reached, Shelf, unread};
 
 /// The tables of the ledger, `cuts` apart; `facts` first because it is the archive.
-pub const TABLES: [&str; 19] = [
+pub const TABLES: [&str; 20] = [
     "facts",
     "intervals",
     "usage",
@@ -40,6 +40,7 @@ pub const TABLES: [&str; 19] = [
     "scores",
     "alert_steps",
     "models",
+    "withdrawals",
     "heads",
     "verdicts",
     "rollup_quarter",
@@ -205,6 +206,7 @@ impl Shelves {
         self.load("scores", pending.scores, &mut loads);
         self.load("alert_steps", pending.alert_steps, &mut loads);
         self.load("models", pending.models, &mut loads);
+        self.load("withdrawals", pending.withdrawals, &mut loads);
         self.load("heads", pending.heads, &mut loads);
         self.load("verdicts", pending.verdicts, &mut loads);
         let mut shared: BTreeMap<&Reached, RecordBatch> = BTreeMap::new();

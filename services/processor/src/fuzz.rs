@@ -38,6 +38,12 @@ fn records(topic: &str, bytes: &[u8]) -> Vec<Told> {
     records.map(|record| Told::by_log(HOME, &record).expect("the processor reads what ingest writes")).collect()
 }
 
+/// As a worker's setting, between records.
+const FLUSH_ROWS: usize = 10_000;
+/// A claim of a person may reach back to the earliest plausible day: some 13,000 days, a row of 248 bytes each, in lists
+/// that double.
+const CLAIM_PEAK_BYTES: usize = 24 * 1024 * 1024;
+
 /// Admits records until the archive would have to be asked; answers how far it came.
 fn admit(book: &mut Book, records: &[Told]) -> String {
     for told in records {
@@ -45,15 +51,23 @@ fn admit(book: &mut Book, records: &[Told]) -> String {
             return "needs the archive".into();
         }
         assert!(book.counts.balance(), "{:?}", book.counts);
+        if book.is_full(FLUSH_ROWS) {
+            become_columns(book);
+            book.owed();
+        }
     }
+    become_columns(book);
+    let Counts { duplicate, conflict, suspect, .. } = book.counts;
+    format!("{} {} {} {}", duplicate > 0, conflict > 0, suspect > 0, book.pending.intervals.len().min(3))
+}
+
+fn become_columns(book: &Book) {
     FactRow::to_batch(&book.pending.facts).expect("facts become columns");
     IntervalRow::to_batch(&book.pending.intervals).expect("intervals become columns");
     UsageRow::to_batch(&book.pending.usage).expect("usage becomes columns");
     ErrorRow::to_batch(&book.pending.errors).expect("errors become columns");
     HeadRow::to_batch(&book.pending.heads).expect("heads become columns");
     DeviceRow::to_batch(&book.pending.devices).expect("devices become columns");
-    let Counts { duplicate, conflict, suspect, .. } = book.counts;
-    format!("{} {} {} {}", duplicate > 0, conflict > 0, suspect > 0, book.pending.intervals.len().min(3))
 }
 
 /// Batches that hold every sort of fact there is a golden of.
@@ -82,7 +96,7 @@ fn corpus() -> (String, Vec<Vec<u8>>) {
 #[test]
 fn fuzz_record_in_the_log() {
     let bounds = Bounds {
-        peak_base_bytes: 8 * 1024 * 1024,
+        peak_base_bytes: CLAIM_PEAK_BYTES,
         peak_times_input: 512,
         input_max_bytes: 16 * 1024,
         ..Bounds::default()

@@ -13,7 +13,7 @@ use medfleet_domain::ledger::Filed;
 use medfleet_domain::time::Timestamp;
 use medfleet_lake::rows::{
     AlertStepRow, CalendarRow, ComponentRow, ContractRow, DeviceRow, ErrorRow, FactRow, HeadRow, IntervalRow,
-    MaintenanceRow, ModelRow, OrderRow, ScoreRow, SiteRow, StatementRow, UsageRow, VerdictRow,
+    MaintenanceRow, ModelRow, OrderRow, ScoreRow, SiteRow, StatementRow, UsageRow, VerdictRow, WithdrawalRow,
 };
 use medfleet_lake::{Cause, Day, Text, UtcMicros};
 
@@ -37,6 +37,7 @@ pub struct Pending {
     pub scores: Vec<ScoreRow>,
     pub alert_steps: Vec<AlertStepRow>,
     pub models: Vec<ModelRow>,
+    pub withdrawals: Vec<WithdrawalRow>,
     pub heads: Vec<HeadRow>,
     pub verdicts: Vec<VerdictRow>,
 }
@@ -63,7 +64,7 @@ impl Pending {
         let ledger = self.intervals.len() + self.usage.len() + self.errors.len() + self.heads.len();
         let few = self.devices.len() + self.sites.len() + self.calendars.len() + self.verdicts.len();
         let notes = self.orders.len() + self.maintenance.len() + self.components.len();
-        let told = self.scores.len() + self.alert_steps.len() + self.models.len();
+        let told = self.scores.len() + self.alert_steps.len() + self.models.len() + self.withdrawals.len();
         self.facts.len() + ledger + few + notes + told + self.contracts.len() + self.statements.len()
     }
 

@@ -136,4 +136,14 @@ macro_rules! caused {
     })* };
 }
 caused!(FactRow, IntervalRow, UsageRow, ErrorRow, DeviceRow, SiteRow, CalendarRow, HeadRow, VerdictRow);
-caused!(OrderRow, MaintenanceRow, ComponentRow, ContractRow, StatementRow, ScoreRow, AlertStepRow, ModelRow);
+caused!(
+    OrderRow,
+    MaintenanceRow,
+    ComponentRow,
+    ContractRow,
+    StatementRow,
+    ScoreRow,
+    AlertStepRow,
+    ModelRow,
+    WithdrawalRow
+);

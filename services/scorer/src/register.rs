@@ -1,8 +1,10 @@
 //! The register: the topic of risk read whole. Models that were trained, and runs of scoring, in the log's order.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 use medfleet_domain::contract::Pin;
-use medfleet_domain::risk::{ModelTrained, RiskNews, RiskRecord, ScoringBegun};
+use medfleet_domain::risk::{ModelTrained, ModelWithdrawn, RiskNews, RiskRecord, ScoringBegun};
 use medfleet_domain::time::Timestamp;
 use medfleet_log::{EventLog, NewRecord, Partition, Position, Topic, read_to_end};
 
@@ -17,20 +19,22 @@ const KEY: &[u8] = b"risk";
 pub struct Register {
     models: Vec<(Timestamp, ModelTrained)>,
     runs: Vec<(Timestamp, ScoringBegun)>,
+    withdrawn: BTreeSet<String>,
     next: Position,
 }
 
 impl Register {
     pub async fn read(log: &dyn EventLog) -> Result<Self, Error> {
         let floor = log.bounds(HOME).await?.floor;
-        let mut register = Self { models: Vec::new(), runs: Vec::new(), next: HOME.at(floor) };
+        let mut register =
+            Self { models: Vec::new(), runs: Vec::new(), withdrawn: BTreeSet::new(), next: HOME.at(floor) };
         register.follow(log).await?;
         Ok(register)
     }
 
     /// Reads what came since.
     pub async fn follow(&mut self, log: &dyn EventLog) -> Result<(), Error> {
-        let (models, runs) = (&mut self.models, &mut self.runs);
+        let (models, runs, withdrawn) = (&mut self.models, &mut self.runs, &mut self.withdrawn);
         let hear = |record: medfleet_log::Record| {
             let at = HOME.at(record.offset);
             let read = medfleet_wire::decode_risk_record(&record.value);
@@ -38,6 +42,9 @@ impl Register {
             match news {
                 RiskNews::Trained(trained) => models.push((at, trained)),
                 RiskNews::Scoring(begun) => runs.push((at, begun)),
+                RiskNews::Withdrawn(ModelWithdrawn { model, .. }) => {
+                    withdrawn.insert(model);
+                }
             }
             Ok::<_, Error>(true)
         };
@@ -50,9 +57,11 @@ impl Register {
         self.models.iter()
     }
 
-    /// The model that speaks for a horizon.
+    /// The model that speaks for a horizon: the newest that nobody has withdrawn.
     pub fn newest(&self, horizon_hours: u32) -> Option<&ModelTrained> {
-        self.models.iter().rev().map(|(_, model)| model).find(|model| model.horizon_hours == horizon_hours)
+        let speaks =
+            |model: &&ModelTrained| model.horizon_hours == horizon_hours && !self.withdrawn.contains(&model.model);
+        self.models.iter().rev().map(|(_, model)| model).find(speaks)
     }
 
     /// The latest run for a horizon, with when it was told.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use datafusion::prelude::SessionContext;
 use medfleet_domain::id::DeviceId;
-use medfleet_domain::risk::{CERTAIN_PPM, Ground, Scored};
+use medfleet_domain::risk::{CERTAIN_PPM, Ground, Scored, View};
 use medfleet_domain::time::Timestamp;
 use medfleet_risk::column::Column;
 use medfleet_risk::frame::Frame;
@@ -20,6 +20,9 @@ use crate::{Error, udf};
 /// Grounds told with a score, at most.
 const GROUNDS_MAX: usize = 4;
 
+/// Each voice and the chance that it gives.
+pub type Views = [(Speaker, f64); 3];
+
 /// What a model says of one device at one instant.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DeviceScore {
@@ -32,6 +35,8 @@ pub struct DeviceScore {
     pub component_risk: f64,
     pub voice: Speaker,
     pub grounds: Vec<Ground>,
+    /// What each voice says of that part, simplest first, whoever may speak.
+    pub views: Views,
 }
 
 impl DeviceScore {
@@ -46,6 +51,11 @@ impl DeviceScore {
             component_ppm: ppm(self.component_risk),
             voice: self.voice.as_str().to_owned(),
             grounds: self.grounds.clone(),
+            views: self
+                .views
+                .iter()
+                .map(|(voice, chance)| View { voice: voice.as_str().into(), ppm: ppm(*chance) })
+                .collect(),
         }
     }
 }
@@ -81,22 +91,36 @@ pub async fn score(
     for row in 0..frame.len() {
         devices.entry((frame.row(row).device, frame.row(row).at)).or_default().push(row);
     }
-    let one = |((device, at), rows): ((u32, Timestamp), Vec<usize>)| {
+    let worst_of = |(key, rows): ((u32, Timestamp), Vec<usize>)| {
         let worst = rows.iter().copied().max_by(|a, b| said[*a].total_cmp(&said[*b]))?;
         let none: f64 = rows.iter().map(|row| 1.0 - said[*row]).product();
+        Some((key, worst, 1.0 - none))
+    };
+    let worst: Vec<((u32, Timestamp), usize, f64)> = devices.into_iter().filter_map(worst_of).collect();
+    let views = views(model, &frame, &worst.iter().map(|(_, row, _)| *row).collect::<Vec<_>>());
+    let one = |(((device, at), worst, risk), views): (((u32, Timestamp), usize, f64), Views)| {
         let group = frame.group(worst);
         let voice = model.speaker(&group.sort());
         Some(DeviceScore {
             device: (*names.get(device as usize)?).clone(),
             at,
-            risk: 1.0 - none,
+            risk,
             component: group.component.clone(),
             component_risk: said[worst],
             voice,
             grounds: grounds(model, voice, &frame, worst),
+            views,
         })
     };
-    Ok(devices.into_iter().filter_map(one).collect())
+    Ok(worst.into_iter().zip(views).filter_map(one).collect())
+}
+
+/// What each voice says of these rows, whether it may speak or not.
+fn views(model: &Model, frame: &Frame, rows: &[usize]) -> Vec<Views> {
+    let by_voice = Speaker::VOICES.map(|voice| (voice, model.scores(voice, frame, rows)));
+    let of_row =
+        |row: usize| by_voice.each_ref().map(|(voice, scores)| (*voice, model.probability(*voice, scores[row])));
+    (0..rows.len()).map(of_row).collect()
 }
 
 /// Why a voice says what it says of one row.

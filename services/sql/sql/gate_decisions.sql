@@ -1,6 +1,6 @@
 -- One row: who speaks for one sort of part by one model, as the gate decided when it was made, and why.
 SELECT
-    model, horizon_hours, trained_at, is_newest AS current,
+    model, horizon_hours, trained_at, current,
     get_field(decided, 'kind') AS kind,
     get_field(decided, 'component') AS component,
     get_field(decided, 'speaks') AS speaks,
@@ -9,9 +9,8 @@ SELECT
     get_field(decided, 'rows') AS rows,
     get_field(decided, 'because') AS because
 FROM (
-    SELECT
-        model, horizon_hours, at AS trained_at,
-        ROW_NUMBER() OVER (PARTITION BY horizon_hours ORDER BY cause_offset DESC) = 1 AS is_newest,
-        UNNEST(decisions_of(report)) AS decided
-    FROM models
+    SELECT model, horizon_hours, trained_at, told.speaks AS current, UNNEST(decisions_of(report)) AS decided
+    FROM (
+{models}
+    ) AS told
 ) AS each

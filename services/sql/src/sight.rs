@@ -26,7 +26,7 @@ pub const EVERY_FACT: &str = "every_fact";
 /// Steps of alerts belong to the site that stands in the step which raised the alert.
 const ALERT_STEPS: &str = "alert_steps";
 /// Nobody's rows: they are made of the whole fleet and tell of no device.
-const FLEET_WIDE: &str = "models";
+const FLEET_WIDE: [&str; 2] = ["models", "withdrawals"];
 /// Rows about a device that carry no site: they follow the device.
 const BY_DEVICE: (&str, &str) =
     ("verdicts", "SELECT * FROM every_verdict WHERE subject IN (SELECT device FROM devices)");
@@ -54,7 +54,7 @@ impl Tables {
             let has_site = frame.schema().has_column_with_unqualified_name(SITE);
             let (name, frame) = match scope {
                 Scope::All => (name.as_str(), frame),
-                Scope::Sites(_) if name == FLEET_WIDE => (name.as_str(), frame),
+                Scope::Sites(_) if FLEET_WIDE.contains(&name.as_str()) => (name.as_str(), frame),
                 Scope::Sites(sites) if has_site => {
                     let theirs = sites.iter().map(|site| lit(site.as_str())).collect();
                     let own = frame.clone().filter(col(SITE).in_list(theirs, false)).map_err(failed())?;

@@ -9,8 +9,12 @@ macro_rules! own {
 }
 
 /// Files that others name as `{part}`, beside those of the KPI room. A part may name the parts below it in the list.
-const PARTS: [(&str, &str); 3] =
-    [("{figures}", own!("figures")), ("{totals}", own!("totals")), ("{sums}", own!("sums"))];
+const PARTS: [(&str, &str); 4] = [
+    ("{models}", own!("models")),
+    ("{figures}", own!("figures")),
+    ("{totals}", own!("totals")),
+    ("{sums}", own!("sums")),
+];
 
 fn whole(sql: &str) -> String {
     let own = PARTS.iter().fold(sql.to_owned(), |text, (name, part)| text.replace(name, part));

@@ -1,18 +1,20 @@
 //! Problems and their alerts: one incident for a problem from its beginning to its end, however often it is told.
 
 mod restore;
+mod scores;
+mod time;
 
 use std::collections::BTreeMap;
 
 use medfleet_domain::alert::life::Alert;
-use medfleet_domain::alert::{About, AlertId, Change, Ending, Step};
+use medfleet_domain::alert::{About, AlertId, Change, Ending, Spoken, Step};
 use medfleet_domain::id::{SeqRange, Subject};
 use medfleet_domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::Entry;
 
-use crate::rule::{Rule, Rules, When};
+use crate::rule::{Rule, When};
 use crate::watch::Watch;
 
 /// What can be the matter: a rule, a subject and a part of it.
@@ -36,6 +38,27 @@ impl Problem {
     }
 }
 
+/// How a problem was told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sign {
+    pub began: Timestamp,
+    pub fact: Option<SeqRange>,
+    pub late: bool,
+    pub score: Option<Spoken>,
+}
+
+impl Sign {
+    /// Seen by the passing of time alone.
+    pub const fn since(began: Timestamp) -> Self {
+        Self { began, fact: None, late: false, score: None }
+    }
+
+    /// Told by a fact.
+    pub const fn told(began: Timestamp, fact: SeqRange, late: bool) -> Self {
+        Self { began, fact: Some(fact), late, score: None }
+    }
+}
+
 /// A problem that goes on. Before it has lasted long enough, and while it is suppressed, it has no alert.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Active {
@@ -45,6 +68,7 @@ struct Active {
     opening: Entry,
     fact: Option<SeqRange>,
     late: bool,
+    score: Option<Spoken>,
     alert: Option<AlertId>,
 }
 
@@ -98,18 +122,16 @@ impl Problems {
     }
 
     /// A problem is there. Told again, it is the same; after its alert was closed by hand, it is back.
-    #[expect(clippy::too_many_arguments, reason = "all of it is what was told")]
     pub fn begin(
         &mut self,
         problem: Problem,
         rule: &Rule,
         watch: &Watch,
         entry: Entry,
-        began: Timestamp,
-        fact: Option<SeqRange>,
-        late: bool,
+        sign: Sign,
         steps: &mut Vec<Step>,
     ) {
+        let Sign { began, fact, late, score } = sign;
         if let Some(active) = self.active.get_mut(&problem) {
             active.seen_at = active.seen_at.max(began);
             let ended = active.alert.and_then(|id| self.alerts[&id].ended.as_ref()).map(|(at, _)| *at);
@@ -122,31 +144,30 @@ impl Problems {
                 None => return self.goes_on(&problem, entry.at, steps),
             }
         }
-        let active = Active { began, seen_at: began, opening: entry, fact, late, alert: None };
+        let active = Active { began, seen_at: began, opening: entry, fact, late, score, alert: None };
         self.active.insert(problem.clone(), active);
         self.ripen_one(&problem, rule, watch, entry.at, steps);
     }
 
     /// A problem that was there in the past and is over: for the inbox, and for nobody's sleep. What lies near an incident
     /// that is known already belongs to it.
-    #[expect(clippy::too_many_arguments, reason = "all of it is what was told")]
     pub fn was(
         &mut self,
         problem: Problem,
         rule: &Rule,
         watch: &Watch,
         entry: Entry,
-        began: Timestamp,
-        fact: Option<SeqRange>,
+        sign: Sign,
         steps: &mut Vec<Step>,
     ) {
+        let began = sign.began;
         let near = |alert: &Alert| (alert.began.micros() - began.micros()).abs() <= rule.reopen_micros();
         let known = self.latest.get(&problem).is_some_and(|id| near(&self.alerts[id]));
         if known || self.active.contains_key(&problem) || watch.suppresses(rule.when, began) {
             return;
         }
         let id = AlertId::of(&problem.rule, &problem.subject, &problem.part, entry.cause);
-        let raised = raised(&problem, rule, watch, began, fact, true);
+        let raised = raised(&problem, rule, watch, Sign { late: true, ..sign });
         steps.push(self.take(id, entry.at, raised));
         steps.push(self.take(id, entry.at, Change::Resolved { because: Ending::Over { at: began } }));
         // An alert that somebody reopened stays the one that its problem has.
@@ -216,40 +237,6 @@ impl Problems {
             .collect()
     }
 
-    /// All that time alone brings about: problems that have lasted long enough, errors that have ceased, alerts nobody took.
-    pub fn ripen(&mut self, rules: &Rules, watches: &BTreeMap<Subject, Watch>, entry: Entry, steps: &mut Vec<Step>) {
-        for problem in self.active.keys().cloned().collect::<Vec<_>>() {
-            let Some(rule) = rules.named(&problem.rule) else { continue };
-            let quiet = entry.at.micros() - self.active[&problem].seen_at.micros() >= rule.quiet_micros();
-            if rule.when == When::DeviceError && quiet {
-                self.end(&problem, entry.at, entry.at, steps);
-                continue;
-            }
-            // A site has no facts of its own that could be watched.
-            if let Some(watch) = watches.get(&problem.subject) {
-                self.ripen_one(&problem, rule, watch, entry.at, steps);
-                self.settle(&problem, rule, watch, entry.at, steps);
-            }
-            self.escalate(&problem, rule, entry.at, steps);
-        }
-    }
-
-    pub fn ripen_subject(
-        &mut self,
-        subject: &Subject,
-        rules: &Rules,
-        watches: &BTreeMap<Subject, Watch>,
-        entry: Entry,
-        steps: &mut Vec<Step>,
-    ) {
-        let Some(watch) = watches.get(subject) else { return };
-        for problem in self.of(subject) {
-            if let Some(rule) = rules.named(&problem.rule) {
-                self.ripen_one(&problem, rule, watch, entry.at, steps);
-            }
-        }
-    }
-
     /// Raises an alert, or the last one again, once the problem has lasted long enough and nobody works on it.
     fn ripen_one(&mut self, problem: &Problem, rule: &Rule, watch: &Watch, now: Timestamp, steps: &mut Vec<Step>) {
         let Some(active) = self.active.get(problem).filter(|active| active.alert.is_none()) else { return };
@@ -261,7 +248,8 @@ impl Problems {
         if waits || watch.suppresses(rule.when, now) {
             return;
         }
-        let Active { began, opening, fact, late, .. } = *active;
+        let Active { began, opening, fact, late, score, .. } = active.clone();
+        let sign = Sign { began, fact, late, score };
         // Somebody has reopened it already: it is the same incident.
         if let Some(id) = self.latest.get(problem).copied().filter(|id| self.alerts[id].is_open()) {
             self.adopt(problem, id);
@@ -272,10 +260,13 @@ impl Problems {
             ended.is_some_and(|ended| began.micros() - ended <= rule.reopen_micros()) && !self.alerts[id].withdrawn
         });
         let (id, change) = match again {
-            Some(id) => (id, Change::Reopened { began, late, fact }),
+            Some(id) => {
+                let Sign { began, fact, late, score } = sign;
+                (id, Change::Reopened { began, late, fact, score })
+            }
             None => {
                 let id = AlertId::of(&problem.rule, &problem.subject, &problem.part, opening.cause);
-                (id, raised(problem, rule, watch, began, fact, late))
+                (id, raised(problem, rule, watch, sign))
             }
         };
         steps.push(self.take(id, now, change));
@@ -288,37 +279,9 @@ impl Problems {
             active.alert = Some(id);
         }
     }
-
-    /// A late alert that has not ended while its backlog came, of a subject that is heard now or of which a person spoke.
-    fn settle(&mut self, problem: &Problem, rule: &Rule, watch: &Watch, now: Timestamp, steps: &mut Vec<Step>) {
-        let Some(active) = self.active.get(problem).filter(|active| active.late && active.alert.is_some()) else {
-            return;
-        };
-        let settled = now.micros() - active.opening.at.micros() >= Rule::settle_micros();
-        let heard = watch.heard_at.is_some_and(|heard| now.micros() - heard.micros() <= rule.late_micros());
-        if settled && heard && rule.when == When::DeviceFailed {
-            self.goes_on(problem, now, steps);
-        }
-    }
-
-    fn escalate(&mut self, problem: &Problem, rule: &Rule, now: Timestamp, steps: &mut Vec<Step>) {
-        let Some(id) = self.open(problem) else { return };
-        let alert = &self.alerts[&id];
-        let level = rule.level(now.micros() - alert.raised_at.micros());
-        if alert.wants_attention(now) && level > alert.escalations {
-            steps.push(self.take(id, now, Change::Escalated { level }));
-        }
-    }
 }
 
-fn raised(
-    problem: &Problem,
-    rule: &Rule,
-    watch: &Watch,
-    began: Timestamp,
-    fact: Option<SeqRange>,
-    late: bool,
-) -> Change {
+fn raised(problem: &Problem, rule: &Rule, watch: &Watch, sign: Sign) -> Change {
     let about = About {
         rule: problem.rule.clone(),
         subject: problem.subject.clone(),
@@ -327,5 +290,7 @@ fn raised(
         kind: watch.kind,
         urgency: rule.urgency,
     };
-    Change::Raised { about, began, late, fact, summary: rule.summary(problem.subject.name(), &problem.part) }
+    let Sign { began, fact, late, score } = sign;
+    let summary = rule.summary(problem.subject.name(), &problem.part);
+    Change::Raised { about, began, late, fact, summary, score }
 }

@@ -7,7 +7,7 @@ use medfleet_domain::alert::{AlertId, Step};
 use medfleet_domain::id::{SiteId, Subject, SubjectKind};
 use medfleet_domain::time::Timestamp;
 
-use super::{Desk, Entry, Problem};
+use super::{Desk, Entry, Problem, Sign};
 use crate::rule::When;
 use crate::watch::Watch;
 
@@ -59,7 +59,7 @@ impl Desk {
                     },
                     (Hearing::Silent, Hearing::Heard) => {
                         let began = watch.heard_at.unwrap_or(entry.at);
-                        self.problems.begin(problem, rule, watch, entry, began, None, false, steps);
+                        self.problems.begin(problem, rule, watch, entry, Sign::since(began), steps);
                     }
                     (Hearing::Unknown, _) | (_, Hearing::Unknown) => {}
                 }
@@ -82,7 +82,7 @@ impl Desk {
                 let problem = Problem::new(rule, &subject, "");
                 if agents.iter().all(|watch| heard(watch) == Hearing::Silent) {
                     let began = agents.iter().filter_map(|watch| watch.heard_at).max().unwrap_or(entry.at);
-                    self.problems.begin(problem, rule, agents[0], entry, began, None, false, steps);
+                    self.problems.begin(problem, rule, agents[0], entry, Sign::since(began), steps);
                 } else if agents.iter().any(|watch| heard(watch) == Hearing::Heard) {
                     self.problems.end(&problem, entry.at, entry.at, steps);
                 }
@@ -122,7 +122,7 @@ impl Desk {
                 let due = watch.planned().map(|(_, window)| window.until).min();
                 let overdue = due.filter(|due| entry.at.micros() - due.micros() >= rule.after_micros());
                 match overdue {
-                    Some(due) => self.problems.begin(problem, rule, watch, entry, due, None, false, steps),
+                    Some(due) => self.problems.begin(problem, rule, watch, entry, Sign::since(due), steps),
                     None => self.problems.end(&problem, entry.at, entry.at, steps),
                 }
             }

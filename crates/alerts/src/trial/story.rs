@@ -8,6 +8,7 @@ use medfleet_domain::fact::{Amendment, Body, DeviceError, Fact, Sample, Severity
 use medfleet_domain::human::{Asserted, Claimed, OrderClass, OrderPhase, Phase, PmDone, PmOutcome, Retirement};
 use medfleet_domain::id::{AgentId, Epoch, Seq, SeqRange, SiteId, Subject, SubjectKind};
 use medfleet_domain::kind::DeviceKind;
+use medfleet_domain::risk::{CERTAIN_PPM, Scored, View};
 use medfleet_domain::time::{Span, Timestamp};
 use serde::Deserialize;
 
@@ -42,6 +43,14 @@ pub struct Given {
     number: Option<u64>,
     rule: Option<String>,
     by: Option<String>,
+    /// Of a score: its model, the voice that the gate lets speak, the horizon, and what each voice says, simplest first.
+    model: Option<String>,
+    voice: Option<String>,
+    horizon_hours: Option<u32>,
+    #[serde(default)]
+    views: Vec<(String, f64)>,
+    /// When it could be known; when it happened, where left out.
+    known: Option<String>,
 }
 
 impl Given {
@@ -58,13 +67,13 @@ impl Given {
     pub fn tell(&self, desk: &mut Desk, entry: Entry) -> Result<Vec<Step>, String> {
         let agent_id = AgentId::new(self.agent.as_deref().unwrap_or(AGENT)).map_err(|invalid| invalid.to_string())?;
         let subject = self.subject()?;
-        if self.says == "risk" {
-            return Ok(desk.scored(entry, &subject, &self.part, self.number_given()?));
-        }
         let at = time(&self.at)?;
+        if self.says == "model_withdrawn" {
+            return Ok(desk.withdraw_model(entry.at, self.model()));
+        }
         let fact = Fact {
             at,
-            known_at: at,
+            known_at: self.known.as_deref().map_or(Ok(at), time)?,
             known_assumed: false,
             clock: Clock::Synchronised,
             source: Source { kind: SourceKind::Device, name: "trial".into() },
@@ -112,6 +121,7 @@ impl Given {
             "claimed_usable" => claims(Claimed::Usable),
             "retired" => Ok(Body::Retired(Retirement { reason: "sold".into() })),
             "error" => self.error(),
+            "risk" => self.score(),
             "counter" => Ok(Body::Usage(Sample {
                 counter: self.part.clone(),
                 component: String::new(),
@@ -137,6 +147,30 @@ impl Given {
             })),
             other => self.order_phase(other),
         }
+    }
+
+    fn model(&self) -> &str {
+        self.model.as_deref().unwrap_or("m-1")
+    }
+
+    fn score(&self) -> Result<Body, String> {
+        let horizon_hours = self.horizon_hours.unwrap_or(168);
+        let ppm = ppm_of(self.number_given()?);
+        Ok(Body::Scored(Box::new(Scored {
+            run: format!("{}/{horizon_hours}/{}", self.at, self.model()),
+            model: self.model().to_owned(),
+            horizon_hours,
+            risk_ppm: ppm,
+            component: self.part.clone(),
+            component_ppm: ppm,
+            voice: self.voice.clone().unwrap_or_else(|| "trees".into()),
+            grounds: Vec::new(),
+            views: self
+                .views
+                .iter()
+                .map(|(voice, chance)| View { voice: voice.clone(), ppm: ppm_of(*chance) })
+                .collect(),
+        })))
     }
 
     fn error(&self) -> Result<Body, String> {
@@ -172,4 +206,8 @@ impl Given {
         let (cause, text) = (String::new(), String::new());
         Ok(Body::Order(OrderPhase { order, class, phase, waiting_for: None, planned, cause, text }))
     }
+}
+
+fn ppm_of(chance: f64) -> u32 {
+    (chance.clamp(0.0, 1.0) * f64::from(CERTAIN_PPM)).round() as u32
 }

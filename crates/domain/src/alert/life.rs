@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{About, AlertId, Change, Ending, Finding, Wish};
+use super::{About, AlertId, Change, Ending, Finding, Spoken, Wish};
 use crate::id::SeqRange;
 use crate::time::Timestamp;
 
@@ -39,13 +39,17 @@ pub struct Alert {
     pub late: bool,
     /// The fact that opened it, if one did.
     pub fact: Option<SeqRange>,
+    /// The score that opened it, if one did.
+    pub score: Option<Spoken>,
     pub acknowledged_by: Option<String>,
     pub assigned_to: Option<String>,
     pub snoozed_until: Option<Timestamp>,
     pub escalations: u8,
     pub ended: Option<(Timestamp, Ending)>,
     pub withdrawn: bool,
+    /// The latest verdict, and who gave it when.
     pub finding: Option<Finding>,
+    pub judged: Option<(String, Timestamp)>,
     pub reopened: u32,
     /// How often it has asked for attention anew: when it was reopened, and at the end of a snooze.
     pub calls: u32,
@@ -56,7 +60,7 @@ pub struct Alert {
 impl Alert {
     /// The life that begins with `Raised`; None for any other change.
     pub fn begin(id: AlertId, change: &Change, at: Timestamp) -> Option<Self> {
-        let Change::Raised { about, began, late, fact, summary } = change else { return None };
+        let Change::Raised { about, began, late, fact, summary, score } = change else { return None };
         Some(Self {
             id,
             about: about.clone(),
@@ -65,6 +69,7 @@ impl Alert {
             raised_at: at,
             late: *late,
             fact: *fact,
+            score: score.clone(),
             acknowledged_by: None,
             assigned_to: None,
             snoozed_until: None,
@@ -72,6 +77,7 @@ impl Alert {
             ended: None,
             withdrawn: false,
             finding: None,
+            judged: None,
             reopened: 0,
             calls: 0,
             calls_before: 0,
@@ -80,6 +86,11 @@ impl Alert {
 
     pub const fn is_open(&self) -> bool {
         self.ended.is_none() && !self.withdrawn
+    }
+
+    /// Since when it is over; of one whose cause was withdrawn, when it was raised last. None of an open one.
+    pub fn over_since(&self) -> Option<Timestamp> {
+        (!self.is_open()).then(|| self.ended.as_ref().map_or(self.raised_at, |(at, _)| *at))
     }
 
     pub fn is_snoozed(&self, at: Timestamp) -> bool {
@@ -103,7 +114,9 @@ impl Alert {
             Wish::Judge { finding } => Ok(Change::Judged { finding: finding.clone(), by }),
             Wish::Reopen if self.withdrawn => Err(Refusal::Withdrawn),
             Wish::Reopen if self.is_open() => Err(Refusal::Open),
-            Wish::Reopen => Ok(Change::Reopened { began: self.began, late: false, fact: self.fact }),
+            Wish::Reopen => {
+                Ok(Change::Reopened { began: self.began, late: false, fact: self.fact, score: self.score.clone() })
+            }
             _ if self.withdrawn => Err(Refusal::Withdrawn),
             _ if !self.is_open() => Err(Refusal::Ended(self.ended.as_ref().map_or(at, |(ended, _)| *ended))),
             Wish::Acknowledge => match &self.acknowledged_by {
@@ -137,15 +150,19 @@ impl Alert {
             }
             Change::Escalated { level } => self.escalations = (*level).max(self.escalations),
             Change::Resolved { because } => self.ended = Some((at, because.clone())),
-            Change::Reopened { began, late, fact } => {
+            Change::Reopened { began, late, fact, score } => {
                 (self.began, self.raised_at, self.late, self.fact) = (*began, at, *late, *fact);
+                self.score.clone_from(score);
                 (self.ended, self.acknowledged_by, self.snoozed_until, self.escalations) = (None, None, None, 0);
                 self.reopened += 1;
                 self.calls += 1;
                 self.calls_before = self.calls;
             }
             Change::CauseWithdrawn { .. } => self.withdrawn = true,
-            Change::Judged { finding, .. } => self.finding = Some(finding.clone()),
+            Change::Judged { finding, by } => {
+                self.finding = Some(finding.clone());
+                self.judged = Some((by.clone(), at));
+            }
         }
     }
 }
@@ -174,7 +191,8 @@ mod tests {
             urgency: Urgency::Page,
         };
         let id = AlertId::of("device-failed", &subject, "", Cause { partition: 1, offset: 7 });
-        let change = Change::Raised { about, began: NOON, late: false, fact: None, summary: "CT failed".into() };
+        let change =
+            Change::Raised { about, began: NOON, late: false, fact: None, summary: "CT failed".into(), score: None };
         Alert::begin(id, &change, NOON).expect("a raise begins a life")
     }
 

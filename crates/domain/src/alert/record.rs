@@ -63,6 +63,21 @@ pub struct Turn {
     pub read: Vec<Pin>,
     pub steps: Vec<Step>,
     pub answers: Vec<Answer>,
+    pub demotions: Vec<Demotion>,
+}
+
+/// A voice of a model raised more false alerts than a technician is to be asked for within a week. From here on a simpler voice
+/// of that model speaks, or none.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Demotion {
+    pub model: String,
+    pub voice: String,
+    /// The rule whose budget it was, and who found nothing so often.
+    pub rule: String,
+    pub technician: String,
+    pub false_alerts: u32,
+    pub false_alerts_max: u32,
+    pub at: Timestamp,
 }
 
 /// What became of a request. Granted requests are steps as well.

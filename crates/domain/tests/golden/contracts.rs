@@ -38,6 +38,7 @@ fn contract() -> Contract {
     Contract {
         number: "SC-1".into(),
         vendor: "Acme".into(),
+        phone: String::new(),
         kind: Some(CT),
         devices: Vec::new(),
         valid_from: day(1, 1),

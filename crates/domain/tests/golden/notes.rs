@@ -122,6 +122,7 @@ fn a_score_is_a_row_as_it_stands_and_nobody_takes_back_what_was_said() {
         component: "tube".into(),
         component_ppm: 9_000,
         voice: "rules".into(),
+        views: Vec::new(),
         grounds: Vec::new(),
     };
     let told = device.says(Writer::Person, "10:00", "10:00", Body::Scored(Box::new(scored)));

@@ -52,6 +52,8 @@ fn read(line: &Line<'_>) -> Result<ContractVersion, KpiError> {
     let contract = Contract {
         number: line.text("contract")?,
         vendor: line.text("vendor")?,
+        // No table holds it: it stands in the fact alone.
+        phone: String::new(),
         kind: line.some_text("kind")?.map(|kind| DeviceKind::parse(&kind)).transpose().map_err(KpiError::Name)?,
         devices: devices.iter().map(|name| DeviceId::new(name)).collect::<Result<_, _>>().map_err(KpiError::Name)?,
         valid_from: day(line.int("valid_from_day")?),
@@ -104,6 +106,7 @@ mod tests {
         let contract = Contract {
             number: "SC-1".into(),
             vendor: String::new(),
+            phone: String::new(),
             kind: None,
             devices: Vec::new(),
             valid_from: from,

@@ -16,6 +16,7 @@ fn contract() -> Contract {
     Contract {
         number: "SC-1".into(),
         vendor: "Acme".into(),
+        phone: String::new(),
         kind: Some(DeviceKind::Ct),
         devices: Vec::new(),
         valid_from: Day::from_civil(2026, 1, 1),

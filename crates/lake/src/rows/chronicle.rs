@@ -73,3 +73,15 @@ row! {
         cause: Cause,
     }
 }
+
+row! {
+    /// A model that is asked no more.
+    WithdrawalRow {
+        model: Text,
+        at: UtcMicros,
+        person: Text,
+        reason: Text,
+        weight: i64,
+        cause: Cause,
+    }
+}

@@ -11,7 +11,7 @@ mod rollups;
 mod scores;
 
 pub use archive::{FactRow, OriginalRow, TraceRow};
-pub use chronicle::{AlertStepRow, ModelRow};
+pub use chronicle::{AlertStepRow, ModelRow, WithdrawalRow};
 pub use cuts::CutRow;
 pub use dimensions::{CalendarRow, DeviceRow, SiteRow};
 pub use ledger::{ErrorRow, IntervalRow, UsageRow};
@@ -67,6 +67,7 @@ pub(crate) fn definitions() -> Vec<TableDef> {
         entries::<ScoreRow>("scores", scores::SCORES),
         entries::<AlertStepRow>("alert_steps", chronicle::ALERT_STEPS),
         entries::<ModelRow>("models", chronicle::MODELS),
+        entries::<WithdrawalRow>("withdrawals", chronicle::MODELS),
         entries::<HeadRow>("heads", live::HEADS),
         entries::<VerdictRow>("verdicts", live::VERDICTS),
         sums::<QuarterRollupRow>("rollup_quarter", rollups::QUARTER, rollups::QUARTER_KEYS, rollups::SUMS),

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use medfleet_lake::rows::{
     AlertStepRow, CalendarRow, ComponentRow, ContractRow, DayRollupRow, DeviceRow, ErrorRow, FactRow, HeadRow,
     IntervalRow, MaintenanceRow, ModelRow, OrderRow, QuarterRollupRow, SiteRow, StatementRow, UsageRow, VerdictRow,
+    WithdrawalRow,
 };
 use medfleet_lake::{Cause, Day, LakeError, Origin, Row, Text, Txn, UtcMicros, restore, run, schema};
 use uuid::Uuid;
@@ -87,6 +88,9 @@ async fn every_other_row_type_comes_back() {
     assert_eq!(through_the_lake("alert_steps", &[row.clone()]).await, [row]);
     let row = ModelRow { model: "m".into(), seed: -1, at: at(), cause: cause(), ..Default::default() };
     assert_eq!(through_the_lake("models", &[row.clone()]).await, [row]);
+    let row =
+        WithdrawalRow { model: "m".into(), reason: "leaky".into(), at: at(), cause: cause(), ..Default::default() };
+    assert_eq!(through_the_lake("withdrawals", &[row.clone()]).await, [row]);
     let row = QuarterRollupRow { month: Day(20_000), quarter_at: at(), ..Default::default() };
     assert_eq!(through_the_lake("rollup_quarter", &[row.clone()]).await, [row]);
     let row = DayRollupRow { local_day: Day(-1), micros: -4, ..Default::default() };

@@ -9,7 +9,7 @@ use medfleet_domain::human::*;
 use medfleet_domain::id::{DeviceId, Epoch, Seq, SeqRange, SiteId};
 use medfleet_domain::kind::DeviceKind;
 use medfleet_domain::order::{Ask, Request};
-use medfleet_domain::risk::{CERTAIN_PPM, Ground, Scored};
+use medfleet_domain::risk::{CERTAIN_PPM, Ground, Scored, View};
 use medfleet_domain::time::{Day, MICROS_PER_DAY, Span, Timestamp};
 use proptest::option::of;
 use proptest::prelude::*;
@@ -196,6 +196,7 @@ fn contracts() -> impl Strategy<Value = Contract> {
             Contract {
                 number,
                 vendor,
+                phone: format!("+{}", guarantee.0),
                 kind,
                 devices,
                 valid_from,
@@ -246,8 +247,10 @@ fn scores() -> impl Strategy<Value = Scored> {
     let ground = (names(), texts(), of(any::<i64>()), of(any::<i64>()))
         .prop_map(|(name, says, value_milli, adds_milli)| Ground { name, says, value_milli, adds_milli });
     let chances = (0..=CERTAIN_PPM, 0..=CERTAIN_PPM);
-    (names(), names(), any::<u32>(), chances, texts(), texts(), prop::collection::vec(ground, 0..3)).prop_map(
-        |(run, model, horizon_hours, chances, component, voice, grounds)| Scored {
+    let views = prop::collection::vec((names(), 0..=CERTAIN_PPM).prop_map(|(voice, ppm)| View { voice, ppm }), 0..3);
+    let said = (chances, texts(), texts(), prop::collection::vec(ground, 0..3), views);
+    (names(), names(), any::<u32>(), said).prop_map(
+        |(run, model, horizon_hours, (chances, component, voice, grounds, views))| Scored {
             run,
             model,
             horizon_hours,
@@ -256,6 +259,7 @@ fn scores() -> impl Strategy<Value = Scored> {
             component_ppm: chances.1,
             voice,
             grounds,
+            views,
         },
     )
 }

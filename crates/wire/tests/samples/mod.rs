@@ -1,9 +1,9 @@
 //! One sample of every message, with every field set in at least one of them.
-#![allow(dead_code)] // each test file uses its own part of the samples
+#![allow(dead_code, unused_imports)] // each test file uses its own part of the samples
 
-use medfleet_domain::alert::message::{Channel, Intent, MessageId, Occasion, Outcome};
-use medfleet_domain::alert::record::{Answer, Life, News, Turn, Writer};
-use medfleet_domain::alert::{self, About, AlertId, Asked, Change, Ending, Finding, Step, Urgency, Wish};
+mod alerts;
+
+use medfleet_domain::alert::{Asked, Finding, Wish};
 use medfleet_domain::condition::{Clock, Condition, Degradation, SourceKind};
 use medfleet_domain::contract::*;
 use medfleet_domain::fact::{Amendment, Body, DeviceError, Fact, Replacement, Run, Sample, Severity, Source, Stretch};
@@ -12,11 +12,14 @@ use medfleet_domain::human::*;
 use medfleet_domain::id::{AgentId, DeviceId, Epoch, Seq, SeqRange, SiteId, Subject, SubjectKind};
 use medfleet_domain::kind::DeviceKind;
 use medfleet_domain::order::{Ask, Request};
-use medfleet_domain::risk::{Ground, ModelTrained, RiskNews, RiskRecord, Scored, ScoringBegun};
+use medfleet_domain::risk::{Ground, ModelTrained, ModelWithdrawn, RiskNews, RiskRecord, Scored, ScoringBegun, View};
 use medfleet_domain::time::{Day, Span, Timestamp};
 use medfleet_wire::{
     Batch, Disposition, Fate, FateKind, Quarantined, Receipt, Refusal, Spooled, Verdict, VerdictKind, seal,
 };
+
+use alerts::ALERT;
+pub use alerts::{alert_records, first_schema};
 
 /// 2026-03-08T06:30:00Z, the morning on which daylight saving begins in North America.
 pub const MORNING: Timestamp = Timestamp::from_seconds(1_772_951_400);
@@ -148,7 +151,8 @@ pub fn facts() -> Vec<(&'static str, Fact)> {
         ("requested_advance_order", requested(advance_order())),
         ("site_defined", site_defined()),
         ("calendar_defined", calendar_defined()),
-        ("contract_defined", contract_defined()),
+        ("contract_defined", contract_defined("")),
+        ("contract_with_phone", contract_defined("+1 555 0100")),
         ("statement_issued", statement_issued()),
         ("alert_asked_acknowledge", alert_asked(Wish::Acknowledge)),
         ("alert_asked_assign", alert_asked(Wish::Assign { to: "lee".into() })),
@@ -156,7 +160,8 @@ pub fn facts() -> Vec<(&'static str, Fact)> {
         ("alert_asked_close", alert_asked(Wish::Resolve { reason: reason() })),
         ("alert_asked_reopen", alert_asked(Wish::Reopen)),
         ("alert_asked_judge", alert_asked(Wish::Judge { finding: Finding::OtherPart { part: "table".into() } })),
-        ("scored", scored()),
+        ("scored", scored(Vec::new())),
+        ("scored_by_voices", scored(views())),
     ];
     bodies.into_iter().map(|(name, body)| (name, fact(body))).collect()
 }
@@ -277,11 +282,12 @@ fn calendar_defined() -> Body {
     Body::CalendarDefined(Calendar { kind: Some(DeviceKind::Mri), valid_from: Day::from_civil(2026, 1, 1), hours })
 }
 
-fn contract_defined() -> Body {
+fn contract_defined(phone: &str) -> Body {
     let points = BasisPoints;
     Body::ContractDefined(Box::new(Contract {
         number: "SC-7".into(),
         vendor: "Acme".into(),
+        phone: phone.into(),
         kind: Some(DeviceKind::Ct),
         devices: vec![DeviceId::new("st-mary.ct-7").unwrap()],
         valid_from: Day::from_civil(2026, 1, 1),
@@ -317,7 +323,7 @@ fn statement_issued() -> Body {
     }))
 }
 
-fn scored() -> Body {
+fn scored(views: Vec<View>) -> Body {
     let ground = Ground {
         name: "part_errors_7d".into(),
         says: "7 errors of this part in the last 7 days".into(),
@@ -333,7 +339,14 @@ fn scored() -> Body {
         component_ppm: 380_500,
         voice: "trees".into(),
         grounds: vec![ground],
+        views,
     }))
+}
+
+fn views() -> Vec<View> {
+    [("rules", 20_000), ("hazard", 90_000), ("trees", 380_500)]
+        .map(|(voice, ppm)| View { voice: voice.into(), ppm })
+        .into()
 }
 
 /// Every sort of record in the topic of risk, beside the name of its golden file.
@@ -356,75 +369,16 @@ pub fn risk_records() -> Vec<(&'static str, RiskRecord)> {
         cut: 4_712,
         pins: pins(),
     };
-    let news = [("trained", RiskNews::Trained(trained)), ("scoring", RiskNews::Scoring(begun))];
+    let withdrawn =
+        ModelWithdrawn { model: "00aa11bb22cc33dd".into(), by: "kim".into(), reason: "it knew the repair".into() };
+    let news = [
+        ("trained", RiskNews::Trained(trained)),
+        ("scoring", RiskNews::Scoring(begun)),
+        ("withdrawn", RiskNews::Withdrawn(withdrawn)),
+    ];
     news.into_iter().map(|(name, news)| (name, RiskRecord { at: MORNING.plus_seconds(5), news })).collect()
 }
 
 pub fn record() -> medfleet_wire::Record {
     medfleet_wire::Record { run: run(), received_at: MORNING.plus_seconds(5), implausible: vec![Seq(42)] }
-}
-
-const ALERT: AlertId = AlertId(0xfeed_face);
-
-fn step(change: Change) -> Step {
-    Step { alert: ALERT, at: MORNING.plus_seconds(4), change }
-}
-
-/// Every change that an alert can meet with.
-fn steps() -> Vec<Step> {
-    let (by, to) = (|| String::from("kim"), || String::from("lee"));
-    let about = About {
-        rule: "device-failed".into(),
-        subject: subject(),
-        part: "tube".into(),
-        site: site(),
-        kind: DeviceKind::Ct,
-        urgency: Urgency::Page,
-    };
-    let (began, fact) = (MORNING, Some(seqs(41, 41)));
-    let closed = Ending::By { person: by(), reason: "fuse replaced".into() };
-    let changes = [
-        Change::Raised { about, began, late: true, fact, summary: "st-mary.ct-7 has failed".into() },
-        Change::GoesOn,
-        Change::Acknowledged { by: by() },
-        Change::Assigned { to: to(), by: by() },
-        Change::Snoozed { until: MORNING.plus_seconds(600), by: by() },
-        Change::Escalated { level: 1 },
-        Change::Resolved { because: Ending::Over { at: MORNING.plus_seconds(700) } },
-        Change::Reopened { began, late: true, fact },
-        Change::Resolved { because: Ending::PartOf(AlertId(7)) },
-        Change::Resolved { because: Ending::Retired },
-        Change::Resolved { because: closed },
-        Change::CauseWithdrawn { by: by() },
-        Change::Judged { finding: Finding::OtherPart { part: "table".into() }, by: by() },
-        Change::Judged { finding: Finding::WearReplaced, by: by() },
-    ];
-    changes.into_iter().map(step).collect()
-}
-
-/// Every sort of record in the topic of alerts, beside the name of its golden file.
-pub fn alert_records() -> Vec<(&'static str, alert::record::Record)> {
-    let answer =
-        |refused: Option<&str>| Answer { alert: ALERT, request: "r-2".into(), refused: refused.map(str::to_owned) };
-    let read = vec![Pin { topic: "medfleet.facts.v1".into(), partition: 3, next_offset: 9_001 }];
-    let answers = vec![answer(None), answer(Some("it is open: there is nothing to reopen"))];
-    let message = MessageId(0xabcd);
-    let intent = |occasion, channel| {
-        News::Intended(Intent { id: message, alert: ALERT, occasion, person: "kim".into(), channel })
-    };
-    let ended = |outcome| News::Ended { message, outcome };
-    let refused = Outcome::Refused { reason: "410 Gone".into() };
-    let news = vec![
-        ("opened", News::Opened(Writer::Sender)),
-        ("rules", News::Rules("rules: []\n".into())),
-        ("turn", News::Turn(Turn { read, steps: steps(), answers })),
-        ("intended", intent(Occasion::Attention { call: 1, level: 2 }, Channel::Webhook("https://h.example/x".into()))),
-        ("intended_over", intent(Occasion::Over { call: 1, level: 2 }, Channel::Email("kim@h.example".into()))),
-        ("attempted", News::Attempted(message)),
-        ("delivered", ended(Outcome::Delivered)),
-        ("failed", ended(Outcome::Failed { reason: "connection refused".into() })),
-        ("refused", ended(refused)),
-    ];
-    let record = |news| alert::record::Record { life: Life(0x11fe), at: MORNING.plus_seconds(5), news };
-    news.into_iter().map(|(name, news)| (name, record(news))).collect()
 }

@@ -26,15 +26,24 @@ impl Decider {
         };
         let folder = self.config.memory_folder.as_deref();
         let kept = folder.and_then(|folder| memory::load(folder, &self.log.log_id().to_string()));
-        let (desk, from) = kept.map_or_else(|| (Desk::new(in_force), Vec::new()), |kept| (kept.desk, kept.read));
+        let kept = kept.filter(|kept| kept.turns <= book.turns(kept.life));
+        let (desk, from) = match kept {
+            Some(mut kept) => {
+                // A memory may be older than the rules in force; what their change ended stands in the topic.
+                kept.desk.set_rules(in_force, now());
+                (kept.desk, kept.read)
+            }
+            None => (Desk::new(in_force), Vec::new()),
+        };
         let mut mind = Mind { desk, answered: answered(&book) };
+        mind.desk.know_demotions(book.demotions());
         let places = self.catch_up(&mut mind, &from, book.read()).await?;
         let recorded = book.cases().map(|case| (case.alert.id, case.alert.clone())).collect();
         let differing = mind.desk.reconcile(recorded);
         self.meters.differing.inc_by(differing as u64);
         let (facts, own) = (self.log.tail(&places).await?, self.log.tail(&[next]).await?);
         let begun = Instant::now();
-        let mut lived = Lived { id: life, mind, facts, own, ticked: begun, told: begun, remembered: begun };
+        let mut lived = Lived { id: life, turns: 0, mind, facts, own, ticked: begun, told: begun, remembered: begun };
         self.renew_rules(&mut lived, book.rules()).await?;
         let (subjects, milliseconds) = (lived.mind.desk.watched(), started.elapsed().as_millis());
         tracing::info!(subjects, differing, milliseconds, "the desk is restored");
@@ -77,7 +86,9 @@ impl Decider {
         let record = |news| Record { life: lived.id, at, news };
         let turn = Turn { steps, ..Turn::default() };
         let news = vec![record(News::Rules(self.config.rules.clone())), record(News::Turn(turn))];
-        append(&*self.log, news).await
+        append(&*self.log, news).await?;
+        lived.turns += 1;
+        Ok(())
     }
 }
 

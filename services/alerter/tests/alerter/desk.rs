@@ -1,6 +1,6 @@
 //! What the desk decides over the log, and what it makes of a life before.
 
-use medfleet_alerter::AlerterError;
+use medfleet_alerter::{AlerterError, DeskConfig};
 use medfleet_alerts::rule::Rules;
 use medfleet_domain::alert::{Change, Ending, Finding, Wish};
 use medfleet_domain::condition::Condition;
@@ -109,12 +109,30 @@ async fn rules_are_kept_in_the_log_and_alerts_of_a_rule_that_is_gone_end() {
     desk.stop().await;
     assert_eq!(house.book().await.rules(), Some(Rules::embedded_text()));
     let rules = "rules: [{ name: failed, when: device_failed, urgency: page, says: down }]\n".to_owned();
-    let desk = house.desk(medfleet_alerter::DeskConfig { rules: rules.clone(), ..Default::default() });
+    let desk = house.desk(DeskConfig { rules: rules.clone(), ..Default::default() });
     let book = house.book_when("the end", |book| book.case(id).is_some_and(|case| !case.alert.is_open())).await;
     desk.stop().await;
     assert_eq!(book.rules(), Some(rules.as_str()));
     let last = book.case(id).unwrap().steps.last().unwrap();
     assert!(matches!(&last.change, Change::Resolved { because: Ending::By { person, .. } } if person == "medfleet"));
+}
+
+#[tokio::test]
+async fn rules_in_force_hold_though_the_memory_is_older() {
+    let house = House::open().await;
+    house.quick_desk().stop().await;
+    let rules =
+        "rules: [{ name: broken, when: device_error, severity: critical, urgency: page, says: broken }]\n".to_owned();
+    let memory_folder = Some(house.folder.path().join("alerter"));
+    let config = DeskConfig { rules: rules.clone(), memory_folder, ..DeskConfig::default() };
+    let desk = house.desk(config.clone());
+    house.book_when("the other rules", |book| book.rules() == Some(rules.as_str())).await;
+    desk.kill().await;
+    let desk = house.desk(config);
+    house.say(ct(), 0, error()).await;
+    let book = house.book_when("an alert", |book| book.cases().count() > 0).await;
+    desk.stop().await;
+    assert_eq!(book.cases().map(|case| &*case.alert.about.rule).collect::<Vec<_>>(), ["broken"]);
 }
 
 #[tokio::test]

@@ -15,7 +15,7 @@ use medfleet_domain::time::Timestamp;
 use medfleet_log::embedded::{EmbeddedConfig, EmbeddedLog};
 use medfleet_log::topics::street;
 use medfleet_log::{EventLog, NewRecord, Profile, Topic};
-use medfleet_runtime::{Metrics, Shutdown, now_micros};
+use medfleet_runtime::{Health, Metrics, Shutdown, now_micros};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 
@@ -105,7 +105,7 @@ impl House {
 
     pub fn desk(&self, config: DeskConfig) -> Role {
         let meters = DeskMeters::new(&Metrics::default(), &config).unwrap();
-        let decider = Decider::new(Arc::clone(&self.log), config, meters);
+        let decider = Decider::new(Arc::clone(&self.log), config, meters, Health::new().role("alerter"));
         let shutdown = Shutdown::new();
         let heard = shutdown.clone();
         Role { task: tokio::spawn(async move { decider.run(&heard).await }), shutdown }
@@ -128,8 +128,8 @@ impl House {
             allowed: medfleet_alerter::drivers::guard::Allowed::new(vec!["127.0.0.1".parse().unwrap()]),
             ..DeliveryConfig::default()
         };
-        let sender =
-            Sender::new(Arc::clone(&self.log), config, SenderMeters::new(&Metrics::default()).unwrap()).unwrap();
+        let (meters, health) = (SenderMeters::new(&Metrics::default()).unwrap(), Health::new().role("sender"));
+        let sender = Sender::new(Arc::clone(&self.log), config, meters, health).unwrap();
         let shutdown = Shutdown::new();
         let heard = shutdown.clone();
         Role { task: tokio::spawn(async move { sender.run(&heard).await }), shutdown }

@@ -3,4 +3,5 @@
 mod desk;
 mod house;
 mod messages;
+mod risk;
 mod sink;

@@ -7,6 +7,7 @@ use axum::response::Response;
 use axum::routing::{get, post};
 use medfleet_alerts::rule::{Rule, Rules};
 use medfleet_domain::alert::life::Alert;
+use medfleet_domain::alert::record::Demotion;
 use medfleet_domain::time::Timestamp;
 
 use super::download::{File, FileQuery, Sheet};
@@ -21,15 +22,18 @@ use crate::service::App;
 mod behind;
 mod card;
 mod figures;
+mod foreseen;
 mod impact;
 mod narrow;
 mod press;
 mod record;
+mod voices;
 mod words;
 
 use impact::{Impact, Stock};
 use narrow::{NOBODY, Narrow};
 use record::{Past, Record};
+use voices::VoiceRow;
 use words::{Sign, standing, urgency_sign};
 
 /// Alerts on one page; a file has all.
@@ -55,6 +59,11 @@ struct AlertsPage {
     sites: Vec<Pick>,
     kinds: Vec<Pick>,
     people: Vec<Pick>,
+    /// Choices that stand, in words; empty where all alerts of the sort are shown.
+    narrowed: String,
+    voices: Vec<VoiceRow>,
+    /// Alerts that were over for too long to be shown, in words.
+    forgotten: Option<String>,
     /// What the form of choices carries on.
     carried: Vec<(String, String)>,
 }
@@ -114,6 +123,8 @@ pub async fn page(
         .collect();
     let urgencies = [("", "Any"), ("page", "Now"), ("soon", "Soon"), ("inbox", "Inbox")];
     let kind = |kind: &str| kind_title(kind).to_owned();
+    let narrowed = narrow.words(name, kind);
+    let voices = voices::rows(&known.alerts, known.rules.as_ref(), &known.demotions, now);
     let mut people = picks(known.values(|alert| alert.assigned_to.clone()), narrow.assigned(), str::to_owned);
     people.insert(0, Pick { value: NOBODY.into(), label: "Nobody".into(), current: narrow.assigned() == Some(NOBODY) });
     rendered(&AlertsPage {
@@ -126,6 +137,12 @@ pub async fn page(
         sites: picks(known.values(|alert| Some(alert.about.site.to_string())), narrow.site(), name),
         kinds: picks(known.values(|alert| Some(alert.about.kind.as_str().to_owned())), narrow.kind(), kind),
         people,
+        narrowed,
+        voices,
+        forgotten: (known.forgotten > 0 && narrow.show() != "open").then(|| {
+            let (count, days) = (plural(known.forgotten as usize, "alert"), medfleet_alerts::past::ENDED_KEPT_DAYS);
+            format!("{count} ended more than {days} days ago and are not listed: the log has them")
+        }),
         carried: frame.carried().into_iter().filter(|(name, _)| !matches!(&**name, "site" | "assigned")).collect(),
         frame,
     })
@@ -135,6 +152,10 @@ pub async fn page(
 pub struct Known {
     pub alerts: Vec<Alert>,
     pub rules: Option<Rules>,
+    /// Voices that are heard no more.
+    pub demotions: Vec<Demotion>,
+    /// How many have been over for too long to be remembered.
+    pub forgotten: u64,
 }
 
 impl Known {
@@ -142,6 +163,8 @@ impl Known {
         app.alerts.look(|book| Self {
             alerts: book.cases().map(|case| case.alert.clone()).collect(),
             rules: book.rules().and_then(|text| Rules::read(text).ok()),
+            demotions: book.demotions().to_vec(),
+            forgotten: book.forgotten(),
         })
     }
 

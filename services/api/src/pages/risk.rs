@@ -76,6 +76,7 @@ struct ModelLine {
     told: String,
     age: String,
     current: bool,
+    withdrawn: Option<String>,
     period: String,
     seed: u64,
     made_of: String,
@@ -212,6 +213,10 @@ fn model_lines(told: &[Told]) -> Vec<ModelLine> {
             told: format!("{} UTC", Clock::of("UTC").minute(one.at)),
             age: duration(now.0 - one.at.0),
             current: one.speaks,
+            withdrawn: one.withdrawn.as_ref().map(|(at, taken)| {
+                let at = Clock::of("UTC").minute(*at);
+                format!("withdrawn {at} UTC by {}: {}", taken.by, taken.reason)
+            }),
             period: format!("{} – {}", trained.period.from.day(), trained.period.until.day()),
             seed: trained.seed,
             made_of: one.report.as_ref().map(made_of).unwrap_or_default(),

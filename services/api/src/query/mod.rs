@@ -1,6 +1,7 @@
 //! The `.sql` files, put together from their shared parts, asked of one cut and read into plain values.
 
 mod agents;
+mod contracts;
 mod devices;
 mod history;
 mod scores;
@@ -19,10 +20,11 @@ use crate::error::ApiError;
 use crate::live::LiveDevice;
 
 pub use agents::{AgentSeen, agents};
+pub use contracts::contracts_told;
 pub use devices::{DeviceFilter, DeviceVersion, Site, device, devices, sites};
 pub(crate) use devices::{Stated, newest_sites, read_sites, read_versions, standing};
 pub use history::{Piece, Reported, Verdict, counters, errors, timeline, verdict};
-pub use scores::{Said, Score, said, scores, scores_of};
+pub use scores::{Said, Score, said, scores, scores_of, scores_told};
 pub use uptime::{Scope, UptimeRow, uptime, uptime_by_device, uptime_by_intervals};
 
 macro_rules! sql {
@@ -47,6 +49,8 @@ file!(VERDICT, sql!("verdict"));
 file!(SCORES, sql!("scores"));
 file!(SCORES_OF_DEVICE, sql!("scores_of_device"));
 file!(SCORES_SETTLED, sql!("scores_settled"));
+file!(CONTRACTS_TOLD, sql!("contracts_told"));
+file!(SCORES_TOLD, sql!("scores_told"));
 
 /// Runs one file over a cut and reads its rows.
 pub(crate) async fn ask<T>(

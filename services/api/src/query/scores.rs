@@ -1,11 +1,13 @@
 //! What models said of devices when they were last asked.
 
-use medfleet_domain::time::Timestamp;
+use medfleet_domain::fact::Body;
+use medfleet_domain::risk::Scored;
+use medfleet_domain::time::{Day, Timestamp};
 use medfleet_kpi::KpiError;
 use medfleet_kpi::answer::Line;
 use medfleet_lake::ScalarValue;
 
-use super::{SCORES, SCORES_OF_DEVICE, SCORES_SETTLED, ask, day, int, text};
+use super::{SCORES, SCORES_OF_DEVICE, SCORES_SETTLED, SCORES_TOLD, ask, day, int, text};
 use crate::cuts::OpenCut;
 use crate::error::ApiError;
 use crate::period::Period;
@@ -106,4 +108,18 @@ pub async fn said(open: &OpenCut, horizon_hours: i64, period: Period) -> Result<
         })
     })
     .await
+}
+
+/// Scores of one device from a day on, whole, oldest first.
+pub async fn scores_told(open: &OpenCut, device: &str, from: Day) -> Result<Vec<(Timestamp, Scored)>, ApiError> {
+    let told = ask(open, &SCORES_TOLD, &[("device", text(device)), ("from_day", day(from))], |line| {
+        let fact = medfleet_wire::decode_fact(line.bytes("bytes")?).map_err(KpiError::Fact)?.fact;
+        Ok((line.time("at_us")?, fact.body))
+    })
+    .await?;
+    let scored = |(at, body): (Timestamp, Body)| match body {
+        Body::Scored(scored) => Some((at, *scored)),
+        _ => None,
+    };
+    Ok(told.into_iter().filter_map(scored).collect())
 }

@@ -92,8 +92,18 @@ pub struct ModelOut {
     pub cut: i64,
     pub period_from: String,
     pub period_until: String,
+    /// Absent unless somebody took it back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub withdrawn: Option<WithdrawnOut>,
     /// Sorts of parts that the gate decided on; absent where this version does not read the report.
     pub decisions: Option<usize>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct WithdrawnOut {
+    pub at: String,
+    pub by: String,
+    pub because: String,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -184,6 +194,11 @@ pub async fn models(State(app): State<App>) -> Result<Json<ModelsOut>, Problem> 
             horizon_hours: trained.horizon_hours,
             trained_at: one.at.to_string(),
             speaks: one.speaks,
+            withdrawn: one.withdrawn.as_ref().map(|(at, taken)| WithdrawnOut {
+                at: at.to_string(),
+                by: taken.by.clone(),
+                because: taken.reason.clone(),
+            }),
             seed: trained.seed.to_string(),
             cut: trained.cut,
             period_from: trained.period.from.to_string(),

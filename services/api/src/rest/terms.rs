@@ -48,6 +48,9 @@ pub struct ContractIn {
     pub contract: String,
     #[serde(default)]
     pub vendor: String,
+    /// Whom to call when a covered device fails, as it is dialled.
+    #[serde(default)]
+    pub phone: String,
     /// Only for this kind; for all when absent.
     pub kind: Option<String>,
     /// Only for these devices; for all of the kind when empty.
@@ -149,6 +152,7 @@ impl ContractIn {
         Ok(Contract {
             number: self.contract.clone(),
             vendor: self.vendor.clone(),
+            phone: self.phone.clone(),
             kind: kind(self.kind.as_deref())?,
             devices: self.devices.iter().map(device).collect::<Result<_, _>>()?,
             valid_from: read_day("valid_from", &self.valid_from)?,

@@ -24,6 +24,15 @@ pub struct TrainOptions {
     /// Makes a model that the log tells of once more, from the past and the seed it was made from.
     #[arg(long, value_name = "MODEL", conflicts_with_all = ["horizon", "seed"])]
     pub again: Option<String>,
+    /// Makes nothing, and takes a model back: its alerts lose their cause, and nobody asks it again.
+    #[arg(long, value_name = "MODEL", requires = "because", conflicts_with_all = ["horizon", "seed", "again"])]
+    pub withdraw: Option<String>,
+    /// Why it is taken back.
+    #[arg(long, value_name = "REASON", requires = "withdraw")]
+    pub because: Option<String>,
+    /// Who takes it back.
+    #[arg(long, value_name = "NAME", default_value = "operator")]
+    pub by: String,
 }
 
 #[derive(Args)]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
-use medfleet_domain::risk::{ModelTrained, RiskNews, RiskRecord};
+use medfleet_domain::risk::{ModelTrained, ModelWithdrawn, RiskNews, RiskRecord};
 use medfleet_domain::time::{Span, Timestamp};
 use medfleet_log::EventLog;
 use medfleet_risk::gate::Decision;
@@ -26,6 +26,9 @@ pub async fn run(place: &Place, options: &TrainOptions) -> anyhow::Result<()> {
     let (log, lake) = (backing::log(place, &house).await?, backing::lake(&house).await?);
     let models = Models::new(house.models());
     let known = Register::read(&*log).await?;
+    if let (Some(name), Some(because)) = (&options.withdraw, &options.because) {
+        return withdraw(&*log, &known, name, &options.by, because).await;
+    }
     if let Some(name) = &options.again {
         let (_, told) = known.models().find(|(_, told)| told.model == *name).with_context(|| {
             format!("the log tells of no model {name}: `medfleet train` without --again makes one of today's past")
@@ -53,6 +56,18 @@ pub async fn run(place: &Place, options: &TrainOptions) -> anyhow::Result<()> {
         bail!("no model was made");
     }
     println!("scores follow: `medfleet up` asks these models about every device once a day");
+    Ok(())
+}
+
+/// Takes a model back by a record of the log.
+async fn withdraw(log: &dyn EventLog, known: &Register, name: &str, by: &str, because: &str) -> anyhow::Result<()> {
+    if !known.models().any(|(_, told)| told.model == name) {
+        bail!("the log tells of no model {name}: the page Risk names those it knows");
+    }
+    let withdrawn = ModelWithdrawn { model: name.to_owned(), by: by.to_owned(), reason: because.to_owned() };
+    let record = RiskRecord { at: Timestamp(now_micros()), news: RiskNews::Withdrawn(withdrawn) };
+    register::tell(log, &record).await?;
+    println!("model {name} is withdrawn: `medfleet up` hears it no more");
     Ok(())
 }
 

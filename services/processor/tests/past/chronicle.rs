@@ -6,7 +6,7 @@ use medfleet_domain::alert::{About, AlertId, Change, Step, Urgency};
 use medfleet_domain::contract::Pin;
 use medfleet_domain::id::{SiteId, Subject, SubjectKind};
 use medfleet_domain::kind::DeviceKind;
-use medfleet_domain::risk::{ModelTrained, RiskNews, RiskRecord};
+use medfleet_domain::risk::{ModelTrained, ModelWithdrawn, RiskNews, RiskRecord};
 use medfleet_domain::time::{Span, Timestamp};
 use medfleet_log::{NewRecord, Topic};
 use medfleet_processor::{ProcessorConfig, rebuild};
@@ -14,7 +14,7 @@ use medfleet_processor::{ProcessorConfig, rebuild};
 use super::rig::{Rig, fleet_history};
 
 const NOON: Timestamp = Timestamp::from_seconds(43_200);
-const TABLES: [&str; 2] = ["alert_steps", "models"];
+const TABLES: [&str; 3] = ["alert_steps", "models", "withdrawals"];
 
 /// A desk's words: the alert of this number, raised and acknowledged.
 fn turn(alert: u64) -> News {
@@ -26,7 +26,8 @@ fn turn(alert: u64) -> News {
         kind: DeviceKind::Ct,
         urgency: Urgency::Page,
     };
-    let raised = Change::Raised { about, began: NOON, late: false, fact: None, summary: "it failed".into() };
+    let raised =
+        Change::Raised { about, began: NOON, late: false, fact: None, summary: "it failed".into(), score: None };
     let step = |change| Step { alert: AlertId(alert), at: NOON, change };
     let steps = vec![step(raised), step(Change::Acknowledged { by: "kim".into() })];
     News::Turn(Turn { steps, ..Turn::default() })
@@ -48,12 +49,21 @@ async fn train(rig: &Rig, model: &str) {
         period: Span::new(NOON, NOON.plus_seconds(60)).unwrap(),
         report: "{}".into(),
     };
-    let record = RiskRecord { at: NOON, news: RiskNews::Trained(trained) };
+    tell_of_models(rig, RiskNews::Trained(trained)).await;
+}
+
+async fn withdraw(rig: &Rig, model: &str) {
+    let withdrawn = ModelWithdrawn { model: model.into(), by: "kim".into(), reason: "leaky".into() };
+    tell_of_models(rig, RiskNews::Withdrawn(withdrawn)).await;
+}
+
+async fn tell_of_models(rig: &Rig, news: RiskNews) {
+    let record = RiskRecord { at: NOON, news };
     let value = Bytes::from(medfleet_wire::encode_risk_record(&record));
     rig.log().append(vec![NewRecord { topic: Topic::RISK, key: "risk".into(), value }]).await.unwrap();
 }
 
-async fn rows(rig: &Rig) -> [u64; 2] {
+async fn rows(rig: &Rig) -> [u64; 3] {
     let hashes = rig.hashes().await;
     TABLES.map(|table| hashes[table].rows)
 }
@@ -68,22 +78,23 @@ async fn a_step_is_a_row_once_whatever_was_forgotten_and_a_rebuild_gives_the_sam
     }
     train(&rig, "m-1").await;
     rig.fold().await;
-    assert_eq!(rows(&rig).await, [4, 1]);
+    assert_eq!(rows(&rig).await, [4, 1, 0]);
 
     say(&rig, 1, turn(3)).await;
     rig.fold().await;
-    assert_eq!(rows(&rig).await, [4, 1], "whose words count is remembered from one life of the worker to the next");
+    assert_eq!(rows(&rig).await, [4, 1, 0], "whose words count is remembered from one life of the worker to the next");
 
     std::fs::remove_dir_all(rig.path("snapshots")).unwrap();
     say(&rig, 2, turn(4)).await;
     train(&rig, "m-2").await;
+    withdraw(&rig, "m-1").await;
     rig.fold_with(ProcessorConfig { flush_rows: 1, ..rig.config() }).await;
-    assert_eq!(rows(&rig).await, [6, 2], "and when it is folded anew, what stands already comes no second time");
+    assert_eq!(rows(&rig).await, [6, 2, 1], "and when it is folded anew, what stands already comes no second time");
 
     let before = rig.hashes().await;
     let rebuilt = rebuild::rebuild(rig.log(), &rig.lake, &TABLES, |_| {}).await.unwrap();
-    assert_eq!((rebuilt.len(), rig.hashes().await), (2, before.clone()));
-    rig.lose(&["snapshots", "lake/alert_steps", "lake/models"]).await;
+    assert_eq!((rebuilt.len(), rig.hashes().await), (3, before.clone()));
+    rig.lose(&["snapshots", "lake/alert_steps", "lake/models", "lake/withdrawals"]).await;
     rig.fold().await;
     assert_eq!(rig.hashes().await, before, "removed and folded anew");
 }

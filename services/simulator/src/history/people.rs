@@ -19,6 +19,8 @@ const CMMS: &str = "cmms";
 const PEOPLE: &str = "people";
 /// Who answers for the contracts of a made-up fleet.
 const VENDOR: &str = "Demo Imaging Service";
+/// Of the block of numbers that nobody has.
+const VENDOR_PHONE: &str = "+1 555 0100";
 const CONTRACTED: [DeviceKind; 3] = [DeviceKind::Ct, DeviceKind::Mri, DeviceKind::Xray];
 const GUARANTEE: BasisPoints = BasisPoints(9_700);
 
@@ -50,6 +52,7 @@ fn contract(plan: &Plan, site: &PlannedSite, kind: DeviceKind) -> Contract {
     Contract {
         number: format!("SC-{}-{}", site.id, kind.as_str()),
         vendor: VENDOR.to_owned(),
+        phone: VENDOR_PHONE.to_owned(),
         kind: Some(kind),
         devices: Vec::new(),
         valid_from: Day::from_civil(year, month, 1),

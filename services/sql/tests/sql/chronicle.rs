@@ -1,7 +1,7 @@
 //! Alerts, scores and models: what the views make of the steps and words in the log.
 
 use medfleet_domain::kind::DeviceKind;
-use medfleet_lake::rows::{AlertStepRow, ModelRow, ScoreRow};
+use medfleet_lake::rows::{AlertStepRow, ModelRow, ScoreRow, WithdrawalRow};
 use medfleet_lake::{Cause, Day, RecordBatch, UtcMicros};
 use medfleet_risk::frame::PartSort;
 use medfleet_risk::gate::Decision;
@@ -61,7 +61,13 @@ pub fn rows(site: &str, device: &str) -> Vec<(&'static str, RecordBatch)> {
     vec![("alert_steps", batch(&steps)), ("scores", batch(&[score]))]
 }
 
-/// A model that lets the rules speak for tubes, and one that this version cannot read.
+/// The newest model is not to be heard.
+pub fn withdrawals() -> RecordBatch {
+    let (person, reason) = (text("kim"), text("leaky"));
+    batch(&[WithdrawalRow { model: text("m-2"), person, reason, weight: 1, ..WithdrawalRow::default() }])
+}
+
+/// A model that lets the rules speak for tubes, one that this version cannot read, and one that was withdrawn.
 pub fn models() -> RecordBatch {
     let decision = Decision {
         sort: PartSort { kind: DeviceKind::Ct, component: "tube".into() },
@@ -82,7 +88,7 @@ pub fn models() -> RecordBatch {
         cause: Cause { topic: 3, offset, ..Cause::default() },
         ..ModelRow::default()
     };
-    batch(&[model("m-0", "{}", 1), model("m-1", &report, 2)])
+    batch(&[model("m-0", "{}", 1), model("m-1", &report, 2), model("m-2", "{}", 3)])
 }
 
 /// The only row that a statement answers, as text.
@@ -114,8 +120,9 @@ async fn scores_and_decisions_are_rows_and_a_report_of_another_version_is_left_o
     let rig = Rig::open().await;
     assert_eq!(row(&rig, "SELECT device, risk, model FROM scores_now").await, ["ct-north", "0.25", "m-1"]);
     let ann = rig.client("ann").await;
-    let sql = "SELECT model || ' ' || CAST(speaks AS VARCHAR) FROM models ORDER BY 1";
-    assert_eq!(column(&ann, sql).await, ["m-0 false", "m-1 true"]);
+    let sql =
+        "SELECT concat_ws(' ', model, CAST(speaks AS VARCHAR), withdrawn_by, withdrawn_because) FROM models ORDER BY 1";
+    assert_eq!(column(&ann, sql).await, ["m-0 false", "m-1 true", "m-2 false kim leaky"]);
     let sql = "SELECT model, current, kind, component, speaks, failures, because FROM gate_decisions";
     assert_eq!(row(&rig, sql).await, ["m-1", "t", "ct", "tube", "rules", "4", "4 failures"]);
 }

@@ -305,6 +305,7 @@ impl Rig {
             }
         }
         rows.insert("models", vec![chronicle::models()]);
+        rows.insert("withdrawals", vec![chronicle::withdrawals()]);
         self.flush_rows(rows, number).await;
     }
 

@@ -34,6 +34,7 @@ impl Problems {
                 opening: Entry { cause: Cause { partition: 0, offset: 0 }, at: alert.raised_at },
                 fact: alert.fact,
                 late: alert.late,
+                score: alert.score.clone(),
                 alert: Some(alert.id),
             });
         }

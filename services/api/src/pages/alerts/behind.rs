@@ -1,13 +1,13 @@
 //! What stands behind an alert: what the device reported, who repairs it, what was found before, what is free now.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use medfleet_alerts::rule::Rule;
 use medfleet_domain::alert::life::Alert;
 use medfleet_domain::alert::{AlertId, Ending};
+use medfleet_domain::contract::Contract;
 use medfleet_domain::time::{MICROS_PER_DAY, Timestamp};
 use medfleet_kpi::ask::{Cycles, Repair};
-use medfleet_kpi::statement::contracts;
 
 use super::impact::Stock;
 use super::words;
@@ -63,8 +63,15 @@ pub struct FreeLine {
 /// Who repairs the device, as far as a contract says so.
 pub struct Repairer {
     pub who: String,
-    pub phone: &'static str,
+    /// Those that its contracts name; none where no contract names one.
+    pub phones: Vec<Phone>,
     pub contracts: Vec<Choice>,
+}
+
+pub struct Phone {
+    pub shown: String,
+    /// For a link that dials.
+    pub dialled: String,
 }
 
 fn month(now: Timestamp, open: &OpenCut) -> Period {
@@ -205,32 +212,47 @@ pub fn messages(app: &App, alert: AlertId) -> Vec<String> {
 
 impl Repairer {
     pub async fn of(open: &OpenCut, frame: &Frame, device: Option<&DeviceVersion>) -> Result<Self, ApiError> {
-        let phone = "not known";
         let Some(device) = device else {
-            return Ok(Self { who: "Not known".to_owned(), phone, contracts: Vec::new() });
+            return Ok(Self { who: "Not known".to_owned(), phones: Vec::new(), contracts: Vec::new() });
         };
         let today = open.at().day();
-        let mut found = contracts(open.kpi().await?).await?;
-        found.retain(|version| {
-            let of = &version.contract;
-            let holds = of.valid_from <= today && of.valid_until.is_none_or(|until| today <= until);
-            version.site == device.site && holds && covered(of, device)
+        let mut found = query::contracts_told(open, &device.site).await?;
+        found.retain(|of| {
+            let holds = of.valid_from <= today && of.valid_until.is_none_or(|until| today < until);
+            holds && covered(of, device)
         });
-        found.sort_by_key(|version| std::cmp::Reverse((version.contract.valid_from, version.recorded_at)));
-        let vendor = found.iter().map(|version| version.contract.vendor.clone()).find(|vendor| !vendor.is_empty());
-        let who = match (found.is_empty(), vendor) {
-            (true, _) => "We do: no contract covers it".to_owned(),
-            (false, Some(vendor)) => format!("{vendor}, under contract"),
-            (false, None) => "A vendor whose name is not known".to_owned(),
-        };
-        let mut numbers: Vec<String> = found.into_iter().map(|version| version.contract.number).collect();
-        numbers.dedup();
-        let link = |number: String| Choice {
-            href: frame.link(&format!("/contracts/{}/{}", device.site, encoded(&number))),
-            label: number,
+        let number = |number: &String| Choice {
+            href: frame.link(&format!("/contracts/{}/{}", device.site, encoded(number))),
+            label: number.clone(),
             current: false,
         };
-        Ok(Self { who, phone, contracts: numbers.into_iter().map(link).collect() })
+        let each_once = |of: fn(&Contract) -> &String| {
+            let mut all: Vec<String> = found.iter().map(of).filter(|text| !text.is_empty()).cloned().collect();
+            let mut seen = BTreeSet::new();
+            all.retain(|text| seen.insert(text.clone()));
+            all
+        };
+        Ok(Self {
+            who: who_repairs(&found),
+            phones: each_once(|of| &of.phone).into_iter().map(Phone::of).collect(),
+            contracts: each_once(|of| &of.number).iter().map(number).collect(),
+        })
+    }
+}
+
+fn who_repairs(contracts: &[Contract]) -> String {
+    let vendor = contracts.iter().map(|of| &of.vendor).find(|vendor| !vendor.is_empty());
+    match (contracts.is_empty(), vendor) {
+        (true, _) => "We do: no contract covers it".to_owned(),
+        (false, Some(vendor)) => format!("{vendor}, under contract"),
+        (false, None) => "A vendor whose name is not known".to_owned(),
+    }
+}
+
+impl Phone {
+    fn of(shown: String) -> Self {
+        let dialled = shown.chars().filter(|c| c.is_ascii_digit() || *c == '+').collect();
+        Self { shown, dialled }
     }
 }
 
@@ -258,6 +280,12 @@ mod tests {
         assert_eq!(part(&one, &errors), "x ray tube, named by error E7");
         one.about.part = "door_seal".into();
         assert_eq!(part(&one, &errors), "door seal");
+    }
+
+    #[test]
+    fn a_phone_is_shown_as_it_was_told_and_dialled_without_its_spaces() {
+        let phone = Phone::of("+1 (555) 01-00".to_owned());
+        assert_eq!((&*phone.shown, &*phone.dialled), ("+1 (555) 01-00", "+15550100"));
     }
 
     #[test]

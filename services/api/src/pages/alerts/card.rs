@@ -13,6 +13,7 @@ use medfleet_domain::time::Timestamp;
 use serde::Deserialize;
 
 use super::behind::{self, CaseLine, CounterLine, FamilyLine, FreeLine, Repairer};
+use super::foreseen::Foreseen;
 use super::impact::Stock;
 use super::record::{Past, Record};
 use super::words::{self, Sign, standing, urgency_sign};
@@ -77,6 +78,7 @@ struct CardPage {
     similar: Vec<CaseLine>,
     free: Vec<FreeLine>,
     guard: Option<&'static str>,
+    foreseen: Option<Foreseen>,
 }
 
 /// What may be asked of it, and by whom.
@@ -154,6 +156,7 @@ impl Seen {
         let name = alert.about.subject.name();
         let errors = behind::errors(open, self.device.as_ref(), self.now).await?;
         let repairer = Repairer::of(open, &frame, self.device.as_ref()).await?;
+        let foreseen = Foreseen::of(open, alert, self.known.rule(alert), &self.known.demotions, self.clock).await?;
         let counters = behind::counters(open, self.device.as_ref(), self.now).await?;
         let rule = self.known.rule(alert);
         let past = Past::of(&self.known.alerts);
@@ -210,6 +213,7 @@ impl Seen {
             similar: behind::case_lines(&frame, &similar, &self.stock.repairs, self.clock),
             free: behind::free_lines(&frame, &self.stock, alert),
             guard: guard(alert.about.kind, rule),
+            foreseen,
             frame: frame.titled(alert.summary.clone(), crumbs).room("Alerts"),
         })
     }

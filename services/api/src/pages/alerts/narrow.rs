@@ -73,6 +73,17 @@ impl Narrow {
             && is(self.assigned(), alert.assigned_to.as_deref().unwrap_or(NOBODY))
     }
 
+    /// What it is narrowed to beside open or ended, in words; empty where it is not.
+    pub fn words(&self, site: impl Fn(&str) -> String, kind: impl Fn(&str) -> String) -> String {
+        let urgency = self.urgency().map(|urgency| match urgency {
+            "page" => "now".to_owned(),
+            other => other.to_owned(),
+        });
+        let with = self.assigned().map(|one| format!("with {}", if one == NOBODY { "nobody" } else { one }));
+        let all = [urgency, self.site().map(site), self.kind().map(kind), with];
+        all.into_iter().flatten().collect::<Vec<_>>().join(" · ")
+    }
+
     /// What links of the page carry on.
     pub fn filters(&self) -> Vec<(&'static str, String)> {
         let all = [

@@ -86,7 +86,14 @@ pub mod tests {
             urgency: Urgency::Page,
         };
         let at = Timestamp::from_seconds(id as i64);
-        let change = Change::Raised { about, began: at, late: false, fact: None, summary: "ct-1 has failed".into() };
+        let change = Change::Raised {
+            about,
+            began: at,
+            late: false,
+            fact: None,
+            summary: "ct-1 has failed".into(),
+            score: None,
+        };
         Alert::begin(AlertId(id), &change, at).unwrap()
     }
 

@@ -1,9 +1,10 @@
 //! Alerts in words. Every state has a mark and a word; colour only repeats them.
 
 use medfleet_domain::alert::life::Alert;
-use medfleet_domain::alert::{Change, Ending, Finding, Step, Urgency};
+use medfleet_domain::alert::{Change, Ending, Finding, Spoken, Step, Urgency};
 use medfleet_domain::time::Timestamp;
 
+use super::foreseen::{percent, voice_name};
 use crate::pages::format::{Clock, duration};
 
 /// A state as it is shown.
@@ -68,18 +69,24 @@ pub fn finding(finding: &Finding) -> String {
     }
 }
 
+fn by_score(score: Option<&Spoken>) -> String {
+    score.map_or_else(String::new, |score| format!(": {} by the {}", percent(score.ppm), voice_name(&score.voice)))
+}
+
 /// A step of a life, in a sentence.
 pub fn step(step: &Step, clock: Clock) -> String {
     let late = |late: bool| if late { ", late: what it tells of may be over" } else { "" };
     match &step.change {
-        Change::Raised { late: is_late, .. } => format!("Raised{}", late(*is_late)),
+        Change::Raised { late: is_late, score, .. } => format!("Raised{}{}", by_score(score.as_ref()), late(*is_late)),
         Change::GoesOn => "Seen to go on".to_owned(),
         Change::Acknowledged { by } => format!("{by} acknowledged it"),
         Change::Assigned { to, by } => format!("{by} gave it to {to}"),
         Change::Snoozed { until, by } => format!("{by} put it to sleep until {}", clock.minute(*until)),
         Change::Escalated { level } => format!("Nobody took it: level {level}"),
         Change::Resolved { because } => ending(because),
-        Change::Reopened { late: is_late, .. } => format!("Reopened{}", late(*is_late)),
+        Change::Reopened { late: is_late, score, .. } => {
+            format!("Reopened{}{}", by_score(score.as_ref()), late(*is_late))
+        }
         Change::CauseWithdrawn { by } => format!("{by} took back what had raised it"),
         Change::Judged { finding, by } => format!("{by}: {}", self::finding(finding).to_lowercase()),
     }

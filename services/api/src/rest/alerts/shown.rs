@@ -4,8 +4,9 @@ use medfleet_alerts::delivery::Message;
 use medfleet_domain::alert::life::Alert;
 use medfleet_domain::alert::message::Occasion;
 use medfleet_domain::alert::record::Answer;
-use medfleet_domain::alert::{Change, Ending, Finding, Step};
+use medfleet_domain::alert::{Change, Ending, Finding, Spoken, Step};
 use medfleet_domain::id::SeqRange;
+use medfleet_domain::risk::CERTAIN_PPM;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -46,6 +47,30 @@ pub struct AlertOut {
     pub found_part: Option<String>,
     /// The fact that opened it.
     pub fact: Option<FactRef>,
+    /// The score that opened it: only of alerts by risk.
+    pub score: Option<ScoreRef>,
+}
+
+/// Who said it, how far ahead, and how likely.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct ScoreRef {
+    pub model: String,
+    /// rules, hazard or trees.
+    pub voice: String,
+    pub horizon_hours: u32,
+    /// Chance that the part fails within the horizon, 0 to 1.
+    pub chance: f64,
+}
+
+impl From<&Spoken> for ScoreRef {
+    fn from(spoken: &Spoken) -> Self {
+        Self {
+            model: spoken.model.clone(),
+            voice: spoken.voice.clone(),
+            horizon_hours: spoken.horizon_hours,
+            chance: f64::from(spoken.ppm) / f64::from(CERTAIN_PPM),
+        }
+    }
 }
 
 /// Which fact of the subject's stream.
@@ -91,6 +116,7 @@ impl From<&Alert> for AlertOut {
             finding: alert.finding.as_ref().map(|finding| finding.as_str().to_owned()),
             found_part: alert.finding.as_ref().and_then(part),
             fact: alert.fact.map(FactRef::from),
+            score: alert.score.as_ref().map(ScoreRef::from),
         }
     }
 }

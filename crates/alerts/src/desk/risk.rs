@@ -1,0 +1,104 @@
+//! What models say: a score whose voice may be heard, and whose chance reaches a rule's limit, is a problem of its part.
+//!
+//! A score names one part, the worst. So a chance below half the limit ends the alerts of all parts by that rule; in between nothing
+//! changes. A score that is told again, or is older than the last, changes nothing; one whose horizon has passed raises nothing.
+
+use medfleet_domain::alert::record::Demotion;
+use medfleet_domain::alert::{AlertId, Finding, Step};
+use medfleet_domain::id::SeqRange;
+use medfleet_domain::risk::{CERTAIN_PPM, Scored};
+use medfleet_domain::time::{MICROS_PER_DAY, Timestamp};
+
+use super::{Desk, Entry, Problem, Sign, Told, is_late};
+use crate::rule::When;
+
+const WEEK_MICROS: i64 = 7 * MICROS_PER_DAY;
+
+impl Desk {
+    pub(super) fn scored(&mut self, entry: Entry, told: Told<'_>, scored: &Scored, steps: &mut Vec<Step>) {
+        let at = told.fact.at;
+        let Some(watch) = self.watches.get_mut(told.subject).filter(|watch| watch.is_news(scored.horizon_hours, at))
+        else {
+            return;
+        };
+        watch.scored(scored.horizon_hours, at);
+        let (watch, spoken) = (&*watch, self.voices.speaker(scored));
+        let chance = spoken.as_ref().map_or(0.0, |spoken| f64::from(spoken.ppm) / f64::from(CERTAIN_PPM));
+        let rules = self.rules.watching(When::AtRisk, told.site.as_str(), told.kind);
+        for rule in rules.filter(|rule| rule.horizon_hours() == scored.horizon_hours) {
+            let limit = rule.at_least.unwrap_or(1.0);
+            let problem = Problem::new(rule, told.subject, &scored.component);
+            let is_past = entry.at.micros() - at.micros() >= rule.horizon_micros();
+            if chance < limit / 2.0 {
+                self.problems.end_parts(told.subject, rule, entry.at, at, steps);
+            } else if chance < limit {
+                self.problems.still(&problem, at);
+            } else if !is_past && !self.problems.is_answered(&problem, rule, entry.at) {
+                let range = SeqRange::one(told.epoch, told.seq);
+                let late = is_late(entry, told.fact, rule.late_micros());
+                let sign = Sign { score: spoken.clone(), ..Sign::told(at, range, late) };
+                self.problems.begin(problem, rule, watch, entry, sign, steps);
+            }
+        }
+    }
+
+    /// A model is not to be heard any more.
+    pub fn withdraw_model(&mut self, at: Timestamp, model: &str) -> Vec<Step> {
+        let mut steps = Vec::new();
+        self.voices.withdraw(model);
+        self.problems.silence(|spoken| spoken.model == model, at, &mut steps);
+        steps
+    }
+
+    /// Takes over which voices the log says were demoted: before scores are told again, so that theirs count for nothing.
+    pub fn know_demotions(&mut self, recorded: &[Demotion]) {
+        for demotion in recorded {
+            // What becomes of their alerts stands in the log as well.
+            self.demote(demotion.clone(), &mut Vec::new());
+        }
+    }
+
+    /// Voices that were demoted, as the log has it.
+    pub fn demotions(&self) -> impl Iterator<Item = &Demotion> {
+        self.voices.demotions()
+    }
+
+    /// Whether the verdict just given is one false alert too many for its technician within a week.
+    pub(super) fn over_budget(&self, entry: Entry, judged: AlertId) -> Option<Demotion> {
+        let alert = self.alert(judged)?;
+        let (Some(spoken), Some((technician, _)), Some(Finding::NothingFound)) =
+            (&alert.score, &alert.judged, &alert.finding)
+        else {
+            return None;
+        };
+        let rule = self.rules.named(&alert.about.rule)?;
+        let false_alerts_max = rule.false_alerts_per_technician_week_max?;
+        if self.voices.is_demoted(&spoken.model, &spoken.voice) {
+            return None;
+        }
+        let from = entry.at.plus_micros(-WEEK_MICROS);
+        let counts = |other: &&medfleet_domain::alert::life::Alert| {
+            let score = other.score.as_ref();
+            other.finding == Some(Finding::NothingFound)
+                && other.about.rule == rule.name
+                && score.is_some_and(|score| (&score.model, &score.voice) == (&spoken.model, &spoken.voice))
+                && other.judged.as_ref().is_some_and(|(by, at)| by == technician && *at > from)
+        };
+        let false_alerts = self.alerts().filter(counts).count() as u32;
+        (false_alerts > false_alerts_max).then(|| Demotion {
+            model: spoken.model.clone(),
+            voice: spoken.voice.clone(),
+            rule: rule.name.clone(),
+            technician: technician.clone(),
+            false_alerts,
+            false_alerts_max,
+            at: entry.at,
+        })
+    }
+
+    pub(super) fn demote(&mut self, demotion: Demotion, steps: &mut Vec<Step>) {
+        let meant = |model: &str, voice: &str| (model, voice) == (&*demotion.model, &*demotion.voice);
+        self.problems.silence(|spoken| meant(&spoken.model, &spoken.voice), demotion.at, steps);
+        self.voices.demote(demotion);
+    }
+}

@@ -1,0 +1,107 @@
+//! How the voices of models fare with technicians: what they raised, what was found, and which are heard no more. Pure.
+
+use std::collections::BTreeMap;
+
+use medfleet_alerts::rule::Rules;
+use medfleet_domain::alert::Finding;
+use medfleet_domain::alert::life::Alert;
+use medfleet_domain::alert::record::Demotion;
+use medfleet_domain::time::{MICROS_PER_DAY, Timestamp};
+
+use super::foreseen::{ahead, demotion_words, voice_name};
+use crate::pages::format::{Clock, some_percent};
+
+const WEEK_MICROS: i64 = 7 * MICROS_PER_DAY;
+
+/// One voice of one model under one rule.
+pub struct VoiceRow {
+    pub voice: String,
+    pub model: String,
+    pub rule: String,
+    pub ahead: String,
+    pub raised: usize,
+    pub right: usize,
+    pub wrong: usize,
+    /// Share of verdicts that were right.
+    pub precision: String,
+    /// `2 of 3 (kim)`: most false alerts of one technician within the last week, and the budget.
+    pub week: String,
+    pub standing: String,
+    pub is_heard: bool,
+}
+
+pub fn rows(alerts: &[Alert], rules: Option<&Rules>, demotions: &[Demotion], now: Timestamp) -> Vec<VoiceRow> {
+    let mut groups: BTreeMap<(&str, &str, &str, u32), Vec<&Alert>> = BTreeMap::new();
+    for alert in alerts {
+        if let Some(score) = &alert.score {
+            let key = (&*score.model, &*score.voice, &*alert.about.rule, score.horizon_hours);
+            groups.entry(key).or_default().push(alert);
+        }
+    }
+    let row = |((model, voice, rule, hours), own): ((&str, &str, &str, u32), Vec<&Alert>)| {
+        let found = |right: bool| own.iter().filter(|one| verdict(one) == Some(right)).count();
+        let (right, wrong) = (found(true), found(false));
+        let demotion = demotions.iter().find(|one| (&*one.model, &*one.voice) == (model, voice));
+        VoiceRow {
+            voice: voice_name(voice),
+            model: model.to_owned(),
+            rule: rule.to_owned(),
+            ahead: ahead(hours),
+            raised: own.len(),
+            right,
+            wrong,
+            precision: some_percent((right + wrong > 0).then(|| right as f64 / (right + wrong) as f64)),
+            week: week(&own, rules.and_then(|rules| rules.named(rule)?.false_alerts_per_technician_week_max), now),
+            standing: demotion.map_or_else(|| "Is heard".to_owned(), |one| demotion_words(one, Clock::of("UTC"))),
+            is_heard: demotion.is_none(),
+        }
+    };
+    groups.into_iter().map(row).collect()
+}
+
+fn verdict(alert: &Alert) -> Option<bool> {
+    alert.finding.as_ref().and_then(Finding::was_right)
+}
+
+/// Whoever found nothing most often within the last week, beside the budget.
+fn week(own: &[&Alert], budget: Option<u32>, now: Timestamp) -> String {
+    let mut by_technician: BTreeMap<&str, u32> = BTreeMap::new();
+    for alert in own.iter().filter(|one| verdict(one) == Some(false)) {
+        if let Some((by, at)) = &alert.judged
+            && now.micros() - at.micros() < WEEK_MICROS
+        {
+            *by_technician.entry(by).or_default() += 1;
+        }
+    }
+    let most = by_technician.into_iter().max_by_key(|(_, count)| *count);
+    let of = budget.map_or_else(|| ", no budget".to_owned(), |budget| format!(" of {budget}"));
+    most.map_or_else(|| format!("0{of}"), |(by, count)| format!("{count}{of} ({by})"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pages::alerts::record::tests::alert;
+    use medfleet_domain::alert::Spoken;
+
+    fn judged(id: u64, finding: Finding, by: &str, day: i64) -> Alert {
+        let score = Spoken { model: "m".into(), voice: "trees".into(), horizon_hours: 168, ppm: 400_000 };
+        let judged = Some((by.to_owned(), Timestamp(day * MICROS_PER_DAY)));
+        Alert { score: Some(score), finding: Some(finding), judged, ..alert(id) }
+    }
+
+    #[test]
+    fn verdicts_are_counted_by_voice_and_the_week_by_technician() {
+        let all = [
+            judged(1, Finding::Confirmed, "kim", 20),
+            judged(2, Finding::NothingFound, "kim", 1),
+            judged(3, Finding::NothingFound, "kim", 20),
+            judged(4, Finding::NothingFound, "lee", 19),
+            judged(5, Finding::NothingFound, "kim", 19),
+            alert(6),
+        ];
+        let rows = rows(&all, None, &[], Timestamp(21 * MICROS_PER_DAY));
+        assert_eq!((rows.len(), rows[0].raised, rows[0].right, rows[0].wrong), (1, 5, 1, 4));
+        assert_eq!((&*rows[0].week, rows[0].is_heard), ("2, no budget (kim)", true));
+    }
+}
