@@ -145,7 +145,8 @@ fn device_lines(
     live: &[LiveDevice],
 ) -> (Vec<DeviceLine>, usize) {
     let measures: BTreeMap<&str, Measure> = rows.iter().map(|row| (row.device.as_str(), row.measure)).collect();
-    let present: BTreeMap<&str, &LiveDevice> = live.iter().map(|device| (device.device.as_str(), device)).collect();
+    let here = live.iter().filter(|device| device.site == site.site);
+    let present: BTreeMap<&str, &LiveDevice> = here.map(|device| (device.device.as_str(), device)).collect();
     let wanted = devices.iter().filter(|device| device.in_service && (kind.is_empty() || device.kind == kind));
     let mut ranked: Vec<(Standing, i64, &DeviceVersion, &LiveDevice)> = wanted
         .filter_map(|device| {

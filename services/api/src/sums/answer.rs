@@ -1,6 +1,7 @@
 //! Answers by site and kind: whole days from the sums, the days at the edges entry by entry, less what was not known. Pure.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Range;
 use std::sync::Arc;
 
 use medfleet_domain::time::{Day, MICROS_PER_DAY};
@@ -8,6 +9,7 @@ use medfleet_domain::time::{Day, MICROS_PER_DAY};
 use super::book::{Book, day_of};
 use super::causes::Known;
 use super::entry::{BASED, Entry, TOLD};
+use super::heard::Seats;
 use super::hours::Steps;
 use crate::measure::Measure;
 use crate::period::Period;
@@ -26,7 +28,7 @@ pub struct Question<'a> {
 /// Which days a question adds up as wholes, and which it reads entry by entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Days {
-    pub whole: std::ops::Range<i32>,
+    pub whole: Range<i32>,
     pub read: BTreeSet<Day>,
 }
 
@@ -59,35 +61,39 @@ impl Book {
         &self,
         question: &Question<'_>,
         days: &Days,
-        read: impl Iterator<Item = &'e Entry> + Clone,
+        read: impl Iterator<Item = &'e Entry>,
     ) -> Vec<UptimeRow> {
         let Period { from, until } = question.period;
         let told_then = |entry: &&Entry| question.known.is_none_or(|known| known.holds(entry.cause));
+        let stretches: Vec<_> = self.whole_days(days).collect();
         let tracks: Vec<Option<TrackSums>> =
-            (0..self.names.tracks.len()).map(|track| self.whole(track, question, days)).collect();
+            (0..self.names.tracks.len()).map(|track| self.whole(track, question, &stretches)).collect();
         let mut sums = Sums { tracks, heard: vec![0; self.names.seats.len()], served: vec![0; self.names.seats.len()] };
         let clip = |entry: &Entry| entry.clip(from.0, until.0);
         let claims = self.claims.iter().filter(told_then).filter_map(clip);
-        for entry in read.filter(told_then).filter_map(|entry| clip(entry)).chain(claims) {
+        for entry in read.filter(told_then).filter_map(clip).chain(claims) {
             sums.add(&entry, 1);
         }
         let mut taken: HashMap<(u32, i32), i64> = HashMap::new();
-        if let Some(known) = question.known {
-            let late = self.late.iter().filter(|entry| days.covers(day_of(entry)) && !known.holds(entry.cause));
-            for entry in late {
-                sums.add_told(entry, -1);
-                *taken.entry((entry.seat, day_of(entry).0)).or_default() +=
-                    i64::from(entry.weight) * i64::from(entry.what.is_known());
-            }
+        for entry in self.unknown_late(question, days) {
+            sums.add_told(entry, -1);
+            *taken.entry((entry.seat, day_of(entry).0)).or_default() += entry.known_micros();
         }
-        for entry in self.services.iter().filter(told_then).filter_map(|entry| clip(entry)) {
+        for entry in self.services.iter().filter(told_then).filter_map(clip) {
             sums.serve(&entry);
         }
-        self.rows(days, sums, &taken)
+        let mut silent: BTreeMap<i32, Vec<u32>> = BTreeMap::new();
+        for ((seat, day), micros) in taken {
+            if self.seats[seat as usize].known(day) <= micros {
+                silent.entry(day).or_default().push(seat);
+            }
+        }
+        let heard = self.heard.on_any(stretches.into_iter().flatten(), &silent);
+        self.rows(sums, &heard)
     }
 
     /// The sums of one track over whole days.
-    fn whole(&self, track: usize, question: &Question<'_>, days: &Days) -> Option<TrackSums> {
+    fn whole(&self, track: usize, question: &Question<'_>, stretches: &[Range<i32>]) -> Option<TrackSums> {
         let named = &self.names.tracks[track];
         if question.site.is_some_and(|site| site != &*named.site) {
             return None;
@@ -97,28 +103,16 @@ impl Book {
         let state = site.and_then(|site| site.state(question.known));
         let mut told = vec![0; TOLD + BASED * steps.len()];
         if let Some(sums) = self.told.get(track) {
-            let mut from = days.whole.start;
-            for crowded in self.crowded.iter().filter(|day| days.read.contains(day) && days.whole.contains(&day.0)) {
-                sums.add_range(from, crowded.0, &mut told);
-                from = crowded.0 + 1;
-            }
-            sums.add_range(from, days.whole.end, &mut told);
+            stretches.iter().for_each(|days| sums.add_range(days.start, days.end, &mut told));
         }
         Some(TrackSums { told, steps, state, registered: 0, base_registered: 0, last: None, devices: 0, monitored: 0 })
     }
 
-    fn rows(&self, days: &Days, mut sums: Sums, taken: &HashMap<(u32, i32), i64>) -> Vec<UptimeRow> {
+    fn rows(&self, mut sums: Sums, heard: &Seats) -> Vec<UptimeRow> {
         for (seat, _) in sums.served.iter().enumerate().filter(|(_, served)| **served > 0) {
             let Some(track) = &mut sums.tracks[self.names.seats[seat].track as usize] else { continue };
-            let less = |day: i32| {
-                if days.read.contains(&Day(day)) {
-                    return i64::MAX;
-                }
-                taken.get(&(seat as u32, day)).copied().unwrap_or(0)
-            };
-            let whole = || self.seats.get(seat).is_some_and(|sums| sums.is_heard(&days.whole, less));
             track.devices += 1;
-            track.monitored += i64::from(sums.heard[seat] > 0 || whole());
+            track.monitored += i64::from(sums.heard[seat] > 0 || heard.holds(seat as u32));
         }
         let named = self.names.tracks.iter().zip(sums.tracks);
         let mut rows: Vec<UptimeRow> = named
@@ -135,13 +129,6 @@ impl Book {
             .collect();
         rows.sort_by(|a, b| (&a.site, &a.kind).cmp(&(&b.site, &b.kind)));
         rows
-    }
-}
-
-impl Days {
-    /// Whether a day is added up as a whole.
-    fn covers(&self, day: Day) -> bool {
-        self.whole.contains(&day.0) && !self.read.contains(&day)
     }
 }
 

@@ -4,17 +4,20 @@
 //! entries that came late are kept. A day's other entries were appended on that day or the next, so of days long settled
 //! only the late ones can be unknown; newer days are answered from their entries.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Range;
 use std::sync::Arc;
 
 use medfleet_domain::time::{Day, MICROS_PER_DAY, Timestamp};
 
+use super::answer::{Days, Question};
 use super::causes::{CauseKey, Clock, Known};
 use super::days::DaySums;
 use super::entry::{BASED, Entry, TOLD, What};
+use super::heard::Heard;
 use super::hours::{BaseHours, Steps};
 use super::names::Names;
-use super::seats::Seat;
+use super::seats::{STATES_KEPT, Seat};
 use super::sites::{Said, SiteHours};
 
 /// Late entries kept; of days that have more than fit, every entry is read when somebody asks what was known earlier.
@@ -36,7 +39,10 @@ pub struct Book {
     pub(super) seats: Vec<Seat>,
     /// The end of all that was ever told.
     pub(super) told_until: Timestamp,
-    pub(super) late: Vec<Entry>,
+    /// Entries that came late, by the day they are about.
+    pub(super) late: BTreeMap<i32, Vec<Entry>>,
+    late_entries: usize,
+    pub(super) heard: Heard,
     pub(super) crowded: BTreeSet<Day>,
     /// Times of service; only their spans, weights and causes mean something.
     pub(super) services: Vec<Entry>,
@@ -54,7 +60,9 @@ impl Default for Book {
             told: Vec::new(),
             seats: Vec::new(),
             told_until: Timestamp::MIN,
-            late: Vec::new(),
+            late: BTreeMap::new(),
+            late_entries: 0,
+            heard: Heard::default(),
             crowded: BTreeSet::new(),
             services: Vec::new(),
             claims: Vec::new(),
@@ -72,16 +80,16 @@ impl Book {
         &self.names
     }
 
-    pub fn note_append(&mut self, day: Day, cause: CauseKey) {
-        self.clock.note(day, cause);
+    pub fn note_append(&mut self, hour: i64, cause: CauseKey) {
+        self.clock.note(hour, cause);
     }
 
     pub fn settle(&mut self, all: &Known) {
         self.clock.settle(all);
     }
 
-    pub fn appended_before(&self, day: Day) -> Option<&Known> {
-        self.clock.before(day)
+    pub fn appended_before(&self, at: Timestamp) -> Option<&Known> {
+        self.clock.before(at)
     }
 
     pub fn hear_site(&mut self, site: &str, cause: CauseKey, said: Said, weight: i64) {
@@ -134,16 +142,15 @@ impl Book {
         let mut settled: HashMap<Day, Option<Known>> = HashMap::new();
         for entry in entries {
             let day = day_of(entry);
-            if entry.what.is_known() {
-                self.seats[entry.seat as usize].hear(day, entry.weight);
-            }
-            let on_time =
-                settled.entry(day).or_insert_with(|| self.clock.before(Day(day.0 + SETTLED_AFTER_DAYS)).cloned());
+            let on_time = settled
+                .entry(day)
+                .or_insert_with(|| self.clock.before(Day(day.0 + SETTLED_AFTER_DAYS).start()).cloned());
             if on_time.as_ref().is_none_or(|on_time| on_time.holds(entry.cause)) {
                 continue;
             }
-            if self.late.len() < LATE_ENTRIES_MAX {
-                self.late.push(*entry);
+            if self.late_entries < LATE_ENTRIES_MAX {
+                self.late_entries += 1;
+                self.late.entry(day.0).or_default().push(*entry);
             } else {
                 self.crowded.insert(day);
             }
@@ -163,21 +170,46 @@ impl Book {
                 .entry(entry.track)
                 .or_insert_with(|| self.sites.get(&*track.site).map_or_else(Vec::new, |site| site.steps(&track.kind)));
             self.told[entry.track as usize].change(day_of(entry).0, |sums| entry.add_to(sums, 1, steps));
-            self.seats[entry.seat as usize].tell(day_of(entry), entry, newest(steps));
+            let heard = self.seats[entry.seat as usize].tell(day_of(entry), entry, newest(steps));
+            self.heard.set(day_of(entry).0, entry.seat, heard);
             self.told_until = self.told_until.max(Timestamp(entry.until));
         }
+    }
+
+    /// Late entries of the days that are added up as wholes which were not known.
+    pub(super) fn unknown_late<'a>(
+        &'a self,
+        question: &'a Question<'_>,
+        days: &'a Days,
+    ) -> impl Iterator<Item = &'a Entry> {
+        let of = move |known: &'a Known| {
+            let covered = self.whole_days(days).flat_map(|days| self.late.range(days));
+            covered.flat_map(|(_, entries)| entries).filter(|entry| !known.holds(entry.cause))
+        };
+        question.known.into_iter().flat_map(of)
+    }
+
+    /// The days that are added up as wholes, in stretches.
+    pub(super) fn whole_days<'a>(&self, days: &'a Days) -> impl Iterator<Item = Range<i32>> + 'a {
+        let cuts = days.read.iter().map(|day| day.0).filter(|day| days.whole.contains(day));
+        let ends = cuts.chain([days.whole.end]);
+        ends.scan(days.whole.start, |from, end| {
+            let stretch = *from..end;
+            *from = end + 1;
+            Some(stretch)
+        })
     }
 
     /// Whether all that was not late on a day was known. Of a day after everything told there is nothing to know.
     pub(super) fn settled(&self, day: Day, known: &Known) -> bool {
         day.start() >= self.told_until
-            || self.clock.before(Day(day.0 + SETTLED_AFTER_DAYS)).is_some_and(|on_time| on_time.within(known))
+            || self.clock.before(Day(day.0 + SETTLED_AFTER_DAYS).start()).is_some_and(|on_time| on_time.within(known))
     }
 }
 
-/// The base hours as they are now, of all that ever were.
+/// The base hours that are kept by device, of all that ever were.
 pub fn newest(states: &[Arc<Steps>]) -> &[Arc<Steps>] {
-    &states[states.len().saturating_sub(1)..]
+    &states[states.len().saturating_sub(STATES_KEPT)..]
 }
 
 fn width(site: Option<&SiteHours>, kind: &str) -> usize {

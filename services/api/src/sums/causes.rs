@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use medfleet_domain::time::Day;
+use medfleet_domain::time::{MICROS_PER_HOUR, Timestamp};
 use medfleet_log::Topic;
 
 /// The record that made an entry appear: topic, partition and offset in one comparable number.
@@ -123,18 +123,19 @@ fn condition(
     }
 }
 
-/// When the log took its records: the first offset of every partition on every UTC day of appending.
+/// When the log took its records: the first offset of every partition in every hour of appending.
 #[derive(Debug, Clone, Default)]
 pub struct Clock {
-    first: BTreeMap<Day, Vec<CauseKey>>,
-    /// By day, what was appended before it began. Days without records are not here.
-    before: BTreeMap<Day, Known>,
+    /// By hour since 1970.
+    first: BTreeMap<i64, Vec<CauseKey>>,
+    /// By hour, what was appended before it began. Hours without records are not here.
+    before: BTreeMap<i64, Known>,
 }
 
 impl Clock {
-    /// The least cause that was appended on a day in its partition.
-    pub fn note(&mut self, day: Day, cause: CauseKey) {
-        let firsts = self.first.entry(day).or_default();
+    /// The least cause that was appended in an hour in its partition.
+    pub fn note(&mut self, hour: i64, cause: CauseKey) {
+        let firsts = self.first.entry(hour).or_default();
         match firsts.iter_mut().find(|first| first.home() == cause.home()) {
             Some(first) => *first = cause.min(*first),
             None => firsts.push(cause),
@@ -146,17 +147,17 @@ impl Clock {
     pub fn settle(&mut self, all: &Known) {
         let mut before = all.clone();
         self.before.clear();
-        for (day, firsts) in self.first.iter().rev() {
+        for (hour, firsts) in self.first.iter().rev() {
             for first in firsts {
                 before.stop_at(*first);
             }
-            self.before.insert(*day, before.clone());
+            self.before.insert(*hour, before.clone());
         }
     }
 
-    /// What was appended before a day began; None when that is everything.
-    pub fn before(&self, day: Day) -> Option<&Known> {
-        self.before.range(day..).next().map(|(_, known)| known)
+    /// What was appended before a full hour; None when that is everything.
+    pub fn before(&self, at: Timestamp) -> Option<&Known> {
+        self.before.range(at.0.div_euclid(MICROS_PER_HOUR)..).next().map(|(_, known)| known)
     }
 }
 
@@ -180,16 +181,17 @@ mod tests {
     #[test]
     fn a_record_counts_as_appended_when_the_latest_before_it_was() {
         let mut clock = Clock::default();
-        // The clock of the log stepped back: offset 3 says day 12, offset 6 says day 11.
-        for (day, offset) in [(10, 0), (12, 3), (11, 6), (13, 9)] {
-            clock.note(Day(day), CauseKey::new(0, 0, offset));
+        // The clock of the log stepped back: offset 3 says hour 12, offset 6 says hour 11.
+        for (hour, offset) in [(10, 0), (12, 3), (11, 6), (13, 9)] {
+            clock.note(hour, CauseKey::new(0, 0, offset));
         }
         clock.settle(&known(&[20]));
-        assert_eq!(clock.before(Day(10)), Some(&known(&[0])));
-        assert_eq!(clock.before(Day(11)), Some(&known(&[3])));
-        assert_eq!(clock.before(Day(12)), Some(&known(&[3])));
-        assert_eq!(clock.before(Day(13)), Some(&known(&[9])));
-        assert_eq!(clock.before(Day(14)), None);
+        let before = |hour: i64| clock.before(Timestamp(hour * MICROS_PER_HOUR));
+        assert_eq!(before(10), Some(&known(&[0])));
+        assert_eq!(before(11), Some(&known(&[3])));
+        assert_eq!(before(12), Some(&known(&[3])));
+        assert_eq!(before(13), Some(&known(&[9])));
+        assert_eq!(before(14), None);
     }
 
     #[test]

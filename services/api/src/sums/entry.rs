@@ -59,6 +59,11 @@ impl Entry {
         (clipped.from < clipped.until).then_some(clipped)
     }
 
+    /// Microseconds that it tells a known condition of, by its weight.
+    pub fn known_micros(&self) -> i64 {
+        if self.what.is_known() { i64::from(self.weight) * (self.until - self.from) } else { 0 }
+    }
+
     /// Adds what this entry tells to the sums of its site and kind, `sign` times.
     pub fn add_to(&self, sums: &mut [i64], sign: i64, states: &[Arc<Steps>]) {
         let weight = sign * i64::from(self.weight);

@@ -11,6 +11,8 @@ mod causes;
 mod days;
 mod devices;
 mod entry;
+mod heard;
+mod held;
 mod hours;
 mod names;
 mod read;
@@ -18,13 +20,13 @@ mod seats;
 mod sites;
 mod small;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use arrow::array::RecordBatch;
 use datafusion::prelude::SessionContext;
 use futures::StreamExt as _;
-use medfleet_domain::time::{Day, Timestamp};
+use medfleet_domain::time::{Day, MICROS_PER_HOUR, Timestamp};
 use medfleet_lake::run;
 
 use crate::cuts::OpenCut;
@@ -34,14 +36,12 @@ use crate::query::UptimeRow;
 use answer::Question;
 use book::Book;
 use entry::Entry;
+use held::Held;
 use read::Columns;
 use small::Small;
 
 pub use causes::{CauseKey, Known};
 pub use hours::BaseHours;
-
-/// Entries of single days that stay in memory, at 40 bytes each.
-const HELD_ENTRIES_MAX: usize = 8_000_000;
 
 /// The sums of one process, at the newest cut that was asked for.
 #[derive(Default)]
@@ -56,9 +56,7 @@ struct State {
     /// Where the sums stand; None before the first cut.
     stand: Option<Arc<Stand>>,
     book: Book,
-    held: HashMap<Day, Arc<Vec<Entry>>>,
-    /// Days in the order of their reading.
-    order: VecDeque<Day>,
+    held: Held,
 }
 
 /// The cut that the sums have reached.
@@ -79,10 +77,7 @@ impl Sums {
             let earlier = (stand.number != open.cut.number).then(|| Known::of(&open.cut.offsets));
             let question = Question { period, known: open.known().or(earlier.as_ref()), site };
             let days = self.read().book.days(&question);
-            let mut held = Vec::with_capacity(days.read.len());
-            for day in &days.read {
-                held.push(self.day(&stand, *day).await?);
-            }
+            let held = self.days(&stand, &days.read).await?;
             let state = self.read();
             if state.stands_at(&stand) {
                 return Ok(state.book.answer(&question, &days, held.iter().flat_map(|day| day.iter())));
@@ -102,14 +97,11 @@ impl Sums {
             let Some(stand) = self.read().stand.clone() else { return Ok(None) };
             let earlier = (stand.number != open.cut.number).then(|| Known::of(&open.cut.offsets));
             let question = Question { period, known: open.known().or(earlier.as_ref()), site };
-            let Some(plan) = self.read().book.plan(&question) else { return Ok(None) };
-            let mut held = Vec::with_capacity(plan.pieces.len());
-            for piece in &plan.pieces {
-                held.push(self.day(&stand, piece.day).await?);
-            }
+            let days = self.read().book.days(&question);
+            let held = self.days(&stand, &days.read).await?;
             let state = self.read();
             if state.stands_at(&stand) {
-                return Ok(Some(state.book.devices(&question, &plan, &held)));
+                return Ok(state.book.devices(&question, &days, held.iter().flat_map(|day| day.iter())));
             }
         }
     }
@@ -118,22 +110,22 @@ impl Sums {
     pub async fn known_at(&self, open: &OpenCut, at: Timestamp) -> Result<Known, ApiError> {
         self.reach(open).await?;
         let all = Known::of(&open.cut.offsets);
-        let whole_day = at == at.day().start();
-        let day = if whole_day { at.day() } else { at.day().next() };
-        let mut known = match self.read().book.appended_before(day) {
+        let on_the_hour = at.0 % MICROS_PER_HOUR == 0;
+        let hour_end = if on_the_hour { at } else { at.next_hour() };
+        let mut known = match self.read().book.appended_before(hour_end) {
             Some(known) => known.meet(&all),
             None => all,
         };
-        if whole_day {
+        if on_the_hour {
             return Ok(known);
         }
-        // The sums know it to the day; the archive says which records of the day itself came later.
+        // The sums know it to the hour; the archive says which records of the hour itself came later.
         let instant = |at: Timestamp| format!("arrow_cast({}, 'Timestamp(Microsecond, Some(\"UTC\"))')", at.0);
         let sql = format!(
             "SELECT cause_topic, cause_partition, MIN(cause_offset) AS cause_offset FROM facts \
              WHERE appended_at >= {} AND appended_at < {} GROUP BY cause_topic, cause_partition",
             instant(at),
-            instant(at.day().end())
+            instant(hour_end)
         );
         for batch in run(open.session().await?, &sql, &[]).await? {
             let columns = Columns(&batch);
@@ -182,7 +174,7 @@ impl Sums {
         let session = &stand.session;
         let small = Small::read(session, "").await?;
         small.add_to(&mut book, &stand.known, today)?;
-        let mut rows = 0;
+        let (mut rows, mut held) = (0, Held::default());
         let mut stream =
             medfleet_lake::query(session, read::INTERVALS, &[]).await?.execute_stream().await.map_err(broken)?;
         while let Some(batch) = stream.next().await {
@@ -190,10 +182,11 @@ impl Sums {
             rows += batch.num_rows();
             let entries = numbered(&mut book, &batch)?;
             book.add_intervals(&entries);
+            held.collect(&entries);
             tokio::task::yield_now().await;
         }
         tracing::info!(rows, milliseconds = started.elapsed().as_millis(), "added up the ledger");
-        *self.write() = State { stand: Some(stand), book, held: HashMap::new(), order: VecDeque::new() };
+        *self.write() = State { stand: Some(stand), book, held };
         Ok(())
     }
 
@@ -211,7 +204,7 @@ impl Sums {
         for batch in &intervals {
             let entries = numbered(&mut state.book, batch)?;
             state.book.add_intervals(&entries);
-            state.add_to_held(&entries);
+            state.held.add(&entries);
         }
         if !changed.is_empty() {
             state.book.forget_told(&changed);
@@ -224,10 +217,18 @@ impl Sums {
         Ok(())
     }
 
+    async fn days(&self, stand: &Arc<Stand>, days: &BTreeSet<Day>) -> Result<Vec<Arc<Vec<Entry>>>, ApiError> {
+        let mut held = Vec::with_capacity(days.len());
+        for day in days {
+            held.push(self.day(stand, *day).await?);
+        }
+        Ok(held)
+    }
+
     /// The entries of one day, as far as the sums have come.
     async fn day(&self, stand: &Arc<Stand>, day: Day) -> Result<Arc<Vec<Entry>>, ApiError> {
-        if let Some(held) = self.read().held.get(&day) {
-            return Ok(Arc::clone(held));
+        if let Some(held) = self.read().held.day(day) {
+            return Ok(held);
         }
         let sql = format!("{} WHERE day = arrow_cast({}, 'Date32')", read::INTERVALS, day.0);
         let batches = run(&stand.session, &sql, &[]).await?;
@@ -242,7 +243,7 @@ impl Sums {
         };
         let mut state = self.write();
         if state.stands_at(stand) {
-            state.hold(day, Arc::clone(&entries));
+            state.held.hold(day, Arc::clone(&entries));
         }
         Ok(entries)
     }
@@ -272,25 +273,6 @@ impl Stand {
 impl State {
     fn stands_at(&self, stand: &Arc<Stand>) -> bool {
         self.stand.as_ref().is_some_and(|here| Arc::ptr_eq(here, stand))
-    }
-
-    fn hold(&mut self, day: Day, entries: Arc<Vec<Entry>>) {
-        if self.held.insert(day, entries).is_none() {
-            self.order.push_back(day);
-        }
-        while self.order.len() > 1 && self.held.values().map(|day| day.len()).sum::<usize>() > HELD_ENTRIES_MAX {
-            if let Some(oldest) = self.order.pop_front() {
-                self.held.remove(&oldest);
-            }
-        }
-    }
-
-    fn add_to_held(&mut self, entries: &[Entry]) {
-        for entry in entries {
-            if let Some(held) = self.held.get_mut(&book::day_of(entry)) {
-                Arc::make_mut(held).push(*entry);
-            }
-        }
     }
 }
 

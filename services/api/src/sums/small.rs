@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use arrow::array::RecordBatch;
 use datafusion::prelude::SessionContext;
-use medfleet_domain::time::Day;
+use medfleet_domain::time::{Day, MICROS_PER_HOUR};
 use medfleet_lake::run;
 
 use super::book::{Book, silent};
@@ -36,8 +36,8 @@ impl Small {
         let (services, claims) = (narrowed(read::SERVICES, "AND"), narrowed(read::CLAIMS, "AND"));
         let facts = narrowed("SELECT cause_topic, cause_partition, cause_offset, appended_at FROM facts", "WHERE");
         let appended = format!(
-            "SELECT cause_topic, cause_partition, CAST(CAST(appended_at AS DATE) AS INT) AS appended_day, \
-             MIN(cause_offset) AS cause_offset FROM ({facts}) GROUP BY cause_topic, cause_partition, CAST(appended_at AS DATE)"
+            "SELECT cause_topic, cause_partition, CAST(appended_at AS BIGINT) / {MICROS_PER_HOUR} AS appended_hour, \
+             MIN(cause_offset) AS cause_offset FROM ({facts}) GROUP BY 1, 2, 3"
         );
         // A cut without an archive has forgotten when its records were appended.
         let archived = session.table_exist("facts").map_err(broken)?;
@@ -62,8 +62,8 @@ impl Small {
     pub fn add_to(&self, book: &mut Book, all: &Known, today: Day) -> Result<(), ApiError> {
         for batch in &self.appended {
             let columns = Columns(batch);
-            let (day, cause) = (columns.int("appended_day")?, columns.causes()?);
-            (0..batch.num_rows()).for_each(|row| book.note_append(Day(day.value(row) as i32), cause(row)));
+            let (hour, cause) = (columns.int("appended_hour")?, columns.causes()?);
+            (0..batch.num_rows()).for_each(|row| book.note_append(hour.value(row), cause(row)));
         }
         book.settle(all);
         self.hear_sites(book)?;
