@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use datafusion::error::DataFusionError;
 use medfleet_lake::LakeError;
 use medfleet_log::LogError;
 use medfleet_runtime::RuntimeError;
@@ -14,7 +15,7 @@ pub enum ApiError {
     #[error("a KPI could not be computed")]
     Kpi(#[from] medfleet_kpi::KpiError),
     #[error("a query over the tables failed")]
-    Query(#[source] datafusion::error::DataFusionError),
+    Query(#[source] DataFusionError),
     #[error("the event log cannot be asked how far it reaches")]
     Log(#[from] LogError),
     #[error("runtime failed")]
@@ -45,4 +46,30 @@ pub enum ApiError {
     Work(#[source] tokio::task::JoinError),
     #[error("an answer lacks the column `{column}`, or a value in it: the .sql file and its reader disagree")]
     Column { column: String },
+}
+
+impl ApiError {
+    /// A query needed more memory than all may take together.
+    pub fn is_too_large(&self) -> bool {
+        let mut causes = std::iter::successors(std::error::Error::source(self), |inner| inner.source());
+        causes.any(|cause| {
+            let engine = cause.downcast_ref::<DataFusionError>();
+            engine.is_some_and(|error| matches!(error.find_root(), DataFusionError::ResourcesExhausted(_)))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use medfleet_kpi::KpiError;
+
+    use super::*;
+
+    #[test]
+    fn a_query_without_enough_memory_is_told_from_other_trouble() {
+        let full = || DataFusionError::ResourcesExhausted("no more".to_owned()).context("while joining");
+        assert!(ApiError::Query(full()).is_too_large());
+        assert!(ApiError::Kpi(KpiError::Engine(full())).is_too_large());
+        assert!(!ApiError::Query(DataFusionError::Execution("no".to_owned())).is_too_large());
+    }
 }

@@ -55,6 +55,12 @@ impl Problem {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "no-data-yet", "No data yet", detail)
     }
 
+    pub fn too_large() -> Self {
+        let detail = "the question needs more memory than all questions may take together: ask for fewer days or for one site, \
+            or start the server with a larger `--query-memory-mebibytes`";
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "too-large", "The question is too large", detail)
+    }
+
     pub fn busy(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", "Not possible now", detail)
     }
@@ -94,6 +100,10 @@ impl From<ApiError> for Problem {
         let chain: Vec<String> = std::iter::successors(std::error::Error::source(&error), |inner| inner.source())
             .map(ToString::to_string)
             .collect();
+        if error.is_too_large() {
+            tracing::warn!(%error, chain = chain.join(": "), "a question needs more memory than questions may take");
+            return Self::too_large();
+        }
         tracing::error!(%error, chain = chain.join(": "), "a question could not be answered");
         let detail = format!("{error}; the server's log has more");
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "trouble", "The server could not answer", detail)

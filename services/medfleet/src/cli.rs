@@ -85,6 +85,9 @@ pub struct UpOptions {
     /// Where pages and API are served. Any address but loopback turns TLS on.
     #[arg(long, env = "MEDFLEET_LISTEN", default_value = "127.0.0.1:8080")]
     pub listen: SocketAddr,
+    /// Memory that all questions to the tables may take together; a large fleet compared over a year needs 2,048.
+    #[arg(long, default_value_t = 512, value_name = "MEBIBYTES")]
+    pub query_memory_mebibytes: usize,
     /// Where agents connect, with TLS.
     #[arg(long, env = "MEDFLEET_MQTT_LISTEN", default_value = "127.0.0.1:8883")]
     pub mqtt_listen: SocketAddr,
@@ -227,6 +230,9 @@ pub struct ProcessorOptions {
 pub struct ApiOptions {
     #[arg(long, env = "MEDFLEET_LISTEN", default_value = "127.0.0.1:8080")]
     pub listen: SocketAddr,
+    /// Memory that all questions to the tables may take together; a large fleet compared over a year needs 2,048.
+    #[arg(long, default_value_t = 512, value_name = "MEBIBYTES")]
+    pub query_memory_mebibytes: usize,
 }
 
 #[derive(Args, Clone)]

@@ -77,7 +77,7 @@ pub async fn api(place: &Place, options: &ApiOptions) -> anyhow::Result<()> {
     let learned = admitter.learn_sites().await?;
     let mut crew = Crew::new();
     crew.spawn(up::follow_sites(admitter.clone(), learned, shutdown.clone()));
-    let config = api_config(options.listen, &secrets);
+    let config = api_config(options.listen, options.query_memory_mebibytes, &secrets);
     let door = Arc::new(PeoplesDoor { admitter, log: Arc::clone(&log) });
     crew.spawn(watch_disk(house, metrics.clone(), shutdown.clone()));
     let service = medfleet_api::Service::new(config, lake, log, door, metrics, health, shutdown.clone())?;
@@ -159,10 +159,10 @@ pub async fn external(
 }
 
 /// Plain HTTP suits loopback, where nothing leaves the machine; any other address is served with TLS.
-pub fn api_config(listen: SocketAddr, secrets: &Secrets) -> ApiConfig {
+pub fn api_config(listen: SocketAddr, query_memory_mebibytes: usize, secrets: &Secrets) -> ApiConfig {
     let files = || TlsFiles { certificate: secrets.certificate(), key: secrets.key() };
     let tls = (!listen.ip().is_loopback()).then(files);
-    ApiConfig { listen, token_file: secrets.token(), tls, ..ApiConfig::default() }
+    ApiConfig { listen, token_file: secrets.token(), tls, query_memory_mebibytes, ..ApiConfig::default() }
 }
 
 /// The door that the flags name, if they name a broker.

@@ -41,7 +41,7 @@ pub async fn run(place: &Place, options: &UpOptions) -> anyhow::Result<()> {
     risk::role::score(&mut crew, &house, Arc::clone(&log), lake.clone(), admitter.clone(), &metrics, &shutdown)?;
     sql::serve(&mut crew, options.sql_listen, &secrets, lake.clone(), Arc::clone(&log), &metrics, &health, &shutdown)?;
     alerter::serve(&mut crew, &house, &secrets, &options.alerting, Arc::clone(&log), &metrics, &health, &shutdown)?;
-    let config = roles::api_config(options.listen, &secrets);
+    let config = roles::api_config(options.listen, options.query_memory_mebibytes, &secrets);
     let door = Arc::new(PeoplesDoor { admitter: admitter.clone(), log: Arc::clone(&log) });
     crew.spawn(roles::watch_disk(house.clone(), metrics.clone(), shutdown.clone()));
     let service =

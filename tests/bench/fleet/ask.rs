@@ -20,6 +20,7 @@ use medfleet_log::topics::street;
 use medfleet_runtime::{Health, Metrics, Shutdown};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
 
 use crate::grow::FIRST;
 
@@ -121,12 +122,23 @@ fn as_of_class(class: &str) -> &'static str {
     }
 }
 
-pub async fn ask(folder: &Path, questions: usize, users: usize) -> anyhow::Result<()> {
+/// The api over a lake, serving.
+struct Served {
+    address: SocketAddr,
+    token: String,
+    serving: JoinHandle<Result<(), medfleet_api::ApiError>>,
+    shutdown: Shutdown,
+    _log: tempfile::TempDir,
+}
+
+async fn serve(folder: &Path) -> anyhow::Result<Served> {
     let log_folder = tempfile::tempdir()?;
     let log = EmbeddedLog::open(EmbeddedConfig::new(log_folder.path().to_owned()), &street(Profile::Dev)?).await?;
     let config = ApiConfig {
         listen: "127.0.0.1:0".parse()?,
         token_file: log_folder.path().join("login.token"),
+        // What comparing sites over a year takes at this size.
+        query_memory_mebibytes: 2_048,
         ..ApiConfig::default()
     };
     let lake = Lake::open_local(folder).await?;
@@ -140,6 +152,23 @@ pub async fn ask(folder: &Path, questions: usize, users: usize) -> anyhow::Resul
     let bound = service.bind().await?;
     let address = bound.address();
     let serving = tokio::spawn(bound.serve());
+    Ok(Served { address, token, serving, shutdown, _log: log_folder })
+}
+
+/// Asks pages one after the other, each three times, and says how long each took.
+pub async fn time(folder: &Path, paths: &[String]) -> anyhow::Result<()> {
+    let Served { address, token, serving, shutdown, _log } = serve(folder).await?;
+    for path in paths.iter().flat_map(|path| [path; 3]) {
+        let started = Instant::now();
+        let answer = get(address, &token, path, "identity").await?;
+        println!("{:8.1} ms, {} bytes: {path}", started.elapsed().as_secs_f64() * 1_000.0, answer.len());
+    }
+    shutdown.request();
+    Ok(serving.await??)
+}
+
+pub async fn ask(folder: &Path, questions: usize, users: usize) -> anyhow::Result<()> {
+    let Served { address, token, serving, shutdown, _log } = serve(folder).await?;
     let (sites, days) = shape(address, &token).await?;
     println!("{sites} sites, {days} days; resident {} MiB", resident_mebibytes());
     let asked = Arc::new(AtomicUsize::new(0));

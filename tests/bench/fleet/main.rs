@@ -1,4 +1,4 @@
-//! The fleet page at full size: `grow` makes the lake once, `ask` measures the api over it, `control` asks the same sums of
+//! The fleet page at full size: `grow` makes the lake once, `ask` measures the api over it, `time` single pages, `control` asks the same sums of
 //! plain DataFusion and writes them out for PostgreSQL. See `run.sh` beside this file.
 
 mod ask;
@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
 
-const USAGE: &str = "fleet grow FOLDER [DEVICES SITES DAYS] | fleet ask FOLDER [QUESTIONS USERS] | fleet control FOLDER [QUESTIONS USERS]";
+const USAGE: &str = "fleet grow FOLDER [DEVICES SITES DAYS] | fleet ask FOLDER [QUESTIONS USERS] | fleet time FOLDER PATH… | fleet control FOLDER [QUESTIONS USERS]";
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
@@ -28,6 +28,7 @@ async fn main() -> anyhow::Result<()> {
             grow::grow(&folder, grow::Size { devices: number(0, 50_000)?, sites: number(1, 40)?, days }).await
         }
         "ask" => ask::ask(&folder, number(0, 2_000)?, number(1, 8)?).await,
+        "time" => ask::time(&folder, numbers).await,
         "control" => control::control(&folder, number(0, 40)?, number(1, 8)?).await,
         _ => bail!("{USAGE}"),
     }

@@ -23,20 +23,19 @@ fi
 "$fleet" ask "$folder" "$questions" "$users"
 "$fleet" control "$folder" 40 "$users"
 
-infra/dev/postgres.sh start "$folder/postgres" "$PORT"
-trap 'infra/dev/postgres.sh stop "$folder/postgres"' EXIT
+# The server may not run as root, and its own user sees nothing of a home: it lives where all may go.
+cluster=$(mktemp -d)
+trap 'infra/dev/postgres.sh stop "$cluster"; rm -rf "$cluster"' EXIT
+chmod 755 "$cluster"
+infra/dev/postgres.sh start "$cluster" "$PORT"
 export PGHOST=127.0.0.1 PGPORT=$PORT PGUSER=bench PGDATABASE=postgres
-if [[ ! -f $folder/loaded ]]; then
-    psql -q -v ON_ERROR_STOP=1 <<SQL
-DROP TABLE IF EXISTS day_sums;
+psql -q -v ON_ERROR_STOP=1 <<SQL
 CREATE TABLE day_sums (site text NOT NULL, kind text NOT NULL, condition text NOT NULL, day date NOT NULL, micros bigint NOT NULL);
 \copy day_sums FROM '$folder/day_sums.csv' WITH (FORMAT csv)
 CREATE INDEX ON day_sums (day) INCLUDE (site, kind, condition, micros);
 CREATE INDEX ON day_sums (site, day) INCLUDE (kind, condition, micros);
 VACUUM ANALYZE day_sums;
 SQL
-    touch "$folder/loaded"
-fi
 first=2025-10-01 last=${size[2]}
 cat >"$folder/question.sql" <<SQL
 \set from random(0, $last - 2)
