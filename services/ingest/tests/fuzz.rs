@@ -14,7 +14,7 @@ use medfleet_domain::fact::Body;
 use medfleet_domain::id::AgentId;
 use medfleet_fuzz::{Bounds, Heap, fuzz};
 use medfleet_ingest::judge;
-use medfleet_wire::limits::BATCH_MAX_BYTES;
+use medfleet_wire::limits::{BATCH_MAX_BYTES, BATCH_MAX_RUNS};
 use medfleet_wire::{Batch, BatchTopic, encode_batch};
 use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::{
@@ -44,11 +44,19 @@ fn batch() -> Vec<u8> {
     encode_batch(&Batch { agent: AgentId::new("edge-9").unwrap(), site: site(), session: 5, number: 1, runs })
 }
 
+/// A run of nothing is two bytes, and is put into quarantine with its origin and its reason.
+const REFUSED_RUN_BYTES: usize = 1_024;
+
 #[test]
 fn fuzz_batch_at_the_door() {
     let (topic, sites) = (topic().to_string(), BTreeSet::from([site()]));
     // What is judged is also written and read again here.
-    let bounds = Bounds { input_max_bytes: BATCH_MAX_BYTES + 64, peak_times_input: 256, ..Bounds::default() };
+    let bounds = Bounds {
+        input_max_bytes: BATCH_MAX_BYTES + 64,
+        peak_times_input: 256,
+        peak_base_bytes: Bounds::default().peak_base_bytes + BATCH_MAX_RUNS * REFUSED_RUN_BYTES,
+        ..Bounds::default()
+    };
     fuzz("batch at the door", vec![batch()], bounds, |payload| {
         let judged = judge::batch(&topic, payload, &sites, now());
         assert!(judged.tally.balances(), "{:?}", judged.tally);
