@@ -53,6 +53,12 @@ impl Held {
         }
     }
 
+    /// All have passed by: lists that doubled give back what they do not fill.
+    pub fn collected(mut self) -> Self {
+        self.days.values_mut().for_each(|entries| Arc::make_mut(entries).shrink_to_fit());
+        self
+    }
+
     /// Keeps a day that was read; another may have to go.
     pub fn hold(&mut self, day: Day, entries: Arc<Vec<Entry>>) {
         if self.order.is_empty() {

@@ -186,7 +186,7 @@ impl Sums {
             tokio::task::yield_now().await;
         }
         tracing::info!(rows, milliseconds = started.elapsed().as_millis(), "added up the ledger");
-        *self.write() = State { stand: Some(stand), book, held };
+        *self.write() = State { stand: Some(stand), book, held: held.collected() };
         Ok(())
     }
 
