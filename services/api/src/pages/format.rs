@@ -41,6 +41,12 @@ pub fn plural(count: usize, what: &str) -> String {
     if count == 1 { format!("1 {what}") } else { format!("{} {what}s", grouped(count as i64)) }
 }
 
+/// A chance in millionths: `41 %`, and with a digit below ten.
+pub fn chance_percent(ppm: i64) -> String {
+    let percent = ppm as f64 / 10_000.0;
+    format!("{} %", decimal(percent, usize::from(percent < 10.0)))
+}
+
 pub fn some_percent(ratio: Option<f64>) -> String {
     ratio.map_or_else(|| "–".to_owned(), percent)
 }
@@ -197,6 +203,11 @@ fn month(number: u32) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn small_risks_have_a_digit_and_large_ones_none() {
+        assert_eq!((chance_percent(412_000), chance_percent(9_600)), ("41 %".to_owned(), "1.0 %".to_owned()));
+    }
 
     #[test]
     fn only_the_whole_is_a_hundred_percent() {

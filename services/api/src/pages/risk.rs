@@ -12,7 +12,7 @@ use medfleet_risk::report::Report;
 use medfleet_risk::voice::Speaker;
 use serde::Deserialize;
 
-use super::format::{Clock, decimal, duration, grouped, kind_title};
+use super::format::{Clock, chance_percent, decimal, duration, grouped, kind_title};
 use super::frame::{Choice, Frame};
 use super::{PageProblem, rendered};
 use crate::backtest::name;
@@ -161,10 +161,10 @@ fn device_line(frame: &Frame, score: &Score) -> DeviceLine {
         device: score.device.clone(),
         kind: kind_title(&score.kind).to_owned(),
         site: score.site.clone(),
-        risk: percent(score.risk_ppm),
+        risk: chance_percent(score.risk_ppm),
         width: format!("{:.1}%", (score.risk_ppm as f64 / BAR_FULL_PPM * 100.0).min(100.0)),
         part: score.component.clone().unwrap_or_default(),
-        part_risk: percent(score.component_ppm),
+        part_risk: chance_percent(score.component_ppm),
         voice: Speaker::parse(&score.voice).map_or("a voice of another version", name),
         grounds: said.into_iter().map(|ground| ground.says).collect(),
     }
@@ -191,11 +191,6 @@ fn board_line(line: &Line) -> BoardLine {
         announced: of(live.announced, live.failures),
         lead: some(live.lead_days_median, 1),
     }
-}
-
-fn percent(ppm: i64) -> String {
-    let percent = ppm as f64 / 10_000.0;
-    format!("{} %", decimal(percent, usize::from(percent < 10.0)))
 }
 
 fn model_lines(told: &[Told]) -> Vec<ModelLine> {
@@ -253,11 +248,6 @@ fn decisions(report: &Report) -> Vec<DecisionLine> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn small_risks_have_a_digit_and_large_ones_none() {
-        assert_eq!((percent(412_000), percent(9_600)), ("41 %".to_owned(), "1.0 %".to_owned()));
-    }
 
     #[test]
     fn an_unknown_horizon_is_the_week() {

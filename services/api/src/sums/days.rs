@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 /// Days of one block.
-const BLOCK_DAYS: i32 = 32;
+pub const BLOCK_DAYS: i32 = 32;
 
 /// Rows of `width` sums, one for each day.
 #[derive(Debug)]
@@ -43,7 +43,8 @@ impl DaySums {
     }
 }
 
-const fn place(day: i32) -> (i32, usize) {
+/// The block of a day, and the day's place in it.
+pub const fn place(day: i32) -> (i32, usize) {
     (day.div_euclid(BLOCK_DAYS), day.rem_euclid(BLOCK_DAYS) as usize)
 }
 

@@ -33,7 +33,7 @@ use crate::cuts::OpenCut;
 use crate::error::ApiError;
 use crate::period::Period;
 use crate::query::UptimeRow;
-use answer::Question;
+use answer::{Days, Question};
 use book::Book;
 use entry::Entry;
 use held::Held;
@@ -71,18 +71,10 @@ struct Stand {
 impl Sums {
     /// Uptime by site and kind, as a cut has it.
     pub async fn uptime(&self, open: &OpenCut, period: Period, site: Option<&str>) -> Result<Vec<UptimeRow>, ApiError> {
-        self.reach(open).await?;
-        loop {
-            let Some(stand) = self.read().stand.clone() else { return Ok(Vec::new()) };
-            let earlier = (stand.number != open.cut.number).then(|| Known::of(&open.cut.offsets));
-            let question = Question { period, known: open.known().or(earlier.as_ref()), site };
-            let days = self.read().book.days(&question);
-            let held = self.days(&stand, &days.read).await?;
-            let state = self.read();
-            if state.stands_at(&stand) {
-                return Ok(state.book.answer(&question, &days, held.iter().flat_map(|day| day.iter())));
-            }
-        }
+        let rows = self.ask(open, period, site, |book, question, days, held| {
+            book.answer(question, days, held.iter().flat_map(|day| day.iter()))
+        });
+        Ok(rows.await?.unwrap_or_default())
     }
 
     /// Uptime by device, of one site or of all; None where the intervals must be asked, as a calendar was another then.
@@ -92,16 +84,33 @@ impl Sums {
         period: Period,
         site: Option<&str>,
     ) -> Result<Option<Vec<UptimeRow>>, ApiError> {
+        let rows = self.ask(open, period, site, |book, question, days, held| {
+            book.devices(question, days, held.iter().flat_map(|day| day.iter()))
+        });
+        Ok(rows.await?.flatten())
+    }
+
+    /// Puts a question to the sums, with the entries of the days that it reads; None while there are no sums.
+    async fn ask<T>(
+        &self,
+        open: &OpenCut,
+        period: Period,
+        site: Option<&str>,
+        answer: impl Fn(&Book, &Question<'_>, &Days, &[Arc<Vec<Entry>>]) -> T,
+    ) -> Result<Option<T>, ApiError> {
         self.reach(open).await?;
         loop {
             let Some(stand) = self.read().stand.clone() else { return Ok(None) };
             let earlier = (stand.number != open.cut.number).then(|| Known::of(&open.cut.offsets));
             let question = Question { period, known: open.known().or(earlier.as_ref()), site };
             let days = self.read().book.days(&question);
-            let held = self.days(&stand, &days.read).await?;
+            let mut held = Vec::with_capacity(days.read.len());
+            for day in &days.read {
+                held.push(self.day(&stand, *day).await?);
+            }
             let state = self.read();
             if state.stands_at(&stand) {
-                return Ok(state.book.devices(&question, &days, held.iter().flat_map(|day| day.iter())));
+                return Ok(Some(answer(&state.book, &question, &days, &held)));
             }
         }
     }
@@ -215,14 +224,6 @@ impl Sums {
         }
         state.stand = Some(stand);
         Ok(())
-    }
-
-    async fn days(&self, stand: &Arc<Stand>, days: &BTreeSet<Day>) -> Result<Vec<Arc<Vec<Entry>>>, ApiError> {
-        let mut held = Vec::with_capacity(days.len());
-        for day in days {
-            held.push(self.day(stand, *day).await?);
-        }
-        Ok(held)
     }
 
     /// The entries of one day, as far as the sums have come.

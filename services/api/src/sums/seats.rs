@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use medfleet_domain::time::Day;
 
+use super::days::{BLOCK_DAYS, place};
 use super::entry::{BASED, CONDITIONS, Entry, TOLD};
 use super::hours::Steps;
 
-const BLOCK_DAYS: usize = 32;
 /// States of a site's calendar whose base hours are kept by device: the newest.
 pub const STATES_KEPT: usize = 3;
 /// Sums of one device: what was told, and that within base hours by each state kept.
@@ -28,13 +28,9 @@ struct Block {
     number: i32,
     whole: SeatSums,
     /// By day, which of its sums are there.
-    masks: [u16; BLOCK_DAYS],
+    masks: [u16; BLOCK_DAYS as usize],
     /// Those that are, day after day.
     sums: Vec<i64>,
-}
-
-const fn place(day: i32) -> (i32, usize) {
-    (day.div_euclid(BLOCK_DAYS as i32), day.rem_euclid(BLOCK_DAYS as i32) as usize)
 }
 
 impl Seat {
@@ -68,11 +64,11 @@ impl Seat {
     pub fn add_range(&self, from: i32, until: i32, out: &mut SeatSums) {
         let first = self.0.partition_point(|block| block.number < place(from).0);
         for block in &self.0[first..] {
-            let begins = block.number * BLOCK_DAYS as i32;
+            let begins = block.number * BLOCK_DAYS;
             if begins >= until {
                 break;
             }
-            let within = |day: i32| (day - begins).clamp(0, BLOCK_DAYS as i32) as usize;
+            let within = |day: i32| (day - begins).clamp(0, BLOCK_DAYS) as usize;
             block.add_days(within(from)..within(until), out);
         }
     }
@@ -80,7 +76,7 @@ impl Seat {
 
 impl Block {
     const fn new(number: i32) -> Self {
-        Self { number, whole: [0; SEAT_SUMS], masks: [0; BLOCK_DAYS], sums: Vec::new() }
+        Self { number, whole: [0; SEAT_SUMS], masks: [0; BLOCK_DAYS as usize], sums: Vec::new() }
     }
 
     /// Where the sums of a day begin. Days are mostly added at the end, so they are counted from there.
@@ -103,7 +99,7 @@ impl Block {
     }
 
     fn add_days(&self, days: std::ops::Range<usize>, out: &mut SeatSums) {
-        if days == (0..BLOCK_DAYS) {
+        if days == (0..BLOCK_DAYS as usize) {
             out.iter_mut().zip(self.whole).for_each(|(sum, one)| *sum += one);
             return;
         }

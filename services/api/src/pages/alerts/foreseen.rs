@@ -13,7 +13,7 @@ use medfleet_risk::voice::Speaker;
 use crate::backtest::name;
 use crate::cuts::OpenCut;
 use crate::error::ApiError;
-use crate::pages::format::{Clock, decimal};
+use crate::pages::format::{Clock, chance_percent};
 use crate::query;
 
 /// Days of scores that are drawn.
@@ -93,8 +93,12 @@ pub fn voice_name(voice: &str) -> String {
 }
 
 pub fn percent(ppm: u32) -> String {
-    let percent = f64::from(ppm) / 10_000.0;
-    format!("{} %", decimal(percent, usize::from(percent < 10.0)))
+    chance_percent(ppm.into())
+}
+
+/// How a voice was demoted, if it was.
+pub fn demotion_of<'a>(demotions: &'a [Demotion], model: &str, voice: &str) -> Option<&'a Demotion> {
+    demotions.iter().find(|one| (&*one.model, &*one.voice) == (model, voice))
 }
 
 fn grounds(scored: &Scored) -> Vec<String> {
@@ -102,7 +106,7 @@ fn grounds(scored: &Scored) -> Vec<String> {
 }
 
 fn voices(scored: &Scored, demotions: &[Demotion]) -> Vec<VoiceLine> {
-    let is_heard = |voice: &str| !demotions.iter().any(|one| (&one.model, &*one.voice) == (&scored.model, voice));
+    let is_heard = |voice: &str| demotion_of(demotions, &scored.model, voice).is_none();
     let earned = scored.views.iter().position(|view| view.voice == scored.voice);
     let heard = (0..scored.views.len()).rev().find(|at| Some(*at) <= earned && is_heard(&scored.views[*at].voice));
     let line = |(at, view): (usize, &medfleet_domain::risk::View)| VoiceLine {
@@ -120,8 +124,7 @@ fn voices(scored: &Scored, demotions: &[Demotion]) -> Vec<VoiceLine> {
 }
 
 fn demoted(spoken: &Spoken, demotions: &[Demotion], clock: Clock) -> Option<String> {
-    let one = demotions.iter().find(|one| (&one.model, &one.voice) == (&spoken.model, &spoken.voice))?;
-    Some(demotion_words(one, clock))
+    demotion_of(demotions, &spoken.model, &spoken.voice).map(|one| demotion_words(one, clock))
 }
 
 /// `The trees of model 00aa… are heard no more since …: kim found nothing 4 times within a week, 3 are allowed`.

@@ -8,7 +8,7 @@ use medfleet_domain::alert::life::Alert;
 use medfleet_domain::alert::record::Demotion;
 use medfleet_domain::time::{MICROS_PER_DAY, Timestamp};
 
-use super::foreseen::{ahead, demotion_words, voice_name};
+use super::foreseen::{ahead, demotion_of, demotion_words, voice_name};
 use crate::pages::format::{Clock, some_percent};
 
 const WEEK_MICROS: i64 = 7 * MICROS_PER_DAY;
@@ -41,7 +41,7 @@ pub fn rows(alerts: &[Alert], rules: Option<&Rules>, demotions: &[Demotion], now
     let row = |((model, voice, rule, hours), own): ((&str, &str, &str, u32), Vec<&Alert>)| {
         let found = |right: bool| own.iter().filter(|one| verdict(one) == Some(right)).count();
         let (right, wrong) = (found(true), found(false));
-        let demotion = demotions.iter().find(|one| (&*one.model, &*one.voice) == (model, voice));
+        let demotion = demotion_of(demotions, model, voice);
         VoiceRow {
             voice: voice_name(voice),
             model: model.to_owned(),
