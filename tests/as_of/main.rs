@@ -1,5 +1,6 @@
 //! What was known at an instant equals a fresh installation fed only with what was appended before it; and sums that followed
-//! every cut equal sums made at once, and both equal what the intervals of the devices say one by one.
+//! every cut equal sums made at once, and both equal what the intervals of the devices say one by one. Nor does it matter in which
+//! order and how often facts come: once all are there, every KPI is the same.
 
 #[path = "../bench/fleet/install.rs"]
 mod install;
@@ -16,7 +17,7 @@ use medfleet_kpi::Question;
 use medfleet_kpi::registry::{self, View};
 
 use install::Install;
-use story::{Chance, QUARTER, Story, Told};
+use story::{Arrival, Chance, QUARTER, Story, Told};
 
 /// Stories told unless `MEDFLEET_AS_OF_STORIES` names another number.
 const STORIES: u64 = 3;
@@ -118,6 +119,35 @@ async fn as_of_an_instant_equals_a_fresh_installation_fed_with_what_came_before_
             for view in registry::views() {
                 let rows = (rows(view, &earlier, period, instant).await?, rows(view, &fresh, period, instant).await?);
                 assert_eq!(rows.0, rows.1, "story {seed}, as of {instant}, {period:?}: {}", view.name);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Views that say how and when facts came, and so differ when they come in another way.
+const OF_ARRIVAL: [&str; 3] = ["amendments", "backdated", "evidence"];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_kpi_is_the_same_in_whatever_order_and_however_often_facts_come() -> anyhow::Result<()> {
+    for seed in 0..stories() {
+        let told = Story::new(seed).tell();
+        let end = Timestamp(story::BEGIN.0 + story::DAYS * 24 * 4 * QUARTER);
+        let period = Period { from: story::BEGIN, until: end };
+        // All are asked at one instant, when the last fact of the latest has come.
+        let now = end.plus_micros(2 * Arrival::LATE_MICROS);
+        let folder = tempfile::tempdir()?;
+        let (_install, cuts) = feed(folder.path(), &told, now, true).await?;
+        let in_order = cuts.newest().expect("a cut was made");
+        let sums = both_ways(&in_order, period).await?;
+        for arrival in Arrival::ALL {
+            let folder = tempfile::tempdir()?;
+            let (_install, cuts) = feed(folder.path(), &arrival.of(&told, seed), now, true).await?;
+            let other = cuts.newest().expect("a cut was made");
+            assert_eq!(sums, both_ways(&other, period).await?, "story {seed}, {arrival:?}");
+            for view in registry::views().iter().filter(|view| !OF_ARRIVAL.contains(&view.name)) {
+                let rows = (rows(view, &in_order, period, now).await?, rows(view, &other, period, now).await?);
+                assert_eq!(rows.0, rows.1, "story {seed}, {arrival:?}: {}", view.name);
             }
         }
     }

@@ -7,7 +7,7 @@ use medfleet_domain::fleet::{BaseHours, Calendar, Site};
 use medfleet_domain::human::{
     Asserted, Claimed, Move, OrderClass, OrderPhase, Party, Phase, PmDone, PmOutcome, Registration, Retirement,
 };
-use medfleet_domain::id::{AgentId, DeviceId, Epoch, Seq, SeqRange, SiteId, Subject};
+use medfleet_domain::id::{AgentId, DeviceId, Epoch, Seq, SeqRange, SiteId, Subject, SubjectKind};
 use medfleet_domain::kind::DeviceKind;
 use medfleet_domain::time::{Day, Timestamp};
 
@@ -25,6 +25,7 @@ const SITES: [(&str, &str); 2] = [("east", "America/New_York"), ("west", "Americ
 const KINDS: [DeviceKind; 3] = [DeviceKind::Ct, DeviceKind::Laser, DeviceKind::Ventilator];
 
 /// A record, when the log took it, and whether a flush follows.
+#[derive(Clone)]
 pub struct Told {
     pub run: Run,
     pub appended_at: Timestamp,
@@ -49,6 +50,10 @@ impl Chance {
     pub const fn one_in(&mut self, sides: i64) -> bool {
         self.within(0, sides) == 0
     }
+
+    fn shuffle<T>(&mut self, all: &mut [T]) {
+        (1..all.len()).rev().for_each(|at| all.swap(at, self.within(0, at as i64 + 1) as usize));
+    }
 }
 
 struct Device {
@@ -56,6 +61,51 @@ struct Device {
     person: Writer,
     told_until: i64,
     retired: bool,
+}
+
+/// Ways in which the same facts come: what arrives, in which order and how often.
+#[derive(Debug, Clone, Copy)]
+pub enum Arrival {
+    Shuffled,
+    /// Everything twice, and the second time in another order.
+    Twice,
+    /// Two devices are silent until a month after all others.
+    MonthLate,
+}
+
+impl Arrival {
+    pub const ALL: [Self; 3] = [Self::Shuffled, Self::Twice, Self::MonthLate];
+    pub const LATE_MICROS: i64 = 30 * 24 * 60 * MINUTE;
+
+    /// The same story told in another way. What is said of sites keeps its place: it has a topic of its own.
+    pub fn of(self, told: &[Told], seed: u64) -> Vec<Told> {
+        let mut chance = Chance::new(seed ^ 0xa11);
+        let is_site = |one: &&Told| one.run.subject.kind == SubjectKind::Site;
+        let sites: Vec<Told> = told.iter().filter(is_site).cloned().collect();
+        let mut devices: Vec<Told> = told.iter().filter(|one| !is_site(one)).cloned().collect();
+        match self {
+            Self::Shuffled => chance.shuffle(&mut devices),
+            Self::Twice => {
+                let mut again = devices.clone();
+                chance.shuffle(&mut again);
+                devices.extend(again);
+            }
+            Self::MonthLate => {
+                let is_late = |one: &Told| ["d-1", "d-4"].contains(&one.run.subject.name());
+                devices.sort_by_key(is_late);
+                let late = devices.iter_mut().filter(|one| is_late(one));
+                late.for_each(|one| one.appended_at = one.appended_at.plus_micros(Self::LATE_MICROS));
+            }
+        }
+        let mut all: Vec<Told> = sites.into_iter().chain(devices).collect();
+        // The log takes what comes at the time it comes.
+        let mut newest = all[0].appended_at;
+        for one in &mut all {
+            newest = newest.max(one.appended_at);
+            one.appended_at = newest;
+        }
+        all
+    }
 }
 
 pub struct Story {

@@ -10,16 +10,19 @@
 use std::fmt;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray as _, BinaryArray, BooleanArray, Int64Array, RecordBatch, StringArray};
+use arrow::array::{
+    Array, ArrayRef, AsArray as _, BinaryArray, BinaryViewArray, BooleanArray, Int64Array, RecordBatch, StringArray,
+    StringViewArray,
+};
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, Int64Type, SchemaRef};
+use arrow::datatypes::{DataType, FieldRef, Int64Type, SchemaRef};
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::prelude::SessionContext;
 use futures::StreamExt as _;
 use tokio::task::JoinSet;
 
 use crate::error::LakeError;
-use crate::schema::{Content, TableDef, conform};
+use crate::schema::{Content, TableDef, column_of};
 
 /// Hash of a multiset of rows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -31,9 +34,8 @@ pub struct ContentHash {
 impl ContentHash {
     /// Adds the rows of a batch, seen through `schema`.
     pub fn add(&mut self, batch: &RecordBatch, schema: &SchemaRef) -> Result<(), LakeError> {
-        let batch = conform(batch, schema)?;
-        let columns: Result<Vec<Column>, LakeError> = batch.columns().iter().map(Column::of).collect();
-        let columns = columns?;
+        let column = |field: &FieldRef| Column::of(column_of(batch, field)?, field.data_type());
+        let columns: Vec<Column> = schema.fields().iter().map(column).collect::<Result<_, LakeError>>()?;
         let mut encoded = Vec::new();
         for row in 0..batch.num_rows() {
             encoded.clear();
@@ -92,30 +94,32 @@ pub(crate) fn select_content(def: &TableDef) -> String {
     format!("SELECT {keys}, {} FROM {} GROUP BY {keys} HAVING {}", summed.join(", "), def.name, nonzero.join(" OR "))
 }
 
-/// A column in one of four encodings.
+/// A column in one of four encodings; what the engine reads as views is not copied for it.
 enum Column {
     Integer(Int64Array),
     Boolean(BooleanArray),
     Text(StringArray),
+    TextView(StringViewArray),
     Bytes(BinaryArray),
+    BytesView(BinaryViewArray),
 }
 
 impl Column {
-    fn of(array: &ArrayRef) -> Result<Self, LakeError> {
-        let as_type = |wanted: &DataType| cast(array, wanted).map_err(LakeError::arrow("encode a column for hashing"));
-        Ok(match array.data_type() {
-            DataType::Boolean => Self::Boolean(array.as_boolean().clone()),
-            DataType::Utf8 => Self::Text(array.as_string().clone()),
-            DataType::Binary => Self::Bytes(array.as_binary().clone()),
+    fn of(array: &ArrayRef, wanted: &DataType) -> Result<Self, LakeError> {
+        let as_type =
+            |array: &ArrayRef, to: &DataType| cast(array, to).map_err(LakeError::arrow("encode a column for hashing"));
+        let integer =
+            |array: &ArrayRef| Ok(Self::Integer(as_type(array, &DataType::Int64)?.as_primitive::<Int64Type>().clone()));
+        match (wanted, array.data_type()) {
+            (DataType::Utf8, DataType::Utf8View) => Ok(Self::TextView(array.as_string_view().clone())),
+            (DataType::Binary, DataType::BinaryView) => Ok(Self::BytesView(array.as_binary_view().clone())),
+            (DataType::Boolean, _) => Ok(Self::Boolean(as_type(array, wanted)?.as_boolean().clone())),
+            (DataType::Utf8, _) => Ok(Self::Text(as_type(array, wanted)?.as_string().clone())),
+            (DataType::Binary, _) => Ok(Self::Bytes(as_type(array, wanted)?.as_binary().clone())),
             // Arrow casts a date to 64 bits only by way of 32.
-            DataType::Date32 => {
-                let days = as_type(&DataType::Int32)?;
-                let days = cast(&days, &DataType::Int64);
-                let days = days.map_err(LakeError::arrow("encode a column for hashing"))?;
-                Self::Integer(days.as_primitive::<Int64Type>().clone())
-            }
-            _ => Self::Integer(as_type(&DataType::Int64)?.as_primitive::<Int64Type>().clone()),
-        })
+            (DataType::Date32, _) => integer(&as_type(&as_type(array, wanted)?, &DataType::Int32)?),
+            _ => integer(&as_type(array, wanted)?),
+        }
     }
 
     fn array(&self) -> &dyn Array {
@@ -123,7 +127,9 @@ impl Column {
             Self::Integer(array) => array,
             Self::Boolean(array) => array,
             Self::Text(array) => array,
+            Self::TextView(array) => array,
             Self::Bytes(array) => array,
+            Self::BytesView(array) => array,
         }
     }
 
@@ -134,17 +140,19 @@ impl Column {
         }
         out.push(1);
         match self {
-            Self::Integer(array) => out.extend(array.value(row).to_le_bytes()),
+            Self::Integer(array) => out.extend_from_slice(&array.value(row).to_le_bytes()),
             Self::Boolean(array) => out.push(u8::from(array.value(row))),
             Self::Text(array) => encode_bytes(array.value(row).as_bytes(), out),
+            Self::TextView(array) => encode_bytes(array.value(row).as_bytes(), out),
             Self::Bytes(array) => encode_bytes(array.value(row), out),
+            Self::BytesView(array) => encode_bytes(array.value(row), out),
         }
     }
 }
 
 fn encode_bytes(bytes: &[u8], out: &mut Vec<u8>) {
-    out.extend((bytes.len() as u64).to_le_bytes());
-    out.extend(bytes);
+    out.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
+    out.extend_from_slice(bytes);
 }
 
 #[cfg(test)]
@@ -174,7 +182,7 @@ mod tests {
     fn hash(batches: &[&[Sample]]) -> ContentHash {
         let mut hash = ContentHash::default();
         for rows in batches {
-            hash.add(&Sample::to_batch(rows).unwrap(), &Sample::schema()).unwrap();
+            hash.add(&Sample::to_batch(*rows).unwrap(), &Sample::schema()).unwrap();
         }
         hash
     }
@@ -187,6 +195,25 @@ mod tests {
         assert_ne!(whole, hash(&[&[a.clone(), b.clone(), sample("c", 1)]]));
         assert_ne!(whole, hash(&[&[a.clone(), b.clone(), c.clone(), c.clone()]]));
         assert_ne!(whole, hash(&[&[a, b]]));
+    }
+
+    #[test]
+    fn the_hash_is_the_same_in_every_encoding() {
+        let rows =
+            [sample("a", 1), Sample { other: Some("a text longer than a view holds".into()), ..sample("b", -1) }];
+        let batch = Sample::to_batch(&rows).unwrap();
+        let dictionary = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
+        for (column, to) in
+            [(0, DataType::Utf8View), (1, DataType::Utf8View), (0, dictionary), (6, DataType::BinaryView)]
+        {
+            let mut columns = batch.columns().to_vec();
+            columns[column] = cast(&columns[column], &to).unwrap();
+            let names = batch.schema_ref().fields().iter().map(|field| field.name().clone());
+            let encoded = RecordBatch::try_from_iter(names.zip(columns)).unwrap();
+            let mut found = ContentHash::default();
+            found.add(&encoded, &Sample::schema()).unwrap();
+            assert_eq!(found, hash(&[&rows]), "column {column} as {to}");
+        }
     }
 
     #[test]

@@ -26,7 +26,7 @@ pub use error::LakeError;
 pub use files::flush_properties;
 pub use hash::{ContentHash, content_hash};
 pub use lake::Lake;
-pub use schema::{Row, TableDef};
+pub use schema::{Arranged, Row, TableDef};
 pub use session::{
     ROLLUP_DAY_SQL, ROLLUP_QUARTER_SQL, Reader, ReaderLimits, narrow, narrowed, query, run, run_over_batch, stream,
 };

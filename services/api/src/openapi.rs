@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::Router;
 use utoipa::OpenApi;
+use utoipa::openapi::path::Operation;
 use utoipa::openapi::{Content, OpenApi as Document, Ref, RefOr, Response};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -35,11 +36,19 @@ struct Description;
 pub fn routes() -> (Router<App>, Document) {
     let (router, mut document) = described();
     for item in document.paths.paths.values_mut() {
+        item.get.iter_mut().for_each(may_be_too_large);
         for operation in [&mut item.get, &mut item.post].into_iter().flatten() {
             operation.responses.responses.values_mut().for_each(name_problems);
         }
     }
     (router, document)
+}
+
+/// Whatever asks the tables, and so may come before the first cut, may also ask for more than there is memory for.
+fn may_be_too_large(operation: &mut Operation) {
+    let responses = &mut operation.responses.responses;
+    let Some(too_early) = responses.get("503").cloned() else { return };
+    responses.entry("422".to_owned()).or_insert(too_early);
 }
 
 /// Problems have a content type of their own; the macros call every body JSON.

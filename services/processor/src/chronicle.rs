@@ -193,7 +193,7 @@ mod tests {
             let record = Record { offset, key: "alerts".into(), value, appended_at_micros: 0 };
             hear(&mut desk, &mut pending, HOME, &record).unwrap();
         }
-        pending.alert_steps
+        pending.alert_steps.iter().cloned().collect()
     }
 
     fn turn(changes: &[Change]) -> News {

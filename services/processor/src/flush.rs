@@ -1,7 +1,6 @@
 //! One flush: every table gets its rows and offsets in one commit each, then the cut names them all.
 
 use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -21,9 +20,10 @@ use crate::book::Owed;
 use crate::chronicle::is_chronicle;
 use crate::error::ProcessorError;
 use crate::rows::Pending;
-use crate::shelf::{Caused, Load, Loads, Order, Reached, Shelf, unread};
+use crate::shelf::{Caused, Columns, Load, Loads, Order, Reached, Shelf};
+use crate::waiting::Waiting;
 
-/// The tables of the ledger, `cuts` apart; `facts` first because it is the archive.
+/// The tables of the ledger, `cuts` apart; `facts` first because it is the archive, and has most to write.
 pub const TABLES: [&str; 20] = [
     "facts",
     "intervals",
@@ -161,15 +161,16 @@ impl Shelves {
         Ok(flushed)
     }
 
-    /// Commits these tables, each in a task of its own.
+    /// Commits these tables, each in a task of its own; those with most to write begin first.
     async fn put(
         &mut self,
-        shelves: Vec<(&'static str, Shelf)>,
+        mut shelves: Vec<(&'static str, Shelf)>,
         loads: &mut Loads,
         order: &Arc<Order>,
         flushed: &mut Flushed,
     ) -> Result<(), ProcessorError> {
         let mut tasks = JoinSet::new();
+        shelves.sort_by_key(|(name, _)| TABLES.iter().position(|table| table == name));
         for (name, mut shelf) in shelves {
             let (load, order) = (loads.remove(name), Arc::clone(order));
             tasks.spawn(async move {
@@ -209,16 +210,15 @@ impl Shelves {
         self.load("withdrawals", pending.withdrawals, &mut loads);
         self.load("heads", pending.heads, &mut loads);
         self.load("verdicts", pending.verdicts, &mut loads);
-        let mut shared: BTreeMap<&Reached, RecordBatch> = BTreeMap::new();
+        let mut shared: BTreeMap<&Reached, Arc<Columns>> = BTreeMap::new();
+        let intervals = Arc::new(pending.intervals);
         let rollups = ROLLUPS.map(|(name, sql)| (name, Some(sql)));
         for (name, sql) in [("intervals", None)].into_iter().chain(rollups) {
-            let Some(shelf) = self.shelves.get(name).filter(|_| !pending.intervals.is_empty()) else { continue };
-            let intervals = match shared.entry(&shelf.reached) {
-                Entry::Occupied(made) => made.get().clone(),
-                Entry::Vacant(unmade) => unmade.insert(unread(&pending.intervals, &shelf.reached)?).clone(),
-            };
+            let Some(shelf) = self.shelves.get(name).filter(|_| !intervals.is_empty()) else { continue };
+            let unmade = || Columns::of("intervals", Arc::clone(&intervals), shelf.reached.clone());
+            let intervals = Arc::clone(shared.entry(&shelf.reached).or_insert_with(unmade));
             let load = match sql {
-                None => Load::Rows(Box::new(move || Ok(intervals))),
+                None => Load::Rows(intervals),
                 Some(sql) => {
                     Load::Rollup { session: self.reader.empty_session(), sql, intervals, sites: zoned(zones)? }
                 }
@@ -228,10 +228,9 @@ impl Shelves {
         Ok(loads)
     }
 
-    fn load<R: Row + Caused + Clone + Send + 'static>(&self, name: &'static str, rows: Vec<R>, loads: &mut Loads) {
+    fn load<R: Row + Caused + Send + Sync + 'static>(&self, name: &'static str, rows: Waiting<R>, loads: &mut Loads) {
         if let Some(shelf) = self.shelves.get(name).filter(|_| !rows.is_empty()) {
-            let reached = shelf.reached.clone();
-            loads.insert(name, Load::Rows(Box::new(move || unread(&rows, &reached))));
+            loads.insert(name, Load::Rows(Columns::of(name, Arc::new(rows), shelf.reached.clone())));
         }
     }
 

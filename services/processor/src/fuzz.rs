@@ -62,12 +62,12 @@ fn admit(book: &mut Book, records: &[Told]) -> String {
 }
 
 fn become_columns(book: &Book) {
-    FactRow::to_batch(&book.pending.facts).expect("facts become columns");
-    IntervalRow::to_batch(&book.pending.intervals).expect("intervals become columns");
-    UsageRow::to_batch(&book.pending.usage).expect("usage becomes columns");
-    ErrorRow::to_batch(&book.pending.errors).expect("errors become columns");
-    HeadRow::to_batch(&book.pending.heads).expect("heads become columns");
-    DeviceRow::to_batch(&book.pending.devices).expect("devices become columns");
+    FactRow::to_batch(book.pending.facts.iter()).expect("facts become columns");
+    IntervalRow::to_batch(book.pending.intervals.iter()).expect("intervals become columns");
+    UsageRow::to_batch(book.pending.usage.iter()).expect("usage becomes columns");
+    ErrorRow::to_batch(book.pending.errors.iter()).expect("errors become columns");
+    HeadRow::to_batch(book.pending.heads.iter()).expect("heads become columns");
+    DeviceRow::to_batch(book.pending.devices.iter()).expect("devices become columns");
 }
 
 /// Batches that hold every sort of fact there is a golden of.
@@ -114,8 +114,8 @@ fn snapshot(folder: &std::path::Path) -> Vec<u8> {
     }
     assert!(!book.memory.ledgers.is_empty());
     let mut snapshots = Snapshots::open(folder, LOG).expect("the folder");
-    let memory = snapshots.encode(&book, &Marks::default()).expect("a snapshot");
-    snapshots.keep(&memory, &book.next).expect("a snapshot file");
+    let staged = snapshots.stage(&book, &Marks::default()).expect("a snapshot");
+    snapshots.keep(staged, &book.next).expect("a snapshot file");
     files(folder, ".snapshot").remove(0)
 }
 

@@ -22,6 +22,7 @@ mod shelf;
 mod snapshot;
 pub mod told;
 pub mod upkeep;
+mod waiting;
 pub mod worker;
 
 pub use binder::{BinderMeters, Binding};

@@ -18,28 +18,29 @@ use medfleet_lake::rows::{
 use medfleet_lake::{Cause, Day, Text, UtcMicros};
 
 use crate::notes;
+use crate::waiting::Waiting;
 
 /// Rows waiting for the next flush, by table.
 #[derive(Debug, Default)]
 pub struct Pending {
-    pub facts: Vec<FactRow>,
-    pub intervals: Vec<IntervalRow>,
-    pub usage: Vec<UsageRow>,
-    pub errors: Vec<ErrorRow>,
-    pub devices: Vec<DeviceRow>,
-    pub sites: Vec<SiteRow>,
-    pub calendars: Vec<CalendarRow>,
-    pub orders: Vec<OrderRow>,
-    pub maintenance: Vec<MaintenanceRow>,
-    pub components: Vec<ComponentRow>,
-    pub contracts: Vec<ContractRow>,
-    pub statements: Vec<StatementRow>,
-    pub scores: Vec<ScoreRow>,
-    pub alert_steps: Vec<AlertStepRow>,
-    pub models: Vec<ModelRow>,
-    pub withdrawals: Vec<WithdrawalRow>,
-    pub heads: Vec<HeadRow>,
-    pub verdicts: Vec<VerdictRow>,
+    pub facts: Waiting<FactRow>,
+    pub intervals: Waiting<IntervalRow>,
+    pub usage: Waiting<UsageRow>,
+    pub errors: Waiting<ErrorRow>,
+    pub devices: Waiting<DeviceRow>,
+    pub sites: Waiting<SiteRow>,
+    pub calendars: Waiting<CalendarRow>,
+    pub orders: Waiting<OrderRow>,
+    pub maintenance: Waiting<MaintenanceRow>,
+    pub components: Waiting<ComponentRow>,
+    pub contracts: Waiting<ContractRow>,
+    pub statements: Waiting<StatementRow>,
+    pub scores: Waiting<ScoreRow>,
+    pub alert_steps: Waiting<AlertStepRow>,
+    pub models: Waiting<ModelRow>,
+    pub withdrawals: Waiting<WithdrawalRow>,
+    pub heads: Waiting<HeadRow>,
+    pub verdicts: Waiting<VerdictRow>,
 }
 
 /// Which rows are made: those of every table, or of those that are built anew.

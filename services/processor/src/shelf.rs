@@ -1,16 +1,20 @@
 //! One table as a flush sees it: its writer, how far it reaches, and what it is to contain next.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use medfleet_lake::{
-    Cause, Lake, Origin, Outcome, RecordBatch, Restored, Row, SessionContext, TableWriter, Txn, restore, run_over_batch,
+    Arranged, Cause, Lake, Origin, Outcome, RecordBatch, Restored, Row, SessionContext, TableWriter, Txn, restore,
+    run_over_batch,
 };
 use medfleet_log::Partition;
+use tokio::sync::OnceCell;
 use uuid::Uuid;
 
 use crate::book::topic_code;
 use crate::error::ProcessorError;
 use crate::flush::{app_id, definition};
+use crate::waiting::Waiting;
 
 /// First offset of each partition that a table does not contain.
 pub type Reached = BTreeMap<Partition, u64>;
@@ -21,14 +25,36 @@ pub struct Shelf {
     pub reached: Reached,
 }
 
+/// Rows that become columns when a table first asks for them, in its task.
+pub struct Columns {
+    make: Box<dyn Fn() -> Result<Arranged, ProcessorError> + Send + Sync>,
+    made: OnceCell<Arranged>,
+}
+
+impl Columns {
+    /// Those of the rows that a table does not contain yet.
+    pub fn of<R: Row + Caused + Send + Sync + 'static>(
+        table: &'static str,
+        rows: Arc<Waiting<R>>,
+        reached: Reached,
+    ) -> Arc<Self> {
+        let make = Box::new(move || unread(table, &rows, &reached));
+        Arc::new(Self { make, made: OnceCell::new() })
+    }
+
+    async fn made(&self) -> Result<&Arranged, ProcessorError> {
+        self.made.get_or_try_init(async || (self.make)()).await
+    }
+}
+
 /// What one table is to contain after a flush.
 pub enum Load {
-    Rows(Box<dyn FnOnce() -> Result<RecordBatch, ProcessorError> + Send>),
+    Rows(Arc<Columns>),
     /// Rows that the `.sql` of a rollup makes of intervals.
     Rollup {
         session: SessionContext,
         sql: &'static str,
-        intervals: RecordBatch,
+        intervals: Arc<Columns>,
         sites: RecordBatch,
     },
 }
@@ -36,13 +62,19 @@ pub enum Load {
 pub type Loads = BTreeMap<&'static str, Load>;
 
 impl Load {
-    async fn rows(self, name: &'static str) -> Result<Vec<RecordBatch>, ProcessorError> {
+    async fn rows(self, name: &'static str) -> Result<Arranged, ProcessorError> {
         match self {
-            Self::Rows(make) => Ok(vec![make()?]),
-            Self::Rollup { intervals, .. } if intervals.num_rows() == 0 => Ok(Vec::new()),
+            Self::Rows(columns) => columns.made().await.cloned(),
             Self::Rollup { session, sql, intervals, sites } => {
-                let inputs = [("intervals", intervals), ("sites", sites)];
-                Ok(run_over_batch(&session, sql, &inputs, definition(name)?).await?)
+                let intervals = intervals.made().await?.batch().clone();
+                let rolled = match intervals.num_rows() {
+                    0 => Vec::new(),
+                    _ => {
+                        let inputs = [("intervals", intervals), ("sites", sites)];
+                        run_over_batch(&session, sql, &inputs, definition(name)?).await?
+                    }
+                };
+                Ok(definition(name)?.arrange(&rolled)?)
             }
         }
     }
@@ -80,17 +112,17 @@ impl Shelf {
         load: Option<Load>,
         order: &Order,
     ) -> Result<(u64, u64), ProcessorError> {
-        let batches = match load {
+        let rows = match load {
             Some(load) => load.rows(name).await?,
-            None => Vec::new(),
+            None => definition(name)?.arrange(&[])?,
         };
-        if !order.all && batches.iter().all(|batch| batch.num_rows() == 0) {
+        if !order.all && rows.num_rows() == 0 {
             return Ok((0, 0));
         }
         let reach = self.reach(&order.next);
         let txn = |(home, next): (&Partition, &u64)| Txn::new(app_id(&order.log, *home), next.cast_signed());
         let txns: Vec<Txn> = reach.iter().map(txn).collect();
-        match self.writer.flush(&batches, &txns, order.attempt).await? {
+        match self.writer.flush_arranged(&rows, &txns, order.attempt).await? {
             Outcome::Committed(done) => {
                 self.reached.extend(reach);
                 Ok((done.rows, done.bytes))
@@ -110,19 +142,19 @@ impl Shelf {
     }
 }
 
-/// The rows a table does not contain yet: after a crash tables resume from different offsets.
-pub fn unread<R: Row + Caused + Clone>(rows: &[R], reached: &Reached) -> Result<RecordBatch, ProcessorError> {
+/// The rows a table does not contain yet, in its order: after a crash tables resume from different offsets.
+fn unread<R: Row + Caused>(
+    table: &'static str,
+    rows: &Waiting<R>,
+    reached: &Reached,
+) -> Result<Arranged, ProcessorError> {
     let reached: HashMap<(i8, i32), u64> =
         reached.iter().map(|(home, reached)| ((topic_code(*home), home.partition.cast_signed()), *reached)).collect();
     let lacks = |row: &&R| {
         let Cause { topic, partition, offset, .. } = row.cause();
         offset.cast_unsigned() >= reached.get(&(topic, partition)).copied().unwrap_or(0)
     };
-    if rows.iter().all(|row| lacks(&row)) {
-        return Ok(R::to_batch(rows)?);
-    }
-    let kept: Vec<R> = rows.iter().filter(lacks).cloned().collect();
-    Ok(R::to_batch(&kept)?)
+    Ok(definition(table)?.arrange_rows(rows.iter().filter(lacks).collect())?)
 }
 
 /// A row that names the record that made it appear.

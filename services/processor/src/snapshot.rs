@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fs::{self, File};
-use std::io::{Error, ErrorKind, Write as _};
+use std::hash::Hasher as _;
+use std::io::{BufWriter, Error, ErrorKind, Seek as _, Write};
 use std::path::{Path, PathBuf};
 
 use medfleet_domain::FOLD_VERSION;
@@ -20,6 +21,8 @@ const LAYOUT: u32 = 3;
 const MAGIC: &[u8; 8] = b"mfsnap\0\0";
 /// Magic and checksum before the body.
 const HEADER_BYTES: usize = 16;
+/// What is encoded goes to the file in pieces of this size: the memory of a worker is not held twice.
+const PIECE_BYTES: usize = 1024 * 1024;
 const EXTENSION: &str = "snapshot";
 
 #[derive(Serialize, Deserialize)]
@@ -40,14 +43,42 @@ pub struct Snapshots {
     saved: VecDeque<BTreeMap<Partition, u64>>,
 }
 
+/// A file that is no snapshot yet: it lacks its head and its name.
+pub struct Staged {
+    path: PathBuf,
+    file: File,
+    sum: u64,
+    bytes: u64,
+}
+
+/// A file that knows what was written to it hashes to.
+struct Hashed {
+    file: File,
+    hash: twox_hash::XxHash3_64,
+    bytes: u64,
+}
+
+impl Write for Hashed {
+    fn write(&mut self, piece: &[u8]) -> Result<usize, Error> {
+        let written = self.file.write(piece)?;
+        self.hash.write(&piece[..written]);
+        self.bytes += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> Result<(), Error> {
+        self.file.flush()
+    }
+}
+
 impl Snapshots {
     pub fn open(folder: &Path, log: &str) -> Result<Self, ProcessorError> {
         fs::create_dir_all(folder).map_err(|source| failed(folder, source))?;
         Ok(Self { folder: folder.to_owned(), log: log.to_owned(), saved: VecDeque::new() })
     }
 
-    /// The memory of a book as a file has it.
-    pub fn encode(&self, book: &Book, marks: &Marks) -> Result<Vec<u8>, ProcessorError> {
+    /// Writes the memory of a book to a file that nobody takes for a snapshot.
+    pub fn stage(&self, book: &Book, marks: &Marks) -> Result<Staged, ProcessorError> {
         let offsets = book.next.iter().map(|(home, next)| {
             let appended_max = book.appended_max.get(home).copied().unwrap_or(i64::MIN);
             (home.topic.name().to_owned(), home.partition, *next, appended_max)
@@ -59,31 +90,38 @@ impl Snapshots {
             offsets: offsets.collect(),
             marks: marks.clone(),
         };
-        let mut body = vec![0; HEADER_BYTES];
-        body = postcard::to_extend(&header, body).map_err(ProcessorError::SnapshotCoding)?;
-        body = postcard::to_extend(&book.memory, body).map_err(ProcessorError::SnapshotCoding)?;
-        Self::seal(&mut body);
-        Ok(body)
+        let path = self.folder.join("next.staged");
+        let file = File::create(&path).and_then(|mut file| file.write_all(&[0; HEADER_BYTES]).map(|()| file));
+        let file = file.map_err(|source| failed(&path, source))?;
+        let hashed = Hashed { file, hash: twox_hash::XxHash3_64::new(), bytes: HEADER_BYTES as u64 };
+        let out = BufWriter::with_capacity(PIECE_BYTES, hashed);
+        let out = postcard::to_io(&header, out).map_err(ProcessorError::SnapshotCoding)?;
+        let out = postcard::to_io(&book.memory, out).map_err(ProcessorError::SnapshotCoding)?;
+        let Hashed { file, hash, bytes } =
+            out.into_inner().map_err(|unwritten| failed(&path, unwritten.into_error()))?;
+        Ok(Staged { path, file, sum: hash.finish(), bytes })
     }
 
-    /// Writes the encoded memory of a book that goes on at `next`. All rows before that must be in the tables by now.
-    pub fn keep(&mut self, body: &[u8], next: &BTreeMap<Partition, u64>) -> Result<u64, ProcessorError> {
+    /// Makes a snapshot of the staged memory of a book that goes on at `next`, and answers its size. All rows before that must
+    /// be in the tables by now.
+    pub fn keep(&mut self, staged: Staged, next: &BTreeMap<Partition, u64>) -> Result<u64, ProcessorError> {
         let number = self.list()?.last().map_or(1, |(number, _)| number + 1);
         let path = self.folder.join(format!("{number:012}.{EXTENSION}"));
-        write_durably(&self.folder, &path, body).map_err(|source| failed(&path, source))?;
+        let bytes = staged.bytes;
+        staged.keep(&path, &self.folder).map_err(|source| failed(&path, source))?;
         self.drop_old()?;
         self.saved.push_back(next.clone());
         if self.saved.len() > SNAPSHOTS_KEPT {
             self.saved.pop_front();
         }
-        Ok(body.len() as u64)
+        Ok(bytes)
     }
 
-    /// Puts magic and checksum before a body that left room for them.
+    /// Makes the head of a damaged snapshot fit its body.
+    #[cfg(test)]
     pub(crate) fn seal(bytes: &mut [u8]) {
-        let Some((head, body)) = bytes.split_at_mut_checked(HEADER_BYTES) else { return };
-        head[..8].copy_from_slice(MAGIC);
-        head[8..].copy_from_slice(&twox_hash::XxHash3_64::oneshot(body).to_le_bytes());
+        let Some((to_fit, body)) = bytes.split_at_mut_checked(HEADER_BYTES) else { return };
+        to_fit.copy_from_slice(&head(twox_hash::XxHash3_64::oneshot(body)));
     }
 
     /// The newest readable snapshot that lies nowhere past `limit`, the offset up to which all tables reach.
@@ -112,8 +150,7 @@ impl Snapshots {
     pub(crate) fn decode(&self, bytes: &[u8]) -> Result<(Book, Marks), Error> {
         let bad = |what: &str| Error::new(ErrorKind::InvalidData, what.to_owned());
         let (head, body) = bytes.split_at_checked(HEADER_BYTES).ok_or_else(|| bad("shorter than its header"))?;
-        let sum = twox_hash::XxHash3_64::oneshot(body).to_le_bytes();
-        if &head[..8] != MAGIC || head[8..] != sum {
+        if head != self::head(twox_hash::XxHash3_64::oneshot(body)) {
             return Err(bad("damaged"));
         }
         let (header, rest) = postcard::take_from_bytes::<Header>(body).map_err(|_| bad("header not readable"))?;
@@ -158,14 +195,23 @@ impl Snapshots {
     }
 }
 
-/// Temporary file, sync, rename, sync of the folder: a reader sees all of it or nothing.
-fn write_durably(folder: &Path, path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    let staged = path.with_extension("staged");
-    let mut file = File::create(&staged)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    fs::rename(&staged, path)?;
-    File::open(folder)?.sync_all()
+impl Staged {
+    /// Head, sync, rename, sync of the folder: a reader sees all of it or nothing.
+    fn keep(mut self, path: &Path, folder: &Path) -> Result<(), Error> {
+        self.file.rewind()?;
+        self.file.write_all(&head(self.sum))?;
+        self.file.sync_all()?;
+        fs::rename(&self.path, path)?;
+        File::open(folder)?.sync_all()
+    }
+}
+
+/// Magic, and what the body hashes to.
+fn head(sum: u64) -> [u8; HEADER_BYTES] {
+    let mut head = [0; HEADER_BYTES];
+    head[..8].copy_from_slice(MAGIC);
+    head[8..].copy_from_slice(&sum.to_le_bytes());
+    head
 }
 
 fn failed(path: &Path, source: Error) -> ProcessorError {

@@ -307,10 +307,10 @@ impl Worker {
         for (home, next) in &book.next {
             life.marks.set(*home, *next, book.appended_max.get(home).copied().unwrap_or(i64::MAX));
         }
-        // The flush writes meanwhile, but no snapshot is on disk before its rows are.
-        let memory = life.snapshots.encode(book, &life.marks)?;
+        // The flush writes meanwhile, but nothing is a snapshot before its rows are on disk.
+        let staged = life.snapshots.stage(book, &life.marks)?;
         life.clerk.land().await?;
-        let bytes = life.snapshots.keep(&memory, &life.clerk.book.next)?;
+        let bytes = life.snapshots.keep(staged, &life.clerk.book.next)?;
         let book = &life.clerk.book;
         life.last_snapshot = Instant::now();
         self.meters.snapshots.inc();

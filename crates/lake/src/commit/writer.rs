@@ -5,11 +5,12 @@ use std::time::{Duration, Instant};
 
 use arrow::array::RecordBatch;
 use deltalake_core::DeltaTableError;
+use deltalake_core::kernel::scalars::ScalarExt;
 use deltalake_core::kernel::transaction::CommitData;
 use deltalake_core::kernel::{Action, Add, Transaction};
 use deltalake_core::logstore::{CommitOrBytes, get_actions};
 use deltalake_core::protocol::{DeltaOperation, SaveMode};
-use deltalake_core::writer::{DeltaWriter as _, RecordBatchWriter};
+use deltalake_core::writer::{DeltaWriter as _, RecordBatchWriter, WriteMode};
 use futures::StreamExt as _;
 use object_store::ObjectStore as _;
 use object_store::path::Path;
@@ -17,6 +18,7 @@ use uuid::Uuid;
 
 use super::judge::{ATTEMPT_KEY, Entry, Txn, judge};
 use crate::error::LakeError;
+use crate::schema::Arranged;
 use crate::table::{Table, TableVersion};
 
 /// Puts and reads of one version before its fate is declared unknown.
@@ -92,10 +94,16 @@ impl TableWriter {
     /// commit carries the transactions alone. After an error other than a failed data file the
     /// writer is lost: drop it and restore.
     pub async fn flush(&mut self, batches: &[RecordBatch], txns: &[Txn], attempt: Uuid) -> Result<Outcome, LakeError> {
+        let rows = self.table.def().arrange(batches)?;
+        self.flush_arranged(&rows, txns, attempt).await
+    }
+
+    /// [`TableWriter::flush`] of rows that are in the table's order.
+    pub async fn flush_arranged(&mut self, rows: &Arranged, txns: &[Txn], attempt: Uuid) -> Result<Outcome, LakeError> {
         if self.lost {
             return Err(LakeError::WriterLost { table: self.table.name().into() });
         }
-        let adds = self.write_files(batches).await?;
+        let adds = self.write_files(rows).await?;
         self.lost = true;
         let outcome = self.commit(&adds, txns, attempt).await?;
         match &outcome {
@@ -107,9 +115,9 @@ impl TableWriter {
 
     /// Data files, each synced with its folder before this returns. One partition is open at a time: an open file costs a
     /// compressor and a buffer per column, and a flush over a long past touches hundreds of days.
-    async fn write_files(&mut self, batches: &[RecordBatch]) -> Result<Vec<Add>, LakeError> {
+    async fn write_files(&mut self, rows: &Arranged) -> Result<Vec<Add>, LakeError> {
         let mut adds = Vec::new();
-        for part in self.table.def().partitions(batches)? {
+        for part in self.table.def().partitions(rows)? {
             match self.write_file(part).await {
                 Ok(added) => adds.extend(added),
                 Err(error) => {
@@ -121,9 +129,14 @@ impl TableWriter {
         Ok(adds)
     }
 
+    /// The partition is named, as whoever has to find it in the rows copies every column on the way.
     async fn write_file(&mut self, rows: RecordBatch) -> Result<Vec<Add>, LakeError> {
         let failed = || LakeError::delta("write data files of", self.table.name());
-        self.files.write(rows).await.map_err(failed())?;
+        let value = |name: &&str| Some(((*name).to_owned(), ScalarExt::from_array(rows.column_by_name(name)?, 0)?));
+        let partition = self.table.def().partition_columns.iter().map(value).collect::<Option<_>>();
+        let unnamed = || DeltaTableError::generic("a partition has no value");
+        let partition = partition.ok_or_else(unnamed).map_err(failed())?;
+        self.files.write_partition(rows, &partition, WriteMode::Default).await.map_err(failed())?;
         self.files.flush().await.map_err(failed())
     }
 

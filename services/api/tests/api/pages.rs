@@ -97,6 +97,7 @@ async fn every_page_is_a_workbook_too() {
         "/contracts",
         "/contracts/north/SC-1",
         "/pipeline",
+        "/maintenance",
     ] {
         let answer = street.get(&format!("{path}?format=xlsx")).await;
         assert_eq!(answer.status(), StatusCode::OK, "{path}");
