@@ -58,7 +58,7 @@ def test_a_backtest_is_a_page_and_a_file_beside_the_trivial_baselines(house: Hou
     page = next((house.data / "reports").glob("backtest-24h-cut-*.html"))
     told = json.loads(page.with_suffix(".json").read_text())["backtest"]
     speakers = [one["speaker"] for one in told["spoken"]]
-    assert speakers == ["class_rate", "device_age", "alarms24h", "alarms7d", "rules", "hazard", "trees"]
+    assert speakers == ["class_rate", "device_age", "alarms_24h", "alarms_7d", "rules", "hazard", "trees"]
     assert told["split"]["decide"]["until"] < told["split"]["judge"]["from"], "the gate decides on another slice"
     assert told["heard"]["device_days"]["rows"] > 0 and told["decisions"]
     html = page.read_text()
