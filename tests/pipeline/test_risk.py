@@ -58,7 +58,7 @@ def test_a_backtest_is_a_page_and_a_file_beside_the_trivial_baselines(house: Hou
     page = next((house.data / "reports").glob("backtest-24h-cut-*.html"))
     told = json.loads(page.with_suffix(".json").read_text())["backtest"]
     speakers = [one["speaker"] for one in told["spoken"]]
-    assert speakers == ["class_rate", "device_age", "alarms24h", "alarms7d", "rules", "hazard", "trees"]
+    assert speakers == ["class_rate", "device_age", "alarms_24h", "alarms_7d", "rules", "hazard", "trees"]
     assert told["split"]["decide"]["until"] < told["split"]["judge"]["from"], "the gate decides on another slice"
     assert told["heard"]["device_days"]["rows"] > 0 and told["decisions"]
     html = page.read_text()
@@ -144,6 +144,13 @@ def test_a_risk_above_the_limit_is_one_alert_of_its_part_however_often_it_is_tol
     assert all(alert["score"]["model"] == model and alert["score"]["chance"] >= 0.005 and not alert["late"] for alert in raised)
     lives = [house.json(f"/api/v1/alerts/{alert['alert']}")["life"] for alert in raised]
     assert all([step["change"] for step in life] == ["raised"] for life in lives)
+    assert [life[0]["score"] for life in lives] == [alert["score"] for alert in raised]
+    names = ("model", "voice", "horizon_hours", "chance")
+    told = sorted((alert["alert"], *(alert["score"][name] for name in names)) for alert in raised)
+    with connect(house, "steps", "--all", autocommit=True) as session:
+        for view in ("alert_steps WHERE step = 'raised' AND rule = 'at-risk'", "alerts WHERE rule = 'at-risk'"):
+            sql = f"SELECT alert, {', '.join(names)} FROM {view} ORDER BY alert"
+            await_true(f"the scores in {view}", lambda: session.execute(sql).fetchall() == told, SCORED_WITHIN_SECONDS)
     card = house.get(f"/alerts/{raised[0]['alert']}", "text/html")
     assert "Why a failure is expected" in card and model in card and "is heard" in card
     assert f"<dt>Suspected part</dt><dd>{raised[0]['part'].replace('_', ' ')}" in card and "Test the part named" in card

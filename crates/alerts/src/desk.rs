@@ -3,7 +3,6 @@
 mod problems;
 mod risk;
 mod silence;
-mod voices;
 
 use std::collections::BTreeMap;
 
@@ -17,10 +16,10 @@ use medfleet_domain::time::{MICROS_PER_SECOND, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::rule::{Rules, When};
+use crate::voices::Voices;
 use crate::watch::{Turn, Watch};
 pub use problems::Problem;
 use problems::{Problems, Sign};
-use voices::Voices;
 
 /// A record of the log: where it stands and when it got there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

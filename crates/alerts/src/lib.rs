@@ -4,8 +4,8 @@
 //! fact, request, tick ─► desk (rules · watch · suppression) ─► alert lives ─► route ─► delivery intents
 //! ```
 //! `rule` reads what is worth an alert, `watch` knows how each subject is, `desk` folds the log in order and opens one incident per
-//! problem (its life is `medfleet_domain::alert`), `route` says whom to wake and when, `delivery` keeps intents
-//! and outcomes. `trial` runs rules on given facts. Equal logs give equal alerts, with equal ids.
+//! problem (its life is `medfleet_domain::alert`), `voices` says who is heard and who was misled, `route` says whom to wake and when,
+//! `delivery` keeps intents and outcomes. `trial` runs rules on given facts. Equal logs give equal alerts, with equal ids.
 
 pub mod book;
 pub mod delivery;
@@ -16,6 +16,7 @@ pub mod rule;
 #[cfg(test)]
 mod testing;
 pub mod trial;
+pub mod voices;
 pub mod watch;
 
 /// What keeps rules, routes or trials from being read.

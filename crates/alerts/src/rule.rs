@@ -5,12 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use medfleet_domain::alert::Urgency;
 use medfleet_domain::fact::Severity;
 use medfleet_domain::kind::DeviceKind;
+use medfleet_domain::time::{MICROS_PER_HOUR, MICROS_PER_MINUTE};
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
 
-const MICROS_PER_MINUTE: i64 = 60_000_000;
-const MICROS_PER_HOUR: i64 = 60 * MICROS_PER_MINUTE;
 /// Defaults, where a rule says nothing.
 const HOLD_MINUTES: u32 = 0;
 const QUIET_MINUTES: u32 = 24 * 60;

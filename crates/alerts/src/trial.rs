@@ -7,7 +7,7 @@ mod story;
 use medfleet_domain::alert::record::Demotion;
 use medfleet_domain::alert::{Change, Finding, Step, Wish};
 use medfleet_domain::id::Cause;
-use medfleet_domain::time::{MICROS_PER_DAY, MICROS_PER_SECOND, Timestamp};
+use medfleet_domain::time::{MICROS_PER_DAY, MICROS_PER_MINUTE, Timestamp};
 use serde::Deserialize;
 
 use crate::Error;
@@ -15,7 +15,6 @@ use crate::desk::{Desk, Entry, Granted};
 use crate::rule::Rules;
 use story::Given;
 
-const MICROS_PER_MINUTE: i64 = 60 * MICROS_PER_SECOND;
 /// Longest trial: a longer one would tick for minutes.
 const LONGEST_DAYS: i64 = 60;
 

@@ -3,9 +3,7 @@
 use crate::fleet::{BaseHours, Calendar};
 use crate::kind::DeviceKind;
 use crate::spans::Spans;
-use crate::time::{Day, MICROS_PER_SECOND, Span, Timestamp};
-
-const MICROS_PER_MINUTE: i64 = 60 * MICROS_PER_SECOND;
+use crate::time::{Day, MICROS_PER_MINUTE, MICROS_PER_SECOND, Span, Timestamp};
 
 /// How far a wall clock is ahead of UTC, and when that changes.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -106,6 +106,15 @@ impl Lake {
         Ok(table)
     }
 
+    /// The generation after this one, begun empty and made the current one. However many do it at once, it is one.
+    pub async fn succeed(&self, table: &Table, origin: &Origin) -> Result<Table, LakeError> {
+        let number = generation_number(table.generation()).unwrap_or(0) + 1;
+        let next = self.generation(table.def(), &format!("g{number:04}"))?;
+        next.create_if_absent(origin).await?;
+        self.swap(&next).await?;
+        Ok(next)
+    }
+
     /// Makes a generation the current one. Durable when it returns.
     pub async fn swap(&self, table: &Table) -> Result<(), LakeError> {
         self.write_pointer(table.def(), table.generation(), PutMode::Overwrite).await

@@ -96,6 +96,7 @@ fn described() -> (Router<App>, Document) {
         .routes(routes!(rest::risk::of_device))
         .routes(routes!(rest::risk::models))
         .routes(routes!(rest::risk::decisions))
+        .routes(routes!(rest::scoreboard::board))
         .routes(routes!(rest::pipeline::pipeline))
         .routes(routes!(rest::pipeline::quarantine))
         .routes(routes!(rest::pipeline::redrive))

@@ -30,6 +30,8 @@ pub enum About {
 pub struct Line {
     pub model: String,
     pub about: About,
+    /// The score from which on the budget lets the model alert, the same on all its lines.
+    pub threshold: f64,
     pub live: Live,
 }
 
@@ -74,7 +76,7 @@ fn lines(said: &[Said], onsets: &BTreeMap<String, Vec<Timestamp>>, horizon_hours
     }
     let line = |((model, about), settled): ((&str, About), Vec<Settled>)| {
         let threshold = thresholds.get(model).copied().unwrap_or(f64::INFINITY);
-        Line { model: model.to_owned(), about, live: Live::of(&settled, threshold) }
+        Line { model: model.to_owned(), about, threshold, live: Live::of(&settled, threshold) }
     };
     by_line.into_iter().map(line).collect()
 }

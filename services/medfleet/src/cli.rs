@@ -100,6 +100,9 @@ pub struct UpOptions {
     /// Days of history of the demo fleet.
     #[arg(long, env = "MEDFLEET_DEMO_DAYS", default_value_t = 21)]
     pub demo_days: u16,
+    /// Of these, the last days for which the demo also tells what a scorer would have said then, by a model of the days before.
+    #[arg(long, env = "MEDFLEET_DEMO_SCORED_DAYS", default_value_t = 0)]
+    pub demo_scored_days: u16,
     #[command(flatten)]
     pub broker: BrokerOptions,
     #[command(flatten)]

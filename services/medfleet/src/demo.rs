@@ -1,6 +1,7 @@
 //! The demo fleet: its past goes through the log like any import, once, whatever is killed on the way.
 
 use std::fs;
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -9,12 +10,15 @@ use medfleet_domain::time::{MICROS_PER_DAY, Timestamp};
 use medfleet_ingest::Admitter;
 use medfleet_runtime::Shutdown;
 use medfleet_runtime::now_micros;
+use medfleet_scorer::service::Scorer;
 use medfleet_simulator::history::History;
 use medfleet_simulator::plan::Plan;
 use medfleet_simulator::truth::{Living, TruthSummary};
 use serde::{Deserialize, Serialize};
 
+use crate::cli::Place;
 use crate::house::House;
+use crate::risk::forecast::Forecast;
 use crate::secrets::Secrets;
 
 /// Fixed, so that every installation shows the same fleet and a second telling of its past is all duplicates.
@@ -62,6 +66,11 @@ impl Demo {
         Ok(Self { house: house.clone(), told, plan })
     }
 
+    /// What a scorer would have said over the last days of the past.
+    pub fn forecast(&self, place: &Place, scorer: Arc<Scorer>, days: u16) -> anyhow::Result<Forecast> {
+        Forecast::new(place.clone(), scorer, days, Timestamp(self.told.until_us), self.told.seed)
+    }
+
     pub fn make_passwords(&self, secrets: &Secrets) -> anyhow::Result<()> {
         for agent in &self.plan.agents {
             secrets.agent_password(&agent.id)?;
@@ -70,7 +79,13 @@ impl Demo {
     }
 
     /// Tells the past through the log, unless that was done; returns the fleet as it stands then.
-    pub async fn tell_history(mut self, admitter: &Admitter, shutdown: &Shutdown) -> anyhow::Result<Fleet> {
+    /// With a forecast, what a scorer would have said stands between the days.
+    pub async fn tell_history(
+        mut self,
+        admitter: &Admitter,
+        mut forecast: Option<Forecast>,
+        shutdown: &Shutdown,
+    ) -> anyhow::Result<Fleet> {
         let until = Timestamp(self.told.until_us);
         if self.told.done {
             let plan = self.plan;
@@ -87,6 +102,9 @@ impl Demo {
             }
             facts += append(admitter, day.fleet).await?;
             facts += append(admitter, day.facts).await?;
+            if let Some(forecast) = forecast.as_mut().filter(|_| day.span.until < until) {
+                forecast.midnight(day.span.until, shutdown).await?;
+            }
             bar.inc(1);
         }
         bar.finish_and_clear();

@@ -38,7 +38,7 @@ pub async fn run(place: &Place, options: &UpOptions) -> anyhow::Result<()> {
     roles::bind(&mut crew, Arc::clone(&log), lake.clone(), &config, &metrics, &shutdown)?;
     roles::fold(&mut crew, &house, Arc::clone(&log), lake.clone(), config, &metrics, &health, &shutdown)?;
 
-    risk::role::score(&mut crew, &house, Arc::clone(&log), lake.clone(), admitter.clone(), &metrics, &shutdown)?;
+    let scorer = risk::role::scorer(&house, Arc::clone(&log), lake.clone(), admitter.clone(), &metrics)?;
     sql::serve(&mut crew, options.sql_listen, &secrets, lake.clone(), Arc::clone(&log), &metrics, &health, &shutdown)?;
     alerter::serve(&mut crew, &house, &secrets, &options.alerting, Arc::clone(&log), &metrics, &health, &shutdown)?;
     let config = roles::api_config(options.listen, options.query_memory_mebibytes, &secrets);
@@ -72,13 +72,19 @@ pub async fn run(place: &Place, options: &UpOptions) -> anyhow::Result<()> {
     };
     ingest.ready();
 
+    let score = risk::role::score(Arc::clone(&scorer), shutdown.clone());
     if let Some(demo) = demo {
         let stage = live_demo::Stage { house, secrets, broker: mqtt, metrics, health };
         let asked = shutdown.clone();
+        let scored = (options.demo_scored_days > 0).then(|| demo.forecast(place, scorer, options.demo_scored_days));
+        let forecast = scored.transpose()?;
         crew.spawn(async move {
-            let fleet = demo.tell_history(&admitter, &asked).await?;
-            live_demo::play(fleet, stage, admitter, asked).await
+            let fleet = demo.tell_history(&admitter, forecast, &asked).await?;
+            // What the past has to say of risk is said by then.
+            tokio::try_join!(score, live_demo::play(fleet, stage, admitter, asked)).map(drop)
         });
+    } else {
+        crew.spawn(score);
     }
     roles::see_through(crew, &shutdown).await
 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use medfleet_domain::alert::record::{Life, News, Record as AlertRecord, Writer};
-use medfleet_domain::alert::{About, Change, Ending, Finding, Step};
+use medfleet_domain::alert::{About, Change, Ending, Finding, Spoken, Step};
 use medfleet_domain::contract::Pin;
 use medfleet_domain::id::SeqRange;
 use medfleet_domain::risk::{ModelTrained, ModelWithdrawn, RiskNews};
@@ -74,10 +74,13 @@ fn step(told: &Step, cause: Cause) -> AlertStepRow {
         ..AlertStepRow::default()
     };
     match &told.change {
-        Change::Raised { about, began, late, fact, summary, .. } => {
-            AlertStepRow { summary: some(summary), ..of_what(about, began_again(row, *began, *late, *fact)) }
+        Change::Raised { about, began, late, fact, summary, score } => {
+            let began_again = began_again(row, *began, *late, *fact);
+            AlertStepRow { summary: some(summary), ..of_what(about, by_score(score.as_ref(), began_again)) }
         }
-        Change::Reopened { began, late, fact, .. } => began_again(row, *began, *late, *fact),
+        Change::Reopened { began, late, fact, score } => {
+            by_score(score.as_ref(), began_again(row, *began, *late, *fact))
+        }
         Change::GoesOn => row,
         Change::Acknowledged { by } | Change::CauseWithdrawn { by } => AlertStepRow { person: some(by), ..row },
         Change::Assigned { to, by } => AlertStepRow { assignee: some(to), person: some(by), ..row },
@@ -115,6 +118,17 @@ fn began_again(row: AlertStepRow, began: Timestamp, late: bool, fact: Option<Seq
         late: Some(late),
         fact_epoch: fact.map(|fact| fact.epoch.0.cast_signed()),
         fact_seq: fact.map(|fact| fact.first.0.cast_signed()),
+        ..row
+    }
+}
+
+fn by_score(score: Option<&Spoken>, row: AlertStepRow) -> AlertStepRow {
+    let Some(Spoken { model, voice, horizon_hours, ppm }) = score else { return row };
+    AlertStepRow {
+        model: some(model),
+        voice: some(voice),
+        horizon_hours: Some(horizon_hours.cast_signed()),
+        chance_ppm: Some(ppm.cast_signed()),
         ..row
     }
 }
@@ -171,6 +185,10 @@ mod tests {
     const HOME: Partition = Partition::new(Topic::ALERTS, 0);
     const NOON: Timestamp = Timestamp::from_seconds(43_200);
 
+    fn spoken(ppm: u32) -> Spoken {
+        Spoken { model: "m-1".into(), voice: "trees".into(), horizon_hours: 168, ppm }
+    }
+
     fn raised() -> Change {
         let about = About {
             rule: "risk-high".into(),
@@ -181,7 +199,14 @@ mod tests {
             urgency: Urgency::Soon,
         };
         let fact = Some(SeqRange::one(Epoch(u64::MAX), Seq(3)));
-        Change::Raised { about, began: NOON, late: true, fact, summary: "tube at risk".into(), score: None }
+        Change::Raised {
+            about,
+            began: NOON,
+            late: true,
+            fact,
+            summary: "tube at risk".into(),
+            score: Some(spoken(410_000)),
+        }
     }
 
     /// The rows of these records, told in this order.
@@ -213,6 +238,19 @@ mod tests {
         assert_eq!((judged.site.as_deref(), judged.person.as_deref()), (None, Some("kim")));
         let place = |row: &AlertStepRow| (row.cause.topic, row.cause.offset, row.cause.index);
         assert_eq!((place(raised), place(judged)), ((2, 1, 0), (2, 1, 1)));
+    }
+
+    #[test]
+    fn the_score_behind_a_step_stands_in_its_row() {
+        let again = |score| Change::Reopened { began: NOON, late: false, fact: None, score };
+        let rows = told(&[
+            (1, News::Opened(Writer::Desk)),
+            (1, turn(&[raised(), again(Some(spoken(520_000))), again(None), Change::GoesOn])),
+        ]);
+        let said =
+            |row: &AlertStepRow| row.model.is_some().then(|| (row.voice.clone(), row.horizon_hours, row.chance_ppm));
+        let by_trees = |ppm| Some((some("trees"), Some(168), Some(ppm)));
+        assert_eq!(rows.iter().map(said).collect::<Vec<_>>(), [by_trees(410_000), by_trees(520_000), None, None]);
     }
 
     #[test]

@@ -4,14 +4,15 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use medfleet_lake::{
-    Arranged, Cause, Lake, Origin, Outcome, RecordBatch, Restored, Row, SessionContext, TableWriter, Txn, restore,
-    run_over_batch,
+    Arranged, Cause, Lake, LakeError, Origin, Outcome, RecordBatch, Restored, Row, SessionContext, TableWriter, Txn,
+    restore, run_over_batch,
 };
 use medfleet_log::Partition;
 use tokio::sync::OnceCell;
 use uuid::Uuid;
 
 use crate::book::topic_code;
+use crate::chronicle;
 use crate::error::ProcessorError;
 use crate::flush::{app_id, definition};
 use crate::waiting::Waiting;
@@ -98,7 +99,14 @@ impl Shelf {
     ) -> Result<(&'static str, Self), ProcessorError> {
         let table = lake.current_or_create(definition(name)?, origin).await?;
         let ids: Vec<&str> = apps.iter().map(|(_, app)| app.as_str()).collect();
-        let Restored { writer, txns } = restore(&table, origin, ids).await?;
+        let Restored { writer, txns } = match restore(&table, origin, &ids).await {
+            // Its topics are never trimmed: an earlier shape is left behind, and all is folded into today's.
+            Err(LakeError::ShapeChanged { detail, .. }) if chronicle::TABLES.contains(&name) => {
+                tracing::info!(table = name, detail, "the table has an earlier shape and is folded anew");
+                restore(&lake.succeed(&table, origin).await?, origin, &ids).await?
+            }
+            restored => restored?,
+        };
         let next = |(home, app): &(Partition, String)| Some((*home, txns.get(app)?.cast_unsigned()));
         let reached = apps.iter().filter_map(next).collect();
         Ok((name, Self { writer, reached }))

@@ -67,9 +67,19 @@ pub struct Scorer {
     pub meters: Meters,
 }
 
+/// One look at the tables.
+#[derive(Clone, Copy)]
+pub struct Look<'a> {
+    pub cut: &'a Cut,
+    /// Devices are scored as of the midnight before.
+    pub at: Timestamp,
+    /// From when on it is known what is told now.
+    pub known_at: Timestamp,
+}
+
 /// What this process has read and done.
 #[derive(Default)]
-struct Done {
+pub struct Done {
     register: Option<Register>,
     /// Runs told whole, by name.
     runs: BTreeSet<String>,
@@ -84,9 +94,9 @@ impl Scorer {
         let mut done = Done::default();
         while !shutdown.is_requested() {
             // A run that is cut off is done again.
-            let pause = match shutdown.unless_requested(self.look(&reader, &mut done)).await {
+            let pause = match shutdown.unless_requested(self.look_now(&reader, &mut done)).await {
                 None => break,
-                Some(Ok(())) => LOOK_EVERY,
+                Some(Ok(_)) => LOOK_EVERY,
                 Some(Err(error)) => {
                     self.meters.failures.inc();
                     tracing::warn!(error = &error as &dyn std::error::Error, "scoring failed, trying again");
@@ -100,22 +110,36 @@ impl Scorer {
         Ok(())
     }
 
-    async fn look(&self, reader: &Reader, done: &mut Done) -> Result<(), Error> {
-        let Some(cut) = reader.newest_cut().await? else { return Ok(()) };
+    async fn look_now(&self, reader: &Reader, done: &mut Done) -> Result<bool, Error> {
+        let Some(cut) = reader.newest_cut().await? else { return Ok(false) };
+        let look = Look { cut: &cut, at: Timestamp(cut.made_at.0), known_at: Timestamp(now_micros()) };
+        self.look(reader, look, done).await
+    }
+
+    /// Tells the runs that are due; answers whether there was any. A run waits until the cut holds the scores before it.
+    pub async fn look(&self, reader: &Reader, look: Look<'_>, done: &mut Done) -> Result<bool, Error> {
         match &mut done.register {
             Some(register) => register.follow(&*self.log).await?,
             None => done.register = Some(Register::read(&*self.log).await?),
         }
+        let mut any = false;
         for horizon in Horizon::ALL {
-            if let Some((told_at, begun)) = self.due(&cut, horizon, done).await? {
-                self.score(reader, &cut, told_at, &begun, done).await?;
+            if let Some((told_at, begun)) = self.due(look, horizon, done).await? {
+                self.score(reader, look.cut, told_at, &begun, done).await?;
+                any = true;
             }
         }
-        Ok(())
+        Ok(any)
     }
 
     /// The run that is to be told now: the last one if this process has not told it, else that of a new day.
-    async fn due(&self, cut: &Cut, horizon: Horizon, done: &Done) -> Result<Option<(Timestamp, ScoringBegun)>, Error> {
+    async fn due(
+        &self,
+        look: Look<'_>,
+        horizon: Horizon,
+        done: &Done,
+    ) -> Result<Option<(Timestamp, ScoringBegun)>, Error> {
+        let Look { cut, at, known_at } = look;
         let (hours, Some(register)) = (hours(horizon), &done.register) else { return Ok(None) };
         let last = register.last_run(hours);
         if let Some((at, run)) = last.filter(|(_, run)| !done.runs.contains(&run.run)) {
@@ -123,7 +147,7 @@ impl Scorer {
             return Ok(reached.then(|| (*at, run.clone())));
         }
         let Some(model) = register.newest(hours) else { return Ok(None) };
-        let instant = Timestamp(cut.made_at.0).day().start();
+        let instant = at.day().start();
         let is_new = last.is_none_or(|(_, run)| run.instant < instant);
         if !is_new || done.past.iter().any(|(home, next)| cut.offsets.get(home) < Some(next)) {
             return Ok(None);
@@ -137,9 +161,9 @@ impl Scorer {
             cut: cut.number,
             pins: register::pins(&cut.offsets),
         };
-        let at = Timestamp(now_micros());
-        register::tell(&*self.log, &RiskRecord { at, news: RiskNews::Scoring(begun.clone()) }).await?;
-        Ok(Some((at, begun)))
+        let record = RiskRecord { at: known_at, news: RiskNews::Scoring(begun.clone()) };
+        register::tell(&*self.log, &record).await?;
+        Ok(Some((known_at, begun)))
     }
 
     async fn score(

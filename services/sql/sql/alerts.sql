@@ -1,6 +1,6 @@
 -- One row: one alert, from the step that raised it to what became of it. An alert that was reopened was opened
--- again at `opened_at`: acknowledgement, end and escalations are those since then. `model` is the model whose score
--- raised it.
+-- again at `opened_at`: acknowledgement, end and escalations are those since then. `model`, `voice`, `horizon_hours` and
+-- `chance` are of the score that raised it.
 WITH steps AS (
     SELECT *, ROW_NUMBER() OVER (PARTITION BY alert ORDER BY cause_offset, cause_index) AS nth
     FROM alert_steps
@@ -42,8 +42,10 @@ lives AS (
         LAST_VALUE(finding ORDER BY nth) FILTER (WHERE step = 'judged') AS finding,
         LAST_VALUE(part_found ORDER BY nth) FILTER (WHERE step = 'judged') AS part_found,
         MAX(CASE WHEN step = 'judged' THEN at END) AS judged_at,
-        MAX(CASE WHEN step = 'raised' THEN fact_epoch END) AS fact_epoch,
-        MAX(CASE WHEN step = 'raised' THEN fact_seq END) AS fact_seq
+        MAX(CASE WHEN step = 'raised' THEN model END) AS model,
+        MAX(CASE WHEN step = 'raised' THEN voice END) AS voice,
+        MAX(CASE WHEN step = 'raised' THEN horizon_hours END) AS horizon_hours,
+        MAX(CASE WHEN step = 'raised' THEN chance_ppm END) / 1000000.0 AS chance
     FROM placed
     GROUP BY alert
 )
@@ -61,7 +63,5 @@ SELECT
         WHEN l.finding IN ('confirmed', 'other_part', 'wear_replaced') THEN TRUE
         WHEN l.finding = 'nothing_found' THEN FALSE
     END AS was_right,
-    s.model, s.horizon_hours
+    l.model, l.horizon_hours, l.voice, l.chance
 FROM lives AS l
-LEFT JOIN scores AS s
-    ON l.subject_kind = 'device' AND s.device = l.subject AND s.epoch = l.fact_epoch AND s.seq = l.fact_seq

@@ -3,16 +3,16 @@
 //! A score names one part, the worst. So a chance below half the limit ends the alerts of all parts by that rule; in between nothing
 //! changes. A score that is told again, or is older than the last, changes nothing; one whose horizon has passed raises nothing.
 
+use medfleet_domain::alert::life::Alert;
 use medfleet_domain::alert::record::Demotion;
-use medfleet_domain::alert::{AlertId, Finding, Step};
+use medfleet_domain::alert::{AlertId, Step};
 use medfleet_domain::id::SeqRange;
 use medfleet_domain::risk::{CERTAIN_PPM, Scored};
-use medfleet_domain::time::{MICROS_PER_DAY, Timestamp};
+use medfleet_domain::time::Timestamp;
 
 use super::{Desk, Entry, Problem, Sign, Told, is_late};
 use crate::rule::When;
-
-const WEEK_MICROS: i64 = 7 * MICROS_PER_DAY;
+use crate::voices::misled;
 
 impl Desk {
     pub(super) fn scored(&mut self, entry: Entry, told: Told<'_>, scored: &Scored, steps: &mut Vec<Step>) {
@@ -66,30 +66,24 @@ impl Desk {
     /// Whether the verdict just given is one false alert too many for its technician within a week.
     pub(super) fn over_budget(&self, entry: Entry, judged: AlertId) -> Option<Demotion> {
         let alert = self.alert(judged)?;
-        let (Some(spoken), Some((technician, _)), Some(Finding::NothingFound)) =
-            (&alert.score, &alert.judged, &alert.finding)
-        else {
-            return None;
-        };
+        let (spoken, technician) = (alert.score.as_ref()?, misled(alert, entry.at)?);
         let rule = self.rules.named(&alert.about.rule)?;
         let false_alerts_max = rule.false_alerts_per_technician_week_max?;
         if self.voices.is_demoted(&spoken.model, &spoken.voice) {
             return None;
         }
-        let from = entry.at.plus_micros(-WEEK_MICROS);
-        let counts = |other: &&medfleet_domain::alert::life::Alert| {
+        let counts = |other: &&Alert| {
             let score = other.score.as_ref();
-            other.finding == Some(Finding::NothingFound)
-                && other.about.rule == rule.name
+            other.about.rule == rule.name
                 && score.is_some_and(|score| (&score.model, &score.voice) == (&spoken.model, &spoken.voice))
-                && other.judged.as_ref().is_some_and(|(by, at)| by == technician && *at > from)
+                && misled(other, entry.at) == Some(technician)
         };
         let false_alerts = self.alerts().filter(counts).count() as u32;
         (false_alerts > false_alerts_max).then(|| Demotion {
             model: spoken.model.clone(),
             voice: spoken.voice.clone(),
             rule: rule.name.clone(),
-            technician: technician.clone(),
+            technician: technician.to_owned(),
             false_alerts,
             false_alerts_max,
             at: entry.at,

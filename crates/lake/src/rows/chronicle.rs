@@ -35,6 +35,11 @@ row! {
         late: Option<bool>,
         fact_epoch: Option<i64>,
         fact_seq: Option<i64>,
+        /// The score that brought it about: whose word, how far ahead, and the chance of the part, in millionths.
+        model: Option<Text>,
+        voice: Option<Text>,
+        horizon_hours: Option<i32>,
+        chance_ppm: Option<i32>,
         /// Who did it, or who is to see to it.
         person: Option<Text>,
         assignee: Option<Text>,

@@ -3,11 +3,17 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
+use arrow::datatypes::Field;
 use datafusion::catalog::TableProvider;
+use datafusion::common::ScalarValue;
+use datafusion::datasource::{ViewTable, provider_as_source};
+use datafusion::error::DataFusionError;
+use datafusion::logical_expr::{Expr, LogicalPlanBuilder, ident, lit};
 use deltalake_core::DeltaTable;
 use tokio::sync::Mutex;
 
 use crate::error::LakeError;
+use crate::schema::TableDef;
 use crate::table::{Table, TableVersion};
 
 /// Versions kept open over all tables; the oldest opened goes first.
@@ -68,6 +74,22 @@ impl Providers {
     }
 }
 
+/// A version from before columns were added, with nothing in them.
+fn widened(found: Arc<dyn TableProvider>, def: &TableDef) -> Result<Arc<dyn TableProvider>, DataFusionError> {
+    let schema = found.schema();
+    let is_there = |field: &Field| schema.field_with_name(field.name()).is_ok();
+    if def.schema.fields().iter().all(|field| is_there(field) || !field.is_nullable()) {
+        return Ok(found);
+    }
+    let column = |field: &Arc<Field>| match is_there(field) {
+        true => Ok(ident(field.name())),
+        false => Ok(lit(ScalarValue::try_from(field.data_type())?).alias(field.name())),
+    };
+    let columns = def.schema.fields().iter().map(column).collect::<Result<Vec<Expr>, DataFusionError>>()?;
+    let whole = LogicalPlanBuilder::scan(def.name, provider_as_source(found), None)?.project(columns)?;
+    Ok(Arc::new(ViewTable::new(whole.build()?, None)))
+}
+
 fn key(table: &Table, version: u64) -> Key {
     (table.name(), TableVersion { generation: table.generation().to_owned(), version })
 }
@@ -120,6 +142,7 @@ impl State {
     async fn keep(&mut self, key: Key, loaded: DeltaTable, table: &Table) -> Result<Arc<dyn TableProvider>, LakeError> {
         let provider = loaded.table_provider().await;
         let provider = provider.map_err(LakeError::query("open a table"))?;
+        let provider = widened(provider, table.def()).map_err(LakeError::query("widen a table"))?;
         while self.opened.len() >= OPEN_VERSIONS_MAX {
             if let Some(oldest) = self.opened.pop_front() {
                 self.open.remove(&oldest);

@@ -15,8 +15,10 @@ pub enum Speaker {
     /// How old the device is.
     DeviceAge,
     /// Errors of the device in the last 24 hours.
+    #[serde(rename = "alarms_24h", alias = "alarms24h")]
     Alarms24h,
     /// Errors of the device in the last 7 days.
+    #[serde(rename = "alarms_7d", alias = "alarms7d")]
     Alarms7d,
     Rules,
     Hazard,
@@ -48,5 +50,25 @@ impl Speaker {
     /// Whether its scores are meant as probabilities.
     pub const fn says_probabilities(self) -> bool {
         matches!(self, Self::ClassRate | Self::Hazard | Self::Trees)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_speaker_has_one_name_in_words_and_in_json() {
+        for speaker in Speaker::ALL {
+            let json = serde_json::to_string(&speaker).unwrap();
+            assert_eq!(json, format!("\"{}\"", speaker.as_str()));
+            assert_eq!(serde_json::from_str::<Speaker>(&json).unwrap(), speaker);
+        }
+        let read = |name: &str| serde_json::from_str::<Speaker>(&format!("\"{name}\"")).unwrap();
+        assert_eq!(
+            [read("alarms24h"), read("alarms7d")],
+            [Speaker::Alarms24h, Speaker::Alarms7d],
+            "as models once said"
+        );
     }
 }

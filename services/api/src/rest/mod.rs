@@ -10,6 +10,7 @@ pub mod live;
 pub mod pipeline;
 pub mod probes;
 pub mod risk;
+pub mod scoreboard;
 pub mod sheet;
 pub mod statements;
 pub mod table;

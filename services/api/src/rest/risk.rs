@@ -27,7 +27,7 @@ pub struct ScoresQuery {
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct HorizonQuery {
-    /// 7d or 24h; both when nothing is said.
+    /// 7d or 24h. When nothing is said: both of one device, 7d of the scoreboard.
     pub horizon: Option<String>,
 }
 
@@ -221,7 +221,7 @@ pub async fn decisions(State(app): State<App>, Path(model): Path<String>) -> Res
     Ok(Json(DecisionsOut { horizon_hours: one.trained.horizon_hours, model, decisions }))
 }
 
-fn horizon(text: Option<&str>) -> Result<Option<Horizon>, Problem> {
+pub fn horizon(text: Option<&str>) -> Result<Option<Horizon>, Problem> {
     let Some(text) = text.filter(|text| !text.is_empty()) else { return Ok(None) };
     let found = Horizon::ALL.into_iter().find(|one| one.as_str() == text);
     found.map(Some).ok_or_else(|| Problem::bad_value("horizon", text, "use 7d or 24h"))

@@ -1,6 +1,7 @@
 //! Risk from the command line: what the tables hold of the past is gathered once, and models are made of it.
 
 pub mod backtest;
+pub mod forecast;
 pub mod role;
 pub mod train;
 

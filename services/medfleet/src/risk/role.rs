@@ -37,31 +37,31 @@ pub async fn run(place: &Place, options: &ScorerOptions) -> anyhow::Result<()> {
     let learned = admitter.learn_sites().await?;
     let mut crew = Crew::new();
     crew.spawn(up::follow_sites(admitter.clone(), learned, shutdown.clone()));
-    score(&mut crew, &house, log, lake, admitter, &metrics, &shutdown)?;
+    crew.spawn(score(scorer(&house, log, lake, admitter, &metrics)?, shutdown.clone()));
     health.role("scorer").ready();
     roles::serve_status(&mut crew, options.status_listen, metrics, health, &shutdown).await?;
     roles::see_through(crew, &shutdown).await
 }
 
-/// Starts the scorer. Without a model in the log it only looks.
-pub fn score(
-    crew: &mut Crew,
+/// The scorer, on what a process has.
+pub fn scorer(
     house: &House,
     log: Arc<dyn EventLog>,
     lake: Lake,
     admitter: Admitter,
     metrics: &Metrics,
-    shutdown: &Shutdown,
-) -> anyhow::Result<()> {
-    let scorer = Scorer {
+) -> anyhow::Result<Arc<Scorer>> {
+    Ok(Arc::new(Scorer {
         log,
         lake,
         models: Models::new(house.models()),
         door: Arc::new(Admitted(admitter)),
         limits: super::limits()?,
         meters: Meters::new(metrics)?,
-    };
-    let asked = shutdown.clone();
-    crew.spawn(async move { scorer.run(&asked).await.context("the scorer failed") });
-    Ok(())
+    }))
+}
+
+/// Scores until asked to end. Without a model in the log it only looks.
+pub async fn score(scorer: Arc<Scorer>, shutdown: Shutdown) -> anyhow::Result<()> {
+    scorer.run(&shutdown).await.context("the scorer failed")
 }

@@ -38,18 +38,16 @@ pub async fn run(place: &Place, options: &TrainOptions) -> anyhow::Result<()> {
     let past = Past::read(place, &lake, None).await?;
     let mut made = 0;
     for horizon in options.horizon.horizons() {
-        let learned = match past.learn(horizon, options.seed, false).await {
-            Ok(learned) => learned,
+        let lesson = Lesson { horizon, seed: options.seed, at: Timestamp(now_micros()) };
+        match make(&*log, &models, &known, &past, lesson).await {
+            Ok((learned, name)) => show(&learned, &name, &models.file(&name)),
             // One of both horizons may ask for more past than there is.
             Err(error) if options.horizon.is_any() => {
                 println!("{}: no model, {error:#}", horizon.as_str());
                 continue;
             }
             Err(error) => return Err(error),
-        };
-        let name = models.keep(&learned.model)?;
-        tell(&*log, &known, &past, &learned, &name).await?;
-        show(&learned, &name, &models.file(&name));
+        }
         made += 1;
     }
     if made == 0 {
@@ -57,6 +55,27 @@ pub async fn run(place: &Place, options: &TrainOptions) -> anyhow::Result<()> {
     }
     println!("scores follow: `medfleet up` asks these models about every device once a day");
     Ok(())
+}
+
+/// Which model is to be made, and when.
+pub struct Lesson {
+    pub horizon: Horizon,
+    pub seed: u64,
+    pub at: Timestamp,
+}
+
+/// Learns, keeps the model as a file and tells the log of it; answers its name too.
+pub async fn make(
+    log: &dyn EventLog,
+    models: &Models,
+    known: &Register,
+    past: &Past,
+    lesson: Lesson,
+) -> anyhow::Result<(Learned, String)> {
+    let learned = past.learn(lesson.horizon, lesson.seed, false).await?;
+    let name = models.keep(&learned.model)?;
+    tell(log, known, past, &learned, &name, lesson.at).await?;
+    Ok((learned, name))
 }
 
 /// Takes a model back by a record of the log.
@@ -89,7 +108,14 @@ async fn again(place: &Place, lake: &medfleet_lake::Lake, models: &Models, told:
     Ok(())
 }
 
-async fn tell(log: &dyn EventLog, known: &Register, past: &Past, learned: &Learned, name: &str) -> anyhow::Result<()> {
+async fn tell(
+    log: &dyn EventLog,
+    known: &Register,
+    past: &Past,
+    learned: &Learned,
+    name: &str,
+    at: Timestamp,
+) -> anyhow::Result<()> {
     let model = &learned.model;
     if known.models().any(|(_, told)| told.model == name) {
         return Ok(());
@@ -103,7 +129,7 @@ async fn tell(log: &dyn EventLog, known: &Register, past: &Past, learned: &Learn
         period: Span::new(model.split.train.from, model.split.decide.until)?,
         report: serde_json::to_string(&learned.report)?,
     };
-    let record = RiskRecord { at: Timestamp(now_micros()), news: RiskNews::Trained(trained) };
+    let record = RiskRecord { at, news: RiskNews::Trained(trained) };
     Ok(register::tell(log, &record).await?)
 }
 

@@ -1,8 +1,11 @@
 //! Steps of alerts and models: each a row once, whatever is told again, lost or rebuilt.
 
+use arrow::array::{Array as _, AsArray as _};
+use arrow::compute::cast;
+use arrow::datatypes::DataType;
 use bytes::Bytes;
 use medfleet_domain::alert::record::{Life, News, Record, Turn, Writer};
-use medfleet_domain::alert::{About, AlertId, Change, Step, Urgency};
+use medfleet_domain::alert::{About, AlertId, Change, Spoken, Step, Urgency};
 use medfleet_domain::contract::Pin;
 use medfleet_domain::id::{SiteId, Subject, SubjectKind};
 use medfleet_domain::kind::DeviceKind;
@@ -26,8 +29,8 @@ fn turn(alert: u64) -> News {
         kind: DeviceKind::Ct,
         urgency: Urgency::Page,
     };
-    let raised =
-        Change::Raised { about, began: NOON, late: false, fact: None, summary: "it failed".into(), score: None };
+    let score = Some(Spoken { model: "m-1".into(), voice: "trees".into(), horizon_hours: 24, ppm: 410_000 });
+    let raised = Change::Raised { about, began: NOON, late: false, fact: None, summary: "it failed".into(), score };
     let step = |change| Step { alert: AlertId(alert), at: NOON, change };
     let steps = vec![step(raised), step(Change::Acknowledged { by: "kim".into() })];
     News::Turn(Turn { steps, ..Turn::default() })
@@ -114,4 +117,52 @@ async fn a_cut_names_both_tables_and_no_offset_of_their_topics() {
     let session = reader.open_cut(&cut).await.unwrap();
     let counted = session.table("alert_steps").await.unwrap().count().await.unwrap();
     assert_eq!(counted, 2);
+}
+
+/// The table as a program wrote it that did not know these columns.
+fn forget(rig: &Rig, columns: &[&str]) {
+    let path = rig.path("lake/alert_steps/g0001/_delta_log/00000000000000000000.json");
+    let earlier = |line: &str| {
+        let mut action: serde_json::Value = serde_json::from_str(line).unwrap();
+        if let Some(text) = action.pointer_mut("/metaData/schemaString") {
+            let mut schema: serde_json::Value = serde_json::from_str(text.as_str().unwrap()).unwrap();
+            let fields = schema["fields"].as_array_mut().unwrap();
+            fields.retain(|field| !columns.contains(&field["name"].as_str().unwrap()));
+            *text = schema.to_string().into();
+        }
+        action.to_string()
+    };
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, text.lines().map(earlier).collect::<Vec<_>>().join("\n")).unwrap();
+}
+
+/// The voices of the steps that some have, as the newest cut shows them, and how many steps there are.
+async fn voices(rig: &Rig) -> (Vec<String>, usize) {
+    let reader = medfleet_lake::Reader::new(rig.lake.clone(), medfleet_lake::ReaderLimits::default()).unwrap();
+    let session = reader.open_cut(&reader.newest_cut().await.unwrap().unwrap()).await.unwrap();
+    let sql = "SELECT CAST(voice AS VARCHAR) AS voice FROM alert_steps";
+    let rows: Vec<_> = medfleet_lake::run(&session, sql, &[]).await.unwrap();
+    let column = |batch: &medfleet_lake::RecordBatch| cast(batch.column(0), &DataType::Utf8).unwrap();
+    let columns: Vec<_> = rows.iter().map(column).collect();
+    let said = columns
+        .iter()
+        .flat_map(|column| column.as_string::<i32>().iter().flatten().map(str::to_owned).collect::<Vec<_>>());
+    (said.collect(), columns.iter().map(|column| column.len()).sum())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_from_before_a_column_is_read_without_it_and_then_folded_anew() {
+    let mut rig = Rig::new().await;
+    rig.tell(&fleet_history(1, 0..1)).await;
+    say(&rig, 1, News::Opened(Writer::Desk)).await;
+    say(&rig, 1, turn(1)).await;
+    rig.fold().await;
+    let (before, told) = (rig.hashes().await, voices(&rig).await);
+    assert_eq!(told, (vec!["trees".to_owned()], 2));
+
+    forget(&rig, &["model", "voice", "horizon_hours", "chance_ppm"]);
+    rig.lose(&[]).await;
+    assert_eq!(voices(&rig).await, (Vec::new(), 2), "nobody knows a voice, and no row is missing");
+    rig.fold().await;
+    assert_eq!((rig.hashes().await, voices(&rig).await), (before, told));
 }

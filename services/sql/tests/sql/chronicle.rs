@@ -32,6 +32,10 @@ pub fn rows(site: &str, device: &str) -> Vec<(&'static str, RecordBatch)> {
         late: Some(true),
         fact_epoch: Some(7),
         fact_seq: Some(1),
+        model: Some(text("m-1")),
+        voice: Some(text("trees")),
+        horizon_hours: Some(168),
+        chance_ppm: Some(250_000),
         ..step("raised", 0, 0)
     };
     let reason = Some(text("tube replaced"));
@@ -40,7 +44,7 @@ pub fn rows(site: &str, device: &str) -> Vec<(&'static str, RecordBatch)> {
         step("goes_on", 1, 1),
         AlertStepRow { person: person.clone(), ..step("acknowledged", 5, 2) },
         AlertStepRow { ending: Some(text("by")), person: person.clone(), reason, ..step("resolved", 60, 3) },
-        AlertStepRow { late: Some(false), fact_epoch: Some(9), fact_seq: Some(9), ..step("reopened", 90, 4) },
+        AlertStepRow { late: Some(false), model: Some(text("m-2")), ..step("reopened", 90, 4) },
         AlertStepRow { assignee: Some(text("lee")), person: person.clone(), ..step("assigned", 100, 5) },
         AlertStepRow { finding: Some(text("nothing_found")), person, ..step("judged", 110, 6) },
     ];
@@ -108,11 +112,11 @@ async fn an_alert_that_was_opened_again_is_told_as_it_stands_since_then() {
     let clock = |minute: &str| format!("2026-03-02 {minute}:00.000000+00");
     let wanted = [&clock("10:00"), &clock("11:30"), &clock("11:40"), "lee", "600", "lee", "null", "null"];
     assert_eq!(row(&rig, times).await, wanted);
-    assert_eq!(
-        row(&rig, "SELECT model, horizon_hours FROM alerts").await,
-        ["m-1", "168"],
-        "by the score that raised it"
-    );
+    let score = "SELECT model, voice, horizon_hours, chance FROM alerts";
+    assert_eq!(row(&rig, score).await, ["m-1", "trees", "168", "0.25"], "of the score that raised it");
+    let steps =
+        "SELECT concat_ws(' ', step, model, voice, chance) FROM alert_steps WHERE model IS NOT NULL ORDER BY at";
+    assert_eq!(column(&rig.client("ann").await, steps).await, ["raised m-1 trees 0.25", "reopened m-2"]);
 }
 
 #[tokio::test]

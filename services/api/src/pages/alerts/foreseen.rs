@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use medfleet_alerts::rule::Rule;
+use medfleet_alerts::voices::{demotion_of, heard};
 use medfleet_domain::alert::Spoken;
 use medfleet_domain::alert::life::Alert;
 use medfleet_domain::alert::record::Demotion;
@@ -96,26 +97,22 @@ pub fn percent(ppm: u32) -> String {
     chance_percent(ppm.into())
 }
 
-/// How a voice was demoted, if it was.
-pub fn demotion_of<'a>(demotions: &'a [Demotion], model: &str, voice: &str) -> Option<&'a Demotion> {
-    demotions.iter().find(|one| (&*one.model, &*one.voice) == (model, voice))
-}
-
 fn grounds(scored: &Scored) -> Vec<String> {
     scored.grounds.iter().map(|ground| ground.says.clone()).collect()
 }
 
 fn voices(scored: &Scored, demotions: &[Demotion]) -> Vec<VoiceLine> {
-    let is_heard = |voice: &str| demotion_of(demotions, &scored.model, voice).is_none();
+    let heard = heard(scored, demotions).map(|(voice, _)| voice);
     let earned = scored.views.iter().position(|view| view.voice == scored.voice);
-    let heard = (0..scored.views.len()).rev().find(|at| Some(*at) <= earned && is_heard(&scored.views[*at].voice));
     let line = |(at, view): (usize, &medfleet_domain::risk::View)| VoiceLine {
         voice: voice_name(&view.voice),
         chance: percent(view.ppm),
         width: format!("{:.1}%", f64::from(view.ppm) / f64::from(CERTAIN_PPM) * 100.0),
         standing: match () {
-            () if Some(at) == heard => "is heard",
-            () if !is_heard(&view.voice) => "heard no more: too many false alerts",
+            () if Some(&*view.voice) == heard => "is heard",
+            () if demotion_of(demotions, &scored.model, &view.voice).is_some() => {
+                "heard no more: too many false alerts"
+            }
             () if Some(at) > earned => "has not earned the word",
             () => "simpler",
         },

@@ -3,15 +3,14 @@
 use std::collections::BTreeMap;
 
 use medfleet_alerts::rule::Rules;
+use medfleet_alerts::voices::{demotion_of, misled};
 use medfleet_domain::alert::Finding;
 use medfleet_domain::alert::life::Alert;
 use medfleet_domain::alert::record::Demotion;
-use medfleet_domain::time::{MICROS_PER_DAY, Timestamp};
+use medfleet_domain::time::Timestamp;
 
-use super::foreseen::{ahead, demotion_of, demotion_words, voice_name};
+use super::foreseen::{ahead, demotion_words, voice_name};
 use crate::pages::format::{Clock, some_percent};
-
-const WEEK_MICROS: i64 = 7 * MICROS_PER_DAY;
 
 /// One voice of one model under one rule.
 pub struct VoiceRow {
@@ -66,12 +65,8 @@ fn verdict(alert: &Alert) -> Option<bool> {
 /// Whoever found nothing most often within the last week, beside the budget.
 fn week(own: &[&Alert], budget: Option<u32>, now: Timestamp) -> String {
     let mut by_technician: BTreeMap<&str, u32> = BTreeMap::new();
-    for alert in own.iter().filter(|one| verdict(one) == Some(false)) {
-        if let Some((by, at)) = &alert.judged
-            && now.micros() - at.micros() < WEEK_MICROS
-        {
-            *by_technician.entry(by).or_default() += 1;
-        }
+    for technician in own.iter().filter_map(|alert| misled(alert, now)) {
+        *by_technician.entry(technician).or_default() += 1;
     }
     let most = by_technician.into_iter().max_by_key(|(_, count)| *count);
     let of = budget.map_or_else(|| ", no budget".to_owned(), |budget| format!(" of {budget}"));
@@ -83,6 +78,7 @@ mod tests {
     use super::*;
     use crate::pages::alerts::record::tests::alert;
     use medfleet_domain::alert::Spoken;
+    use medfleet_domain::time::MICROS_PER_DAY;
 
     fn judged(id: u64, finding: Finding, by: &str, day: i64) -> Alert {
         let score = Spoken { model: "m".into(), voice: "trees".into(), horizon_hours: 168, ppm: 400_000 };

@@ -164,14 +164,18 @@ pub struct StepOut {
     pub part: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fact: Option<FactRef>,
+    /// The score that brought it about: only of alerts by risk.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub score: Option<ScoreRef>,
 }
 
 impl From<&Step> for StepOut {
     fn from(step: &Step) -> Self {
         let out = Self { at: step.at.to_string(), change: step.change.name().to_owned(), ..Self::default() };
         match step.change.clone() {
-            Change::Raised { late, fact, .. } | Change::Reopened { late, fact, .. } => {
-                Self { late: Some(late), fact: fact.map(FactRef::from), ..out }
+            Change::Raised { late, fact, score, .. } | Change::Reopened { late, fact, score, .. } => {
+                let score = score.as_ref().map(ScoreRef::from);
+                Self { late: Some(late), fact: fact.map(FactRef::from), score, ..out }
             }
             Change::GoesOn => out,
             Change::Acknowledged { by } | Change::CauseWithdrawn { by } => Self { by: Some(by), ..out },

@@ -1,0 +1,138 @@
+"""The scoreboard over a demo whose last days were scored as they passed: every figure against one made of scores and failures in Python."""
+
+import math
+import re
+from collections import defaultdict
+
+import pytest
+from faults.judge import Tables
+from faults.process import await_true, total
+from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_score
+from test_demo import House, lived_in
+from test_sql import connect
+
+# Seven days ahead need some 60 days to learn from; of the days that are scored all but the last seven are settled.
+DEMO_DAYS, SCORED_DAYS = 70, 8
+HORIZONS = {"24h": 24, "7d": 168}
+# Each midnight has a run of each horizon; the last of each is told again by the scorer that lives on.
+RUNS = (SCORED_DAYS + 1 + 1) * len(HORIZONS)
+HISTORY_DEADLINE_SECONDS = 1_200.0
+HOUR_MICROS = 3_600_000_000
+BUDGET_SHARE = 0.01
+DAY_MICROS = 24 * HOUR_MICROS
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory):
+    with lived_in(tmp_path_factory.mktemp("scoreboard"), "--demo-days", str(DEMO_DAYS), "--demo-scored-days", str(SCORED_DAYS)) as house:
+
+        def scored() -> bool:
+            house.role.must_live()
+            samples = house.role.metrics()
+            waits = total(samples, "medfleet_processor_lag_records") + total(samples, "medfleet_processor_uncommitted_facts")
+            return total(samples, "medfleet_scorer_runs_total") == RUNS and waits == 0
+
+        await_true("a past told and scored", scored, HISTORY_DEADLINE_SECONDS)
+        yield house
+
+
+@pytest.fixture(scope="module")
+def tables(house: House) -> Tables:
+    tables = Tables(house.data / "lake")
+    assert tables.open("scores", "facts")
+    return tables
+
+
+def test_what_was_said_of_a_past_day_knew_nothing_that_came_later(house: House, tables: Tables) -> None:
+    days = tables.rows('SELECT horizon_hours, count(DISTINCT "at"), min("at") FROM scores GROUP BY 1 ORDER BY 1')
+    assert [(hours, count) for hours, count, _ in days] == [(hours, SCORED_DAYS + 1) for hours in HORIZONS.values()], "today's among them"
+    twice = tables.rows('SELECT device FROM scores GROUP BY device, "at", horizon_hours HAVING count(*) <> 1 OR sum(weight) <> 1')
+    assert not twice and not tables.rows("SELECT 1 FROM facts WHERE kind = 'scored' AND verdict = 'conflict'")
+    # Whatever stands in the log before a score was known when it was said.
+    later = """
+        WITH said AS (SELECT cause_partition, cause_offset, "at" FROM facts WHERE kind = 'scored' AND "at" < ?),
+        heard AS (SELECT cause_partition, cause_offset, known_at FROM facts WHERE kind <> 'scored' AND NOT known_assumed)
+        SELECT count(*) FROM said JOIN heard USING (cause_partition)
+        WHERE heard.cause_offset < said.cause_offset AND heard.known_at > said."at"
+    """
+    today = tables.one('SELECT max("at") FROM scores')
+    assert tables.one("SELECT count(*) FROM facts WHERE kind = 'scored' AND \"at\" < ?", today) > 1_000
+    assert tables.one(later, today) == 0
+    begin = min(first for _, _, first in days).isoformat()[:19]
+    assert all(model["period_until"][:19] <= begin for model in house.json("/api/v1/models")["models"]), "nothing was learned of the days scored"
+
+
+def figures(settled: list[tuple[int, float, str, int | None]], threshold: float) -> dict:
+    """Of scores as (instant, risk, device, onset within the horizon): what the board has to say."""
+    risks, happened = [risk for _, risk, _, _ in settled], [onset is not None for _, _, _, onset in settled]
+    alerts = [one for one in settled if one[1] >= threshold]
+    first: dict[tuple[str, int], int] = {}
+    for at, _, device, onset in alerts:
+        if onset is not None:
+            first[device, onset] = min(at, first.get((device, onset), at))
+    failures = {(device, onset) for _, _, device, onset in settled if onset is not None}
+    leads = sorted(onset - at for (_, onset), at in first.items())
+    right, both = sum(onset is not None for *_, onset in alerts), any(happened) and not all(happened)
+    return {
+        "scores": len(settled),
+        "happened": sum(happened),
+        "promised": math.fsum(risks),
+        "happened_per_promised": sum(happened) / math.fsum(risks),
+        "brier": brier_score_loss(happened, risks, labels=[False, True]),
+        "pr_auc": average_precision_score(happened, risks) if any(happened) else None,
+        "roc_auc": roc_auc_score(happened, risks) if both else None,
+        "threshold": threshold,
+        "alerts": len(alerts),
+        "alerts_right": right,
+        "precision": right / len(alerts) if alerts else None,
+        "failures": len(failures),
+        "announced": len(leads),
+        "recall": len(leads) / len(failures) if failures else None,
+        "lead_days": leads[len(leads) // 2] / DAY_MICROS if leads else None,
+    }
+
+
+def expected(house: House, tables: Tables, hours: int, asked_at: int) -> dict[tuple, dict]:
+    """All lines by model, what they are about, and its name."""
+    with connect(house, f"board{hours}", "--all", autocommit=True) as session:
+        sql = "SELECT device, CAST(onset_at AS BIGINT) FROM failures(now() - INTERVAL '100 days', now()) WHERE class <> 'interrupt' ORDER BY 2"
+        onsets = defaultdict(list)
+        for device, onset in session.execute(sql).fetchall():
+            onsets[device].append(onset)
+    said = tables.rows('SELECT model, site, kind, device, epoch_us("at"), risk_ppm / 1e6 FROM scores WHERE horizon_hours = ?', hours)
+    lines = defaultdict(list)
+    for model, site, kind, device, at, risk in said:
+        end = at + hours * HOUR_MICROS
+        if end < asked_at:
+            onset = next((onset for onset in onsets[device] if at < onset <= end), None)
+            for about in (("all", None), ("kind", kind), ("site", site)):
+                lines[model, *about].append((at, float(risk), device, onset))
+    thresholds = {}
+    for (model, about, _), settled in lines.items():
+        if about == "all":
+            thresholds[model] = sorted((risk for _, risk, _, _ in settled), reverse=True)[math.ceil(len(settled) * BUDGET_SHARE) - 1]
+    return {line: figures(settled, thresholds[line[0]]) for line, settled in lines.items()}
+
+
+@pytest.mark.parametrize("horizon", HORIZONS)
+def test_every_figure_of_the_scoreboard_is_that_of_scores_and_failures(house: House, tables: Tables, horizon: str) -> None:
+    board = house.json(f"/api/v1/scoreboard?horizon={horizon}")
+    asked_at = tables.one("SELECT epoch_us(?::TIMESTAMPTZ)", board["cut"]["made_at"])
+    wanted = expected(house, tables, HORIZONS[horizon], asked_at)
+    told = {(line["model"], line["about"], line["name"]): line for line in board["lines"]}
+    assert told.keys() == wanted.keys() and {about for _, about, _ in told} == {"all", "kind", "site"}
+    for line, values in wanted.items():
+        for name, value in values.items():
+            said = told[line][name]
+            assert said is None if value is None else said == pytest.approx(value, rel=1e-9, abs=1e-12), (line, name)
+    whole = next(values for (_, about, _), values in wanted.items() if about == "all")
+    print(horizon, whole)
+    assert whole["failures"] >= 5 and whole["alerts"] >= 5, "too little happened for a board to mean anything"
+
+
+@pytest.mark.parametrize("horizon", HORIZONS)
+def test_the_page_shows_the_board_and_that_it_is_a_demo(house: House, horizon: str) -> None:
+    line = next(line for line in house.json(f"/api/v1/scoreboard?horizon={horizon}")["lines"] if line["about"] == "all")
+    html = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", house.get(f"/risk?horizon={horizon}", "text/html")))
+    assert f"{line['alerts_right']} of {line['alerts']}" in html and f"{line['announced']} of {line['failures']}" in html
+    assert "all devices" in html and "Demo data" in html
