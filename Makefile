@@ -5,7 +5,7 @@ PYTHON := $(TOOLS)/python/bin/python
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 DATA ?= data
 
-.PHONY: run build test oracle faults fuzz bench bench-risk check tools
+.PHONY: run build test oracle scoreboard faults fuzz bench bench-risk check tools
 
 build:
 	infra/dev/install.sh build
@@ -25,6 +25,10 @@ test: tools
 # Every system of the Los Alamos log against figures computed from its CSV alone; `make test` takes six of the 23.
 oracle: tools build
 	$(PYTHON) -m pytest -q -s tests/oracle/test_lanl.py --systems all -p no:cacheprovider
+
+# Scores of a demo's last days against what came of them: seventy days of history, and eight midnights at which a scorer looks.
+scoreboard: tools build
+	$(PYTHON) -m pytest -q -s tests/pipeline/test_scoreboard.py -p no:cacheprovider
 
 # Kills and cuts at full size; minutes to hours, by its arguments.
 faults: tools build

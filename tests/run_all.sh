@@ -39,7 +39,7 @@ python="$tools/python/bin/python"
 "$python" -m pytest -q tests/pipeline/test_truth.py tests/pipeline/test_openapi.py tests/pipeline/test_sql.py -p no:cacheprovider
 "$python" -m pytest -q tests/pipeline/test_alerts.py -p no:cacheprovider
 "$python" -m pytest -q tests/pipeline/test_alert_pages.py -p no:cacheprovider
-"$python" -m pytest -q tests/pipeline/test_risk.py tests/pipeline/test_scorer.py tests/pipeline/test_scoreboard.py -p no:cacheprovider
+"$python" -m pytest -q tests/pipeline/test_risk.py tests/pipeline/test_scorer.py -p no:cacheprovider
 "$python" -m pytest -q tests/pipeline/test_late_backlog.py -p no:cacheprovider
 
 step "imports against figures computed from their files alone"

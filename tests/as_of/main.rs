@@ -14,7 +14,8 @@ use medfleet_api::query::{self, Scope, UptimeRow};
 use medfleet_api::{Cuts, OpenCut, Period};
 use medfleet_domain::time::Timestamp;
 use medfleet_kpi::Question;
-use medfleet_kpi::registry::{self, View};
+use medfleet_kpi::registry::{self, Column, View};
+use medfleet_kpi::table::Cell;
 
 use install::Install;
 use story::{Arrival, Chance, QUARTER, Story, Told};
@@ -73,13 +74,23 @@ async fn both_ways(open: &OpenCut, period: Period) -> anyhow::Result<Vec<UptimeR
     Ok(sums)
 }
 
-/// The rows of one view of the KPI room, seen from an instant.
-async fn rows(view: &View, open: &OpenCut, period: Period, now: Timestamp) -> anyhow::Result<Vec<String>> {
+/// The rows of one view of the KPI room, seen from an instant, as far as these columns go.
+async fn rows(
+    view: &View,
+    open: &OpenCut,
+    period: Period,
+    now: Timestamp,
+    keeps: impl Fn(&Column) -> bool,
+) -> anyhow::Result<Vec<String>> {
     let question = Question::new(period.from, period.until, now);
     // The facts behind intervals are asked of one device.
     let question = if view.name == "evidence" { question.of_device("d-1") } else { question };
     let table = view.table(open.kpi().await?, &question).await?;
-    let mut rows: Vec<String> = table.rows.iter().map(|row| format!("{row:?}")).collect();
+    let kept = |row: &Vec<Cell>| {
+        let cells = view.columns.iter().zip(row).filter(|(column, _)| keeps(column));
+        format!("{:?}", cells.map(|(_, cell)| cell).collect::<Vec<_>>())
+    };
+    let mut rows: Vec<String> = table.rows.iter().map(kept).collect();
     rows.sort_unstable();
     Ok(rows)
 }
@@ -117,7 +128,11 @@ async fn as_of_an_instant_equals_a_fresh_installation_fed_with_what_came_before_
             let sums = (both_ways(&earlier, period).await?, both_ways(&fresh, period).await?);
             assert_eq!(sums.0, sums.1, "story {seed}, as of {instant}, {period:?}");
             for view in registry::views() {
-                let rows = (rows(view, &earlier, period, instant).await?, rows(view, &fresh, period, instant).await?);
+                let all = |_: &Column| true;
+                let rows = (
+                    rows(view, &earlier, period, instant, all).await?,
+                    rows(view, &fresh, period, instant, all).await?,
+                );
                 assert_eq!(rows.0, rows.1, "story {seed}, as of {instant}, {period:?}: {}", view.name);
             }
         }
@@ -130,7 +145,7 @@ const OF_ARRIVAL: [&str; 3] = ["amendments", "backdated", "evidence"];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_kpi_is_the_same_in_whatever_order_and_however_often_facts_come() -> anyhow::Result<()> {
-    for seed in 0..stories() {
+    for seed in 0..stories().div_ceil(STORIES) {
         let told = Story::new(seed).tell();
         let end = Timestamp(story::BEGIN.0 + story::DAYS * 24 * 4 * QUARTER);
         let period = Period { from: story::BEGIN, until: end };
@@ -146,7 +161,12 @@ async fn every_kpi_is_the_same_in_whatever_order_and_however_often_facts_come() 
             let other = cuts.newest().expect("a cut was made");
             assert_eq!(sums, both_ways(&other, period).await?, "story {seed}, {arrival:?}");
             for view in registry::views().iter().filter(|view| !OF_ARRIVAL.contains(&view.name)) {
-                let rows = (rows(view, &in_order, period, now).await?, rows(view, &other, period, now).await?);
+                // Where in the log it stands is not the same.
+                let anywhere = |column: &Column| !column.name.starts_with("log_");
+                let rows = (
+                    rows(view, &in_order, period, now, anywhere).await?,
+                    rows(view, &other, period, now, anywhere).await?,
+                );
                 assert_eq!(rows.0, rows.1, "story {seed}, {arrival:?}: {}", view.name);
             }
         }
