@@ -18,7 +18,7 @@ const DECISION_LIMIT_LINES: usize = 40;
 const SCRIPT_LINE_LIMIT_CHARS: usize = 200;
 
 /// All that may lie at the top of the repository.
-const TOP: [&str; 17] = [
+const TOP: [&str; 18] = [
     ".cargo",
     ".ci",
     ".gitignore",
@@ -33,6 +33,7 @@ const TOP: [&str; 17] = [
     "docs",
     "infra",
     "proto",
+    "clippy.toml",
     "rustfmt.toml",
     "services",
     "tests",
