@@ -134,14 +134,14 @@ pub(crate) use row;
 impl TableDef {
     /// These rows in the table's order. Rows are sorted before they become columns: that is much cheaper than to sort those.
     pub fn arrange_rows<R: Row>(&self, mut rows: Vec<&R>) -> Result<Arranged, LakeError> {
-        let comparer = |column: &&'static str| {
-            let missing = || LakeError::MissingColumn { table: self.name.into(), column: (*column).into() };
+        let comparer = |column: &'static str| {
+            let missing = || LakeError::MissingColumn { table: self.name.into(), column: column.into() };
             R::comparer(column).ok_or_else(missing)
         };
-        let order = self.order().map(|column| comparer(&column)).collect::<Result<Vec<Comparer<R>>, LakeError>>()?;
+        let order: Vec<Comparer<R>> = self.order().map(comparer).collect::<Result<_, LakeError>>()?;
         rows.sort_by(|one, next| {
-            let each = order.iter().map(|compare| compare(one, next));
-            each.into_iter().find(|ordering| ordering.is_ne()).unwrap_or(Ordering::Equal)
+            let mut each = order.iter().map(|compare| compare(one, next));
+            each.find(|ordering| ordering.is_ne()).unwrap_or(Ordering::Equal)
         });
         Ok(Arranged(R::to_batch(rows)?))
     }

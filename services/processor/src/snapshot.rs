@@ -48,21 +48,18 @@ pub struct Staged {
     path: PathBuf,
     file: File,
     sum: u64,
-    bytes: u64,
 }
 
 /// A file that knows what was written to it hashes to.
 struct Hashed {
     file: File,
     hash: twox_hash::XxHash3_64,
-    bytes: u64,
 }
 
 impl Write for Hashed {
     fn write(&mut self, piece: &[u8]) -> Result<usize, Error> {
         let written = self.file.write(piece)?;
         self.hash.write(&piece[..written]);
-        self.bytes += written as u64;
         Ok(written)
     }
 
@@ -93,13 +90,12 @@ impl Snapshots {
         let path = self.folder.join("next.staged");
         let file = File::create(&path).and_then(|mut file| file.write_all(&[0; HEADER_BYTES]).map(|()| file));
         let file = file.map_err(|source| failed(&path, source))?;
-        let hashed = Hashed { file, hash: twox_hash::XxHash3_64::new(), bytes: HEADER_BYTES as u64 };
+        let hashed = Hashed { file, hash: twox_hash::XxHash3_64::new() };
         let out = BufWriter::with_capacity(PIECE_BYTES, hashed);
         let out = postcard::to_io(&header, out).map_err(ProcessorError::SnapshotCoding)?;
         let out = postcard::to_io(&book.memory, out).map_err(ProcessorError::SnapshotCoding)?;
-        let Hashed { file, hash, bytes } =
-            out.into_inner().map_err(|unwritten| failed(&path, unwritten.into_error()))?;
-        Ok(Staged { path, file, sum: hash.finish(), bytes })
+        let Hashed { file, hash } = out.into_inner().map_err(|unwritten| failed(&path, unwritten.into_error()))?;
+        Ok(Staged { path, file, sum: hash.finish() })
     }
 
     /// Makes a snapshot of the staged memory of a book that goes on at `next`, and answers its size. All rows before that must
@@ -107,8 +103,7 @@ impl Snapshots {
     pub fn keep(&mut self, staged: Staged, next: &BTreeMap<Partition, u64>) -> Result<u64, ProcessorError> {
         let number = self.list()?.last().map_or(1, |(number, _)| number + 1);
         let path = self.folder.join(format!("{number:012}.{EXTENSION}"));
-        let bytes = staged.bytes;
-        staged.keep(&path, &self.folder).map_err(|source| failed(&path, source))?;
+        let bytes = staged.keep(&path, &self.folder).map_err(|source| failed(&path, source))?;
         self.drop_old()?;
         self.saved.push_back(next.clone());
         if self.saved.len() > SNAPSHOTS_KEPT {
@@ -196,13 +191,14 @@ impl Snapshots {
 }
 
 impl Staged {
-    /// Head, sync, rename, sync of the folder: a reader sees all of it or nothing.
-    fn keep(mut self, path: &Path, folder: &Path) -> Result<(), Error> {
+    /// Head, sync, rename, sync of the folder: a reader sees all of it or nothing. Answers the size.
+    fn keep(mut self, path: &Path, folder: &Path) -> Result<u64, Error> {
         self.file.rewind()?;
         self.file.write_all(&head(self.sum))?;
         self.file.sync_all()?;
         fs::rename(&self.path, path)?;
-        File::open(folder)?.sync_all()
+        File::open(folder)?.sync_all()?;
+        Ok(self.file.metadata()?.len())
     }
 }
 
