@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::rule::{Rules, When};
 use crate::voices::Voices;
-use crate::watch::{Turn, Watch};
+use crate::watch::{Turn, Watch, worn_part};
 pub use problems::Problem;
 use problems::{Problems, Sign};
 
@@ -186,11 +186,13 @@ impl Desk {
             }
             Body::Usage(sample) => {
                 for rule in self.rules.watching(When::LifeNear, told.site.as_str(), told.kind) {
-                    let Some(limit) = rule.limits.get(&sample.counter) else { continue };
-                    let used = sample.value_milli as f64 / (1_000.0 * limit);
-                    let part = if sample.component.is_empty() { &sample.counter } else { &sample.component };
+                    if !rule.limits.contains_key(&sample.counter) {
+                        continue;
+                    }
+                    // Several counters may wear one part: it is near its end by any of them.
+                    let part = worn_part(sample);
                     let problem = Problem::new(rule, told.subject, part);
-                    if used >= rule.at_least.unwrap_or(1.0) {
+                    if watch.life_used(part, &rule.limits) >= rule.at_least.unwrap_or(1.0) {
                         let late = is_late(entry, told.fact, rule.late_micros());
                         self.problems.begin(problem, rule, watch, entry, Sign::told(told.fact.at, range, late), steps);
                     } else {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use medfleet_domain::condition::Condition;
-use medfleet_domain::fact::Body;
+use medfleet_domain::fact::{Body, Sample};
 use medfleet_domain::human::{Claimed, OrderClass, OrderPhase, Phase, PmOutcome};
 use medfleet_domain::id::{AgentId, SiteId};
 use medfleet_domain::kind::DeviceKind;
@@ -39,6 +39,16 @@ pub struct Watch {
     stewardship: Stewardship,
     /// The instant of the latest score, by horizon.
     scored_at: BTreeMap<u32, Timestamp>,
+    /// The latest reading of each counter.
+    readings: BTreeMap<String, Reading>,
+}
+
+/// What a counter showed, and of which part.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Reading {
+    at: Timestamp,
+    part: String,
+    value_milli: i64,
 }
 
 /// What a fact changed about failing.
@@ -51,6 +61,11 @@ pub enum Turn {
     /// It failed then, and that is over: something newer is known.
     HadFailed(Timestamp),
     Nothing,
+}
+
+/// The part that a counter wears; the counter itself where it names none.
+pub fn worn_part(sample: &Sample) -> &str {
+    if sample.component.is_empty() { &sample.counter } else { &sample.component }
 }
 
 impl Watch {
@@ -70,6 +85,7 @@ impl Watch {
             retired: false,
             stewardship: Stewardship::default(),
             scored_at: BTreeMap::new(),
+            readings: BTreeMap::new(),
         }
     }
 
@@ -103,7 +119,7 @@ impl Watch {
         let infected = self.returned_at.is_some_and(|returned| now.micros() - returned.micros() < INFECTED_MICROS);
         match when {
             When::DeviceFailed | When::DeviceError | When::DeviceSilent => planned || worked_on,
-            When::LifeNear => worked_on,
+            When::LifeNear => worked_on || planned,
             When::AtRisk => worked_on || planned || infected,
             When::AgentSilent | When::SiteSilent | When::PmOverdue => false,
         }
@@ -130,7 +146,12 @@ impl Watch {
             }
             Body::Began { condition, .. } => self.show(at, at, *condition),
             Body::Stretch(stretch) => self.show(at, stretch.until, stretch.condition),
-            Body::Error(_) | Body::Usage(_) | Body::Heartbeat => {
+            Body::Usage(sample) => {
+                self.read(at, sample);
+                self.hear(at);
+                Turn::Nothing
+            }
+            Body::Error(_) | Body::Heartbeat => {
                 self.hear(at);
                 Turn::Nothing
             }
@@ -152,6 +173,23 @@ impl Watch {
             }
             _ => Turn::Nothing,
         }
+    }
+
+    /// The greatest share of its life that a part has used, by the counters for which a rule knows a limit.
+    pub fn life_used(&self, part: &str, limits: &BTreeMap<String, f64>) -> f64 {
+        let of_part = self.readings.iter().filter(|(_, reading)| reading.part == part);
+        let used = of_part
+            .filter_map(|(counter, reading)| Some(reading.value_milli as f64 / (1_000.0 * limits.get(counter)?)));
+        used.fold(0.0, f64::max)
+    }
+
+    /// Readings follow each other by the time they speak of; an earlier one says nothing of the present.
+    fn read(&mut self, at: Timestamp, sample: &Sample) {
+        if self.readings.get(&sample.counter).is_some_and(|known| at < known.at) {
+            return;
+        }
+        let (part, value_milli) = (worn_part(sample).to_owned(), sample.value_milli);
+        self.readings.insert(sample.counter.clone(), Reading { at, part, value_milli });
     }
 
     fn hear(&mut self, at: Timestamp) {

@@ -32,6 +32,8 @@ pub struct Given {
     says: String,
     #[serde(default)]
     part: String,
+    /// The counter that wears the part; without it the part is a counter's name.
+    counter: Option<String>,
     #[serde(default)]
     severity: Option<String>,
     /// Value of a counter, in its unit, or a probability.
@@ -123,8 +125,8 @@ impl Given {
             "error" => self.error(),
             "risk" => self.score(),
             "counter" => Ok(Body::Usage(Sample {
-                counter: self.part.clone(),
-                component: String::new(),
+                counter: self.counter.clone().unwrap_or_else(|| self.part.clone()),
+                component: self.counter.as_ref().map_or_else(String::new, |_| self.part.clone()),
                 unit: "1".into(),
                 value_milli: (self.number_given()? * 1_000.0) as i64,
                 modulus_milli: None,
