@@ -1,13 +1,16 @@
 -- One row: one site and kind over the quarter-hours of [$from, $until): how large a share of its devices was in use
--- at once. Median, 95th percentile (which sets the size of a pool) and peak are those of the quarter-hour of that
--- rank, each as device-microseconds in use and in service; every quarter-hour counts, by day and by night.
+-- at once, by day and by night. The share of a quarter-hour is in use ÷ known, in device-microseconds: unknown is not
+-- idle. Of a quarter-hour in which nothing is known there is no share; it is counted apart. Median, 95th percentile
+-- (which sets the size of a pool) and peak are those of the quarter-hour of that rank. `*_worst_*` ranks every
+-- quarter-hour anew were all unknown time idle, `*_best_*` were all of it use: the truth lies between, ÷ in service.
 -- 900000000 is a quarter-hour in microseconds.
-WITH service AS (
+WITH beyond AS ({heads}),
+service AS (
     SELECT site, kind, from_us, until_us, COUNT(*) AS devices
     FROM ({in_service}) AS spans
     GROUP BY site, kind, from_us, until_us
 ),
-pieces AS (
+serving AS (
     SELECT *, unnest(range(from_us / 900000000, (until_us - 1) / 900000000 + 1)) AS quarter
     FROM service
 ),
@@ -17,44 +20,131 @@ served AS (
         kind,
         quarter,
         SUM(devices * (least(until_us, (quarter + 1) * 900000000) - greatest(from_us, quarter * 900000000))) AS in_service_us
-    FROM pieces
+    FROM serving
     GROUP BY site, kind, quarter
 ),
-used AS (
-    SELECT site, kind, CAST(quarter_at AS BIGINT) / 900000000 AS quarter, SUM(micros) AS in_use_us
+spans AS (
+    -- What rollups do not hold: claims beyond a device's edge, and everything where one device is asked about.
+    SELECT
+        site,
+        kind,
+        condition,
+        1 AS weight,
+        greatest(from_us, CAST($from AS BIGINT)) AS from_us,
+        least(coalesce(until_us, CAST($now AS BIGINT)), CAST($now AS BIGINT), CAST($until AS BIGINT)) AS until_us
+    FROM beyond
+    WHERE role = 'claim'
+        AND ($site = '' OR site = $site) AND ($kind = '' OR kind = $kind) AND ($device = '' OR subject = $device)
+    UNION ALL
+    SELECT
+        site,
+        kind,
+        condition,
+        weight,
+        greatest(CAST(from_at AS BIGINT), CAST($from AS BIGINT)),
+        least(CAST(until_at AS BIGINT), CAST($until AS BIGINT))
+    FROM intervals
+    WHERE $device <> '' AND device = $device AND day >= CAST($from_day AS DATE) AND day <= CAST($until_day AS DATE)
+        AND ($site = '' OR site = $site) AND ($kind = '' OR kind = $kind)
+),
+split AS (
+    SELECT *, unnest(range(from_us / 900000000, (until_us - 1) / 900000000 + 1)) AS quarter
+    FROM spans
+    WHERE until_us > from_us
+),
+told AS (
+    SELECT site, kind, condition, CAST(quarter_at AS BIGINT) / 900000000 AS quarter, micros AS us
     FROM rollup_quarter
-    WHERE month >= CAST($from_month AS DATE) AND condition = 'productive'
+    WHERE $device = '' AND month >= CAST($from_month AS DATE)
         AND CAST(quarter_at AS BIGINT) >= CAST($from AS BIGINT) AND CAST(quarter_at AS BIGINT) < CAST($until AS BIGINT)
         AND ($site = '' OR site = $site) AND ($kind = '' OR kind = $kind)
-    GROUP BY site, kind, CAST(quarter_at AS BIGINT) / 900000000
+    UNION ALL
+    SELECT
+        site,
+        kind,
+        condition,
+        quarter,
+        weight * (least(until_us, (quarter + 1) * 900000000) - greatest(from_us, quarter * 900000000))
+    FROM split
+),
+heard AS (
+    SELECT
+        site,
+        kind,
+        quarter,
+        SUM(CASE WHEN condition = 'productive' THEN us ELSE 0 END) AS in_use_us,
+        SUM(CASE WHEN condition <> 'unknown' THEN us ELSE 0 END) AS known_us
+    FROM told
+    GROUP BY site, kind, quarter
 ),
 shares AS (
+    -- A device that was heard without being registered counts with the time it was heard.
     SELECT
         s.site,
         s.kind,
-        s.in_service_us,
-        coalesce(u.in_use_us, 0) AS in_use_us,
-        row_number() OVER (
-            PARTITION BY s.site, s.kind
-            ORDER BY CAST(coalesce(u.in_use_us, 0) AS DOUBLE) / s.in_service_us, s.in_service_us, s.quarter
-        ) AS nth,
-        COUNT(*) OVER (PARTITION BY s.site, s.kind) AS quarters
+        s.quarter,
+        coalesce(h.in_use_us, 0) AS in_use_us,
+        coalesce(h.known_us, 0) AS known_us,
+        greatest(s.in_service_us, coalesce(h.known_us, 0)) AS in_service_us
     FROM served AS s
-    LEFT JOIN used AS u ON u.site = s.site AND u.kind = s.kind AND u.quarter = s.quarter
+    LEFT JOIN heard AS h ON h.site = s.site AND h.kind = s.kind AND h.quarter = s.quarter
     WHERE s.in_service_us > 0
+),
+ranked AS (
+    SELECT
+        *,
+        in_use_us + in_service_us - known_us AS best_us,
+        SUM(CASE WHEN known_us > 0 THEN 1 ELSE 0 END) OVER (PARTITION BY site, kind) AS quarters,
+        COUNT(*) OVER (PARTITION BY site, kind) AS every_quarter,
+        row_number() OVER (
+            PARTITION BY site, kind
+            ORDER BY CASE WHEN known_us > 0 THEN CAST(in_use_us AS DOUBLE) / known_us END NULLS LAST, known_us, quarter
+        ) AS nth,
+        row_number() OVER (
+            PARTITION BY site, kind
+            ORDER BY CAST(in_use_us AS DOUBLE) / in_service_us, in_service_us, quarter
+        ) AS nth_worst,
+        row_number() OVER (
+            PARTITION BY site, kind
+            ORDER BY CAST(in_use_us + in_service_us - known_us AS DOUBLE) / in_service_us, in_service_us, quarter
+        ) AS nth_best
+    FROM shares
+),
+ranks AS (
+    SELECT
+        *,
+        (quarters + 1) / 2 AS median,
+        (quarters * 19 + 19) / 20 AS p95,
+        (every_quarter + 1) / 2 AS every_median,
+        (every_quarter * 19 + 19) / 20 AS every_p95
+    FROM ranked
 )
 SELECT
     site,
     kind,
     MAX(quarters) AS quarters,
+    MAX(every_quarter - quarters) AS unknown_quarters,
     SUM(in_use_us) AS in_use_us,
+    SUM(known_us) AS known_us,
     SUM(in_service_us) AS in_service_us,
-    MAX(CASE WHEN nth = (quarters + 1) / 2 THEN in_use_us END) AS median_in_use_us,
-    MAX(CASE WHEN nth = (quarters + 1) / 2 THEN in_service_us END) AS median_in_service_us,
-    MAX(CASE WHEN nth = (quarters * 19 + 19) / 20 THEN in_use_us END) AS p95_in_use_us,
-    MAX(CASE WHEN nth = (quarters * 19 + 19) / 20 THEN in_service_us END) AS p95_in_service_us,
+    MAX(CASE WHEN nth = median THEN in_use_us END) AS median_in_use_us,
+    MAX(CASE WHEN nth = median THEN known_us END) AS median_known_us,
+    MAX(CASE WHEN nth_worst = every_median THEN in_use_us END) AS median_worst_in_use_us,
+    MAX(CASE WHEN nth_worst = every_median THEN in_service_us END) AS median_worst_in_service_us,
+    MAX(CASE WHEN nth_best = every_median THEN best_us END) AS median_best_in_use_us,
+    MAX(CASE WHEN nth_best = every_median THEN in_service_us END) AS median_best_in_service_us,
+    MAX(CASE WHEN nth = p95 THEN in_use_us END) AS p95_in_use_us,
+    MAX(CASE WHEN nth = p95 THEN known_us END) AS p95_known_us,
+    MAX(CASE WHEN nth_worst = every_p95 THEN in_use_us END) AS p95_worst_in_use_us,
+    MAX(CASE WHEN nth_worst = every_p95 THEN in_service_us END) AS p95_worst_in_service_us,
+    MAX(CASE WHEN nth_best = every_p95 THEN best_us END) AS p95_best_in_use_us,
+    MAX(CASE WHEN nth_best = every_p95 THEN in_service_us END) AS p95_best_in_service_us,
     MAX(CASE WHEN nth = quarters THEN in_use_us END) AS peak_in_use_us,
-    MAX(CASE WHEN nth = quarters THEN in_service_us END) AS peak_in_service_us
-FROM shares
+    MAX(CASE WHEN nth = quarters THEN known_us END) AS peak_known_us,
+    MAX(CASE WHEN nth_worst = every_quarter THEN in_use_us END) AS peak_worst_in_use_us,
+    MAX(CASE WHEN nth_worst = every_quarter THEN in_service_us END) AS peak_worst_in_service_us,
+    MAX(CASE WHEN nth_best = every_quarter THEN best_us END) AS peak_best_in_use_us,
+    MAX(CASE WHEN nth_best = every_quarter THEN in_service_us END) AS peak_best_in_service_us
+FROM ranks
 GROUP BY site, kind
 ORDER BY site, kind

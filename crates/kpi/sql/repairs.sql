@@ -1,10 +1,17 @@
 -- One row: one corrective order opened within [$from, $until), with the four clocks of its repair as far as they
 -- have run: what is not finished at $now is censored, not left out. Response: opened to arrival (or remote
--- connection). Turnaround: opened to returned to service, else closed. Active repair: repair started to repaired,
--- waits in between taken out. Waits by party.
+-- connection). Active repair: repair started to repaired, waits in between taken out. Turnaround: opened to returned
+-- to service, else closed. Waiting for parts: all such waits of the order together; it runs while one of them does.
+-- Waits for others by party.
 WITH lives AS ({order_lives}),
 waits AS (
-    SELECT device, work_order, waiting_for, from_us, least(coalesce(until_us, CAST($now AS BIGINT)), CAST($now AS BIGINT)) AS until_us
+    SELECT
+        device,
+        work_order,
+        waiting_for,
+        from_us,
+        least(coalesce(until_us, CAST($now AS BIGINT)), CAST($now AS BIGINT)) AS until_us,
+        until_us AS ended_us
     FROM ({order_waits}) AS all_waits
     WHERE from_us < CAST($now AS BIGINT)
 ),
@@ -13,6 +20,9 @@ waited AS (
         w.device,
         w.work_order,
         SUM(CASE WHEN w.waiting_for = 'parts' THEN w.until_us - w.from_us ELSE 0 END) AS parts_us,
+        SUM(CASE WHEN w.waiting_for = 'parts' THEN 1 ELSE 0 END) AS parts_waits,
+        SUM(CASE WHEN w.waiting_for = 'parts' AND (w.ended_us IS NULL OR w.ended_us > CAST($now AS BIGINT)) THEN 1 ELSE 0 END)
+            AS parts_waits_open,
         SUM(CASE WHEN w.waiting_for = 'vendor' THEN w.until_us - w.from_us ELSE 0 END) AS vendor_us,
         SUM(CASE WHEN w.waiting_for = 'facility' THEN w.until_us - w.from_us ELSE 0 END) AS facility_us,
         SUM(CASE WHEN coalesce(w.waiting_for, 'in_house') IN ('in_house', 'user') THEN w.until_us - w.from_us ELSE 0 END) AS own_us,
@@ -47,6 +57,8 @@ SELECT
         - coalesce(w.within_repair_us, 0) END AS repair_us,
     (c.mended_us <= CAST($now AS BIGINT)) IS TRUE AS repaired,
     coalesce(w.parts_us, 0) AS parts_us,
+    coalesce(w.parts_waits, 0) AS parts_waits,
+    coalesce(w.parts_waits_open, 0) = 0 AS parts_arrived,
     coalesce(w.vendor_us, 0) AS vendor_us,
     coalesce(w.facility_us, 0) AS facility_us,
     coalesce(w.own_us, 0) AS own_us,

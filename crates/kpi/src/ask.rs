@@ -15,7 +15,7 @@ use crate::registry::view;
 use crate::stats::survival::Duration;
 
 pub use evidence::{Evidence, evidence};
-pub use time::{Amended, Backdated, Concurrency, Uptime, amendments, backdated, concurrency, uptime};
+pub use time::{Amended, AtOnce, Backdated, Concurrency, Uptime, amendments, backdated, concurrency, uptime};
 pub use work::{Cycles, PmState, PmWork, Reliability, cycles, pm, reliability};
 
 /// What sort of trouble an episode was.
@@ -72,7 +72,8 @@ pub struct Repair {
     /// None: it has not begun, or nobody told when.
     pub active: Option<Duration>,
     pub turnaround: Duration,
-    pub parts_micros: i64,
+    /// None: it never waited for parts.
+    pub parts: Option<Duration>,
     pub vendor_micros: i64,
     pub facility_micros: i64,
     /// Waiting for us or the user.
@@ -135,7 +136,10 @@ pub async fn repairs(session: &SessionContext, question: &Question) -> Result<Ve
             response: clock(line.int("response_us")?, "responded")?,
             active: line.some_int("repair_us")?.map(|micros| clock(micros, "repaired")).transpose()?,
             turnaround: clock(line.int("turnaround_us")?, "finished")?,
-            parts_micros: line.int("parts_us")?,
+            parts: match line.int("parts_waits")? {
+                0 => None,
+                _ => Some(clock(line.int("parts_us")?, "parts_arrived")?),
+            },
             vendor_micros: line.int("vendor_us")?,
             facility_micros: line.int("facility_us")?,
             own_micros: line.int("own_us")?,

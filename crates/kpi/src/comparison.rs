@@ -26,6 +26,14 @@ pub enum By {
     Downtime,
 }
 
+impl By {
+    /// Each by its word, the usual one first.
+    pub const WORDS: [(&str, Self); 2] = [("failures", Self::Failures), ("downtime", Self::Downtime)];
+}
+
+/// What one row of the table of compared sites is.
+pub const ONE_ROW: &str = "one site under one adjustment, against what the fleet would have had with its devices.";
+
 /// One site under one adjustment, with the places it may have; less is better.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ComparedSite {
@@ -152,15 +160,18 @@ pub fn figures() -> [Figure<ComparedSite>; 23] {
         "funnel_95_high", "ratio", "… and below this", |one| number(one.ratio.funnel[0].1);
         "funnel_998_low", "ratio", "the same in 998 of 1000", |one| number(one.ratio.funnel[1].0);
         "funnel_998_high", "ratio", "… and below this", |one| number(one.ratio.funnel[1].1);
-        "shrunk", "ratio", "the ratio drawn towards the fleet by as much as the site is small", |one| number(one.ratio.shrunk);
-        "shrunk_low", "ratio", "its lower limit", |one| number(one.ratio.shrunk_low);
-        "shrunk_high", "ratio", "its upper limit", |one| number(one.ratio.shrunk_high);
+        "shrunk", "ratio",
+            "the ratio drawn towards the fleet by as much as the site is small; 1 where sites differ no more than by chance",
+            |one| number(one.ratio.shrunk);
+        "shrunk_low", "ratio", "its lower limit, 95 %, never closer than the fleet's own", |one| number(one.ratio.shrunk_low);
+        "shrunk_high", "ratio", "its upper limit, likewise; absent: none can be given", |one| number(one.ratio.shrunk_high);
         "place_best", "place", "the best place it may have; 1 is best", |one| place(one.place.best);
         "place_worst", "place", "the worst place it may have", |one| place(one.place.worst);
-        "tie", "number", "sites of one tie are not ordered among each other", |one| place(one.place.tie);
+        "tie", "place", "sites of one tie are not ordered among each other", |one| place(one.place.tie);
         "sites_compared", "count", "sites that can have a place", |one| place(one.sites);
         "dispersion", "ratio", "variance ÷ mean of failures, clustered by device", |one| number(one.dispersion);
-        "spread_shape", "number", "shape of the distribution of true ratios; absent: sites differ no more than by chance",
+        "spread_shape", "number",
+            "shape of the distribution of true ratios, of downtime 1 ÷ variance of their logarithms; absent: sites differ no more than by chance",
             |one| Cell::number(one.shape);
     }
 }

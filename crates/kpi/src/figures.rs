@@ -1,7 +1,7 @@
 //! The figures of a scorecard by name, with unit and meaning: what pages, REST and CSV show of it.
 
-use crate::ask::Concurrency;
-use crate::measure::{Measure, Ratio};
+use crate::ask::{AtOnce, Concurrency};
+use crate::measure::Ratio;
 use crate::scorecard::Scorecard;
 use crate::stats::survival::Durations;
 use crate::table::{Cell, Figure};
@@ -14,9 +14,10 @@ macro_rules! figures {
 
 /// A ratio beside its parts, its bounds and its coverage.
 macro_rules! ratio {
-    ($name:literal, $of:path, $meaning:literal) => {{
+    ($name:literal, $of:expr, $meaning:literal) => {{
         fn part(card: &Scorecard, read: fn(Ratio) -> Cell) -> Cell {
-            $of(&card.measure).map_or(Cell::Nothing, read)
+            let of: fn(&Scorecard) -> Option<Ratio> = $of;
+            of(card).map_or(Cell::Nothing, read)
         }
         figures! {
             $name, "ratio", $meaning, |card| part(card, |ratio| Cell::Number(ratio.value));
@@ -59,26 +60,46 @@ fn micros(micros: Option<i64>) -> Cell {
 pub fn figures() -> Vec<Figure<Scorecard>> {
     let mut all: Vec<Figure<Scorecard>> = Vec::new();
     all.extend(population());
-    all.extend(ratio!("total_uptime", Measure::total_uptime, "up ÷ known, around the clock"));
-    all.extend(ratio!("operational_uptime", Measure::operational_uptime, "up ÷ known within base hours"));
+    all.extend(ratio!("total_uptime", |card| card.measure.total_uptime(), "up ÷ known, around the clock"));
+    all.extend(ratio!("operational_uptime", |card| card.measure.operational_uptime(), "up ÷ known within base hours"));
     all.extend(ratio!(
         "equipment_dependent_uptime",
-        Measure::equipment_dependent_uptime,
+        |card| card.measure.equipment_dependent_uptime(),
         "operational uptime without downtime spent waiting for anybody or for the facility"
     ));
     all.extend(ratio!(
         "supplier_dependent_uptime",
-        Measure::supplier_dependent_uptime,
+        |card| card.measure.supplier_dependent_uptime(),
         "operational uptime without waiting for us, the user or the facility; waiting for vendor and parts stays in"
     ));
-    all.extend(ratio!("base_utilization", Measure::base_utilization, "in use ÷ known within base hours"));
-    all.extend(ratio!("total_utilization", Measure::total_utilization, "in use ÷ known, around the clock"));
-    all.extend(at_once());
+    all.extend(ratio!("base_utilization", |card| card.measure.base_utilization(), "in use ÷ known within base hours"));
+    all.extend(ratio!(
+        "total_utilization",
+        |card| card.measure.total_utilization(),
+        "in use ÷ known, around the clock"
+    ));
+    all.extend(quarters());
+    all.extend(ratio!(
+        "in_use_at_once_median",
+        |card| at_once(card, |one| one.median),
+        "in use ÷ known in the median quarter-hour; of one kind at one site"
+    ));
+    all.extend(ratio!(
+        "in_use_at_once_p95",
+        |card| at_once(card, |one| one.p95),
+        "the same in the quarter-hour of the 95th percentile: it sets the size of a pool"
+    ));
+    all.extend(ratio!(
+        "in_use_at_once_peak",
+        |card| at_once(card, |one| one.peak),
+        "the same in the busiest quarter-hour"
+    ));
     all.extend(failures());
     all.extend(off_line());
     all.extend(durations!("response", response, "median from opening to arrival or remote connection"));
     all.extend(durations!("repair", active, "median active repair, waits taken out"));
     all.extend(durations!("turnaround", turnaround, "median from opening to return to service"));
+    all.extend(durations!("parts_wait", parts, "median wait for parts, of the orders that waited for them"));
     all.extend(waits());
     all.extend(maintenance());
     all
@@ -102,26 +123,20 @@ fn population() -> [Figure<Scorecard>; 12] {
     }
 }
 
-fn at_once() -> [Figure<Scorecard>; 9] {
-    fn share(card: &Scorecard, of: fn(&Concurrency) -> (i64, i64)) -> Cell {
-        let parts = card.at_once.as_ref().map(of).filter(|(_, served)| *served > 0);
-        Cell::number(parts.map(|(used, served)| used as f64 / served as f64))
-    }
-    fn part(card: &Scorecard, of: fn(&Concurrency) -> i64) -> Cell {
-        card.at_once.as_ref().map_or(Cell::Nothing, |one| Cell::seconds(of(one)))
+fn at_once(card: &Scorecard, of: fn(&Concurrency) -> AtOnce) -> Option<Ratio> {
+    let one = card.at_once.as_ref()?;
+    one.share(&of(one))
+}
+
+fn quarters() -> [Figure<Scorecard>; 2] {
+    fn count(card: &Scorecard, of: fn(&Concurrency) -> i64) -> Cell {
+        card.at_once.as_ref().map_or(Cell::Nothing, |one| Cell::Whole(of(one)))
     }
     figures! {
-        "in_use_at_once_median", "ratio", "in use ÷ in service in the median quarter-hour; of one kind at one site",
-            |card| share(card, |one| one.median);
-        "in_use_at_once_median_over_seconds", "seconds", "its numerator", |card| part(card, |one| one.median.0);
-        "in_use_at_once_median_under_seconds", "seconds", "its denominator", |card| part(card, |one| one.median.1);
-        "in_use_at_once_p95", "ratio", "the same in the quarter-hour of the 95th percentile: it sets the size of a pool",
-            |card| share(card, |one| one.p95);
-        "in_use_at_once_p95_over_seconds", "seconds", "its numerator", |card| part(card, |one| one.p95.0);
-        "in_use_at_once_p95_under_seconds", "seconds", "its denominator", |card| part(card, |one| one.p95.1);
-        "in_use_at_once_peak", "ratio", "the same in the busiest quarter-hour", |card| share(card, |one| one.peak);
-        "in_use_at_once_peak_over_seconds", "seconds", "its numerator", |card| part(card, |one| one.peak.0);
-        "in_use_at_once_peak_under_seconds", "seconds", "its denominator", |card| part(card, |one| one.peak.1);
+        "in_use_at_once_quarters", "count", "quarter-hours of which something is known: those that have a share in use at once",
+            |card| count(card, |one| one.quarters);
+        "in_use_at_once_unknown_quarters", "count", "quarter-hours of which nothing is known: they have none",
+            |card| count(card, |one| one.unknown_quarters);
     }
 }
 
@@ -209,7 +224,7 @@ mod tests {
         let all = figures();
         let names: BTreeSet<&str> = all.iter().map(|figure| figure.name).collect();
         assert_eq!(names.len(), all.len());
-        for ratio in ["total_uptime", "operational_uptime", "base_utilization"] {
+        for ratio in ["total_uptime", "operational_uptime", "base_utilization", "in_use_at_once_p95"] {
             assert!(names.contains(&*format!("{ratio}_under_seconds")), "{ratio} keeps its denominator");
         }
     }

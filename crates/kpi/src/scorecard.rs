@@ -33,6 +33,15 @@ pub struct Key {
 }
 
 impl Group {
+    /// Every group by its word, the usual one first.
+    pub const WORDS: [(&str, Self); 5] = [
+        ("site_kind", Self::SiteKind),
+        ("fleet", Self::Fleet),
+        ("site", Self::Site),
+        ("kind", Self::Kind),
+        ("device", Self::Device),
+    ];
+
     fn key(self, site: &str, kind: &str, device: &str) -> Key {
         let keep = |text: &str, groups: &[Self]| if groups.contains(&self) { text.to_owned() } else { String::new() };
         Key {
@@ -94,12 +103,14 @@ impl OffLine {
     }
 }
 
-/// The clocks of corrective orders opened in the period; open ones are censored.
+/// The four clocks of corrective orders opened in the period, and their waits; what still runs is censored.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Repairs {
     pub response: Durations,
     pub active: Durations,
     pub turnaround: Durations,
+    /// Of the orders that waited for parts.
+    pub parts: Durations,
     pub parts_micros: i64,
     pub vendor_micros: i64,
     pub facility_micros: i64,
@@ -125,6 +136,10 @@ impl Maintenance {
         (self.due > 0).then(|| self.on_time as f64 / self.due as f64)
     }
 }
+
+/// What one row of the table of scorecards is.
+pub const ONE_ROW: &str =
+    "every figure of one group of devices over the period, each ratio beside its parts and bounds.";
 
 /// One row for each group that has a device in service or anything to tell, in the order of the keys.
 pub async fn scorecards(
@@ -230,7 +245,8 @@ fn repairs(orders: &[Repair]) -> Repairs {
         response: clock(|order| Some(order.response)),
         active: clock(|order| order.active),
         turnaround: clock(|order| Some(order.turnaround)),
-        parts_micros: sum(|order| order.parts_micros),
+        parts: clock(|order| order.parts),
+        parts_micros: sum(|order| order.parts.map_or(0, |wait| wait.micros)),
         vendor_micros: sum(|order| order.vendor_micros),
         facility_micros: sum(|order| order.facility_micros),
         own_micros: sum(|order| order.own_micros),

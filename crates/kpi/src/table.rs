@@ -36,6 +36,17 @@ pub struct Table {
     pub rows: Vec<Vec<Cell>>,
 }
 
+/// What a word stands for among some; an empty one is the first, which is the usual one.
+pub fn by_word<T: Copy>(words: &[(&str, T)], word: &str) -> Option<T> {
+    let said = words.iter().find(|(name, _)| word.is_empty() || *name == word);
+    said.map(|(_, meant)| *meant)
+}
+
+/// The words, for whoever used another.
+pub fn listed<T>(words: &[(&str, T)]) -> String {
+    words.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
+}
+
 /// One column of rows that are computed: where its value comes from.
 #[derive(Debug)]
 pub struct Figure<T: 'static> {

@@ -1,6 +1,7 @@
 -- One row: one wait of one work order for one party; `until_us` null: it still waits. A wait ends where it is
--- said to end, and in any case with the repair, the return to service or the closing of the order.
-SELECT device, work_order, waiting_for, at_us AS from_us, until_us
+-- said to end, and in any case with the repair, the return to service or the closing of the order. Told again while it
+-- lasts, it is the same wait.
+SELECT device, work_order, waiting_for, MIN(at_us) AS from_us, until_us
 FROM (
     SELECT
         device,
@@ -17,3 +18,4 @@ FROM (
     FROM ({order_phases}) AS phases
 ) AS ended
 WHERE phase = 'waiting_started'
+GROUP BY device, work_order, waiting_for, until_us

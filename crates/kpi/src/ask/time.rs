@@ -4,8 +4,9 @@ use medfleet_domain::time::{Day, Timestamp};
 use medfleet_lake::SessionContext;
 
 use super::ask;
+use crate::answer::Line;
 use crate::error::KpiError;
-use crate::measure::Measure;
+use crate::measure::{Measure, Ratio, ratio};
 use crate::question::Question;
 
 /// One device at one site over the period.
@@ -52,33 +53,69 @@ pub async fn uptime(session: &SessionContext, question: &Question) -> Result<Vec
     .await
 }
 
-/// How many devices of a site and kind are in use at once, as parts of shares.
+/// How many devices of a site and kind are in use at once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Concurrency {
     pub site: String,
     pub kind: String,
+    /// Quarter-hours of which something is known, and those of which nothing is.
     pub quarters: i64,
-    /// In use and in service over all quarter-hours, and in that of the median, the 95th percentile and the peak.
-    pub all: (i64, i64),
-    pub median: (i64, i64),
-    pub p95: (i64, i64),
-    pub peak: (i64, i64),
+    pub unknown_quarters: i64,
+    /// Over all quarter-hours.
+    pub in_use: i64,
+    pub known: i64,
+    pub in_service: i64,
+    pub median: AtOnce,
+    pub p95: AtOnce,
+    pub peak: AtOnce,
+}
+
+/// In use in the quarter-hour of one rank, beside what it is a share of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AtOnce {
+    /// Of what is known. None: nothing is known of any quarter-hour.
+    pub known: Option<(i64, i64)>,
+    /// Of what is in service, were all unknown time idle, and were all of it use: of every quarter-hour, ranked anew.
+    pub worst: (i64, i64),
+    pub best: (i64, i64),
+}
+
+impl Concurrency {
+    /// One of the ranks as a share with its bounds; its coverage is that of the whole period.
+    pub fn share(&self, of: &AtOnce) -> Option<Ratio> {
+        let (over, under) = of.known?;
+        let value = ratio(over, under)?;
+        let (worst, best) = ratio(of.worst.0, of.worst.1).zip(ratio(of.best.0, of.best.1))?;
+        Some(Ratio { over, under, value, worst, best, coverage: ratio(self.known, self.in_service)? })
+    }
 }
 
 pub async fn concurrency(session: &SessionContext, question: &Question) -> Result<Vec<Concurrency>, KpiError> {
     ask(session, "concurrency", question, |line| {
-        let share = |used: &str, served: &str| Ok::<_, KpiError>((line.int(used)?, line.int(served)?));
         Ok(Concurrency {
             site: line.text("site")?,
             kind: line.text("kind")?,
             quarters: line.int("quarters")?,
-            all: share("in_use_us", "in_service_us")?,
-            median: share("median_in_use_us", "median_in_service_us")?,
-            p95: share("p95_in_use_us", "p95_in_service_us")?,
-            peak: share("peak_in_use_us", "peak_in_service_us")?,
+            unknown_quarters: line.int("unknown_quarters")?,
+            in_use: line.int("in_use_us")?,
+            known: line.int("known_us")?,
+            in_service: line.int("in_service_us")?,
+            median: at_once(line, "median")?,
+            p95: at_once(line, "p95")?,
+            peak: at_once(line, "peak")?,
         })
     })
     .await
+}
+
+fn at_once(line: &Line<'_>, rank: &str) -> Result<AtOnce, KpiError> {
+    let part = |name: &str| line.some_int(&format!("{rank}_{name}_us"));
+    let whole = |name: &str| line.int(&format!("{rank}_{name}_us"));
+    Ok(AtOnce {
+        known: part("in_use")?.zip(part("known")?),
+        worst: (whole("worst_in_use")?, whole("worst_in_service")?),
+        best: (whole("best_in_use")?, whole("best_in_service")?),
+    })
 }
 
 /// A calendar or contract that was recorded after the period it changes.

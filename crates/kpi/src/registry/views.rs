@@ -56,7 +56,9 @@ const REPAIRS: &[Column] = columns! {
     responded: Flag, "somebody had arrived or connected";
     repair_us: Micros, "active repair, so far; null: not begun or not told";
     repaired: Flag, "the repair had ended";
-    parts_us: Micros, "waiting for parts";
+    parts_us: Micros, "waiting for parts, so far";
+    parts_waits: Count, "how often it waited for parts: 0 is an order that this clock does not speak of";
+    parts_arrived: Flag, "no wait for parts was open";
     vendor_us: Micros, "waiting for the vendor";
     facility_us: Micros, "waiting for the facility";
     own_us: Micros, "waiting for us or the user";
@@ -150,15 +152,29 @@ const PM: &[Column] = columns! {
 const CONCURRENCY: &[Column] = columns! {
     site: Text, "the site";
     kind: Text, "kind of equipment";
-    quarters: Count, "quarter-hours counted";
+    quarters: Count, "quarter-hours of which something is known: those that have a share";
+    unknown_quarters: Count, "quarter-hours of which nothing is known: they have none";
     in_use_us: Micros, "in use over all of them";
+    known_us: Micros, "known over all of them";
     in_service_us: Micros, "in service over all of them";
-    median_in_use_us: Micros, "in use in the median quarter-hour";
-    median_in_service_us: Micros, "in service in that quarter-hour";
-    p95_in_use_us: Micros, "in use in the quarter-hour of the 95th percentile";
-    p95_in_service_us: Micros, "in service in that quarter-hour";
-    peak_in_use_us: Micros, "in use in the busiest quarter-hour";
-    peak_in_service_us: Micros, "in service in that quarter-hour";
+    median_in_use_us: Micros, "in use in the median quarter-hour; null: nothing is known of any";
+    median_known_us: Micros, "known in that quarter-hour: the denominator of its share";
+    median_worst_in_use_us: Micros, "in use in the median quarter-hour were all unknown time idle";
+    median_worst_in_service_us: Micros, "in service in that quarter-hour";
+    median_best_in_use_us: Micros, "in use in the median quarter-hour were all unknown time use";
+    median_best_in_service_us: Micros, "in service in that quarter-hour";
+    p95_in_use_us: Micros, "in use in the quarter-hour of the 95th percentile; null: nothing is known of any";
+    p95_known_us: Micros, "known in that quarter-hour";
+    p95_worst_in_use_us: Micros, "the same were all unknown time idle";
+    p95_worst_in_service_us: Micros, "in service in that quarter-hour";
+    p95_best_in_use_us: Micros, "the same were all unknown time use";
+    p95_best_in_service_us: Micros, "in service in that quarter-hour";
+    peak_in_use_us: Micros, "in use in the busiest quarter-hour; null: nothing is known of any";
+    peak_known_us: Micros, "known in that quarter-hour";
+    peak_worst_in_use_us: Micros, "the same were all unknown time idle";
+    peak_worst_in_service_us: Micros, "in service in that quarter-hour";
+    peak_best_in_use_us: Micros, "the same were all unknown time use";
+    peak_best_in_service_us: Micros, "in service in that quarter-hour";
 };
 
 const AMENDMENTS: &[Column] = columns! {

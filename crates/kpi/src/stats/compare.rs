@@ -1,12 +1,13 @@
 //! Sites compared fairly: observed against expected, with limits that allow for devices that fail again and again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
 use super::bootstrap::Resampled;
-use super::gamma::{ln_gamma, quantile};
+use super::gamma::{normal_quantile, quantile};
 use super::rate::{CONFIDENCE, overdispersed_limits};
+use super::shrink::{self, Limits, Log, NO_LIMITS, Shrunk};
 
 /// One device over the period: what it is, how long it was in service, and what happened to it.
 #[derive(Debug, Clone, PartialEq)]
@@ -73,7 +74,8 @@ pub struct Comparison {
     pub adjustment: Adjustment,
     /// Variance over mean, clustered by device; 1 where failures do not repeat.
     pub dispersion: f64,
-    /// Shape of the distribution of true ratios over sites; none where sites do not differ beyond chance.
+    /// Shape of the distribution of true ratios over sites, of hours 1 ÷ variance of their logarithms; none where sites do
+    /// not differ beyond chance.
     pub shape: Option<f64>,
     pub sites: Vec<SiteRatio>,
 }
@@ -87,13 +89,16 @@ pub fn failures(fleet: &[Experience], adjustment: Adjustment) -> Comparison {
     let dispersion = dispersion(&sites);
     let counts: Vec<(f64, f64)> =
         sites.values().map(|site| (site.over / dispersion, site.under / dispersion)).collect();
-    let shape = shape(&counts);
+    let shape = shrink::shape(&counts);
+    let limits = |over: f64, under: f64| {
+        let (low, high) = overdispersed_limits(over, dispersion, CONFIDENCE);
+        (low / under, high / under)
+    };
+    let whole = sites.values().fold((0.0, 0.0), |sum, site| (sum.0 + site.over, sum.1 + site.under));
+    let fleet = limits(whole.0, whole.1);
     let rows = sites.iter().map(|(name, site)| {
-        let (low, high) = overdispersed_limits(site.over, dispersion, CONFIDENCE);
-        let (shrunk, shrunk_low, shrunk_high) = shrink(site.over / dispersion, site.under / dispersion, shape);
-        row(name, site, (low / site.under, high / site.under), (shrunk, shrunk_low, shrunk_high), |confidence| {
-            funnel(site.under, dispersion, confidence)
-        })
+        let shrunk = shrink::count(site.over / dispersion, site.under / dispersion, shape, fleet);
+        row(name, site, limits(site.over, site.under), shrunk, |confidence| funnel(site.under, dispersion, confidence))
     });
     Comparison { adjustment, dispersion, shape, sites: rows.collect() }
 }
@@ -102,19 +107,50 @@ pub fn failures(fleet: &[Experience], adjustment: Adjustment) -> Comparison {
 /// over devices, seeded, and all adjustments share the draws.
 pub fn downtime(fleet: &[Experience], seed: u64) -> [Comparison; ADJUSTMENTS] {
     let all = Adjustment::ALL.map(|adjustment| expected(fleet, adjustment, |one| one.down_hours));
-    let sites = all.each_ref().map(|expected| by_site(fleet, expected, |one| one.down_hours));
-    let drawn = draws(fleet, &all, seed);
+    let added = half_a_device(fleet);
+    let drawn = draws(fleet, &all, added, seed);
     std::array::from_fn(|which| {
-        let unknown = (0.0, f64::INFINITY);
-        let rows = sites[which].iter().map(|(name, site)| {
-            let ratio = site.over / site.under;
+        let (adjustment, expected) = (Adjustment::ALL[which], &all[which]);
+        let sites = by_site(fleet, expected, |one| one.down_hours);
+        let own = |name: &str, site: &SiteSums| Log {
+            value: ((site.over + added) / (site.under + added)).ln(),
+            variance: drawn[name].log_variance(which),
+        };
+        let logs: Vec<Log> = sites.iter().map(|(name, site)| own(name, site)).collect();
+        let (spread, limits) = (shrink::spread(&logs), fleet_limits(fleet, expected, adjustment));
+        let rows = sites.iter().zip(logs).map(|((name, site), log)| {
             let of = &drawn[name];
-            let limits = |of: &Option<Drawn>, at| of.as_ref().and_then(|of| of.limits(which, at)).unwrap_or(unknown);
-            let own = limits(&of.own, CONFIDENCE);
-            row(name, site, own, (ratio, own.0, own.1), |confidence| limits(&of.like_the_fleet, confidence))
+            let resampled =
+                |of: &Option<Drawn>, at| of.as_ref().and_then(|of| of.limits(which, at)).unwrap_or(NO_LIMITS);
+            let shrunk = shrink::hours(log, spread, limits);
+            row(name, site, resampled(&of.own, CONFIDENCE), shrunk, |confidence| {
+                resampled(&of.like_the_fleet, confidence)
+            })
         });
-        Comparison { adjustment: Adjustment::ALL[which], dispersion: 1.0, shape: None, sites: rows.collect() }
+        Comparison { adjustment, dispersion: 1.0, shape: spread.map(f64::recip), sites: rows.collect() }
     })
+}
+
+/// Hours that are added to both parts of a ratio before its logarithm is taken, so that a site without any downtime has
+/// one: what half a device of the fleet had.
+fn half_a_device(fleet: &[Experience]) -> f64 {
+    0.5 * fleet.iter().map(|one| one.down_hours).sum::<f64>() / fleet.len().max(1) as f64
+}
+
+/// Limits of the fleet's own ratio, which is 1: hours of devices around those of their stratum, to the first order.
+fn fleet_limits(fleet: &[Experience], expected: &[f64], adjustment: Adjustment) -> Limits {
+    let strata: BTreeSet<[&str; 3]> = fleet.iter().map(|one| adjustment.stratum(one)).collect();
+    let devices = fleet.len() as f64;
+    // A stratum of one device has nothing to differ from.
+    let free = devices - strata.len() as f64;
+    let under: f64 = expected.iter().sum();
+    if free <= 0.0 || under <= 0.0 {
+        return NO_LIMITS;
+    }
+    let squares = fleet.iter().zip(expected).map(|(one, expected)| (one.down_hours - expected).powi(2)).sum::<f64>();
+    let deviation = (squares * devices / free).sqrt() / under;
+    let half = normal_quantile(0.5 + 0.5 * CONFIDENCE) * deviation;
+    ((-half).exp(), half.exp())
 }
 
 type Drawn = Resampled<ADJUSTMENTS>;
@@ -125,7 +161,21 @@ struct Draws {
     like_the_fleet: Option<Drawn>,
 }
 
-fn draws<'a>(fleet: &'a [Experience], expected: &[Vec<f64>; ADJUSTMENTS], seed: u64) -> BTreeMap<&'a str, Draws> {
+impl Draws {
+    /// With which variance the logarithm of the ratio is known. Two devices that are alike by chance say nothing about a
+    /// third: where devices out of the whole fleet vary more, theirs counts.
+    fn log_variance(&self, which: usize) -> f64 {
+        let of = |drawn: &Option<Drawn>| drawn.as_ref().and_then(|drawn| drawn.log_variance(which));
+        of(&self.own).into_iter().chain(of(&self.like_the_fleet)).reduce(f64::max).unwrap_or(f64::INFINITY)
+    }
+}
+
+fn draws<'a>(
+    fleet: &'a [Experience],
+    expected: &[Vec<f64>; ADJUSTMENTS],
+    added: f64,
+    seed: u64,
+) -> BTreeMap<&'a str, Draws> {
     let mut pools: BTreeMap<&str, Vec<(f64, [f64; ADJUSTMENTS])>> = BTreeMap::new();
     for (nth, one) in fleet.iter().enumerate() {
         let of_device = (one.down_hours, std::array::from_fn(|which| expected[which][nth]));
@@ -134,8 +184,8 @@ fn draws<'a>(fleet: &'a [Experience], expected: &[Vec<f64>; ADJUSTMENTS], seed: 
     let everybody: Vec<_> = pools.values().flatten().copied().collect();
     let of_site = |(name, own): (&'a str, Vec<_>)| {
         let devices = own.len();
-        let like_the_fleet = Resampled::draw(&everybody, devices, seed ^ devices as u64);
-        (name, Draws { own: Resampled::draw(&own, devices, seed), like_the_fleet })
+        let like_the_fleet = Resampled::draw(&everybody, devices, added, seed ^ devices as u64);
+        (name, Draws { own: Resampled::draw(&own, devices, added, seed), like_the_fleet })
     };
     pools.into_iter().map(of_site).collect()
 }
@@ -153,7 +203,7 @@ fn row(
     name: &str,
     site: &SiteSums,
     (low, high): (f64, f64),
-    (shrunk, shrunk_low, shrunk_high): (f64, f64, f64),
+    shrunk: Shrunk,
     funnel: impl Fn(f64) -> (f64, f64),
 ) -> SiteRatio {
     SiteRatio {
@@ -166,9 +216,9 @@ fn row(
         low,
         high,
         funnel: FUNNEL_CONFIDENCES.map(funnel),
-        shrunk,
-        shrunk_low,
-        shrunk_high,
+        shrunk: shrunk.value,
+        shrunk_low: shrunk.low,
+        shrunk_high: shrunk.high,
     }
 }
 
@@ -218,36 +268,6 @@ pub fn funnel(expected: f64, dispersion: f64, confidence: f64) -> (f64, f64) {
     let shape = expected / dispersion;
     let tail = 0.5 * (1.0 - confidence);
     (quantile(shape, tail) / shape, quantile(shape, 1.0 - tail) / shape)
-}
-
-/// Shape of the gamma distribution (of mean 1) from which the sites' true ratios come: greatest likelihood of
-/// negative binomial counts, searched over its logarithm. None: sites differ no more than chance lets them.
-pub fn shape(counts: &[(f64, f64)]) -> Option<f64> {
-    const LOG_LOW: f64 = -4.0;
-    const LOG_HIGH: f64 = 12.0;
-    let likelihood = |log: f64| {
-        let a: f64 = log.exp();
-        let one = |&(o, e): &(f64, f64)| {
-            ln_gamma(a + o) - ln_gamma(a) + a * (a / (a + e)).ln() + if o > 0.0 { o * (e / (a + e)).ln() } else { 0.0 }
-        };
-        counts.iter().map(one).sum::<f64>()
-    };
-    let golden = 0.5 * (5.0_f64.sqrt() - 1.0);
-    let (mut low, mut high) = (LOG_LOW, LOG_HIGH);
-    while high - low > 1e-9 {
-        let (left, right) = (high - golden * (high - low), low + golden * (high - low));
-        if likelihood(left) < likelihood(right) { low = left } else { high = right }
-    }
-    let log = 0.5 * (low + high);
-    (counts.len() > 1 && log < LOG_HIGH - 1e-3).then(|| log.exp())
-}
-
-/// Posterior mean and interval of a site's ratio: (a + O) / (a + E) and its gamma quantiles.
-pub fn shrink(observed: f64, expected: f64, shape: Option<f64>) -> (f64, f64, f64) {
-    let Some(a) = shape else { return (1.0, 1.0, 1.0) };
-    let tail = 0.5 * (1.0 - CONFIDENCE);
-    let (over, under) = (a + observed, a + expected);
-    (over / under, quantile(over, tail) / under, quantile(over, 1.0 - tail) / under)
 }
 
 #[cfg(test)]
@@ -301,26 +321,6 @@ mod tests {
     }
 
     #[test]
-    fn a_small_site_is_drawn_to_the_fleet_and_a_large_one_is_not() {
-        let (small, low, high) = shrink(0.0, 0.5, Some(4.0));
-        assert!((small - 4.0 / 4.5).abs() < 1e-12 && low < small && small < high);
-        let (large, ..) = shrink(0.0, 400.0, Some(4.0));
-        assert!(large < 0.01);
-        assert_eq!(shrink(9.0, 1.0, None).0, 1.0, "where sites do not differ, all are like the fleet");
-    }
-
-    #[test]
-    fn the_spread_of_sites_is_found_again() {
-        // Sites whose true ratios have shape 4 (variance 1/4): counts at their expectation times the ratio.
-        let ratios = [0.3, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.3, 1.5, 1.8, 1.5];
-        let counts: Vec<(f64, f64)> = ratios.iter().map(|ratio| (ratio * 1_000.0, 1_000.0)).collect();
-        let found = shape(&counts).expect("they differ");
-        assert!((3.0..8.0).contains(&found), "{found}");
-        let alike: Vec<(f64, f64)> = (0..12).map(|_| (100.0, 100.0)).collect();
-        assert_eq!(shape(&alike), None);
-    }
-
-    #[test]
     fn hours_down_have_limits_of_their_own() {
         let fleet: Vec<Experience> =
             (0..60).map(|nth| device(["a", "b", "c"][nth % 3], "ct", 1.0, (nth % 5) as f64)).collect();
@@ -330,5 +330,59 @@ mod tests {
             assert!(site.funnel[1].0 <= site.funnel[0].0 && site.funnel[0].1 <= site.funnel[1].1);
         }
         assert_eq!(all, downtime(&fleet, 7), "seeded");
+        for site in &all[0].sites {
+            assert_eq!(site.shrunk, 1.0, "sites that differ no more than by chance are like the fleet");
+            // Hours of a device are 0 to 40 around 20, so those of 60 are known to ±1.96 · 0.707 ÷ √60 = 0.179.
+            assert!((site.shrunk_high.ln() - 0.180).abs() < 0.002 && site.shrunk_low < 0.84, "{site:?}");
+        }
+    }
+
+    #[test]
+    fn hours_down_of_a_small_site_are_drawn_to_the_fleet_and_those_of_a_large_one_are_not() {
+        // Five large sites whose devices are down from half as long as the fleet's to twice as long, and two small ones.
+        let mut fleet = Vec::new();
+        for (site, level) in [("a", 1.0), ("b", 1.6), ("c", 2.4), ("d", 3.2), ("e", 4.0)] {
+            fleet.extend((0..80).map(|nth| device(site, "ct", 1.0, level * f64::from(nth % 3))));
+        }
+        fleet.extend((0..2).map(|_| device("never", "ct", 1.0, 0.0)));
+        fleet.push(device("alone", "ct", 1.0, 6.0));
+        let all = downtime(&fleet, 7);
+        let compared = &all[0];
+        let of = |name: &str| compared.sites.iter().find(|one| one.site == name).expect("the site is there");
+        let width = |one: &SiteRatio| (one.shrunk_high / one.shrunk_low).ln();
+        assert!(compared.shape.is_some(), "they differ beyond chance");
+        for large in ["a", "c", "e"].map(of) {
+            assert!((large.shrunk.ln() - large.ratio.ln()).abs() < 0.1 * large.ratio.ln().abs() + 0.01, "{large:?}");
+            assert!(large.shrunk_low < large.shrunk && large.shrunk < large.shrunk_high, "{large:?}");
+        }
+        let (never, alone) = (of("never"), of("alone"));
+        // Half a device is added to two: a fifth of what was expected.
+        assert!(never.ratio == 0.0 && (0.75 * 0.2_f64.ln()..0.0).contains(&never.shrunk.ln()), "{never:?}");
+        assert!(width(never) > 3.0 * width(of("a")), "two devices without downtime are no proof: {never:?}");
+        assert!(alone.ratio > 2.0 && (1.0..1.8).contains(&alone.shrunk), "nor is one device: {alone:?}");
+        assert_eq!((alone.low, alone.high), NO_LIMITS);
+    }
+
+    #[test]
+    fn the_fleet_is_known_no_better_than_its_strata_let_it() {
+        let limits = |kind: &str| {
+            let fleet = [device("north", "ct", 1.0, 1.0), device("south", kind, 1.0, 3.0)];
+            let expected = expected(&fleet, Adjustment::Kind, |one| one.down_hours);
+            fleet_limits(&fleet, &expected, Adjustment::Kind)
+        };
+        // Ten hours and thirty around twenty: √(200 · 2 ÷ 1) ÷ 40 = 0.5.
+        assert!((limits("ct").1.ln() - 0.5 * 1.959_964).abs() < 1e-6);
+        assert_eq!(limits("laser"), NO_LIMITS, "each the only one of its kind: nothing can be said");
+    }
+
+    #[test]
+    fn failures_that_differ_only_by_chance_leave_the_interval_of_the_fleet() {
+        let fleet: Vec<Experience> = (0..40).map(|nth| device(["a", "b"][nth % 2], "ct", 1.0, 1.0)).collect();
+        let all = failures(&fleet, Adjustment::Kind);
+        assert_eq!((all.shape, all.dispersion), (None, 1.0));
+        let (low, high) = super::super::rate::exact_limits(40, CONFIDENCE);
+        for site in &all.sites {
+            assert_eq!((site.shrunk, site.shrunk_low, site.shrunk_high), (1.0, low / 40.0, high / 40.0));
+        }
     }
 }

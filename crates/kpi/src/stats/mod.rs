@@ -5,5 +5,6 @@ pub mod compare;
 pub mod gamma;
 pub mod ranking;
 pub mod rate;
+pub mod shrink;
 pub mod survival;
 pub mod trend;

@@ -162,14 +162,52 @@ async fn the_four_clocks_of_a_repair_run_on_while_it_is_open() {
     let hours = |micros: i64| micros as f64 / HOUR as f64;
     assert_eq!((hours(first.response.micros), first.response.ended), (1.0, true));
     assert_eq!(first.active.map(|one| (hours(one.micros), one.ended)), Some((2.0, true)), "27 h less 25 h of waiting");
-    assert_eq!((hours(first.parts_micros), hours(first.facility_micros)), (24.0, 1.0));
+    assert_eq!(first.parts.map(|one| (hours(one.micros), one.ended)), Some((24.0, true)));
+    assert_eq!(hours(first.facility_micros), 1.0);
     assert_eq!((hours(first.turnaround.micros), first.turnaround.ended), (29.0, true));
     let open = &found[1];
     assert_eq!((hours(open.turnaround.micros), open.turnaround.ended), (72.0, false));
     assert_eq!((hours(open.vendor_micros), open.active), (71.0, None));
+    assert_eq!(open.parts, None, "it waits for the vendor: the clock of parts does not speak of it");
     let turnaround: Vec<_> = found.iter().map(|one| one.turnaround).collect();
     let summary = survival::summary(&turnaround);
     assert_eq!((summary.count, summary.open), (2, 1));
     assert_eq!(summary.median_micros, Some(29 * HOUR), "half have ended by then");
     assert_eq!(summary.p90_micros, None, "the open one may take any time");
+}
+
+#[tokio::test]
+async fn golden_the_wait_for_parts_has_a_median_a_ninetieth_and_a_mean_and_an_open_one_is_censored() {
+    let mut house = House::new();
+    house.register("ct-7", "02-01 00:00");
+    let mut waits = |order: &str, from: &str, until: Option<&str>| {
+        house.order("ct-7", order, "03-02 08:00", Phase::Opened);
+        house.wait("ct-7", order, from, Phase::WaitingStarted, Party::Parts);
+        if let Some(until) = until {
+            house.wait("ct-7", order, until, Phase::WaitingEnded, Party::Parts);
+            house.order("ct-7", order, until, Phase::ReturnedToService);
+        }
+    };
+    waits("wo-1", "03-02 10:00", Some("03-02 20:00"));
+    waits("wo-2", "03-03 10:00", Some("03-04 06:00"));
+    // Since 30 hours, and still.
+    waits("wo-3", "03-07 02:00", None);
+    waits("wo-4", "03-04 00:00", Some("03-05 16:00"));
+    // Told again while it lasts, it is the same wait.
+    house.wait("ct-7", "wo-3", "03-07 05:00", Phase::WaitingStarted, Party::Parts);
+    house.order("ct-7", "wo-5", "03-02 08:00", Phase::Opened);
+    let asked = question(MARCH.0, MARCH.1, "03-08 08:00");
+    let found = repairs(&house.session().await, &asked).await.expect("the view answers");
+    let seen: Vec<_> = found.iter().map(|one| one.parts.map(|wait| (wait.micros / HOUR, wait.ended))).collect();
+    assert_eq!(seen, [Some((10, true)), Some((20, true)), Some((30, false)), Some((40, true)), None]);
+    let waits: Vec<survival::Duration> = found.iter().filter_map(|one| one.parts).collect();
+    let summary = survival::summary(&waits);
+    // Three quarters last longer than 10 h, half longer than 20 h; the open one is out at 30 h, and 40 h end the last.
+    assert_eq!((summary.count, summary.open), (4, 1));
+    assert_eq!((summary.median_micros, summary.p90_micros), (Some(20 * HOUR), Some(40 * HOUR)));
+    let mean = 10.0 + 0.75 * 10.0 + 0.5 * 20.0;
+    assert!(summary.mean_micros.is_some_and(|found| (found / HOUR as f64 - mean).abs() < 1e-9), "{summary:?}");
+    let closed: Vec<survival::Duration> = waits.into_iter().filter(|one| one.ended).collect();
+    let without = survival::summary(&closed).mean_micros.expect("three ended");
+    assert!(without / (HOUR as f64) < mean - 1.0, "without the open one it would look better");
 }

@@ -2,6 +2,7 @@
 
 mod failures;
 mod given;
+mod pieces;
 mod registry;
 mod scores;
 mod statements;

@@ -1,7 +1,7 @@
 //! Scorecards over facts, a site that is silent as a whole, and answers as tables that explain themselves.
 
 use medfleet_domain::fact::Body;
-use medfleet_domain::human::{OrderClass, Phase, PmDone, PmOutcome};
+use medfleet_domain::human::{OrderClass, Party, Phase, PmDone, PmOutcome};
 use medfleet_kpi::ask::{downtimes, failures};
 use medfleet_kpi::comparison::{By, Fleet};
 use medfleet_kpi::figures::figures;
@@ -23,6 +23,8 @@ fn friday() -> House {
     house.hears("ct-7", S, "03-20 16:00", "03-21 00:00");
     house.order("ct-7", "wo-1", "03-20 11:30", Phase::Opened);
     house.order("ct-7", "wo-1", "03-20 12:30", Phase::Arrived);
+    house.wait("ct-7", "wo-1", "03-20 13:00", Phase::WaitingStarted, Party::Parts);
+    house.wait("ct-7", "wo-1", "03-20 15:30", Phase::WaitingEnded, Party::Parts);
     house.order("ct-7", "wo-1", "03-20 16:00", Phase::ReturnedToService);
     let planned = Some(span("03-20 17:00", "03-20 19:00"));
     house.phase("ct-8", "pm-1", OrderClass::Preventive, "03-01 08:00", Phase::Opened, None, planned);
@@ -62,6 +64,12 @@ async fn a_scorecard_keeps_the_parts_of_every_ratio() {
         (one("turnaround_median_seconds"), one("response_median_seconds")),
         (Cell::seconds(9 * HOUR / 2), Cell::seconds(HOUR))
     );
+    let parts = ["median_seconds", "p90_seconds", "mean_seconds", "count", "open"];
+    let wait = Cell::seconds(5 * HOUR / 2);
+    assert_eq!(
+        parts.map(|part| one(&format!("parts_wait_{part}"))),
+        [wait.clone(), wait.clone(), wait, Cell::Whole(1), Cell::Whole(0)]
+    );
     assert_eq!(
         (one("pm_on_time_count"), one("pm_due_count"), one("pm_on_time")),
         (Cell::Whole(1), Cell::Whole(1), Cell::Number(1.0))
@@ -78,9 +86,14 @@ async fn groups_add_up_to_the_fleet_and_name_what_they_are_told_apart_by() {
     assert_eq!(shown(&devices, "device"), [Cell::text("ct-7"), Cell::text("ct-8")]);
     assert_eq!(shown(&fleet, "site"), [Cell::Nothing]);
     let pooled = cards(&house, Group::SiteKind).await;
-    // One of two in use for eight quarter-hours of 96.
-    assert_eq!(shown(&pooled, "in_use_at_once_p95"), [Cell::Number(0.5)]);
-    assert_eq!(shown(&pooled, "in_use_at_once_median"), [Cell::Number(0.0)]);
+    // One is in use for eight quarter-hours of 96; of the other nothing is known.
+    let at_once = |rank: &str| {
+        ["", "_worst", "_best", "_coverage"]
+            .map(|part| shown(&pooled, &format!("in_use_at_once_{rank}{part}")).remove(0))
+    };
+    assert_eq!(at_once("p95"), [1.0, 0.5, 1.0, 0.5].map(Cell::Number));
+    assert_eq!(at_once("median"), [0.0, 0.0, 0.5, 0.5].map(Cell::Number));
+    assert_eq!(shown(&pooled, "in_use_at_once_unknown_quarters"), [Cell::Whole(0)]);
     assert_eq!(shown(&fleet, "in_use_at_once_p95"), [Cell::Nothing], "of a mixed fleet it says nothing");
     let kinds = cards(&house, Group::Kind).await;
     assert_eq!((shown(&kinds, "kind"), shown(&kinds, "site")), (vec![Cell::text("ct")], vec![Cell::Nothing]));

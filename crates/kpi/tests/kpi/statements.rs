@@ -7,6 +7,7 @@ use medfleet_domain::kind::DeviceKind;
 use medfleet_domain::statement::{Class, Maintenance};
 use medfleet_domain::time::Day;
 use medfleet_kpi::Question;
+use medfleet_kpi::registry::view;
 use medfleet_kpi::statement::{Adjustment, Asked, Sheet, issued, statement};
 use medfleet_lake::SessionContext;
 
@@ -133,4 +134,36 @@ async fn a_voided_contract_covers_nothing_and_a_version_holds_from_the_next_peri
     assert_eq!(guarantee(sheet(&session, 1, "05-01 00:00").await), None, "it was not in service in January");
     let other = Asked { device: "ct-7", contract: "SC-9", day: Day::from_civil(2026, 3, 1), now: at("05-01 00:00") };
     assert_eq!(statement(&session, other).await.expect("it answers"), None);
+}
+
+#[tokio::test]
+async fn every_version_of_a_contract_is_a_row_with_its_terms() {
+    let mut house = covered();
+    let own = Contract {
+        valid_from: Day::from_civil(2026, 3, 15),
+        valid_until: Some(Day::from_civil(2027, 1, 1)),
+        guarantee: BasisPoints(9_900),
+        hours: ContractHours::AroundTheClock,
+        ..contract()
+    };
+    house.fleet("03-12 09:00", Body::ContractDefined(Box::new(own)));
+    let asked = Question::new(at("03-01 00:00"), at("04-01 00:00"), at("04-01 00:00"));
+    let versions = view("contract_versions").expect("there is such a view");
+    let rows = versions.table(&house.session().await, &asked).await.expect("the view answers").objects();
+    let terms = |nth: usize| {
+        ["contract", "kind", "valid_from_day", "valid_until_day", "guarantee_bp", "period", "hours", "partial_bp"]
+            .map(|name| rows[nth][name].to_string())
+    };
+    assert_eq!(rows.len(), 2, "{rows:#?}");
+    // Days since 1970: 1 January and 15 March 2026, 1 January 2027.
+    let whole = ["\"SC-1\"", "\"ct\"", "20454", "null", "9800", "\"month\"", "\"of_site\"", "5000"];
+    let stricter = ["\"SC-1\"", "\"ct\"", "20527", "20819", "9900", "\"month\"", "\"around_the_clock\"", "5000"];
+    assert_eq!((terms(0), terms(1)), (whole.map(String::from), stricter.map(String::from)));
+    assert_eq!(
+        (&rows[0]["exclusions"], &rows[0]["clock_starts"]),
+        (&"maintenance_from_downtime".into(), &"onset".into())
+    );
+    assert_eq!(rows[1]["recorded_at"], "2026-03-12T09:00:00Z");
+    let elsewhere = versions.table(&house.session().await, &asked.of_site("south")).await.expect("it answers");
+    assert!(elsewhere.rows.is_empty(), "of another site");
 }

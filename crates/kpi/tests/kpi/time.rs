@@ -2,7 +2,7 @@
 
 use medfleet_domain::fact::Body;
 use medfleet_domain::human::{Claimed, Party, Phase};
-use medfleet_kpi::ask::{amendments, backdated, concurrency, evidence, uptime};
+use medfleet_kpi::ask::{Concurrency, amendments, backdated, concurrency, evidence, uptime};
 use medfleet_kpi::measure::Measure;
 
 use crate::given::{HOUR, House, P, S, UD, at, question, span};
@@ -114,27 +114,74 @@ async fn base_of_march(house: &House, known: (u64, u64)) -> i64 {
     rows.iter().map(|row| row.measure.base).sum()
 }
 
-#[tokio::test]
-async fn the_share_in_use_at_once_by_quarter_hours() {
+/// Four scanners on 20 March. For one hour all are in use; for eleven two of them, beside one that stands ready and one
+/// that is silent. Then their agent is out.
+fn half_a_day() -> House {
     let mut house = House::new();
     for device in ["ct-1", "ct-2", "ct-3", "ct-4"] {
         house.register(device, "02-01 00:00");
-    }
-    // Of 24 hours: all four in use for one, two for eleven, none for twelve.
-    for device in ["ct-1", "ct-2"] {
-        house.hears(device, P, "03-20 00:00", "03-20 12:00");
-    }
-    for device in ["ct-3", "ct-4"] {
         house.hears(device, P, "03-20 00:00", "03-20 01:00");
     }
-    let asked = question("03-20 00:00", "03-21 00:00", "03-22 00:00");
-    let found = concurrency(&house.session().await, &asked).await.expect("the view answers");
+    for device in ["ct-1", "ct-2"] {
+        house.hears(device, P, "03-20 01:00", "03-20 12:00");
+    }
+    house.hears("ct-3", S, "03-20 01:00", "03-20 12:00");
+    house
+}
+
+async fn at_once(house: &House, from: &str, until: &str, now: &str) -> Concurrency {
+    let found = concurrency(&house.session().await, &question(from, until, now)).await.expect("the view answers");
+    assert_eq!(found.len(), 1, "one site, one kind");
+    found.into_iter().next().expect("a row")
+}
+
+#[tokio::test]
+async fn the_share_in_use_at_once_is_of_what_is_known_by_quarter_hours() {
+    let found = at_once(&half_a_day(), "03-20 00:00", "03-21 00:00", "03-22 00:00").await;
     let quarter = HOUR / 4;
-    assert_eq!((found.len(), found[0].quarters), (1, 96));
-    assert_eq!(found[0].median, (0, 4 * quarter), "rank 48 of 96");
-    assert_eq!(found[0].p95, (2 * quarter, 4 * quarter), "rank 92: 48 idle, 44 with two");
-    assert_eq!(found[0].peak, (4 * quarter, 4 * quarter));
-    assert_eq!(found[0].all, (26 * HOUR, 96 * HOUR));
+    assert_eq!((found.quarters, found.unknown_quarters), (48, 48), "of half a day nothing is known: it has no share");
+    assert_eq!((found.in_use, found.known, found.in_service), (26 * HOUR, 37 * HOUR, 96 * HOUR));
+    // 44 quarter-hours with two of three, then four with four of four.
+    assert_eq!(found.median.known, Some((2 * quarter, 3 * quarter)), "rank 24 of 48");
+    assert_eq!(found.p95.known, Some((4 * quarter, 4 * quarter)), "rank 46 of 48");
+    assert_eq!(found.peak.known, Some((4 * quarter, 4 * quarter)));
+    // Were the unknown idle: 48 with none, 44 with two, four with four, all of four.
+    let worst = [found.median, found.p95, found.peak].map(|one| one.worst);
+    assert_eq!(worst, [0, 2, 4].map(|used| (used * quarter, 4 * quarter)), "ranks 48, 92 and 96 of 96");
+    // Were it all use: 44 with three, and 52 with four.
+    let best = [found.median, found.p95, found.peak].map(|one| one.best);
+    assert_eq!(best, [4, 4, 4].map(|used| (used * quarter, 4 * quarter)));
+    let median = found.share(&found.median).expect("something is known");
+    assert_eq!((median.value, median.worst, median.best, median.coverage), (2.0 / 3.0, 0.0, 1.0, 37.0 / 96.0));
+}
+
+#[tokio::test]
+async fn an_agent_that_is_out_lowers_no_share_and_silence_alone_has_none() {
+    let house = half_a_day();
+    let known = at_once(&house, "03-20 00:00", "03-20 12:00", "03-22 00:00").await;
+    let whole = at_once(&house, "03-20 00:00", "03-21 00:00", "03-22 00:00").await;
+    let shares = |one: &Concurrency| [one.median.known, one.p95.known, one.peak.known];
+    assert_eq!(shares(&known), shares(&whole), "the same figures over the half that was seen");
+    assert_eq!((known.quarters, known.unknown_quarters), (48, 0));
+    // Where one device is silent the bounds still lie around the share: two to three of four.
+    let median = known.share(&known.median).expect("something is known");
+    assert_eq!((median.worst, median.best, median.coverage), (0.5, 0.75, 37.0 / 48.0));
+    let silent = at_once(&house, "03-20 12:00", "03-21 00:00", "03-22 00:00").await;
+    assert_eq!((silent.quarters, silent.unknown_quarters, silent.known), (0, 48, 0));
+    assert_eq!((shares(&silent), silent.share(&silent.p95)), ([None; 3], None));
+}
+
+#[tokio::test]
+async fn a_claim_beyond_the_edge_is_known_and_one_device_alone_can_be_asked_about() {
+    let mut house = half_a_day();
+    // Down from noon on, its agent silent: known up to the cut at six, and not in use.
+    house.claims("ct-1", "03-20 12:05", Claimed::Down, "03-20 12:00", None);
+    let found = at_once(&house, "03-20 00:00", "03-21 00:00", "03-20 18:00").await;
+    assert_eq!((found.quarters, found.unknown_quarters, found.known), (72, 24, 43 * HOUR));
+    assert_eq!(found.median.known, Some((HOUR / 2, HOUR * 3 / 4)), "rank 36 of 72, 24 of them with none of one");
+    let asked = question("03-20 00:00", "03-20 12:00", "03-20 18:00").of_device("ct-3");
+    let one = concurrency(&house.session().await, &asked).await.expect("the view answers").remove(0);
+    assert_eq!((one.in_use, one.known, one.in_service), (HOUR, 12 * HOUR, 12 * HOUR), "its own time alone");
 }
 
 #[tokio::test]

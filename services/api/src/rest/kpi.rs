@@ -7,8 +7,8 @@ use axum::response::Response;
 use medfleet_kpi::comparison::{self, By};
 use medfleet_kpi::figures::figures;
 use medfleet_kpi::registry::{self, View};
-use medfleet_kpi::scorecard::{Group, scorecards};
-use medfleet_kpi::table::Table;
+use medfleet_kpi::scorecard::{self, Group, scorecards};
+use medfleet_kpi::table::{Table, by_word, listed};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -97,14 +97,9 @@ pub struct GroupQuery {
 
 impl GroupQuery {
     fn read(&self) -> Result<Group, Problem> {
-        match self.group.as_deref().unwrap_or("site_kind") {
-            "fleet" => Ok(Group::Fleet),
-            "site" => Ok(Group::Site),
-            "kind" => Ok(Group::Kind),
-            "site_kind" => Ok(Group::SiteKind),
-            "device" => Ok(Group::Device),
-            other => Err(Problem::bad_value("group", other, "use fleet, site, kind, site_kind or device")),
-        }
+        let word = self.group.as_deref().unwrap_or_default();
+        let cure = || format!("use one of {}", listed(&Group::WORDS));
+        by_word(&Group::WORDS, word).ok_or_else(|| Problem::bad_value("group", word, &cure()))
     }
 }
 
@@ -122,10 +117,9 @@ pub async fn scorecard(
     let (open, period) = scope(&app, &period).await?;
     let question = question(&open, period, narrow.scope());
     let cards = scorecards(open.kpi().await?, &question, group).await.map_err(crate::ApiError::from)?;
-    let one_row = "every figure of one group of devices over the period, each ratio beside its parts and bounds.";
     Outgoing {
         name: "scorecards".to_owned(),
-        one_row: one_row.to_owned(),
+        one_row: scorecard::ONE_ROW.to_owned(),
         cut: CutInfo::of(&app, &open).await,
         period: period.into(),
         table: Table::of(&figures(), &cards),
@@ -150,11 +144,9 @@ pub async fn compare(
     Query(by): Query<ByQuery>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let by = match by.by.as_deref() {
-        None | Some("" | "failures") => By::Failures,
-        Some("downtime") => By::Downtime,
-        Some(other) => return Err(Problem::bad_value("by", other, "use failures or downtime")),
-    };
+    let word = by.by.as_deref().unwrap_or_default();
+    let cure = || format!("use one of {}", listed(&By::WORDS));
+    let by = by_word(&By::WORDS, word).ok_or_else(|| Problem::bad_value("by", word, &cure()))?;
     if let Some(site) = narrow.site.as_deref().filter(|site| !site.is_empty()) {
         return Err(Problem::bad_value(
             "site",
@@ -166,10 +158,9 @@ pub async fn compare(
     let (open, period) = scope(&app, &period).await?;
     let question = question(&open, period, narrow.scope());
     let sites = compared(&open, &question, move |fleet| fleet.compare(by)).await?;
-    let one_row = "one site under one adjustment, against what the fleet would have had with its devices.";
     Outgoing {
         name: "comparison".to_owned(),
-        one_row: one_row.to_owned(),
+        one_row: comparison::ONE_ROW.to_owned(),
         cut: CutInfo::of(&app, &open).await,
         period: period.into(),
         table: Table::of(&comparison::figures(), &sites),
