@@ -1,23 +1,28 @@
-// Looks at the pages as people do: `node shots.mjs LOGIN_LINK [FOLDER] [PAGE …]`. Takes every page, or those named, on a desk and
-// on a phone, by day and by night, and fails on an accessibility finding, a script error, a request to another host, a page that scrolls
-// sideways, or one that is too heavy.
+// Looks at the pages as people do: `node shots.mjs LOGIN_LINK [FOLDER] [PAGE … | board=FILE]`. Takes every page, or those named, on a
+// desk and on a phone, by day and by night, and with `board=` a report that was written into a file. Fails on an accessibility finding, a
+// script error, an error or a violated policy that the browser tells of, a request to another host, an answer without a strict policy,
+// a page that scrolls sideways, or one that is too heavy.
 
 import { mkdir, readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import path from "node:path";
+import { pathToFileURL } from "node:url";
 import { chromium } from "playwright-core";
+import { CHROMIUM, QUIET, watched } from "./watch.mjs";
 
-const [link, folder = "shots", ...only] = process.argv.slice(2);
+const [link, folder = "shots", ...rest] = process.argv.slice(2);
 if (!link) {
-  console.error("usage: node shots.mjs LOGIN_LINK [FOLDER] [PAGE …]");
+  console.error("usage: node shots.mjs LOGIN_LINK [FOLDER] [PAGE … | board=FILE]");
   process.exit(2);
 }
-const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium";
+const board = rest.find((word) => word.startsWith("board="))?.slice("board=".length);
+const only = rest.filter((word) => !word.startsWith("board="));
 const PAGE_BYTES_MAX = 60_000;
 const SIZES = { desk: { width: 1440, height: 900 }, phone: { width: 390, height: 844 } };
-const SCHEMES = ["light", "dark"];
-const QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
-  "--disable-sync", "--no-first-run", "--disable-default-apps", "--metrics-recording-only"];
+// What a page says and how it is built is the same by night; only its colours are looked at again.
+const SCHEMES = { light: {}, dark: { runOnly: { type: "rule", values: ["color-contrast", "link-in-text-block"] } } };
+const POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'";
+const LOGIN = "/login";
 
 const origin = new URL(link).origin;
 const axe = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
@@ -45,7 +50,7 @@ async function pages(context) {
     risk: "/risk?horizon=24h",
     alerts: "/alerts?show=all",
     ...(await alerted(ask)),
-    pipeline: "/pipeline",
+    pipeline: "/pipeline?gaps=show",
     nowhere: "/devices/no-such-device",
   };
 }
@@ -76,47 +81,55 @@ async function evidence(ask, device) {
   return last ? { evidence: `/devices/${device}/evidence?from=${last.onset_at}&until=${last.until_at}` } : {};
 }
 
-async function look(context, name, address, size, scheme) {
-  const page = await context.newPage();
-  const say = (what) => findings.push(`${name} ${size} ${scheme}: ${what}`);
-  page.on("pageerror", (error) => say(`script error: ${error.message}`));
-  page.on("request", (request) => {
-    const to = new URL(request.url());
-    if (to.origin !== origin && to.protocol !== "data:") say(`request to ${to.origin}`);
-  });
-  await page.setViewportSize(SIZES[size]);
-  await page.emulateMedia({ colorScheme: scheme });
-  const answer = await page.goto(origin + address, { waitUntil: "load" });
-  const bytes = (await answer.body()).length;
-  if (bytes > PAGE_BYTES_MAX) say(`${bytes} bytes, more than ${PAGE_BYTES_MAX}`);
-  const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
-  if (wide > 0) say(`scrolls ${wide} px sideways`);
-  await page.evaluate(axe);
-  const { violations } = await page.evaluate(() => globalThis.axe.run());
-  for (const { id, help, nodes } of violations) say(`${id}: ${help} (${nodes.length}, e.g. ${nodes[0].target})`);
-  await page.screenshot({ path: path.join(folder, `${name}-${size}-${scheme}.png`), fullPage: true });
-  console.log(`${name} ${size} ${scheme}: ${bytes} bytes, ${violations.length} accessibility findings`);
+/** Looks at one page in every size and scheme: one that the server sends, or a file. */
+async function look(context, name, address, served) {
+  let now = name;
+  const say = (what) => findings.push(`${now}: ${what}`);
+  const own = (to) => (address.startsWith("file:") ? to.href === address : to.origin === origin);
+  // A page that is not there is told so, by the browser too.
+  const fails = (said) => name === "nowhere" && said.location().url === address && said.text().includes("404");
+  const page = await watched(context, own, say, fails);
+  for (const [size, screen] of Object.entries(SIZES)) {
+    now = `${name} ${size}`;
+    await page.setViewportSize(screen);
+    await page.emulateMedia({ colorScheme: "light" });
+    const answer = await page.goto(address, { waitUntil: "load" });
+    const bytes = (await answer.body()).length;
+    if (bytes > PAGE_BYTES_MAX) say(`${bytes} bytes, more than ${PAGE_BYTES_MAX}`);
+    if (served && !answer.headers()["content-security-policy"]?.startsWith(POLICY)) say("its answer has no strict policy");
+    await page.evaluate(axe);
+    for (const [scheme, rules] of Object.entries(SCHEMES)) {
+      now = `${name} ${size} ${scheme}`;
+      await page.emulateMedia({ colorScheme: scheme });
+      const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+      if (wide > 0) say(`scrolls ${wide} px sideways`);
+      const { violations } = await page.evaluate((rules) => globalThis.axe.run(rules), rules);
+      for (const { id, help, nodes } of violations) say(`${id}: ${help} (${nodes.length}, e.g. ${nodes[0].target})`);
+      await page.screenshot({ path: path.join(folder, `${name}-${size}-${scheme}.png`), fullPage: true });
+      console.log(`${now}: ${bytes} bytes, ${violations.length} accessibility findings`);
+    }
+  }
   await page.close();
 }
 
 await mkdir(folder, { recursive: true });
 const browser = await chromium.launch({ executablePath: CHROMIUM, args: QUIET });
 try {
+  const stranger = await browser.newContext({ ignoreHTTPSErrors: true });
+  if (only.length === 0 || only.includes("login")) await look(stranger, "login", origin + LOGIN, true);
+  await stranger.close();
   const context = await browser.newContext({ ignoreHTTPSErrors: true });
   const first = await context.newPage();
-  await first.goto(`${origin}/login`);
-  await first.screenshot({ path: path.join(folder, "login.png") });
   await first.goto(link, { waitUntil: "load" });
   await first.waitForURL(`${origin}/`);
   await first.close();
   const wanted = await pages(context);
-  const unknown = only.filter((name) => !(name in wanted));
-  if (unknown.length > 0) throw new Error(`no page ${unknown}: there are ${Object.keys(wanted)}`);
+  const absent = only.filter((name) => !(name in wanted) && name !== "login");
+  if (absent.length > 0) throw new Error(`no page ${absent}: there are login, ${Object.keys(wanted)}`);
   for (const [name, address] of Object.entries(wanted).filter(([name]) => only.length === 0 || only.includes(name))) {
-    for (const size of Object.keys(SIZES)) {
-      for (const scheme of SCHEMES) await look(context, name, address, size, scheme);
-    }
+    await look(context, name, origin + address, true);
   }
+  if (board) await look(context, "board", pathToFileURL(path.resolve(board)).href, false);
 } finally {
   await browser.close();
 }

@@ -1,6 +1,9 @@
 //! The operator's view of the pipeline: what waits, what was refused, who fell silent, what the disk holds. Figures are
 //! read where they are true: the log's bounds, the cut's offsets, the tables, and the counters of this process.
 
+use std::collections::BTreeSet;
+
+use medfleet_domain::id::{SeqRange, Subject};
 use medfleet_domain::time::Timestamp;
 use medfleet_log::{EventLog, Partition, Topic};
 use medfleet_runtime::Metrics;
@@ -9,6 +12,7 @@ use utoipa::ToSchema;
 
 use crate::cuts::OpenCut;
 use crate::error::ApiError;
+use crate::query;
 
 /// Entries of the quarantine that one answer shows, newest first.
 pub const QUARANTINE_SHOWN_MAX: usize = 50;
@@ -72,6 +76,34 @@ pub async fn partitions(open: &OpenCut, log: &dyn EventLog) -> Result<Vec<Partit
         }
     }
     Ok(rows)
+}
+
+/// Which of these entries the tables have by now, by partition and offset: driven in again, their facts stand under the
+/// numbers they always had. A message that could not be read names none, and stays.
+pub async fn landed(open: &OpenCut, log: &dyn EventLog, shown: &[Refusal]) -> Result<BTreeSet<(u32, u64)>, ApiError> {
+    let mut landed = BTreeSet::new();
+    for refusal in shown.iter().filter(|refusal| refusal.subject.is_some()) {
+        let Some((subject, seqs)) = numbered(log, refusal).await? else { continue };
+        if query::archived(open, &subject, seqs).await? == seqs.last.0 - seqs.first.0 + 1 {
+            landed.insert((refusal.partition, refusal.offset));
+        }
+    }
+    Ok(landed)
+}
+
+/// Whose facts an entry holds, and their numbers, where they could be read so far.
+async fn numbered(log: &dyn EventLog, refusal: &Refusal) -> Result<Option<(Subject, SeqRange)>, ApiError> {
+    if refusal.partition >= log.partitions(Topic::QUARANTINE)? {
+        return Ok(None);
+    }
+    let home = Partition::new(Topic::QUARANTINE, refusal.partition);
+    let bounds = log.bounds(home).await?;
+    if !(bounds.floor..bounds.end).contains(&refusal.offset) {
+        return Ok(None);
+    }
+    let records = log.read(home.at(refusal.offset), 1).await?;
+    let entry = records.first().and_then(|record| medfleet_wire::decode_quarantined(&record.value).ok());
+    Ok(entry.and_then(|entry| entry.subject.zip(entry.seqs)))
 }
 
 /// Counters of this process. A role that runs elsewhere has none here: `null` is "ask that process".

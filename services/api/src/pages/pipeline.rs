@@ -2,6 +2,8 @@
 
 mod file;
 
+use std::collections::BTreeSet;
+
 use askama::Template;
 use axum::extract::{Query, State};
 use axum::response::{IntoResponse as _, Redirect, Response};
@@ -15,15 +17,17 @@ use super::format::{Clock, bytes, duration, grouped};
 use super::frame::Frame;
 use super::{PageProblem, rendered};
 use crate::cuts::OpenCut;
-use crate::operator::{Counted, PartitionLag, QUARANTINE_SHOWN_MAX, Quarantine, Refusal, partitions};
+use crate::operator::{Counted, PartitionLag, QUARANTINE_SHOWN_MAX, Quarantine, Refusal, landed, partitions};
 use crate::period::PeriodQuery;
 use crate::problem::Problem;
-use crate::query::{self, AgentSeen};
+use crate::query::{self, AgentSeen, Gap};
 use crate::rest;
 use crate::service::App;
 
 /// An agent that sends heartbeats and was not heard for so long is worth a look.
 const SILENT_AFTER_MICROS: i64 = 15 * 60 * MICROS_PER_SECOND;
+/// Tables that took longer to show a record lag behind.
+const STALE_MICROS: i64 = 60 * MICROS_PER_SECOND;
 
 pub fn routes() -> Router<App> {
     Router::new().route("/pipeline", get(page)).route("/pipeline/redrive", post(redrive))
@@ -37,9 +41,14 @@ struct PipelinePage {
     partitions: Vec<Line>,
     agents: Vec<AgentLine>,
     silent: usize,
+    /// None: nobody asked, and nothing is known to be missing.
+    gaps: Option<Vec<GapLine>>,
     refused: Vec<RefusedLine>,
     refused_all: String,
+    refused_none: bool,
     refused_more: bool,
+    /// Of the newest: those whose facts were driven in again and are in the tables.
+    landed: usize,
     said: Option<Said>,
 }
 
@@ -68,6 +77,18 @@ struct AgentLine {
     silent: bool,
 }
 
+struct GapLine {
+    about: String,
+    kind: String,
+    /// Empty where there is no page about it.
+    href: String,
+    site: String,
+    agent: String,
+    missing: String,
+    newest: String,
+    epoch: String,
+}
+
 struct RefusedLine {
     place: String,
     partition: u32,
@@ -80,6 +101,7 @@ struct RefusedLine {
 
 /// What became of a second try, as the page says it once.
 struct Said {
+    place: String,
     good: bool,
     text: String,
 }
@@ -90,6 +112,17 @@ struct Asked {
     period: PeriodQuery,
     /// `PARTITION:OFFSET appended quarantined held` of the try that led here.
     redriven: Option<String>,
+    /// `show`: look for gaps through the whole archive, although nothing is counted as missing.
+    gaps: Option<String>,
+}
+
+/// What the page and its files are made of.
+struct Seen {
+    lags: Vec<PartitionLag>,
+    agents: Vec<AgentSeen>,
+    gaps: Option<Vec<Gap>>,
+    quarantine: Quarantine,
+    landed: BTreeSet<(u32, u64)>,
 }
 
 async fn page(
@@ -99,41 +132,57 @@ async fn page(
 ) -> Result<Response, PageProblem> {
     let wanted = file.wanted()?;
     let (open, period) = rest::scope(&app, &asked.period).await?;
-    let lags = partitions(&open, app.log.as_ref()).await?;
-    let agents = query::agents(&open).await?;
-    let quarantine = app.door.quarantine(QUARANTINE_SHOWN_MAX).await.map_err(Problem::from)?;
+    let counted = Counted::read(&app.metrics);
+    let asks_gaps =
+        wanted.is_some() || asked.gaps.is_some() || counted.facts_missing.is_some_and(|missing| missing > 0);
+    let seen = see(&app, &open, asks_gaps).await?;
     if let Some(wanted) = wanted {
-        let sheets = file::sheets(&lags, &agents, &quarantine);
-        return Ok(File::of(&app, &open, period, "pipeline", sheets).await.answer(wanted)?);
+        return Ok(File::of(&app, &open, period, "pipeline", file::sheets(&seen)).await.answer(wanted)?);
     }
     let mut frame =
         Frame::new(&app, &open, &asked.period, period).await?.titled("Pipeline", Vec::new()).room("Pipeline");
     frame.demo = query::sites(&open).await?.iter().any(|site| site.demo);
-    let counted = Counted::read(&app.metrics);
-    rendered(&compose(frame, &open, &lags, &agents, quarantine, &counted, asked.redriven.as_deref()))
+    rendered(&compose(frame, &open, seen, &counted, asked.redriven.as_deref()))
 }
 
-fn compose(
-    frame: Frame,
-    open: &OpenCut,
-    lags: &[PartitionLag],
-    agents: &[AgentSeen],
-    quarantine: Quarantine,
-    counted: &Counted,
-    redriven: Option<&str>,
-) -> PipelinePage {
+async fn see(app: &App, open: &OpenCut, asks_gaps: bool) -> Result<Seen, PageProblem> {
+    let quarantine = app.door.quarantine(QUARANTINE_SHOWN_MAX).await.map_err(Problem::from)?;
+    Ok(Seen {
+        lags: partitions(open, app.log.as_ref()).await?,
+        agents: query::agents(open).await?,
+        gaps: if asks_gaps { Some(query::gaps(open).await?) } else { None },
+        landed: landed(open, app.log.as_ref(), &quarantine.newest).await?,
+        quarantine,
+    })
+}
+
+fn compose(frame: Frame, open: &OpenCut, seen: Seen, counted: &Counted, redriven: Option<&str>) -> PipelinePage {
     let now = query::now();
+    let Seen { lags, agents, gaps, quarantine, landed } = seen;
+    let said = redriven.and_then(said);
+    let is_done = |refusal: &Refusal| landed.contains(&(refusal.partition, refusal.offset));
+    // What was just admitted is on its way to the tables.
+    let is_under_way =
+        |refusal: &Refusal| said.as_ref().is_some_and(|said| said.good && said.place == place_of(refusal));
     let shown = quarantine.newest.len() as u64;
     PipelinePage {
         frame,
-        facts: facts(open, lags, counted, now),
+        facts: facts(open, &lags, counted, now),
         partitions: lags.iter().map(line).collect(),
         silent: agents.iter().filter(|agent| is_silent(agent, now)).count(),
         agents: agents.iter().map(|agent| agent_line(agent, now)).collect(),
+        gaps: gaps.map(|gaps| gaps.into_iter().map(gap_line).collect()),
         refused_all: grouped(quarantine.entries.cast_signed()),
+        refused_none: quarantine.entries == 0,
         refused_more: quarantine.entries > shown,
-        refused: quarantine.newest.into_iter().map(refused_line).collect(),
-        said: redriven.and_then(said),
+        landed: landed.len(),
+        refused: quarantine
+            .newest
+            .iter()
+            .filter(|refusal| !is_done(refusal) && !is_under_way(refusal))
+            .map(refused_line)
+            .collect(),
+        said,
     }
 }
 
@@ -142,6 +191,7 @@ fn facts(open: &OpenCut, lags: &[PartitionLag], counted: &Counted, now: Timestam
     let elsewhere = || "counted by another process".to_owned();
     let count = |value: Option<u64>| value.map_or_else(|| "–".to_owned(), |value| grouped(value.cast_signed()));
     let newest = open.newest_appended().map_or_else(|| "nothing yet".to_owned(), |at| duration(now.0 - at.0) + " ago");
+    let (fresh, age) = (freshness(open, counted), duration(now.0 - open.at().0));
     let sums = match counted.unaccounted() {
         Some(0) => "received = appended + quarantined + held".to_owned(),
         Some(rest) => format!("{} unaccounted for: look again, and if it stays read the runbook", grouped(rest)),
@@ -162,10 +212,10 @@ fn facts(open: &OpenCut, lags: &[PartitionLag], counted: &Counted, now: Timestam
     let full = counted.disk_free_bytes.zip(counted.disk_total_bytes).is_some_and(|(free, total)| free < total / 10);
     vec![
         Fact {
-            name: "Tables",
-            figure: duration(now.0 - open.at().0) + " old",
-            means: format!("newest record appended {newest}"),
-            tone: "",
+            name: "Freshness",
+            figure: fresh.map_or_else(|| "–".to_owned(), duration),
+            means: format!("from the log to the tables, which are {age} old; newest record {newest}"),
+            tone: if fresh.is_some_and(|micros| micros > STALE_MICROS) { "low" } else { "" },
         },
         Fact {
             name: "Waiting",
@@ -221,16 +271,40 @@ fn agent_line(agent: &AgentSeen, now: Timestamp) -> AgentLine {
     }
 }
 
-fn refused_line(refusal: Refusal) -> RefusedLine {
+fn gap_line(gap: Gap) -> GapLine {
+    GapLine {
+        href: if gap.subject_kind == "device" { format!("/devices/{}", gap.subject) } else { String::new() },
+        about: gap.subject,
+        kind: gap.subject_kind,
+        site: gap.site,
+        agent: gap.agent.unwrap_or_else(|| "–".to_owned()),
+        missing: grouped(gap.missing.cast_signed()),
+        newest: Clock::of("UTC").second(gap.newest),
+        epoch: format!("{:016x}", gap.epoch.cast_unsigned()),
+    }
+}
+
+fn place_of(refusal: &Refusal) -> String {
+    format!("{}:{}", refusal.partition, refusal.offset)
+}
+
+fn refused_line(refusal: &Refusal) -> RefusedLine {
     RefusedLine {
-        place: format!("{}:{}", refusal.partition, refusal.offset),
+        place: place_of(refusal),
         partition: refusal.partition,
         offset: refusal.offset,
         received: Clock::of("UTC").second(refusal.received_at),
-        reason: refusal.reason,
-        about: refusal.subject.unwrap_or(refusal.origin),
+        reason: refusal.reason.clone(),
+        about: refusal.subject.as_ref().unwrap_or(&refusal.origin).clone(),
         size: bytes(refusal.payload_bytes as u64),
     }
+}
+
+/// How old the newest record was when the tables had it: as the processor counted it or, where that runs elsewhere, as the
+/// cut says.
+fn freshness(open: &OpenCut, counted: &Counted) -> Option<i64> {
+    let told = counted.freshness_seconds.map(|seconds| seconds.cast_signed().saturating_mul(MICROS_PER_SECOND));
+    told.or_else(|| open.newest_appended().map(|newest| open.at().0 - newest.0))
 }
 
 #[derive(Debug, Deserialize)]
@@ -260,7 +334,7 @@ fn said(told: &str) -> Option<Said> {
     if held > 0 {
         text += &format!(", {} would be held: define their site first", facts_of(held));
     }
-    Some(Said { good: quarantined + held == 0, text })
+    Some(Said { place: place.to_owned(), good: quarantined + held == 0, text })
 }
 
 fn facts_of(count: u64) -> String {

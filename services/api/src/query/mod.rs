@@ -3,6 +3,7 @@
 mod agents;
 mod contracts;
 mod devices;
+mod gaps;
 mod history;
 mod scores;
 mod uptime;
@@ -23,6 +24,7 @@ pub use agents::{AgentSeen, agents};
 pub use contracts::contracts_told;
 pub use devices::{DeviceFilter, DeviceVersion, Site, device, devices, sites};
 pub(crate) use devices::{Stated, newest_sites, read_sites, read_versions, standing};
+pub use gaps::{Gap, archived, gaps};
 pub use history::{Piece, Reported, Verdict, counters, errors, timeline, verdict};
 pub use scores::{Said, Score, said, scores, scores_of, scores_told};
 pub use uptime::{Scope, UptimeRow, uptime, uptime_by_device, uptime_by_intervals};
@@ -51,6 +53,8 @@ file!(SCORES_OF_DEVICE, sql!("scores_of_device"));
 file!(SCORES_SETTLED, sql!("scores_settled"));
 file!(CONTRACTS_TOLD, sql!("contracts_told"));
 file!(SCORES_TOLD, sql!("scores_told"));
+file!(GAPS, sql!("gaps"));
+file!(ARCHIVED, sql!("archived"));
 
 /// Runs one file over a cut and reads its rows.
 pub(crate) async fn ask<T>(
@@ -151,7 +155,7 @@ mod tests {
 
     #[test]
     fn no_part_is_left_unnamed_and_every_file_says_what_a_row_is() {
-        let whole = [&AGENTS, &LIVE, &TIMELINE, &ERRORS, &VERDICT];
+        let whole = [&AGENTS, &LIVE, &TIMELINE, &ERRORS, &VERDICT, &GAPS, &ARCHIVED];
         for sql in whole.into_iter().map(|sql| sql.as_str()).chain([SITES, DEVICES]) {
             assert!(!sql.contains('{'), "{sql}");
             assert!(sql.starts_with("-- One row: "), "{sql}");

@@ -2,17 +2,28 @@
 
 use medfleet_kpi::table::{Cell, Figure, Table};
 
-use crate::operator::{PartitionLag, Quarantine, Refusal};
+use super::Seen;
+use crate::operator::{PartitionLag, Refusal};
 use crate::pages::download::Sheet;
-use crate::query::AgentSeen;
+use crate::query::{AgentSeen, Gap};
 
-pub fn sheets(lags: &[PartitionLag], agents: &[AgentSeen], quarantine: &Quarantine) -> Vec<Sheet> {
+pub fn sheets(seen: &Seen) -> Vec<Sheet> {
+    let in_tables = |refusal: &Refusal| seen.landed.contains(&(refusal.partition, refusal.offset));
+    let refused: Vec<Refused> = seen.quarantine.newest.iter().map(|one| (one.clone(), in_tables(one))).collect();
     vec![
-        Sheet::new("partitions", "one partition of the log beside what the tables have of it", partitions(lags)),
-        Sheet::new("agents", "one agent and its last sign of life", self::agents(agents)),
-        Sheet::new("quarantine", "one payload that was refused for good; the newest", refused(&quarantine.newest)),
+        Sheet::new("partitions", "one partition of the log beside what the tables have of it", partitions(&seen.lags)),
+        Sheet::new("agents", "one agent and its last sign of life", agents(&seen.agents)),
+        Sheet::new(
+            "gaps",
+            "one life of one writer that lacks facts which its later facts name; the worst",
+            gaps(seen.gaps.as_deref().unwrap_or_default()),
+        ),
+        Sheet::new("quarantine", "one payload that was refused for good; the newest", self::refused(&refused)),
     ]
 }
+
+/// An entry, and whether the tables have its facts by now.
+type Refused = (Refusal, bool);
 
 fn count(number: u64) -> Cell {
     Cell::count(number)
@@ -43,30 +54,69 @@ fn agents(rows: &[AgentSeen]) -> Table {
     Table::of(&figures, rows)
 }
 
-fn refused(rows: &[Refusal]) -> Table {
-    let figures: [Figure<Refusal>; 7] = [
+fn gaps(rows: &[Gap]) -> Table {
+    let figures: [Figure<Gap>; 7] = [
+        Figure {
+            name: "subject_kind",
+            unit: "text",
+            meaning: "device, agent, site or place",
+            of: |one| Cell::text(&one.subject_kind),
+        },
+        Figure { name: "subject", unit: "text", meaning: "whose facts", of: |one| Cell::text(&one.subject) },
+        Figure { name: "site", unit: "text", meaning: "where it stands", of: |one| Cell::text(&one.site) },
+        Figure {
+            name: "agent",
+            unit: "text",
+            meaning: "who told of it",
+            of: |one| Cell::text(one.agent.as_deref().unwrap_or_default()),
+        },
+        Figure { name: "epoch", unit: "number", meaning: "the writer's life", of: |one| Cell::Whole(one.epoch) },
+        Figure { name: "missing", unit: "count", meaning: "facts that have not arrived", of: |one| count(one.missing) },
+        Figure {
+            name: "newest_at",
+            unit: "instant, UTC",
+            meaning: "when the log took its newest fact",
+            of: |one| Cell::Text(one.newest.to_string()),
+        },
+    ];
+    Table::of(&figures, rows)
+}
+
+fn refused(rows: &[Refused]) -> Table {
+    let figures: [Figure<Refused>; 8] = [
         Figure {
             name: "partition",
             unit: "number",
             meaning: "of the quarantine",
-            of: |one| count(one.partition.into()),
+            of: |(one, _)| count(one.partition.into()),
         },
-        Figure { name: "offset", unit: "number", meaning: "of the entry", of: |one| count(one.offset) },
+        Figure { name: "offset", unit: "number", meaning: "of the entry", of: |(one, _)| count(one.offset) },
         Figure {
             name: "received_at",
             unit: "instant, UTC",
             meaning: "when it came",
-            of: |one| Cell::Text(one.received_at.to_string()),
+            of: |(one, _)| Cell::Text(one.received_at.to_string()),
         },
-        Figure { name: "reason", unit: "text", meaning: "why it was refused", of: |one| Cell::text(&one.reason) },
-        Figure { name: "origin", unit: "text", meaning: "where it came from", of: |one| Cell::text(&one.origin) },
+        Figure { name: "reason", unit: "text", meaning: "why it was refused", of: |(one, _)| Cell::text(&one.reason) },
+        Figure { name: "origin", unit: "text", meaning: "where it came from", of: |(one, _)| Cell::text(&one.origin) },
         Figure {
             name: "subject",
             unit: "text",
             meaning: "whose facts they are",
-            of: |one| Cell::text(one.subject.as_deref().unwrap_or_default()),
+            of: |(one, _)| Cell::text(one.subject.as_deref().unwrap_or_default()),
         },
-        Figure { name: "payload_bytes", unit: "bytes", meaning: "its size", of: |one| count(one.payload_bytes as u64) },
+        Figure {
+            name: "payload_bytes",
+            unit: "bytes",
+            meaning: "its size",
+            of: |(one, _)| count(one.payload_bytes as u64),
+        },
+        Figure {
+            name: "in_tables",
+            unit: "yes or no",
+            meaning: "whether its facts were driven in again and are in the tables",
+            of: |(_, in_tables)| Cell::Flag(*in_tables),
+        },
     ];
     Table::of(&figures, rows)
 }

@@ -1,0 +1,22 @@
+// What a browser must never report while somebody uses the pages: errors, what the pages' policy forbids, requests to anybody else.
+
+export const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium";
+/** The browser's own errands would be requests that leave the machine. */
+export const QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
+  "--disable-sync", "--no-first-run", "--disable-default-apps", "--metrics-recording-only"];
+/** WCAG 2.1, levels A and AA. */
+export const WCAG = { runOnly: { type: "tag", values: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"] } };
+
+/** A page whose mishaps are said. `own` tells which requests are the server's; an answer that is to fail is no mishap where `fails` says so. */
+export async function watched(context, own, say, fails = () => false) {
+  const page = await context.newPage();
+  page.on("pageerror", (error) => say(`script error: ${error.message}`));
+  page.on("console", (said) => {
+    if (said.type() === "error" && !fails(said)) say(`the browser says: ${said.text()}`);
+  });
+  page.on("request", (request) => own(new URL(request.url())) || say(`request to ${request.url()}`));
+  // Events are told to the console, where the listener above hears them, also after the page is left.
+  await page.addInitScript(() => addEventListener("securitypolicyviolation", (event) =>
+    console.error(`policy violated: ${event.violatedDirective} by ${event.blockedURI} at ${event.sourceFile}:${event.lineNumber}`)));
+  return page;
+}
