@@ -79,14 +79,16 @@ def failure_rates(by: str, where: str, linked: list[dict]) -> Panel:
         SELECT {by}, sum(failures) AS failures, sum(repeats) AS repeats, sum(interrupts) AS interrupts,
             sum(in_service_seconds) / {SECONDS_OF_A_YEAR} AS "device-years",
             sum(failures) / nullif(sum(in_service_seconds) / {SECONDS_OF_A_YEAR}, 0) AS "failures per device-year",
+            rate_low(sum(failures), sum(in_service_seconds) / {SECONDS_OF_A_YEAR}) AS "at least", rate_high(sum(failures), sum(in_service_seconds) / {SECONDS_OF_A_YEAR}) AS "at most",
             CASE WHEN sum(failures) >= 5 THEN sum(in_service_seconds) / 86400 / sum(failures) END AS "MTBF",
             sum(unscheduled_down_seconds) / 3600 AS "hours down"
         FROM reliability({PERIOD}) WHERE {where} GROUP BY {group} ORDER BY "failures per device-year" DESC""")
     says = (
-        "Failures that began ÷ time in service. Repeats within seven days and interrupts that ended by themselves are counted apart. Mean time between failures"
-        " is shown from five failures on; exact limits stand on the pages and in /api/v1/scorecards."
+        "Failures that began ÷ time in service, with its exact limits (95 %). Repeats within seven days and interrupts that ended by themselves are counted apart."
+        " Mean time between failures is shown from five failures on."
     )
-    columns = [*linked, column("failures per device-year", decimals=2), column("device-years", decimals=1), column("MTBF", unit="d", decimals=1)]
+    rates = [column(name, decimals=2) for name in ("failures per device-year", "at least", "at most")]
+    columns = [*linked, *rates, column("device-years", decimals=1), column("MTBF", unit="d", decimals=1)]
     return table("Failure rate", says, query, "none", "no device was in service", overrides=[*columns, *hour_columns("hours down")])
 
 
@@ -104,11 +106,44 @@ def longest_down(where: str, limit: int = 20) -> Panel:
 
 def at_once(by: str, where: str) -> Panel:
     query = sql(f"""
-        SELECT {by}, median_in_use_seconds / nullif(median_in_service_seconds, 0) AS "median", p95_in_use_seconds / nullif(p95_in_service_seconds, 0) AS "95th percentile",
-            peak_in_use_seconds / nullif(peak_in_service_seconds, 0) AS "peak"
+        SELECT {by}, median_in_use_seconds / nullif(median_known_seconds, 0) AS "median", p95_in_use_seconds / nullif(p95_known_seconds, 0) AS "95th percentile",
+            p95_worst_in_use_seconds / nullif(p95_worst_in_service_seconds, 0) AS "were it idle", p95_best_in_use_seconds / nullif(p95_best_in_service_seconds, 0) AS "were it use",
+            peak_in_use_seconds / nullif(peak_known_seconds, 0) AS "peak", known_seconds / nullif(in_service_seconds, 0) AS "coverage"
         FROM concurrency({PERIOD}) WHERE {where} ORDER BY 3 DESC""")
-    says = "Share of the devices in service that were in use at once, of the quarter-hour of that rank; every quarter-hour counts, by day and by night. The 95th percentile sets the size of a pool."
+    says = (
+        "Share of what is known that was in use at once, of the quarter-hour of that rank, by day and by night; where nothing is known there is no share. The 95th percentile sets the size"
+        " of a pool: beside it, what it would be were all that nobody knows idle, and were it all use."
+    )
     return table("In use at once", says, query, "percentunit", "nothing was in service", width=12, decimals=1, overrides=[link(by, f"medfleet-{by}")])
+
+
+def clocks(by: str, also: str) -> Panel:
+    """The four clocks of repairs, of each site or kind."""
+    told = (("response", "response"), ("repair", "active repair"), ("turnaround", "turnaround"), ("parts_wait", "for parts"))
+    shown = {f"{name}_{rank}_seconds": f"{words}, {rank}" for name, words in told for rank in ("median", "p90", "mean")}
+    hours = ", ".join(f'{name} / 3600 AS "{words}"' for name, words in shown.items())
+    query = sql(f"""
+        SELECT {by}, turnaround_count AS "orders", turnaround_open AS "open", {hours}
+        FROM scorecards({PERIOD}, {also}, by => '{by}') WHERE turnaround_count > 0 ORDER BY {by}""")
+    says = (
+        "Hours on the four clocks of the corrective orders opened in the period: opening to arrival, active repair, opening to return, waiting for parts. An order in which a clock still runs"
+        " counts as lasting at least so long; a percentile that too many open ones hide is left out, and a mean is then a lower bound."
+    )
+    return table("Clocks of repairs", says, query, "none", "no order was opened", overrides=[link(by, f"medfleet-{by}"), *hour_columns(*shown.values())])
+
+
+def sites_compared(where: str, also: str) -> Panel:
+    query = sql(f"""
+        SELECT site, devices, observed, expected, ratio AS "observed ÷ expected", ratio_low AS "at least", ratio_high AS "at most", funnel_95_low AS "like the fleet from",
+            funnel_95_high AS "like the fleet to", shrunk AS "drawn to the fleet", shrunk_low AS "drawn, at least", shrunk_high AS "drawn, at most", tie, coverage
+        FROM comparison({PERIOD}{also}) WHERE adjustment = 'kind_model' AND {where} ORDER BY tie, site""")
+    says = (
+        "Failures observed ÷ what the fleet would have had with the same kinds, makes and models. Limits (95 %) allow for devices that fail again and again. A site whose ratio lies between"
+        " the two limits like the fleet is no different from it; sites of one tie are not ordered. A small site is drawn to the fleet."
+    )
+    ratios = ("observed ÷ expected", "at least", "at most", "like the fleet from", "like the fleet to", "drawn to the fleet", "drawn, at least", "drawn, at most")
+    columns = [*(column(name, decimals=2) for name in ratios), column("expected", decimals=1), *ratio_columns("coverage")]
+    return table("Sites compared", says, query, "none", "nothing failed", overrides=[link("site", "medfleet-site"), *columns])
 
 
 def pm_on_time(by: str, where: str) -> Panel:

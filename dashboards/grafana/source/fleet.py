@@ -2,7 +2,7 @@
 
 from figures import (
     BASE_UPTIME, BASE_UTILIZATION, BEST, CHOSEN, COVERAGE, KINDS, KNOWN_HOURS, NOTHING_KNOWN, PERIOD, SITES, UNKNOWN_SAYS, UPTIME, UPTIME_OF_DAY, UTILIZATION, WORST,
-    by_day, condition_column, device_link, failure_rates, link, longest_down, pm_on_time, ratio_columns, ratios_by,
+    by_day, condition_column, device_link, failure_rates, link, longest_down, pm_on_time, ratio_columns, ratios_by, sites_compared,
 )
 from panels import AMBER, GREEN, RED, bars, dashboard, prom, sql, stat, table
 
@@ -63,6 +63,7 @@ def build() -> dict:
             "none", "nothing failed",
         ),
         pm_on_time("risk_class", CHOSEN),
+        sites_compared("site IN (${site:sqlstring})", ""),
         failure_rates("kind", CHOSEN, [link("kind", "medfleet-kind")]),
         longest_down(CHOSEN),
     ]

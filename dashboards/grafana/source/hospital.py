@@ -2,7 +2,7 @@
 
 from figures import (
     BASE_UPTIME, BASE_UTILIZATION, BEST, COVERAGE, KNOWN_HOURS, NOTHING_KNOWN, PERIOD, UNKNOWN_SAYS, UPTIME, UPTIME_OF_DAY, WORST,
-    at_once, by_day, device_link, failure_rates, hour_columns, link, longest_down, pm_on_time, ratio_columns,
+    at_once, by_day, clocks, device_link, failure_rates, hour_columns, link, longest_down, pm_on_time, ratio_columns,
 )
 from panels import dashboard, sql, sql_variable, stat, table
 
@@ -53,7 +53,7 @@ def build() -> dict:
             "none", NOTHING_KNOWN, height=12, overrides=[device_link(), link("kind", "medfleet-kind"), *ratio_columns(), *hour_columns("hours down", "hours in conflict")],
         ),
     ]
-    trouble = [longest_down(HERE), failure_rates("kind", HERE, [link("kind", "medfleet-kind")]), orders()]
+    trouble = [longest_down(HERE), failure_rates("kind", HERE, [link("kind", "medfleet-kind")]), clocks("kind", ALSO), orders()]
     care = [pm_on_time("kind", HERE), at_once("kind", HERE)]
     site = sql_variable("site", "Site", "SELECT site FROM sites ORDER BY site", several=False)
     rows = [("In this period", period), ("Day by day", days), ("Figures", figures), ("Trouble", trouble), ("Care and use", care)]
@@ -66,6 +66,6 @@ def orders():
             repair_seconds / 3600 AS "active repair", parts_seconds / 3600 AS "for parts", vendor_seconds / 3600 AS "for the vendor", facility_seconds / 3600 AS "for the facility",
             own_seconds / 3600 AS "for us", cause_code AS cause
         FROM repairs({PERIOD}, {ALSO}) ORDER BY finished, turnaround_seconds DESC LIMIT 100""")
-    says = "Corrective orders of the period with their clocks, those still open first; an open order's clocks say how long so far. Medians with open orders counted as censored stand on the pages."
-    clocks = ("turnaround", "response", "active repair", "for parts", "for the vendor", "for the facility", "for us")
-    return table("Orders", says, query, "none", "no order was open", overrides=[device_link(), link("kind", "medfleet-kind"), *hour_columns(*clocks)])
+    says = "Corrective orders of the period with their clocks, those still open first; an open order's clocks say how long so far."
+    told = ("turnaround", "response", "active repair", "for parts", "for the vendor", "for the facility", "for us")
+    return table("Orders", says, query, "none", "no order was open", overrides=[device_link(), link("kind", "medfleet-kind"), *hour_columns(*told)])

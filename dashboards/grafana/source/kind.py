@@ -2,7 +2,7 @@
 
 from figures import (
     BASE_UPTIME, BEST, COVERAGE, NOTHING_KNOWN, PERIOD, UNKNOWN_SAYS, UPTIME, UPTIME_OF_DAY, UTILIZATION, WORST,
-    at_once, by_day, device_link, failure_rates, link, longest_down, pm_on_time, ratio_columns,
+    at_once, by_day, clocks, device_link, failure_rates, link, longest_down, pm_on_time, ratio_columns, sites_compared,
 )
 from panels import bars, column, dashboard, sql, sql_variable, stat, table
 
@@ -30,7 +30,7 @@ def build() -> dict:
         by_day("Uptime by site", UPTIME_OF_DAY, "site", "uptime", f"Up ÷ known of each UTC day. {UNKNOWN_SAYS}", "percentunit", where=THIS, most=1, least=None, decimals=1),
         at_once("site", THIS),
         table(
-            "Sites", f"{UNKNOWN_SAYS} For a comparison that allows for model and age, with limits, open the page Compare.",
+            "Sites", UNKNOWN_SAYS,
             sql(f"""
                 SELECT site, devices, monitored, uptime, worst, best, coverage, base_uptime AS "base hours uptime", base_utilization AS "base hours utilization",
                     utilization AS "24 × 7 utilization"
@@ -39,6 +39,7 @@ def build() -> dict:
         ),
     ]
     trouble = [
+        sites_compared("true", f", {ALSO}"),
         failure_rates("make, model", THIS, []),
         table(
             "What it says", "Error codes reported in the period, those of most devices first. An error is no downtime.",
@@ -55,6 +56,7 @@ def build() -> dict:
                 FROM failures({PERIOD}, {ALSO}) GROUP BY 1, 2 ORDER BY 1, 2""", "time_series"),
             "none", "nothing failed",
         ),
+        clocks("site", ALSO),
         longest_down(THIS),
     ]
     use = [

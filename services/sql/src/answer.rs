@@ -7,54 +7,36 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::catalog::{Session, TableProvider};
-use datafusion::common::{Column, DFSchema, DataFusionError, Result, ScalarValue};
+use datafusion::common::{Column, DFSchema, Result};
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
 use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, TableProviderFilterPushDown, TableType};
 use datafusion::physical_plan::ExecutionPlan;
-use medfleet_domain::time::Span;
-use medfleet_kpi::hours::Hours;
 
-use crate::kpi::Kpi;
+use crate::kpi::{Asked, Kpi};
 use crate::sight::Tables;
 
 /// One call of a function over the tables of one user.
 pub struct Answer {
-    pub kpi: &'static Kpi,
-    pub tables: Arc<Tables>,
-    pub params: Vec<(&'static str, ScalarValue)>,
-    /// What was known at an instant; None: all that the cut contains.
-    pub as_of: Option<i64>,
-    /// Base hours are spelled out as far as the period goes.
-    pub hours_within: Span,
+    kpi: &'static Kpi,
+    sql: &'static str,
+    tables: Arc<Tables>,
+    asked: Asked,
     schema: SchemaRef,
 }
 
 impl Answer {
     /// Plans once for the schema: a question that cannot be is refused here.
-    pub async fn new(
-        kpi: &'static Kpi,
-        tables: Arc<Tables>,
-        params: Vec<(&'static str, ScalarValue)>,
-        as_of: Option<i64>,
-        hours_within: Span,
-    ) -> Result<Self> {
-        let plan = tables.plan(&kpi.sql, &params).await?;
+    pub async fn new(kpi: &'static Kpi, sql: &'static str, tables: Arc<Tables>, asked: Asked) -> Result<Self> {
+        let plan = tables.plan(sql, &asked.params()).await?;
         let schema = Arc::clone(DFSchema::inner(plan.schema()));
-        Ok(Self { kpi, tables, params, as_of, hours_within, schema })
+        Ok(Self { kpi, sql, tables, asked, schema })
     }
 
     /// The tables as they were known, with the base hours that were in force then.
     async fn tables(&self) -> Result<Tables> {
-        let tables = match self.as_of {
-            Some(at) => self.tables.as_of(at).await?,
-            None => self.tables.apart(),
-        };
-        if self.kpi.asks_hours() {
-            let hours = Hours::read(&tables.session, self.hours_within).await;
-            hours.map_err(|error| DataFusionError::External(Box::new(error)))?.register(&tables.session);
-        }
-        Ok(tables)
+        let hours = self.kpi.asks_hours().then_some(self.asked.hours_within);
+        self.tables.known(self.asked.as_of, hours).await
     }
 }
 
@@ -85,7 +67,7 @@ impl TableProvider for Answer {
         filters: &[Expr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let plan = self.tables().await?.plan(&self.kpi.sql, &self.params).await?;
+        let plan = self.tables().await?.plan(self.sql, &self.asked.params()).await?;
         let mut plan = LogicalPlanBuilder::from(plan).alias(self.kpi.name)?;
         if let Some(filter) = conjunction(filters.iter().cloned()) {
             plan = plan.filter(filter)?;

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use datafusion::catalog::view::ViewTable;
 use datafusion::common::{DataFusionError, Result, ScalarValue};
 use datafusion::prelude::SessionContext;
+use medfleet_domain::time::Span;
+use medfleet_kpi::hours::Hours;
 use medfleet_lake::{ROLLUP_DAY_SQL, ROLLUP_QUARTER_SQL};
 
 use crate::sight::{EVERY_FACT, Tables};
@@ -14,8 +16,22 @@ use crate::text;
 const ROLLUPS: [&str; 2] = ["rollup_quarter", "rollup_day"];
 
 impl Tables {
+    /// The tables as they were known at an instant, else as they are; with the base hours in force then, where they are
+    /// asked for over a span.
+    pub async fn known(&self, as_of: Option<i64>, hours_within: Option<Span>) -> Result<Self> {
+        let tables = match as_of {
+            Some(at) => self.as_of(at).await?,
+            None => self.apart(),
+        };
+        if let Some(within) = hours_within {
+            let hours = Hours::read(&tables.session, within).await;
+            hours.map_err(|error| DataFusionError::External(Box::new(error)))?.register(&tables.session);
+        }
+        Ok(tables)
+    }
+
     /// Every table without what was appended at this instant or later, in microseconds. Plans only; nothing is read.
-    pub async fn as_of(&self, at: i64) -> Result<Self> {
+    async fn as_of(&self, at: i64) -> Result<Self> {
         let earlier = Self { cut: self.cut.clone(), session: bare(&self.session), names: self.names.clone() };
         for name in self.names.iter().filter(|name| !ROLLUPS.contains(&name.as_str()) && *name != EVERY_FACT) {
             let sql = text::BEFORE.replace("{table}", name);
@@ -37,7 +53,7 @@ impl Tables {
     }
 
     /// The same tables, in a session that may have functions of its own.
-    pub fn apart(&self) -> Self {
+    fn apart(&self) -> Self {
         let session = SessionContext::new_with_state(self.session.state());
         Self { cut: self.cut.clone(), session, names: self.names.clone() }
     }

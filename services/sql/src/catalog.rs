@@ -146,12 +146,11 @@ impl Catalog {
 /// What each view and function is, as its own file says it.
 fn about() -> Result<Arc<dyn TableProvider>> {
     let views =
-        text::VIEWS.iter().map(|(name, sql)| ((*name).to_owned(), format!("SELECT * FROM {name}"), sql.as_str()));
+        text::VIEWS.iter().map(|(name, sql)| ((*name).to_owned(), format!("SELECT * FROM {name}"), text::meaning(sql)));
     let functions = KPIS
         .iter()
-        .map(|kpi| (kpi.name.to_owned(), kpi::usage(kpi).replace("call it as ", "SELECT * FROM "), kpi.sql.as_str()));
-    let rows: Vec<(String, String, String)> =
-        views.chain(functions).map(|(name, usage, sql)| (name, usage, text::meaning(sql))).collect();
+        .map(|kpi| (kpi.name.to_owned(), kpi::usage(kpi).replace("call it as ", "SELECT * FROM "), kpi.one_row()));
+    let rows: Vec<(String, String, String)> = views.chain(functions).collect();
     table(&[
         ("name", texts(rows.iter().map(|row| row.0.as_str()))),
         ("usage", texts(rows.iter().map(|row| row.1.as_str()))),

@@ -13,6 +13,7 @@ use datafusion::prelude::SessionContext;
 use medfleet_kpi::hours::Hours;
 
 use crate::decisions;
+use crate::rates;
 use crate::refusal::Refusal;
 use crate::settings::{SERVER_VERSION, Settings};
 
@@ -62,11 +63,12 @@ impl LagRecords {
     }
 }
 
-/// For views and for users: `base_micros(…)`, `instant(microseconds)` and `lag_records()`.
+/// For views and for users: `base_micros(…)`, `instant(microseconds)`, limits of rates and `lag_records()`.
 pub fn register_shared(session: &SessionContext, lag: &LagRecords) {
     // Replaced where base hours were read: planning only asks what it returns.
     Hours::default().register(session);
     decisions::register(session);
+    rates::register(session);
     let instant = DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
     session.register_udf(create_udf(
         "instant",

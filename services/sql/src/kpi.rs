@@ -1,7 +1,8 @@
 //! Questions with a period, asked as table functions: `SELECT * FROM uptime('2026-03-01', '2026-04-01')`.
 //!
-//! A function is a name, its arguments and a `.sql` file, run over tables that show one user's sites at one cut. The
-//! arguments are constants, or parameters of a prepared statement that are put in before it is planned.
+//! A function is a name, its arguments and where its rows come from: a `.sql` file, or figures that the KPI room makes of
+//! several; over tables that show one user's sites at one cut. The arguments are constants, or parameters of a prepared
+//! statement that are put in before it is planned.
 
 use std::sync::{Arc, LazyLock};
 
@@ -11,11 +12,15 @@ use datafusion::common::{Result, ScalarValue};
 use datafusion::logical_expr::Expr;
 use futures::FutureExt as _;
 use medfleet_domain::time::{Span, Timestamp};
-use medfleet_kpi::Question;
+use medfleet_kpi::comparison::By;
 use medfleet_kpi::registry::{self, View};
+use medfleet_kpi::scorecard::Group;
+use medfleet_kpi::table::{by_word, listed};
+use medfleet_kpi::{Question, Scope};
 use medfleet_lake::Cut;
 
 use crate::answer::Answer;
+use crate::made::{Made, MadeRows};
 use crate::refusal::Refusal;
 use crate::refusal::sqlstate::INVALID_PARAMETER_VALUE;
 use crate::sight::Tables;
@@ -41,6 +46,10 @@ pub enum Argument {
     Closed,
     /// A narrowing to one name; left out or empty is all.
     Narrow(&'static str),
+    /// Which devices stand together in one row.
+    Group,
+    /// What sites are compared by.
+    By,
     /// One device; needed.
     Device,
 }
@@ -54,13 +63,24 @@ impl Argument {
             Self::AsOf => "as_of",
             Self::Closed => "closed",
             Self::Narrow(name) => name,
+            // `group` is a word of SQL.
+            Self::Group | Self::By => "by",
             Self::Device => "device",
         }
     }
 
     const fn is_needed(self) -> bool {
-        !matches!(self, Self::Narrow(_) | Self::AsOf | Self::Closed)
+        matches!(self, Self::Since | Self::Until | Self::At | Self::Device)
     }
+}
+
+/// Where the rows of a function come from.
+#[derive(Debug)]
+pub enum Rows {
+    /// A file over the tables.
+    File(String),
+    /// Figures that the KPI room makes of several views.
+    Made(Made),
 }
 
 /// A question with a period, or about an instant.
@@ -68,7 +88,7 @@ impl Argument {
 pub struct Kpi {
     pub name: &'static str,
     pub arguments: Vec<Argument>,
-    pub sql: String,
+    pub rows: Rows,
     /// A period is taken down to whole multiples of this.
     grain_micros: i64,
 }
@@ -76,15 +96,27 @@ pub struct Kpi {
 impl Kpi {
     /// Whether what it sums depends on base hours.
     pub fn asks_hours(&self) -> bool {
-        self.sql.contains("base_micros(")
+        match &self.rows {
+            Rows::File(sql) => sql.contains("base_micros("),
+            Rows::Made(made) => *made == Made::Scorecards,
+        }
+    }
+
+    /// What one row of it means.
+    pub fn one_row(&self) -> String {
+        match &self.rows {
+            Rows::File(sql) => text::meaning(sql),
+            Rows::Made(made) => made.one_row().to_owned(),
+        }
     }
 }
 
-/// Every function: those with figures, and each view of the KPI room under its own name.
+/// Every function: those with figures, each view of the KPI room under its own name, and what is made of them.
 pub static KPIS: LazyLock<Vec<Kpi>> = LazyLock::new(|| {
-    use Argument::{AsOf, At, Device, Narrow, Since, Until};
+    use Argument::{AsOf, At, By, Device, Group, Narrow, Since, Until};
     let narrowed = vec![Since, Until, Narrow("site"), Narrow("kind"), Narrow("device"), AsOf];
-    let kpi = |name, arguments, sql: &str| Kpi { name, arguments, sql: sql.to_owned(), grain_micros: QUARTER_MICROS };
+    let of = |name, arguments, rows| Kpi { name, arguments, rows, grain_micros: QUARTER_MICROS };
+    let kpi = |name, arguments, sql: &str| of(name, arguments, Rows::File(sql.to_owned()));
     let own = [
         kpi("uptime", vec![Since, Until, AsOf], &text::UPTIME),
         kpi("uptime_by_device", narrowed, &text::UPTIME_BY_DEVICE),
@@ -95,7 +127,12 @@ pub static KPIS: LazyLock<Vec<Kpi>> = LazyLock::new(|| {
     // `uptime_by_device` is that view, with its ratios.
     let views = registry::views().iter().filter(|view| view.name != "uptime");
     let of_view = |view: &View| kpi(view.name, arguments(view), &view.shown_sql());
-    own.into_iter().chain(views.map(of_view)).collect()
+    let carded = vec![Since, Until, Narrow("site"), Narrow("kind"), Narrow("device"), Group, AsOf];
+    let made = [
+        of("scorecards", carded, Rows::Made(Made::Scorecards)),
+        of("comparison", vec![Since, Until, Narrow("kind"), By, AsOf], Rows::Made(Made::Comparison)),
+    ];
+    own.into_iter().chain(views.map(of_view)).chain(made).collect()
 });
 
 /// The arguments of a view: what its file names.
@@ -127,11 +164,16 @@ pub struct Function {
 
 impl TableFunctionImpl for Function {
     fn call_with_args(&self, args: TableFunctionArgs) -> Result<Arc<dyn TableProvider>> {
-        let Asked { params, as_of, hours_within } = asked(self.kpi, args.exprs(), &self.tables.cut)?;
-        let answer = Answer::new(self.kpi, Arc::clone(&self.tables), params, as_of, hours_within);
+        let (kpi, tables) = (self.kpi, Arc::clone(&self.tables));
+        let asked = asked(kpi, args.exprs(), &tables.cut)?;
+        let sql = match &kpi.rows {
+            Rows::File(sql) => sql,
+            Rows::Made(made) => return Ok(Arc::new(MadeRows::new(*made, tables, asked))),
+        };
+        let answer = Answer::new(kpi, sql, tables, asked);
         // The tables are in memory as far as planning goes, so it never waits.
         let answer = answer.now_or_never();
-        let answer = answer.unwrap_or_else(|| datafusion::common::exec_err!("planning {} waited", self.kpi.name))?;
+        let answer = answer.unwrap_or_else(|| datafusion::common::exec_err!("planning {} waited", kpi.name))?;
         Ok(Arc::new(answer))
     }
 }
@@ -179,11 +221,24 @@ pub fn usage(kpi: &Kpi) -> String {
     format!("call it as {}({})", kpi.name, written.collect::<Vec<_>>().join(", "))
 }
 
-/// The `$names` of a file out of the arguments of a call, what was known, and where base hours may be asked for.
-struct Asked {
-    params: Vec<(&'static str, ScalarValue)>,
-    as_of: Option<i64>,
-    hours_within: Span,
+/// What a call asks: the question, what was known, and where base hours may be asked for.
+#[derive(Debug)]
+pub struct Asked {
+    pub question: Question,
+    /// What a file may name beside the question.
+    named: Vec<(&'static str, ScalarValue)>,
+    pub group: Group,
+    pub by: By,
+    /// What was known at an instant; None: all that the cut contains.
+    pub as_of: Option<i64>,
+    pub hours_within: Span,
+}
+
+impl Asked {
+    /// The `$names` of a file.
+    pub fn params(&self) -> Vec<(&'static str, ScalarValue)> {
+        self.question.parameters().into_iter().chain(self.named.iter().cloned()).collect()
+    }
 }
 
 fn asked(kpi: &'static Kpi, exprs: &[Expr], cut: &Cut) -> Result<Asked> {
@@ -192,6 +247,7 @@ fn asked(kpi: &'static Kpi, exprs: &[Expr], cut: &Cut) -> Result<Asked> {
     }
     let cut_at = cut.made_at.0;
     let (mut since, mut until, mut closed, mut as_of) = (None, None, None, None);
+    let (mut scope, mut group, mut by) = (Scope::default(), Group::default(), By::default());
     let mut named = vec![("cut", ScalarValue::Int64(Some(cut.number)))];
     for (place, argument) in kpi.arguments.iter().enumerate() {
         let value = exprs.get(place).map_or(Ok(Given::Nothing), |expr| given(kpi, expr))?;
@@ -206,8 +262,11 @@ fn asked(kpi: &'static Kpi, exprs: &[Expr], cut: &Cut) -> Result<Asked> {
             }
             Argument::AsOf => as_of = instant(kpi, value)?.filter(|at| *at < cut_at),
             Argument::Closed => closed = instant(kpi, value)?,
-            Argument::Narrow(name) => named.push((name, ScalarValue::Utf8(Some(words(kpi, value)?)))),
-            Argument::Device => named.push(("device", ScalarValue::Utf8(Some(words(kpi, value)?)))),
+            Argument::Narrow("site") => scope.site = words(kpi, value)?,
+            Argument::Narrow("kind") => scope.kind = words(kpi, value)?,
+            Argument::Narrow(_) | Argument::Device => scope.device = words(kpi, value)?,
+            Argument::Group => group = one_of(kpi, &Group::WORDS, value)?,
+            Argument::By => by = one_of(kpi, &By::WORDS, value)?,
         }
     }
     // Nothing can be known of what lies beyond, and what is open is open up to there.
@@ -216,12 +275,15 @@ fn asked(kpi: &'static Kpi, exprs: &[Expr], cut: &Cut) -> Result<Asked> {
         (Some(since), Some(until)) => period(kpi, since, until, known_until)?,
         _ => (Timestamp(known_until - DAY_MICROS), Timestamp(known_until)),
     };
-    let question = Question::new(from, until, Timestamp(known_until));
+    let question = Question { scope, ..Question::new(from, until, Timestamp(known_until)) };
     let question = question.closed_at(Timestamp(closed.unwrap_or(until.0)));
-    // What the call names takes the place of what the question leaves open.
-    let params = question.parameters().into_iter().chain(named).collect();
     let hours_within = Span { from: from.plus_micros(-2 * DAY_MICROS), until: until.plus_micros(2 * DAY_MICROS) };
-    Ok(Asked { params, as_of, hours_within })
+    Ok(Asked { question, named, group, by, as_of, hours_within })
+}
+
+fn one_of<T: Copy>(kpi: &Kpi, all: &[(&str, T)], value: Given) -> Result<T> {
+    let word = words(kpi, value)?;
+    by_word(all, &word).ok_or_else(|| wrong(kpi, &word, &format!("use one of {}", listed(all))).into())
 }
 
 fn words(kpi: &Kpi, value: Given) -> Result<String> {
@@ -312,6 +374,7 @@ mod tests {
         let written = |name| usage(find(name).unwrap());
         assert_eq!(written("failures"), "call it as failures(since, until, [site], [kind], [device], [as_of])");
         assert_eq!(written("order_phases"), "call it as order_phases([site], [kind], [device], [as_of])");
+        assert_eq!(written("comparison"), "call it as comparison(since, until, [kind], [by], [as_of])");
         assert!(
             find("repairs").is_some_and(|kpi| !kpi.asks_hours()) && find("uptime").is_some_and(|kpi| kpi.asks_hours())
         );

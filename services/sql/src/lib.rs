@@ -2,8 +2,8 @@
 //!
 //! A connection meets its rooms in this order: `service` (the door) → `connection` (TLS, messages and their time) →
 //! `frames` (how long a message may be) → `login` and `scram` (who asks) → `protocol` → `guard` and `settings` (what may
-//! be said) → `session`, `portal` and `cursor` → `prepared` and `calls` (planned over one cut) → `desk`, `sight`, `kpi`, `answer` and `catalog` (what that
-//! user sees of it) → `rows` (out, as far as the limits go).
+//! be said) → `session`, `portal` and `cursor` → `prepared` and `calls` (planned over one cut) → `desk`, `sight`, `kpi`, `answer`, `made` and `catalog`
+//! (what that user sees of it) → `rows` (out, as far as the limits go).
 
 mod answer;
 mod as_of;
@@ -21,11 +21,13 @@ mod guard;
 mod house;
 mod kpi;
 mod login;
+mod made;
 mod memory;
 mod meters;
 mod portal;
 mod prepared;
 mod protocol;
+mod rates;
 mod refusal;
 mod rows;
 mod run;

@@ -3,8 +3,10 @@
 mod attack;
 mod chronicle;
 mod clients;
+mod dashboards;
 mod figures;
 mod limits;
 mod login;
+mod made;
 mod rig;
 mod scope;

@@ -41,6 +41,13 @@ async fn every_function_answers_about_ones_own_sites() {
         (format!("cycles({PERIOD})"), 1, 2),
         (format!("pm({PERIOD})"), 1, 2),
         (format!("concurrency({PERIOD})"), 1, 2),
+        (format!("scorecards({PERIOD})"), 1, 2),
+        (format!("scorecards({PERIOD}, by => 'fleet')"), 1, 1),
+        (format!("scorecards({PERIOD}, by => 'device', site => 'south')"), 0, 1),
+        // A site under each of four adjustments; the fleet is what the user sees.
+        (format!("comparison({PERIOD})"), 4, 8),
+        (format!("comparison({PERIOD}, by => 'downtime')"), 4, 8),
+        (format!("comparison({PERIOD}, kind => 'mri')"), 0, 0),
         (format!("pieces({PERIOD})"), 23, 46),
         (format!("evidence({PERIOD}, device => 'ct-south')"), 0, 1),
         ("order_phases()".to_owned(), 2, 4),
