@@ -12,6 +12,7 @@ import argparse
 import json
 from pathlib import Path
 
+import kpi
 import pandas as pd
 
 LOG = Path(__file__).parent.parent / "fixtures/lanl/LA-UR-05-7318-failure-data-1996-2005.csv.xz"
@@ -91,6 +92,42 @@ def down_in_service(outages, nodes):
     both = outages.merge(nodes[[*NODE, "from", "until"]], on=NODE)
     inside = both[["end", "until"]].min(axis=1) - both[["start", "from"]].max(axis=1)
     return whole_seconds(inside.clip(lower=pd.Timedelta(0))).groupby(both["system"]).sum()
+
+
+def lives(log, outages, nodes):
+    """What the episode and repeat rules of docs/KPIS.md are asked about: each node's downs as recorded, standby assumed between them as long
+    as it was in service, and every row as a corrective order. An order is named by its row, from 1 on."""
+    served = {(one.system, one.node): (micros(one.since), micros(one.until)) for one in nodes.rename(columns={"from": "since"}).itertuples()}
+    rows = log.assign(row=range(1, len(log) + 1))
+    orders = {name: [order(one) for one in of_node.itertuples()] for name, of_node in rows.groupby(NODE)}
+    found = []
+    for (system, node), of_node in outages.groupby(NODE):
+        downs = [(micros(one.start), micros(one.end)) for one in of_node.sort_values("start").itertuples() if one.seconds]
+        service = [served[system, node]] if (system, node) in served else []
+        pieces = [kpi.Piece(*span, "unscheduled_down", told=True) for span in downs]
+        pieces += [kpi.Piece(*span, "standby", assumed=True) for span in between(service, downs)]
+        pieces.sort(key=lambda one: one.begins)
+        found.append(kpi.Life(f"lanl-{system}-{node}", f"lanl-{system}", "other", service, pieces, orders[system, node]))
+    return found
+
+
+def order(row):
+    return kpi.Order(f"lanl-row-{row.row}", kpi.CORRECTIVE, micros(row.start), returned=micros(row.end))
+
+
+def between(service, downs):
+    """What is left of the service outside the downs."""
+    for begins, ends in service:
+        for down_begins, down_ends in downs:
+            if begins < down_begins:
+                yield begins, min(down_begins, ends)
+            begins = max(begins, down_ends)
+        if begins < ends:
+            yield begins, ends
+
+
+def micros(at):
+    return int(at.timestamp()) * kpi.SECOND
 
 
 def figures(log, outages, nodes):

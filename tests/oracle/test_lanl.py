@@ -5,18 +5,14 @@ We thank Los Alamos National Laboratory for providing these data (LA-UR-05-7318;
 """
 
 import csv
-import io
 import json
-import lzma
 import re
-from pathlib import Path
 
 import lanl
-import pytest
-from product import fold, medfleet
+from imported import Imported
+from product import medfleet
 from tables import Tables
 
-MAPPING = lanl.LOG.parent / "mapping.toml"
 MONTH = re.compile(r"`(.+)` in column `.+` is (\d{4}-\d{2})")
 FIGURES = [
     "nodes_listed",
@@ -38,42 +34,6 @@ TRAPS = {
     ("imported", "service_unknown"): "before_tracking",
     ("imported", "outside_service"): "ends_after_service",
 }
-
-
-def some_systems(wanted: str) -> bytes:
-    """The log as released, or only the rows of some systems."""
-    whole = lzma.open(lanl.LOG).read()
-    if wanted == "all":
-        return whole
-    rows = list(csv.reader(io.StringIO(whole.decode())))
-    kept = io.StringIO()
-    csv.writer(kept).writerows(row for row in rows if row[0] in {rows[0][0], *wanted.split(",")})
-    return kept.getvalue().encode()
-
-
-class Imported:
-    """One file, imported and folded, beside what the oracle makes of it."""
-
-    def __init__(self, folder: Path, systems: str):
-        self.data, self.file, self.rejects = folder / "data", folder / "log.csv", folder / "rejects.csv"
-        self.file.write_bytes(some_systems(systems))
-        self.tell()
-
-    def tell(self) -> None:
-        arguments = ["import", "--mapping", str(MAPPING), "--rejects", str(self.rejects), "-"]
-        self.said = medfleet(self.data, *arguments, stdin=self.file.read_bytes())
-        fold(self.data)
-
-    def oracle(self) -> tuple[dict[int, dict], dict[str, int]]:
-        log = lanl.read(self.file, lanl.ZONE)
-        outages, nodes = lanl.episodes(log), lanl.service(log)
-        systems = {one["system"]: one for one in lanl.figures(log, outages, nodes)}
-        return systems, lanl.traps(log, outages, nodes)
-
-
-@pytest.fixture(scope="module")
-def imported(request, tmp_path_factory) -> Imported:
-    return Imported(tmp_path_factory.mktemp("lanl"), request.config.getoption("--systems"))
 
 
 def hours(seconds):
