@@ -1,20 +1,23 @@
-// A technician with a phone: `node technician.mjs LOGIN_LINK [FOLDER]`. Opens the first alert of the list, reads its card,
-// acknowledges it, and gives a verdict while the network is cut: the tap is kept in sight and sent once the network is back,
-// and counts once. Fails on an accessibility finding at WCAG 2.1 AA, a script error, a request to another host, a page that
-// scrolls sideways, or one that weighs too much with all its files.
+// A technician with a phone: `node technician.mjs LOGIN_LINK [FOLDER] [taps | risk HORIZON ALERT]`.
+// `taps` opens the first alert of the list, reads its card, acknowledges it, finds it among their own, and gives a verdict while the
+// network is cut: the tap is kept in sight and sent once the network is back, and counts once. `risk` reads why devices are at
+// risk, what the model behind that is worth, and the card of an alert that a model raised. Fails on an accessibility finding at
+// WCAG 2.1 AA, a script error, a request to another host, a page that scrolls sideways, or one that weighs too much with its files.
 
 import { mkdir, readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import path from "node:path";
 import { chromium } from "playwright-core";
+import { PAGE_BYTES_MAX, weigh } from "./weigh.mjs";
 
-const [link, folder = "shots"] = process.argv.slice(2);
-if (!link) {
-  console.error("usage: node technician.mjs LOGIN_LINK [FOLDER]");
+const [link, folder = "shots", story = "taps", ...more] = process.argv.slice(2);
+if (!link || !["taps", "risk"].includes(story) || (story === "risk" && more.length !== 2)) {
+  console.error("usage: node technician.mjs LOGIN_LINK [FOLDER] [taps | risk HORIZON ALERT]");
   process.exit(2);
 }
-const PAGE_BYTES_MAX = 60_000;
+const SCREEN = { width: 390, height: 844 };
 const FIRST_SCREEN = ["Device", "Room", "Now", "Suspected part", "Act by", "First check", "Who repairs", "Such alerts"];
+const NAME = "Kim Ø. O'Neil";
 const RULES = { runOnly: { type: "tag", values: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"] } };
 
 const origin = new URL(link).origin;
@@ -31,54 +34,59 @@ async function look(page, name) {
   const { violations } = await page.evaluate((rules) => globalThis.axe.run(rules), RULES);
   for (const { id, help, nodes } of violations) findings.push(`${name}: ${id}: ${help} (${nodes[0].target})`);
   shots += 1;
-  await page.screenshot({ path: path.join(folder, `technician-${shots}-${name}.png`) });
+  await page.screenshot({ path: path.join(folder, `technician-${story}-${shots}-${name}.png`) });
 }
 
-/** The page with all its files, as they are before they are compressed. */
-async function weigh(page, name) {
-  const files = await page.locator("link[href], script[src]").evaluateAll((all) => all.map((one) => one.href || one.src));
-  const answers = await Promise.all([page.url(), ...files].map((address) => page.request.get(address)));
-  const bodies = await Promise.all(answers.map((answer) => answer.body()));
-  const bytes = bodies.reduce((sum, body) => sum + body.length, 0);
-  must(bytes < PAGE_BYTES_MAX, `${name} weighs ${bytes} bytes with its files`);
-  console.log(`${name}: ${bytes} bytes with ${files.length} files`);
+async function light(page, name) {
+  const { bytes, parts } = await weigh(page.context(), page.url());
+  must(bytes < PAGE_BYTES_MAX, `${name} weighs ${bytes} bytes with its files: ${parts.map((part) => `${part.address} ${part.bytes}`)}`);
+  console.log(`${name}: ${bytes} bytes in ${parts.length} files`);
 }
 
-await mkdir(folder, { recursive: true });
-const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ["--no-sandbox", "--disable-gpu"] });
-try {
-  const context = await browser.newContext({ viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true, ignoreHTTPSErrors: true });
-  const page = await context.newPage();
-  page.setDefaultTimeout(30_000);
-  // The browser itself complains of requests that a cut network does not carry.
-  page.on("console", (said) => said.type() === "error" && !cut && findings.push(`the browser says: ${said.text()}`));
-  page.on("pageerror", (error) => findings.push(`script error: ${error.message}`));
-  page.on("request", (request) => new URL(request.url()).origin === origin || findings.push(`request to ${request.url()}`));
-  await page.goto(link);
-  await page.waitForURL(`${origin}/`);
+/** All of it is on the first screen, without scrolling. */
+async function inSight(page, what, name) {
+  await page.evaluate(() => scrollTo(0, 0));
+  const box = await what.boundingBox();
+  const { x, y, width, height } = box ?? { x: -1, y: -1, width: 0, height: 0 };
+  const within = x >= 0 && y >= 0 && x + width <= SCREEN.width && y + height <= SCREEN.height;
+  must(within, `${name} lies at ${x},${y} and is ${width} × ${height}: not on a screen of ${SCREEN.width} × ${SCREEN.height}`);
+}
 
+async function firstScreen(page) {
+  const told = await page.locator("dl.card dt").allInnerTexts();
+  must(JSON.stringify(told) === JSON.stringify(FIRST_SCREEN), `the card begins with ${told}`);
+  await inSight(page, page.locator("dl.card"), "the card");
+}
+
+async function taps(page, context) {
   await page.getByRole("link", { name: "Alerts", exact: true }).tap();
   await page.getByRole("heading", { name: "Alerts", exact: true }).waitFor();
-  await weigh(page, "list");
+  await light(page, "list");
   await look(page, "list");
   await page.locator("ol.alerts a").first().tap();
   await page.locator("dl.card").waitFor();
-  const told = await page.locator("dl.card dt").allInnerTexts();
-  must(JSON.stringify(told) === JSON.stringify(FIRST_SCREEN), `the card begins with ${told}`);
-  const { y, height } = await page.locator("dl.card").boundingBox();
-  must(y + height <= 844, `the card ends at ${y + height} px, below the first screen`);
+  await firstScreen(page);
   const address = new URL(page.url());
   const alert = address.pathname.split("/").at(-1);
 
-  await page.getByLabel("Your name").fill("Kim Ø. O'Neil");
+  await page.getByLabel("Your name").fill(NAME);
   await page.getByRole("button", { name: "Go on" }).tap();
   await page.getByRole("button", { name: "Acknowledge" }).waitFor();
-  await weigh(page, "card");
+  await light(page, "card");
   await look(page, "card");
 
   await page.getByRole("button", { name: "Acknowledge" }).tap();
-  await page.getByText("Acknowledged by Kim Ø. O'Neil").first().waitFor();
+  await page.getByText(`Acknowledged by ${NAME}`).first().waitFor();
   await look(page, "acknowledged");
+
+  await page.getByRole("link", { name: "Alerts", exact: true }).first().tap();
+  await page.getByRole("link", { name: "Mine", exact: true }).tap();
+  await page.waitForURL(/assigned=me/);
+  const mine = await page.locator("ol.alerts a").evaluateAll((all) => all.map((one) => new URL(one.href).pathname));
+  must(JSON.stringify(mine) === JSON.stringify([`/alerts/${alert}`]), `mine are ${mine}`);
+  await look(page, "mine");
+  await page.locator("ol.alerts a").first().tap();
+  await page.getByText("Give a verdict").waitFor();
 
   cut = true;
   await context.setOffline(true);
@@ -99,6 +107,68 @@ try {
   must(steps.filter((step) => step === "acknowledged").length === 1, `acknowledged once: ${steps}`);
   must(steps.filter((step) => step === "judged").length === 1, `judged once: ${steps}`);
   console.log(`${alert}: ${steps.join(", ")}`);
+}
+
+async function risk(page) {
+  const [horizon, alert] = more;
+  await page.goto(`${origin}/risk?horizon=${horizon}`);
+  const reasons = page.locator(".risks .why");
+  await reasons.first().waitFor();
+  await inSight(page, reasons.first(), "the reason of the first device");
+  must((await reasons.first().innerText()).length > "Why ".length, "the first device has no reason");
+  await light(page, "risk");
+  await look(page, "devices");
+
+  await page.locator("tr", { has: page.getByText("in use", { exact: true }) }).getByRole("link").first().tap();
+  await page.getByRole("heading", { name: /^Who speaks for which part/ }).waitFor();
+  await light(page, "model");
+  await look(page, "model");
+  await page.getByRole("link", { name: "Backtest" }).tap();
+  await page.getByRole("heading", { name: /^Backtest: failures within/ }).waitFor();
+  const voices = await page.locator(".voices-judged tbody th").allInnerTexts();
+  must(voices.length === 8 && voices.includes("trees"), `the backtest judges ${voices}`);
+  must((await page.locator("svg.plot polyline").count()) >= 4, "the backtest draws no curves");
+  await light(page, "backtest");
+  await look(page, "backtest");
+
+  await page.goto(`${origin}/alerts/${alert}`);
+  await page.locator("dl.card").waitFor();
+  await firstScreen(page);
+  const first = await page.locator("dl.card dd").allInnerTexts();
+  first.forEach((words, at) => must(words.trim().length > 0, `${FIRST_SCREEN[at]} says nothing`));
+  await inSight(page, page.locator('dl.card a[href^="tel:"]').first(), "the phone of who repairs");
+  await light(page, "foreseen");
+  await look(page, "foreseen");
+  const count = async (what) => page.locator(what).count();
+  must((await count("#risk .plain-list li")) >= 1, "nothing speaks for the risk");
+  must((await count("#risk .voices > div")) === 3, "not each of three voices says what it thinks");
+  must((await page.locator("#risk .voices").innerText()).includes("is heard"), "no voice is heard");
+  for (const heading of ["Equivalents free now", "Similar cases and what fixed them", "Risk of the device, any part"]) {
+    must((await page.getByRole("heading", { name: heading }).count()) === 1, `there is no ${heading}`);
+  }
+  must((await count("svg.trend.errors")) === 1, "no line of errors a day");
+  const lives = page.locator('section[aria-labelledby="counters-h"] td:last-child');
+  must((await lives.allInnerTexts()).some((life) => /\d/.test(life)), "no counter shows its life");
+  const ends = await lives.evaluateAll((all) => all.map((one) => one.getBoundingClientRect().right));
+  must(ends.every((end) => end <= SCREEN.width), `lives of counters end at ${ends} px`);
+  await page.locator("#risk").scrollIntoViewIfNeeded();
+  await look(page, "grounds");
+  console.log(first.map((words, at) => `${FIRST_SCREEN[at]}: ${words.replaceAll("\n", " ")}`).join("\n"));
+}
+
+await mkdir(folder, { recursive: true });
+const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ["--no-sandbox", "--disable-gpu"] });
+try {
+  const context = await browser.newContext({ viewport: SCREEN, hasTouch: true, isMobile: true, ignoreHTTPSErrors: true });
+  const page = await context.newPage();
+  page.setDefaultTimeout(30_000);
+  // The browser itself complains of requests that a cut network does not carry.
+  page.on("console", (said) => said.type() === "error" && !cut && findings.push(`the browser says: ${said.text()}`));
+  page.on("pageerror", (error) => findings.push(`script error: ${error.message}`));
+  page.on("request", (request) => new URL(request.url()).origin === origin || findings.push(`request to ${request.url()}`));
+  await page.goto(link);
+  await page.waitForURL(`${origin}/`);
+  await (story === "taps" ? taps(page, context) : risk(page));
 } finally {
   await browser.close();
 }

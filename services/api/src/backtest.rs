@@ -1,115 +1,144 @@
 //! The page of a backtest: how every voice fared on a past that nobody learned from, and what the gate made of it.
+//!
+//! It stands alone as a file that `medfleet backtest` writes, and in the frame of the server, from the record of a model.
 
+pub(crate) mod gate;
 mod plot;
 
 use askama::Template;
 use medfleet_domain::time::Timestamp;
 use medfleet_risk::backtest::{Account, Backtest};
+use medfleet_risk::gate::Demands;
 use medfleet_risk::promotion::Kept;
+use medfleet_risk::report::Report;
 use medfleet_risk::voice::Speaker;
+use serde::{Deserialize, Serialize};
 
 use crate::error::ApiError;
-use crate::pages::format::{decimal, grouped, kind_title};
+use crate::pages::format::{decimal, grouped};
+use gate::Gate;
 use plot::{Curve, Plot};
 
 /// Speakers whose curves are drawn; all are in the table.
 const DRAWN: [Speaker; 4] = [Speaker::Alarms7d, Speaker::Rules, Speaker::Hazard, Speaker::Trees];
+/// Of a curve in a record, one point in so many is kept, and the last.
+const POINTS_THINNED: usize = 4;
+
+/// What a model's record says of it beside its name: how it was made, and what one made alike of a shorter past was worth on days
+/// that neither it nor its gate had seen.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Recorded {
+    #[serde(flatten)]
+    pub report: Report,
+    /// None where the past was too short, and of models that were made before backtests were told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backtest: Option<Backtest>,
+}
+
+impl Recorded {
+    /// Of curves and decisions it keeps what is shown: a record is read whole by everybody.
+    pub fn new(report: Report, backtest: Option<Backtest>) -> Self {
+        Self { report, backtest: backtest.map(thinned) }
+    }
+}
+
+fn thinned(mut told: Backtest) -> Backtest {
+    for one in &mut told.spoken {
+        let points = &mut one.account.curve.points;
+        let last = points.last().cloned();
+        let kept = points.iter().step_by(POINTS_THINNED).take_while(|point| Some(*point) != last.as_ref()).cloned();
+        let kept: Vec<_> = kept.chain(last.clone()).collect();
+        *points = if DRAWN.contains(&one.speaker) { kept } else { Vec::new() };
+    }
+    told.heard.curve.points.clear();
+    told.decisions.iter_mut().for_each(|decision| decision.contests.clear());
+    told
+}
 
 #[derive(Template)]
 #[template(path = "backtest.html")]
-struct Page {
-    model: String,
-    cut: String,
-    horizon: &'static str,
-    devices: String,
-    verdict: Vec<String>,
-    slices: Vec<Slice>,
-    lines: Vec<Line>,
-    reliability: Plot,
-    events: Plot,
-    legend: Vec<Legend>,
-    decisions: Vec<DecisionLine>,
+struct Alone {
+    told: Told,
 }
 
-struct Slice {
-    name: &'static str,
-    what: &'static str,
-    days: String,
+/// A backtest in words and drawings.
+pub(crate) struct Told {
+    pub model: String,
+    pub cut: String,
+    pub horizon: &'static str,
+    pub devices: String,
+    pub verdict: Vec<String>,
+    pub slices: Vec<Slice>,
+    pub lines: Vec<Line>,
+    pub reliability: Plot,
+    pub events: Plot,
+    pub legend: Vec<Legend>,
+    pub gate: Gate,
+}
+
+pub(crate) struct Slice {
+    pub name: &'static str,
+    pub what: &'static str,
+    pub days: String,
     /// Percent of the drawing.
-    from: String,
-    width: String,
-    class: &'static str,
+    pub from: String,
+    pub width: String,
+    pub class: &'static str,
 }
 
-struct Line {
-    name: String,
-    is_heard: bool,
-    roc_auc: String,
-    pr_auc: String,
-    skill: String,
-    slope: String,
-    error: String,
-    precision: String,
-    recall: String,
-    event_recall: String,
-    event_precision: String,
-    lead: String,
-    false_alerts: String,
+pub(crate) struct Line {
+    pub name: String,
+    pub is_heard: bool,
+    pub roc_auc: String,
+    pub pr_auc: String,
+    pub skill: String,
+    pub slope: String,
+    pub error: String,
+    pub precision: String,
+    pub recall: String,
+    pub event_recall: String,
+    pub event_precision: String,
+    pub lead: String,
+    pub false_alerts: String,
 }
 
-struct Legend {
-    name: &'static str,
-    class: &'static str,
-}
-
-struct DecisionLine {
-    sort: String,
-    speaks: &'static str,
-    failures: String,
-    because: String,
-    later: String,
+pub(crate) struct Legend {
+    pub name: &'static str,
+    pub class: &'static str,
 }
 
 /// The page as it is written to a file.
-pub fn page(told: &Backtest, cut: i64) -> Result<String, ApiError> {
-    compose(told, cut).render().map_err(ApiError::Template)
+pub fn page(told: &Backtest, cut: i64, demands: &Demands) -> Result<String, ApiError> {
+    Alone { told: Told::of(told, cut, demands) }.render().map_err(ApiError::Template)
 }
 
-fn compose(told: &Backtest, cut: i64) -> Page {
-    let drawn = || DRAWN.iter().filter_map(|speaker| told.spoken.iter().find(|one| one.speaker == *speaker));
-    let reliability = |account: &Account| {
-        account.device_days.reliability.bins.iter().map(|bin| (bin.said, bin.happened)).collect::<Vec<_>>()
-    };
-    let events =
-        |account: &Account| account.curve.points.iter().map(|at| (at.recall, at.precision)).collect::<Vec<_>>();
-    let curves = |of: &dyn Fn(&Account) -> Vec<(f64, f64)>| {
-        let one = |(speaker, account): (Speaker, &Account)| Curve { class: class(speaker), points: of(account) };
-        drawn().map(|spoken| one((spoken.speaker, &spoken.account))).collect::<Vec<_>>()
-    };
-    let mut lines: Vec<Line> = told.spoken.iter().map(|one| line(name(one.speaker), &one.account, false)).collect();
-    lines.push(line("as the gate lets them speak", &told.heard, true));
-    Page {
-        model: told.model.clone(),
-        cut: grouped(cut),
-        horizon: if told.horizon.hours() == 24 { "24 hours" } else { "7 days" },
-        devices: grouped(told.devices as i64),
-        verdict: verdict(told),
-        slices: slices(told),
-        lines,
-        reliability: Plot::square(curves(&reliability)),
-        events: Plot::unit(curves(&events)),
-        legend: drawn().map(|one| Legend { name: name(one.speaker), class: class(one.speaker) }).collect(),
-        decisions: told
-            .decisions
-            .iter()
-            .map(|decision| DecisionLine {
-                sort: format!("{}: {}", kind_title(decision.sort.kind.as_str()), decision.sort.component),
-                speaks: name(decision.speaks),
-                failures: format!("{} on {} devices", decision.failures, decision.devices),
-                because: decision.because.clone(),
-                later: later(told.kept.iter().find(|kept| kept.sort == decision.sort)),
-            })
-            .collect(),
+impl Told {
+    pub fn of(told: &Backtest, cut: i64, demands: &Demands) -> Self {
+        let drawn = || DRAWN.iter().filter_map(|speaker| told.spoken.iter().find(|one| one.speaker == *speaker));
+        let reliability = |account: &Account| {
+            account.device_days.reliability.bins.iter().map(|bin| (bin.said, bin.happened)).collect::<Vec<_>>()
+        };
+        let events =
+            |account: &Account| account.curve.points.iter().map(|at| (at.recall, at.precision)).collect::<Vec<_>>();
+        let curves = |of: &dyn Fn(&Account) -> Vec<(f64, f64)>| {
+            let one = |(speaker, account): (Speaker, &Account)| Curve { class: class(speaker), points: of(account) };
+            drawn().map(|spoken| one((spoken.speaker, &spoken.account))).collect::<Vec<_>>()
+        };
+        let mut lines: Vec<Line> = told.spoken.iter().map(|one| line(name(one.speaker), &one.account, false)).collect();
+        lines.push(line("as the gate lets them speak", &told.heard, true));
+        Self {
+            model: told.model.clone(),
+            cut: grouped(cut),
+            horizon: if told.horizon.hours() == 24 { "24 hours" } else { "7 days" },
+            devices: grouped(told.devices as i64),
+            verdict: verdict(told),
+            slices: slices(told),
+            lines,
+            reliability: Plot::square(curves(&reliability)),
+            events: Plot::unit(curves(&events)),
+            legend: drawn().map(|one| Legend { name: name(one.speaker), class: class(one.speaker) }).collect(),
+            gate: Gate::reported(&told.decisions, &told.kept, demands),
+        }
     }
 }
 
@@ -138,6 +167,12 @@ fn some(value: Option<f64>, digits: usize) -> String {
     value.map_or_else(|| "–".to_owned(), |value| decimal(value, digits))
 }
 
+/// Skill and slope may lie below zero, and what is worse than a blind guess must read so.
+fn signed(value: f64, digits: usize) -> String {
+    let size = decimal(value.abs(), digits);
+    if value < 0.0 && size.bytes().any(|byte| (b'1'..=b'9').contains(&byte)) { format!("−{size}") } else { size }
+}
+
 fn line(name: &str, account: &Account, is_heard: bool) -> Line {
     let (day, budget, events) = (&account.device_days, &account.at_budget, account.events.as_ref());
     let percent = |share: f64| format!("{} %", decimal(share * 100.0, 0));
@@ -147,8 +182,8 @@ fn line(name: &str, account: &Account, is_heard: bool) -> Line {
         is_heard,
         roc_auc: some(day.roc_auc, 3),
         pr_auc: some(day.pr_auc, 3),
-        skill: decimal(day.brier_skill, 3),
-        slope: some(day.slope, 2),
+        skill: signed(day.brier_skill, 3),
+        slope: day.slope.map_or_else(|| "–".to_owned(), |slope| signed(slope, 2)),
         error: decimal(day.reliability.error, 4),
         precision: some_percent(budget.map(|budget| budget.precision)),
         recall: some_percent(budget.map(|budget| budget.recall)),
@@ -183,16 +218,6 @@ fn verdict(told: &Backtest) -> Vec<String> {
     said
 }
 
-fn later(kept: Option<&Kept>) -> String {
-    let Some(kept) = kept else { return "not seen again".to_owned() };
-    let words = match kept.holds() {
-        Some(true) => "held",
-        Some(false) => "did not hold",
-        None => "nothing claimed",
-    };
-    format!("{words}; PR-AUC {} beside {} of the rules", some(kept.pr_auc, 3), some(kept.rules_pr_auc, 3))
-}
-
 fn slices(told: &Backtest) -> Vec<Slice> {
     let split = &told.split;
     let end = split.judge.map_or(split.decide.until, |judge| judge.until);
@@ -213,4 +238,95 @@ fn slices(told: &Backtest) -> Vec<Slice> {
     ];
     slices.extend(split.judge.map(|judge| slice("Reported", "all figures of this page", judge, "s4")));
     slices
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use medfleet_domain::time::{Day, Span};
+    use medfleet_risk::figures::{Figures, Judged};
+    use medfleet_risk::horizon::Horizon;
+    use medfleet_risk::report::Settings;
+    use medfleet_risk::sipos::{EventCurve, Events};
+    use medfleet_risk::split::Split;
+
+    fn account(points: usize) -> Account {
+        let judged = Judged {
+            score: vec![0.9, 0.1],
+            probability: vec![0.9, 0.1],
+            failed: vec![true, false],
+            weight: vec![1.0, 1.0],
+        };
+        let point = |nth: usize| Events {
+            threshold: 1.0 - nth as f64 / 100.0,
+            failures: 10,
+            announced: nth / 10,
+            false_alerts: nth,
+            precision: 0.5,
+            recall: nth as f64 / 100.0,
+            false_alerts_per_device_year: 1.0,
+            lead_days_median: None,
+        };
+        Account {
+            parts: Figures::of(&judged),
+            device_days: Figures::of(&judged),
+            at_budget: None,
+            events: None,
+            curve: EventCurve { area: 0.5, points: (0..points).map(point).collect() },
+        }
+    }
+
+    fn backtest() -> Backtest {
+        let span = |from, until| Span { from: Day(from).start(), until: Day(until).start() };
+        let spoken = |speaker| medfleet_risk::backtest::Spoken { speaker, account: account(100) };
+        Backtest {
+            model: "00aa".into(),
+            horizon: Horizon::Week,
+            seed: 1,
+            split: Split {
+                train: span(0, 50),
+                calibrate: span(50, 60),
+                decide: span(60, 80),
+                judge: Some(span(80, 100)),
+            },
+            devices: 2,
+            spoken: [Speaker::ClassRate, Speaker::Rules, Speaker::Trees].map(spoken).into(),
+            heard: account(100),
+            decisions: Vec::new(),
+            kept: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_record_keeps_what_is_drawn_and_comes_back_as_it_was_told() {
+        let told = backtest();
+        let demands = Demands { failures_min: 12, ..Demands::default() };
+        let settings =
+            Settings { split: told.split, devices: 2, rows: 9, every_days: 1, thinning: 1, trees: 3, demands };
+        let report = Report { settings, speakers: Vec::new(), decisions: Vec::new() };
+        let recorded = Recorded::new(report.clone(), Some(told.clone()));
+        let text = serde_json::to_string(&recorded).unwrap();
+        assert_eq!(serde_json::from_str::<Recorded>(&text).unwrap(), recorded);
+        assert_eq!(serde_json::from_str::<Report>(&text).unwrap(), report, "who knows of no backtest reads the rest");
+        let bare = serde_json::to_string(&report).unwrap();
+        assert_eq!(serde_json::from_str::<Recorded>(&bare).unwrap(), Recorded { report, backtest: None });
+        let points: Vec<usize> =
+            recorded.backtest.iter().flat_map(|one| &one.spoken).map(|one| one.account.curve.points.len()).collect();
+        assert_eq!(points, [0, 26, 26], "a quarter of each curve that is drawn, and its end");
+        let last = |told: &Backtest| told.spoken[2].account.curve.points.last().cloned();
+        assert_eq!(recorded.backtest.as_ref().and_then(last), last(&told));
+    }
+
+    #[test]
+    fn what_is_worse_than_a_blind_guess_has_a_minus() {
+        let shown = [-0.035, 0.035, -0.0004, 0.0, -1.5].map(|value| signed(value, 3));
+        assert_eq!(shown, ["−0.035", "0.035", "0.000", "0.000", "−1.500"]);
+    }
+
+    #[test]
+    fn the_page_alone_carries_its_own_style_and_no_script() {
+        let html = page(&backtest(), 7, &Demands::default()).unwrap();
+        assert!(html.contains("<style>") && !html.contains("<script") && html.contains("as the gate lets them speak"));
+        assert_eq!(html.matches("<h1").count(), 1);
+    }
 }

@@ -5,8 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use medfleet_domain::risk::{ModelTrained, ModelWithdrawn, RiskNews};
 use medfleet_domain::time::Timestamp;
 use medfleet_log::{EventLog, Partition, Topic, read_to_end};
+use medfleet_risk::backtest::Backtest;
 use medfleet_risk::report::Report;
 
+use crate::backtest::Recorded;
 use crate::error::ApiError;
 
 /// A model as it was told.
@@ -19,6 +21,14 @@ pub struct Told {
     pub withdrawn: Option<(Timestamp, ModelWithdrawn)>,
     /// None where this version does not read it.
     pub report: Option<Report>,
+}
+
+impl Told {
+    /// What a model made alike of a shorter past was worth on days that nobody had seen, where that was told. Read when asked for:
+    /// it is the largest part of a record.
+    pub fn backtest(&self) -> Option<Backtest> {
+        serde_json::from_str::<Recorded>(&self.trained.report).ok()?.backtest
+    }
 }
 
 /// All of them, newest first.

@@ -3,6 +3,7 @@
 use askama::Template;
 use axum::Router;
 use axum::extract::{Query, State};
+use axum::http::HeaderMap;
 use axum::response::Response;
 use axum::routing::{get, post};
 use medfleet_alerts::rule::{Rule, Rules};
@@ -31,13 +32,15 @@ mod voices;
 mod words;
 
 use impact::{Impact, Stock};
-use narrow::{NOBODY, Narrow};
+use narrow::{ME, NOBODY, Narrow};
 use record::{Past, Record};
 use voices::VoiceRow;
 use words::{Sign, standing, urgency_sign};
 
-/// Alerts on one page; a file has all.
-const ALERTS_SHOWN_MAX: usize = 60;
+/// Alerts on one page, so that all it loads stays below 60 kB; a file has all.
+const ALERTS_SHOWN_MAX: usize = 30;
+/// Whose alerts, with one tap.
+const WHOSE: [(&str, &str); 3] = [("", "Anybody's"), (ME, "Mine"), (NOBODY, "Nobody's")];
 
 pub fn routes() -> Router<App> {
     Router::new()
@@ -55,6 +58,9 @@ struct AlertsPage {
     total: String,
     more: usize,
     shows: Vec<Choice>,
+    whose: Vec<Choice>,
+    /// Nobody has told this device a name, and theirs are asked for.
+    nameless: bool,
     urgencies: Vec<Choice>,
     sites: Vec<Pick>,
     kinds: Vec<Pick>,
@@ -94,6 +100,7 @@ pub async fn page(
     Query(asked): Query<PeriodQuery>,
     Query(narrow): Query<Narrow>,
     Query(file): Query<FileQuery>,
+    headers: HeaderMap,
 ) -> Result<Response, PageProblem> {
     rest::alerts::abreast(&app)?;
     let wanted = file.wanted()?;
@@ -102,9 +109,9 @@ pub async fn page(
     let known = Known::of(&app);
     let stock = Stock::of(&open).await?;
     let past = Past::of(&known.alerts);
-    let now = query::now();
-    let mut found: Vec<Weighed> =
-        known.alerts.iter().filter(|alert| narrow.fits(alert)).map(|alert| known.weigh(alert, &past, &stock)).collect();
+    let (now, me) = (query::now(), press::author(&headers));
+    let fitting = known.alerts.iter().filter(|alert| narrow.fits(alert, me.as_deref()));
+    let mut found: Vec<Weighed> = fitting.map(|alert| known.weigh(alert, &past, &stock)).collect();
     found.sort_by(foremost);
     if let Some(wanted) = wanted {
         let one_row = "one alert, the most urgent first, with what its impact rests on";
@@ -126,13 +133,18 @@ pub async fn page(
     let narrowed = narrow.words(name, kind);
     let voices = voices::rows(&known.alerts, known.rules.as_ref(), &known.demotions, now);
     let mut people = picks(known.values(|alert| alert.assigned_to.clone()), narrow.assigned(), str::to_owned);
-    people.insert(0, Pick { value: NOBODY.into(), label: "Nobody".into(), current: narrow.assigned() == Some(NOBODY) });
+    for (value, label) in [(NOBODY, "Nobody"), (ME, "Me")] {
+        let current = narrow.assigned() == Some(value);
+        people.insert(0, Pick { value: value.into(), label: label.into(), current });
+    }
     rendered(&AlertsPage {
         script: crate::assets::href("alerts.js"),
         total: plural(found.len(), "alert"),
         more: found.len().saturating_sub(ALERTS_SHOWN_MAX),
         lines,
         shows: choices(&frame, "show", &[("open", "Open"), ("ended", "Ended"), ("all", "All")], narrow.show()),
+        whose: choices(&frame, "assigned", &WHOSE, narrow.assigned().unwrap_or_default()),
+        nameless: narrow.assigned() == Some(ME) && me.is_none(),
         urgencies: choices(&frame, "urgency", &urgencies, narrow.urgency().unwrap_or_default()),
         sites: picks(known.values(|alert| Some(alert.about.site.to_string())), narrow.site(), name),
         kinds: picks(known.values(|alert| Some(alert.about.kind.as_str().to_owned())), narrow.kind(), kind),

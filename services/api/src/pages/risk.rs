@@ -6,7 +6,7 @@ use axum::extract::{Query, State};
 use axum::response::Response;
 use axum::routing::get;
 use medfleet_domain::risk::Ground;
-use medfleet_risk::gate::Decision;
+use medfleet_domain::time::Timestamp;
 use medfleet_risk::horizon::Horizon;
 use medfleet_risk::report::Report;
 use medfleet_risk::voice::Speaker;
@@ -23,24 +23,33 @@ use crate::rest;
 use crate::scoreboard::{About, Line, scoreboard};
 use crate::service::App;
 
+mod model;
+
 /// Horizons in hours, as addresses and people name them.
 const HORIZONS: [(i64, &str, &str); 2] = [
     (Horizon::Week.hours(), Horizon::Week.as_str(), "7 days"),
     (Horizon::Day.hours(), Horizon::Day.as_str(), "24 hours"),
 ];
-/// Devices the page lists; the API has more.
-const DEVICES_SHOWN_MAX: usize = 100;
+/// Devices on one page, so that all it loads stays below 60 kB.
+const DEVICES_SHOWN_MAX: usize = 20;
+/// Models on the page, the newest.
+const MODELS_SHOWN_MAX: usize = 8;
 /// A risk of this many millionths fills the bar.
 const BAR_FULL_PPM: f64 = 500_000.0;
 
 pub fn routes() -> Router<App> {
-    Router::new().route("/risk", get(page))
+    Router::new()
+        .route("/risk", get(page))
+        .route("/risk/models/{model}", get(model::page))
+        .route("/risk/models/{model}/backtest", get(model::backtest))
 }
 
 #[derive(Debug, Default, Deserialize)]
 struct Asked {
     horizon: Option<String>,
     site: Option<String>,
+    /// Of the list of devices, from 1 on; what is no number is the first.
+    page: Option<String>,
 }
 
 #[derive(Template)]
@@ -48,12 +57,18 @@ struct Asked {
 struct RiskPage {
     frame: Frame,
     horizons: Vec<Choice>,
-    horizon: &'static str,
+    /// How far ahead, in words.
+    ahead: &'static str,
     /// When the newest run looked, and how long ago.
     run: Option<(String, String)>,
     devices: Vec<DeviceLine>,
+    /// Which of how many these are.
+    shown: String,
+    /// Where those more and those less at risk are.
+    turns: (Option<String>, Option<String>),
     models: Vec<ModelLine>,
-    decisions: Vec<DecisionLine>,
+    /// Models that are not listed.
+    older: usize,
     board: Vec<BoardLine>,
 }
 
@@ -72,6 +87,7 @@ struct DeviceLine {
 
 struct ModelLine {
     model: String,
+    href: String,
     horizon: &'static str,
     told: String,
     age: String,
@@ -101,23 +117,15 @@ struct BoardLine {
     lead: String,
 }
 
-struct DecisionLine {
-    sort: String,
-    speaks: &'static str,
-    failures: String,
-    because: String,
-}
-
 async fn page(
     app: State<App>,
     Query(period): Query<PeriodQuery>,
     Query(asked): Query<Asked>,
 ) -> Result<Response, PageProblem> {
-    let (hours, word, horizon) = wanted(asked.horizon.as_deref());
+    let (hours, word, ahead) = wanted(asked.horizon.as_deref());
     let site = asked.site.unwrap_or_default();
     let (open, span) = rest::scope(&app, &period).await?;
-    let mut scores = query::scores(&open, hours, &site, "").await?;
-    scores.truncate(DEVICES_SHOWN_MAX);
+    let scores = query::scores(&open, hours, &site, "").await?;
     let told = models(app.log.as_ref()).await?;
     let board = scoreboard(&open, hours).await?;
     let mut frame = Frame::new(&app, &open, &period, span).await?.titled("Risk", Vec::new()).room("Risk");
@@ -136,17 +144,47 @@ async fn page(
     let run = scores
         .first()
         .map(|score| (format!("{} UTC", Clock::of("UTC").minute(score.at)), duration(now.0 - score.at.0)));
-    let current = told.iter().find(|one| i64::from(one.trained.horizon_hours) == hours);
+    let part = Part::of(scores.len(), asked.page.and_then(|page| page.parse().ok()));
+    let newest = &told[..told.len().min(MODELS_SHOWN_MAX)];
+    let is_shown =
+        |line: &&Line| line.about == About::Model && newest.iter().any(|one| one.trained.model == line.model);
     rendered(&RiskPage {
         horizons,
-        horizon,
+        ahead,
         run,
-        devices: scores.iter().map(|score| device_line(&frame, score)).collect(),
-        decisions: current.and_then(|one| one.report.as_ref()).map(decisions).unwrap_or_default(),
-        models: model_lines(&told),
-        board: board.iter().map(board_line).collect(),
+        devices: scores[part.from..part.until].iter().map(|score| device_line(&frame, score)).collect(),
+        shown: part.words(scores.len()),
+        turns: part.turns(scores.len(), |page| format!("?{}{}&page={page}", frame.query, frame.kept())),
+        models: newest.iter().map(|one| model_line(&frame, one, now)).collect(),
+        older: told.len() - newest.len(),
+        board: board.iter().filter(is_shown).map(board_line).collect(),
         frame,
     })
+}
+
+/// Which part of the list of devices is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Part {
+    page: usize,
+    from: usize,
+    until: usize,
+}
+
+impl Part {
+    /// A page beyond the last is the last.
+    fn of(all: usize, page: Option<usize>) -> Self {
+        let page = page.unwrap_or(1).clamp(1, all.div_ceil(DEVICES_SHOWN_MAX).max(1));
+        let from = (page - 1) * DEVICES_SHOWN_MAX;
+        Self { page, from, until: (from + DEVICES_SHOWN_MAX).min(all) }
+    }
+
+    fn words(self, all: usize) -> String {
+        format!("{} to {} of {all} devices", self.from + 1, self.until)
+    }
+
+    fn turns(self, all: usize, href: impl Fn(usize) -> String) -> (Option<String>, Option<String>) {
+        ((self.from > 0).then(|| href(self.page - 1)), (self.until < all).then(|| href(self.page + 1)))
+    }
 }
 
 fn wanted(horizon: Option<&str>) -> (i64, &'static str, &'static str) {
@@ -163,7 +201,7 @@ fn device_line(frame: &Frame, score: &Score) -> DeviceLine {
         site: score.site.clone(),
         risk: chance_percent(score.risk_ppm),
         width: format!("{:.1}%", (score.risk_ppm as f64 / BAR_FULL_PPM * 100.0).min(100.0)),
-        part: score.component.clone().unwrap_or_default(),
+        part: score.component.as_deref().unwrap_or_default().replace('_', " "),
         part_risk: chance_percent(score.component_ppm),
         voice: Speaker::parse(&score.voice).map_or("a voice of another version", name),
         grounds: said.into_iter().map(|ground| ground.says).collect(),
@@ -193,35 +231,32 @@ fn board_line(line: &Line) -> BoardLine {
     }
 }
 
-fn model_lines(told: &[Told]) -> Vec<ModelLine> {
-    let now = query::now();
-    let line = |one: &Told| {
-        let trained = &one.trained;
-        let horizon = HORIZONS.into_iter().find(|(hours, ..)| *hours == i64::from(trained.horizon_hours));
-        let trees = one.report.as_ref().and_then(|report| {
-            report.speakers.iter().find(|shown| shown.speaker == Speaker::Trees).map(|shown| &shown.parts)
-        });
-        let some = |value: Option<f64>, digits| value.map_or_else(|| "–".to_owned(), |value| decimal(value, digits));
-        ModelLine {
-            model: trained.model.clone(),
-            horizon: horizon.map_or("another horizon", |(.., label)| label),
-            told: format!("{} UTC", Clock::of("UTC").minute(one.at)),
-            age: duration(now.0 - one.at.0),
-            current: one.speaks,
-            withdrawn: one.withdrawn.as_ref().map(|(at, taken)| {
-                let at = Clock::of("UTC").minute(*at);
-                format!("withdrawn {at} UTC by {}: {}", taken.by, taken.reason)
-            }),
-            period: format!("{} – {}", trained.period.from.day(), trained.period.until.day()),
-            seed: trained.seed,
-            made_of: one.report.as_ref().map(made_of).unwrap_or_default(),
-            speaks: one.report.as_ref().map(speaks).unwrap_or_default(),
-            pr_auc: some(trees.and_then(|parts| parts.pr_auc), 3),
-            base_rate: some(trees.map(|parts| parts.base_rate), 4),
-            error: some(trees.map(|parts| parts.reliability.error), 4),
-        }
-    };
-    told.iter().map(line).collect()
+fn model_line(frame: &Frame, one: &Told, now: Timestamp) -> ModelLine {
+    let trained = &one.trained;
+    let horizon = HORIZONS.into_iter().find(|(hours, ..)| *hours == i64::from(trained.horizon_hours));
+    let trees = one.report.as_ref().and_then(|report| {
+        report.speakers.iter().find(|shown| shown.speaker == Speaker::Trees).map(|shown| &shown.parts)
+    });
+    let some = |value: Option<f64>, digits| value.map_or_else(|| "–".to_owned(), |value| decimal(value, digits));
+    ModelLine {
+        model: trained.model.clone(),
+        href: frame.link(&format!("/risk/models/{}", trained.model)),
+        horizon: horizon.map_or("another horizon", |(.., label)| label),
+        told: format!("{} UTC", Clock::of("UTC").minute(one.at)),
+        age: duration(now.0 - one.at.0),
+        current: one.speaks,
+        withdrawn: one.withdrawn.as_ref().map(|(at, taken)| {
+            let at = Clock::of("UTC").minute(*at);
+            format!("withdrawn {at} UTC by {}: {}", taken.by, taken.reason)
+        }),
+        period: format!("{} – {}", trained.period.from.day(), trained.period.until.day()),
+        seed: trained.seed,
+        made_of: one.report.as_ref().map(made_of).unwrap_or_default(),
+        speaks: one.report.as_ref().map(speaks).unwrap_or_default(),
+        pr_auc: some(trees.and_then(|parts| parts.pr_auc), 3),
+        base_rate: some(trees.map(|parts| parts.base_rate), 4),
+        error: some(trees.map(|parts| parts.reliability.error), 4),
+    }
 }
 
 fn made_of(report: &Report) -> String {
@@ -235,16 +270,6 @@ fn speaks(report: &Report) -> String {
     Speaker::VOICES.map(|voice| format!("{} for {}", name(voice), count(voice))).join(", ")
 }
 
-fn decisions(report: &Report) -> Vec<DecisionLine> {
-    let line = |decision: &Decision| DecisionLine {
-        sort: format!("{}: {}", kind_title(decision.sort.kind.as_str()), decision.sort.component),
-        speaks: name(decision.speaks),
-        failures: format!("{} on {}", decision.failures, decision.devices),
-        because: decision.because.clone(),
-    };
-    report.decisions.iter().map(line).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -253,5 +278,16 @@ mod tests {
     fn an_unknown_horizon_is_the_week() {
         assert_eq!(wanted(Some("a year")).0, 168);
         assert_eq!(wanted(Some("24h")).0, 24);
+    }
+
+    #[test]
+    fn every_device_is_on_one_page_and_each_page_leads_to_its_neighbours() {
+        let turns = |all, page| Part::of(all, page).turns(all, |page| page.to_string());
+        assert_eq!((turns(0, None), turns(20, None)), ((None, None), (None, None)));
+        assert_eq!(turns(41, None), (None, Some("2".to_owned())));
+        assert_eq!(turns(41, Some(2)), (Some("1".to_owned()), Some("3".to_owned())));
+        assert_eq!(Part::of(41, Some(99)), Part { page: 3, from: 40, until: 41 });
+        assert_eq!(Part::of(41, Some(3)).words(41), "41 to 41 of 41 devices");
+        assert_eq!(Part::of(0, Some(0)), Part { page: 1, from: 0, until: 0 });
     }
 }

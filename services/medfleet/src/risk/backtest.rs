@@ -6,12 +6,13 @@ use std::path::Path;
 use anyhow::{Context as _, bail};
 use medfleet_domain::contract::Pin;
 use medfleet_risk::backtest::{Account, Backtest, judge};
+use medfleet_risk::gate::Demands;
 use medfleet_risk::report::Report;
 use medfleet_scorer::register;
 use serde::Serialize;
 
-use super::Past;
 use super::train::speakers;
+use super::{Past, Task};
 use crate::backing;
 use crate::cli::{BacktestOptions, Place};
 use crate::house::House;
@@ -31,21 +32,22 @@ pub async fn run(place: &Place, options: &BacktestOptions) -> anyhow::Result<()>
     let folder = options.out.clone().unwrap_or_else(|| house.reports());
     let mut made = 0;
     for horizon in options.horizon.horizons() {
-        let learned = match past.learn(horizon, options.seed, true).await {
-            Ok(learned) => learned,
+        let task = Task { horizon, seed: options.seed, demands: Demands::default() };
+        let (report, backtest) = match judged(&past, task).await {
+            Ok(judged) => judged,
             Err(error) if options.horizon.is_any() => {
                 println!("{}: no backtest, {error:#}", horizon.as_str());
                 continue;
             }
             Err(error) => return Err(error),
         };
-        let backtest = judge(&learned.model, &learned.frame, &learned.failures)?;
         let pin = |pin: Pin| format!("{}/{}:{}", pin.topic, pin.partition, pin.next_offset);
         let offsets = register::pins(&past.offsets).into_iter().map(pin).collect();
-        let written = Written { cut: past.cut, offsets, report: &learned.report, backtest: &backtest };
+        let written = Written { cut: past.cut, offsets, report: &report, backtest: &backtest };
         let stem = folder.join(format!("backtest-{}-cut-{}", horizon.as_str(), past.cut));
         write(&stem.with_extension("json"), &serde_json::to_vec_pretty(&written)?)?;
-        write(&stem.with_extension("html"), medfleet_api::backtest::page(&backtest, past.cut)?.as_bytes())?;
+        let page = medfleet_api::backtest::page(&backtest, past.cut, &report.settings.demands)?;
+        write(&stem.with_extension("html"), page.as_bytes())?;
         show(&backtest);
         println!("  {}", stem.with_extension("html").display());
         made += 1;
@@ -54,6 +56,13 @@ pub async fn run(place: &Place, options: &BacktestOptions) -> anyhow::Result<()>
         bail!("no backtest was made");
     }
     Ok(())
+}
+
+/// What a model is worth on the last slice of the past, which neither it nor its gate has seen, and how it was made.
+pub async fn judged(past: &Past, task: Task) -> anyhow::Result<(Report, Backtest)> {
+    let learned = past.learn(task, true).await?;
+    let backtest = judge(&learned.model, &learned.frame, &learned.failures)?;
+    Ok((learned.report, backtest))
 }
 
 fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {

@@ -7,13 +7,14 @@ use std::time::Duration;
 use medfleet_domain::time::{MICROS_PER_DAY, Timestamp};
 use medfleet_lake::{Cut, Reader, ReaderLimits};
 use medfleet_log::{Partition, Topic};
+use medfleet_risk::gate::Demands;
 use medfleet_risk::horizon::Horizon;
 use medfleet_runtime::Shutdown;
 use medfleet_scorer::register::Register;
 use medfleet_scorer::service::{Done, Look, Scorer, hours};
 
-use super::Past;
 use super::train::{Lesson, make};
+use super::{Past, Task};
 use crate::cli::Place;
 
 /// Pause between looks at the newest cut, while the processor folds what was told.
@@ -84,7 +85,8 @@ impl Forecast {
         }
         let past = Past::read(&self.place, &self.scorer.lake, Some((cut.number, cut.offsets.clone()))).await?;
         for horizon in Horizon::ALL.into_iter().filter(missing) {
-            let lesson = Lesson { horizon, seed: self.seed, at };
+            let task = Task { horizon, seed: self.seed, demands: Demands::default() };
+            let lesson = Lesson { task, at, judged: false };
             if let Err(error) = make(&*self.scorer.log, &self.scorer.models, &known, &past, lesson).await {
                 tracing::info!(horizon = horizon.as_str(), "the demo's past gives no model: {error:#}");
             }

@@ -22,6 +22,14 @@ use medfleet_simulator::catalogue::Catalogue;
 
 use crate::cli::Place;
 
+/// What is to be learned, and what the gate demands of whoever wants to say it.
+#[derive(Debug, Clone, Copy)]
+pub struct Task {
+    pub horizon: Horizon,
+    pub seed: u64,
+    pub demands: Demands,
+}
+
 /// All that the tables hold below some offsets.
 pub struct Past {
     pub gatherer: Gatherer,
@@ -50,7 +58,8 @@ impl Past {
     }
 
     /// A model, with bars while it is made.
-    pub async fn learn(&self, horizon: Horizon, seed: u64, reported: bool) -> Result<Learned, anyhow::Error> {
+    pub async fn learn(&self, task: Task, reported: bool) -> Result<Learned, anyhow::Error> {
+        let Task { horizon, seed, demands } = task;
         let template = format!("{} features [{{bar:30}}] {{percent}} %, {{eta}} left", horizon.as_str());
         let bar = ProgressBar::new(1).with_style(ProgressStyle::with_template(&template)?);
         let done = |done: usize, of: usize| {
@@ -60,7 +69,7 @@ impl Past {
                 bar.set_style(ProgressStyle::with_template("{elapsed} learning…").unwrap_or_else(|_| bar.style()));
             }
         };
-        let (rules, demands) = (Rules::embedded()?, Demands::default());
+        let rules = Rules::embedded()?;
         let course = Course { horizon, seed, limits: &self.limits, rules, reported, demands, done: &done };
         let learned = learn(&self.gatherer, &self.session, course).await;
         bar.finish_and_clear();
@@ -76,4 +85,27 @@ pub fn limits() -> anyhow::Result<LifeLimits> {
         kind.counters.iter().filter_map(|counter| Some(((kind.kind, counter.name.as_str().into()), counter.life?)))
     });
     Ok(limits.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use medfleet_alerts::rule::{Rules as AlertRules, When};
+
+    #[test]
+    fn alert_rules_know_the_life_limits_of_the_catalogue_each_once_and_no_others() {
+        let rules = AlertRules::embedded().unwrap();
+        let of_kind = |kind: DeviceKind| {
+            let watching = rules.watching(When::LifeNear, "any-site", kind).collect::<Vec<_>>();
+            watching
+                .into_iter()
+                .flat_map(move |rule| rule.limits.iter().map(move |(name, life)| (kind, name.as_str(), *life)))
+        };
+        let mut watched: Vec<_> = DeviceKind::CATALOGUE.into_iter().flat_map(of_kind).collect();
+        watched.sort_by(|a, b| (a.0, a.1).cmp(&(b.0, b.1)));
+        let limits = limits().unwrap();
+        let known: Vec<_> = limits.iter().map(|((kind, counter), life)| (*kind, &**counter, *life)).collect();
+        assert_eq!(watched, known);
+        assert_eq!(known.len(), 23);
+    }
 }

@@ -4,11 +4,15 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
+use medfleet_api::backtest::Recorded;
 use medfleet_domain::risk::{ModelTrained, ModelWithdrawn, RiskNews, RiskRecord};
 use medfleet_domain::time::{Span, Timestamp};
 use medfleet_log::EventLog;
-use medfleet_risk::gate::Decision;
+use medfleet_risk::backtest::Backtest;
+use medfleet_risk::gate::{Decision, Demands};
 use medfleet_risk::horizon::Horizon;
+use medfleet_risk::model::Model;
+use medfleet_risk::report::Report;
 use medfleet_risk::voice::Speaker;
 use medfleet_runtime::now_micros;
 use medfleet_scorer::learn::Learned;
@@ -16,7 +20,8 @@ use medfleet_scorer::models::Models;
 use medfleet_scorer::register::{self, Register};
 use medfleet_scorer::service::hours;
 
-use super::Past;
+use super::backtest::judged;
+use super::{Past, Task};
 use crate::backing;
 use crate::cli::{Place, TrainOptions};
 use crate::house::House;
@@ -38,9 +43,10 @@ pub async fn run(place: &Place, options: &TrainOptions) -> anyhow::Result<()> {
     let past = Past::read(place, &lake, None).await?;
     let mut made = 0;
     for horizon in options.horizon.horizons() {
-        let lesson = Lesson { horizon, seed: options.seed, at: Timestamp(now_micros()) };
+        let task = Task { horizon, seed: options.seed, demands: Demands::default() };
+        let lesson = Lesson { task, at: Timestamp(now_micros()), judged: true };
         match make(&*log, &models, &known, &past, lesson).await {
-            Ok((learned, name)) => show(&learned, &name, &models.file(&name)),
+            Ok(made) => show(&made, &models.file(&made.name)),
             // One of both horizons may ask for more past than there is.
             Err(error) if options.horizon.is_any() => {
                 println!("{}: no model, {error:#}", horizon.as_str());
@@ -59,23 +65,52 @@ pub async fn run(place: &Place, options: &TrainOptions) -> anyhow::Result<()> {
 
 /// Which model is to be made, and when.
 pub struct Lesson {
-    pub horizon: Horizon,
-    pub seed: u64,
+    pub task: Task,
     pub at: Timestamp,
+    /// Another is made alike of a shorter past and judged on the rest: its backtest travels with the record of this one.
+    pub judged: bool,
 }
 
-/// Learns, keeps the model as a file and tells the log of it; answers its name too.
+/// A model, how it was made, and its name. What it was made of is not kept: that is as large as the past.
+pub struct Made {
+    pub model: Model,
+    pub report: Report,
+    pub name: String,
+}
+
+impl Made {
+    fn of(learned: Learned) -> anyhow::Result<Self> {
+        let name = learned.model.version()?;
+        Ok(Self { model: learned.model, report: learned.report, name })
+    }
+}
+
+/// Learns, keeps the model as a file, and tells the log of it unless that knows it already.
 pub async fn make(
     log: &dyn EventLog,
     models: &Models,
     known: &Register,
     past: &Past,
     lesson: Lesson,
-) -> anyhow::Result<(Learned, String)> {
-    let learned = past.learn(lesson.horizon, lesson.seed, false).await?;
-    let name = models.keep(&learned.model)?;
-    tell(log, known, past, &learned, &name, lesson.at).await?;
-    Ok((learned, name))
+) -> anyhow::Result<Made> {
+    let made = Made::of(past.learn(lesson.task, false).await?)?;
+    models.keep(&made.model)?;
+    if !known.models().any(|(_, told)| told.model == made.name) {
+        let backtest = if lesson.judged { worth(past, lesson.task).await } else { None };
+        tell(log, past, &made, backtest, lesson.at).await?;
+    }
+    Ok(made)
+}
+
+/// The backtest that is told with a model. It asks for more past than the model does: without one the model is told all the same.
+async fn worth(past: &Past, task: Task) -> Option<Backtest> {
+    match judged(past, task).await {
+        Ok((_, backtest)) => Some(backtest),
+        Err(error) => {
+            println!("{}: no backtest, {error:#}", task.horizon.as_str());
+            None
+        }
+    }
 }
 
 /// Takes a model back by a record of the log.
@@ -95,48 +130,53 @@ async fn again(place: &Place, lake: &medfleet_lake::Lake, models: &Models, told:
     let past = Past::read(place, lake, Some((told.cut, register::offsets(&told.pins)))).await?;
     let horizon = Horizon::ALL.into_iter().find(|horizon| hours(*horizon) == told.horizon_hours);
     let horizon = horizon.with_context(|| format!("a horizon of {} h is none of ours", told.horizon_hours))?;
-    let learned = past.learn(horizon, told.seed, false).await?;
-    let name = learned.model.version()?;
-    if name != told.model {
+    let task = Task { horizon, seed: told.seed, demands: demands(told) };
+    let made = Made::of(past.learn(task, false).await?)?;
+    if made.name != told.model {
         bail!(
-            "made {name} and not {}: this version of medfleet learns otherwise than the one that made it",
+            "made {} and not {}: this version of medfleet learns otherwise than the one that made it",
+            made.name,
             told.model
         );
     }
-    models.keep(&learned.model)?;
-    show(&learned, &name, &models.file(&name));
+    models.keep(&made.model)?;
+    show(&made, &models.file(&made.name));
     Ok(())
+}
+
+/// What the gate demanded when a model was made; its decisions are part of the model.
+fn demands(told: &ModelTrained) -> Demands {
+    let report: Option<Report> = serde_json::from_str(&told.report).ok();
+    report.map_or_else(Demands::default, |report| report.settings.demands)
 }
 
 async fn tell(
     log: &dyn EventLog,
-    known: &Register,
     past: &Past,
-    learned: &Learned,
-    name: &str,
+    made: &Made,
+    backtest: Option<Backtest>,
     at: Timestamp,
 ) -> anyhow::Result<()> {
-    let model = &learned.model;
-    if known.models().any(|(_, told)| told.model == name) {
-        return Ok(());
-    }
+    let model = &made.model;
     let trained = ModelTrained {
-        model: name.to_owned(),
+        model: made.name.clone(),
         horizon_hours: hours(model.horizon),
         seed: model.seed,
         cut: past.cut,
         pins: register::pins(&past.offsets),
         period: Span::new(model.split.train.from, model.split.decide.until)?,
-        report: serde_json::to_string(&learned.report)?,
+        report: serde_json::to_string(&Recorded::new(made.report.clone(), backtest))?,
     };
     let record = RiskRecord { at, news: RiskNews::Trained(trained) };
     Ok(register::tell(log, &record).await?)
 }
 
-fn show(learned: &Learned, name: &str, file: &Path) {
-    let (model, settings) = (&learned.model, &learned.report.settings);
+fn show(made: &Made, file: &Path) {
+    let (model, settings, name) = (&made.model, &made.report.settings, &made.name);
     println!("{}: model {name} in {}", model.horizon.as_str(), file.display());
     println!("  {} devices, {} rows, {} trees, seed {}", settings.devices, settings.rows, settings.trees, model.seed);
+    let Demands { failures_min, devices_min, .. } = settings.demands;
+    println!("  more than the rules may speak from {failures_min} failures on {devices_min} devices on");
     speakers(&model.decisions);
 }
 
@@ -148,5 +188,30 @@ pub fn speakers(decisions: &[Decision]) {
         let first = ones[0];
         let sort = format!("{} {}", first.sort.kind.as_str(), first.sort.component);
         println!("  {} speak for {} sorts of parts, e.g. {sort}: {}", voice.as_str(), ones.len(), first.because);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use medfleet_domain::time::Day;
+    use medfleet_risk::report::Settings;
+    use medfleet_risk::split::Split;
+
+    fn told(report: String) -> ModelTrained {
+        let period = Span { from: Day(0).start(), until: Day(1).start() };
+        ModelTrained { model: "00aa".into(), horizon_hours: 24, seed: 1, cut: 1, pins: Vec::new(), period, report }
+    }
+
+    #[test]
+    fn a_model_is_made_again_by_the_demands_of_its_time() {
+        let span = |from, until| Span { from: Day(from).start(), until: Day(until).start() };
+        let split = Split { train: span(0, 50), calibrate: span(50, 60), decide: span(60, 80), judge: None };
+        let strict = Demands { failures_min: 77, ..Demands::default() };
+        let settings = Settings { split, devices: 2, rows: 9, every_days: 1, thinning: 1, trees: 3, demands: strict };
+        let report = Report { settings, speakers: Vec::new(), decisions: Vec::new() };
+        let record = serde_json::to_string(&Recorded::new(report, None)).unwrap();
+        assert_eq!(demands(&told(record)), strict);
+        assert_eq!(demands(&told("of another version".into())), Demands::default());
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use medfleet_alerts::rule::Rule;
+use medfleet_alerts::rule::{Rules, When};
 use medfleet_domain::alert::life::Alert;
 use medfleet_domain::alert::{AlertId, Ending};
 use medfleet_domain::contract::Contract;
@@ -29,6 +29,9 @@ const FAMILIES_MAX: usize = 12;
 const CASES_MAX: usize = 8;
 const FREE_MAX: usize = 12;
 const MESSAGES_MAX: usize = 12;
+/// A line of errors in its own units.
+const WIDTH: f64 = 300.0;
+const HEIGHT: f64 = 60.0;
 
 pub struct FamilyLine {
     pub family: String,
@@ -45,9 +48,18 @@ pub struct CounterLine {
     pub limit: String,
 }
 
+/// Errors of every day as a line.
+pub struct ErrorTrend {
+    pub line: String,
+    /// The same in words.
+    pub words: String,
+}
+
 pub struct CaseLine {
     pub href: String,
     pub device: String,
+    /// Empty where the alert named none.
+    pub part: String,
     pub at: String,
     pub found: String,
     pub fixed: String,
@@ -75,8 +87,13 @@ pub struct Phone {
 }
 
 fn month(now: Timestamp, open: &OpenCut) -> Period {
-    let until = open.at().min(now);
+    let until = shown_until(open, now);
     Period { from: until.plus_micros(-DAYS * MICROS_PER_DAY), until }
+}
+
+/// Until when errors and counters are shown.
+pub fn shown_until(open: &OpenCut, now: Timestamp) -> Timestamp {
+    open.at().min(now)
 }
 
 /// Errors of the last days, newest first.
@@ -137,12 +154,35 @@ pub fn families(errors: &[Reported], clock: Clock) -> Vec<FamilyLine> {
     groups.into_iter().take(FAMILIES_MAX).map(line).collect()
 }
 
-pub fn counter_lines(counters: Vec<Cycles>, rule: Option<&Rule>) -> Vec<CounterLine> {
+/// Errors of each of the last days, counted back from the end of what is shown; None where there was none.
+pub fn error_trend(errors: &[Reported], until: Timestamp, clock: Clock) -> Option<ErrorTrend> {
+    let mut counts = [0_usize; DAYS as usize];
+    for error in errors {
+        let ago = (until.micros() - error.at.micros()).div_euclid(MICROS_PER_DAY);
+        let day = usize::try_from(DAYS - 1 - ago).ok().and_then(|day| counts.get_mut(day));
+        day.into_iter().for_each(|count| *count += 1);
+    }
+    let (day, most) =
+        counts.iter().copied().enumerate().max_by_key(|(_, count)| *count).filter(|(_, most)| *most > 0)?;
+    let begins = until.plus_micros((day as i64 - DAYS) * MICROS_PER_DAY);
+    let x = |day: usize| day as f64 / (counts.len() - 1) as f64 * WIDTH;
+    let y = |count: usize| HEIGHT - 1.0 - count as f64 / most as f64 * (HEIGHT - 2.0);
+    let point = |(day, count): (usize, &usize)| format!("{:.1},{:.1}", x(day), y(*count));
+    let points: Vec<String> = counts.iter().enumerate().map(point).collect();
+    let total = plural(counts.iter().sum(), "error");
+    let words =
+        format!("{total} in {DAYS} days, {most} at most within a day, the one from {} on", clock.minute(begins));
+    Some(ErrorTrend { line: format!("M{}", points.join("L")), words })
+}
+
+/// What counters gained, and the lives that rules know for such a device.
+pub fn counter_lines(counters: Vec<Cycles>, rules: Option<&Rules>, alert: &Alert) -> Vec<CounterLine> {
     let line = |counter: Cycles| {
-        let limit = rule.and_then(|rule| rule.limits.get(&counter.counter));
+        let limit = rules.and_then(|rules| life(rules, alert, &counter.counter));
         let name = spaced(&counter.counter);
+        let component = counter.component.as_deref().map(spaced);
         CounterLine {
-            name: counter.component.map_or(name.clone(), |component| format!("{name} ({component})")),
+            name: component.map_or(name.clone(), |component| format!("{name} ({component})")),
             gained: format!("{} {}", thousandths(counter.gained_milli), counter.unit),
             limit: limit.map_or_else(|| "–".to_owned(), |limit| thousandths((limit * 1_000.0) as i64)),
         }
@@ -150,18 +190,29 @@ pub fn counter_lines(counters: Vec<Cycles>, rule: Option<&Rule>) -> Vec<CounterL
     counters.into_iter().map(line).collect()
 }
 
-/// What earlier alerts of the sort turned out to be, those with a verdict first.
-pub fn case_lines(frame: &Frame, similar: &[&Alert], repairs: &[Repair], clock: Clock) -> Vec<CaseLine> {
-    let mut cases = similar.to_vec();
-    cases.sort_by_key(|case| case.finding.is_none());
+/// The shortest life that a rule knows for a counter of devices as this one, whatever rule raised the alert.
+fn life(rules: &Rules, alert: &Alert, counter: &str) -> Option<f64> {
+    let watching = rules.watching(When::LifeNear, alert.about.site.as_str(), alert.about.kind);
+    watching.filter_map(|rule| rule.limits.get(counter).copied()).min_by(f64::total_cmp)
+}
+
+/// What earlier alerts of the sort turned out to be: those about the same part first, and of these the ones with a verdict.
+pub fn case_lines(frame: &Frame, of: &Alert, similar: &[&Alert], repairs: &[Repair], clock: Clock) -> Vec<CaseLine> {
     let line = |case: &&Alert| CaseLine {
         href: frame.link(&super::card::address(case.id)),
         device: case.about.subject.name().to_owned(),
+        part: spaced(&case.about.part),
         at: clock.minute(case.began),
         found: case.finding.as_ref().map_or_else(|| "no verdict".to_owned(), words::finding),
         fixed: fixed_by(case, repairs),
     };
-    cases.iter().take(CASES_MAX).map(line).collect()
+    nearest(of, similar).iter().take(CASES_MAX).map(line).collect()
+}
+
+fn nearest<'a>(of: &Alert, similar: &[&'a Alert]) -> Vec<&'a Alert> {
+    let mut cases = similar.to_vec();
+    cases.sort_by_key(|case| (case.about.part != of.about.part, case.finding.is_none()));
+    cases
 }
 
 /// What the person who closed it said, else the order that was open then.
@@ -298,6 +349,65 @@ mod tests {
             ("E7", "2", "hard ware")
         );
         assert_eq!(lines[1].code, "A1");
+    }
+
+    #[test]
+    fn errors_of_a_day_are_one_point_of_the_line_and_the_worst_day_is_named() {
+        let until = Timestamp(40 * MICROS_PER_DAY);
+        let at = |day: i64| Reported { at: Timestamp(day * MICROS_PER_DAY + 3_600_000_000), ..error(0, None) };
+        assert!(error_trend(&[], until, Clock::of("UTC")).is_none());
+        let trend = error_trend(&[at(10), at(39), at(39), at(2)], until, Clock::of("UTC")).expect("errors");
+        assert!(trend.line.starts_with("M0.0,30.0L") && trend.line.ends_with("L300.0,1.0"), "{}", trend.line);
+        assert_eq!(trend.line.matches('L').count(), 29);
+        assert!(
+            trend.words.starts_with("3 errors in 30 days, 2 at most within a day, the one from "),
+            "{}",
+            trend.words
+        );
+        assert!(trend.words.contains("9 Feb"), "{}", trend.words);
+    }
+
+    #[test]
+    fn a_counter_has_its_life_whatever_rule_raised_the_alert() {
+        let counter = |name: &str| Cycles {
+            device: "ct-1".into(),
+            site: "north".into(),
+            kind: "ct".into(),
+            counter: name.into(),
+            component: None,
+            unit: "s".into(),
+            source: "device".into(),
+            gained_milli: 5_000,
+            samples: 2,
+            resets: 0,
+            last: None,
+        };
+        let rules = Rules::embedded().unwrap();
+        let mut one = alert(1);
+        one.about.rule = "at-risk".into();
+        let lives = |one: &Alert| {
+            let lines = counter_lines(vec![counter("scan_seconds"), counter("exams")], Some(&rules), one);
+            lines.into_iter().map(|line| line.limit).collect::<Vec<_>>()
+        };
+        assert_eq!(lives(&one), [thousandths(1_200_000_000), "–".to_owned()]);
+        one.about.kind = medfleet_domain::kind::DeviceKind::Mri;
+        assert_eq!(lives(&one), ["–", "–"], "another kind's life");
+    }
+
+    #[test]
+    fn cases_of_the_same_part_stand_before_others_with_a_verdict() {
+        let case = |id: u64, part: &str, finding| {
+            let mut one = Alert { finding, ..alert(id) };
+            one.about.part = part.into();
+            one
+        };
+        let all = [
+            case(1, "table", Some(medfleet_domain::alert::Finding::Confirmed)),
+            case(2, "tube", None),
+            case(3, "tube", Some(medfleet_domain::alert::Finding::Confirmed)),
+        ];
+        let nearest = nearest(&case(9, "tube", None), &all.iter().collect::<Vec<_>>());
+        assert_eq!(nearest.iter().map(|one| one.id.0).collect::<Vec<_>>(), [3, 2, 1]);
     }
 
     #[test]

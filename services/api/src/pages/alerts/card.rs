@@ -12,7 +12,7 @@ use medfleet_domain::kind::DeviceKind;
 use medfleet_domain::time::Timestamp;
 use serde::Deserialize;
 
-use super::behind::{self, CaseLine, CounterLine, FamilyLine, FreeLine, Repairer};
+use super::behind::{self, CaseLine, CounterLine, ErrorTrend, FamilyLine, FreeLine, Repairer};
 use super::foreseen::Foreseen;
 use super::impact::Stock;
 use super::record::{Past, Record};
@@ -74,6 +74,7 @@ struct CardPage {
     facts: Option<String>,
     fact: Option<String>,
     families: Vec<FamilyLine>,
+    error_trend: Option<ErrorTrend>,
     counters: Vec<CounterLine>,
     similar: Vec<CaseLine>,
     free: Vec<FreeLine>,
@@ -209,8 +210,9 @@ impl Seen {
             facts,
             fact: alert.fact.map(|fact| format!("{}, number {}", fact.epoch, fact.first.0)),
             families: behind::families(&errors, self.clock),
-            counters: behind::counter_lines(counters, rule),
-            similar: behind::case_lines(&frame, &similar, &self.stock.repairs, self.clock),
+            error_trend: behind::error_trend(&errors, behind::shown_until(open, self.now), self.clock),
+            counters: behind::counter_lines(counters, self.known.rules.as_ref(), alert),
+            similar: behind::case_lines(&frame, alert, &similar, &self.stock.repairs, self.clock),
             free: behind::free_lines(&frame, &self.stock, alert),
             guard: guard(alert.about.kind, rule),
             foreseen,

@@ -27,7 +27,7 @@ fn some(text: &Option<String>) -> Cell {
     text.as_deref().map_or(Cell::Nothing, Cell::text)
 }
 
-fn figures() -> [Figure<Weighed>; 21] {
+fn figures() -> [Figure<Weighed>; 22] {
     [
         figure("alert", "", "its id for life", |row| Cell::Text(row.alert.id.to_string())),
         figure("summary", "", "what it says", |row| Cell::text(&row.alert.summary)),
@@ -53,6 +53,12 @@ fn figures() -> [Figure<Weighed>; 21] {
         figure("free_equivalents", "devices", "same kind, same site, up and not in use", |row| {
             Cell::count(row.impact.free as u64)
         }),
+        figure(
+            "chance",
+            "0 to 1",
+            "that it is right: said of it by a model, else the share of verdicts on such alerts",
+            |row| Cell::number(Some(row.impact.chance)),
+        ),
         figure("impact_hours", "hours", "chance × middle repair time ÷ (1 + free equivalents)", |row| {
             Cell::number(row.impact.known_hours())
         }),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use medfleet_domain::alert::life::Alert;
 use medfleet_domain::id::SubjectKind;
+use medfleet_domain::risk::CERTAIN_PPM;
 use medfleet_domain::time::{MICROS_PER_DAY, Timestamp};
 use medfleet_kpi::ask::{Repair, repairs};
 
@@ -33,6 +34,7 @@ pub struct Stock {
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Impact {
+    /// That it is right.
     pub chance: f64,
     /// Middle turnaround of finished repairs of the kind; None where none is known.
     pub repair_micros: Option<i64>,
@@ -81,11 +83,17 @@ impl Stock {
     pub fn impact(&self, alert: &Alert, record: &Record) -> Impact {
         let is_device = alert.about.subject.kind == SubjectKind::Device;
         Impact {
-            chance: record.chance(),
+            chance: chance(alert, record),
             repair_micros: self.repair_micros.get(alert.about.kind.as_str()).copied().filter(|_| is_device),
             free: self.free(alert).len(),
         }
     }
+}
+
+/// What a model said of this very alert where one raised it, else how often such alerts were right.
+fn chance(alert: &Alert, record: &Record) -> f64 {
+    let said = alert.score.as_ref().map(|spoken| f64::from(spoken.ppm) / f64::from(CERTAIN_PPM));
+    said.unwrap_or_else(|| record.chance())
 }
 
 /// Of each kind the middle of its finished repairs.
@@ -118,7 +126,10 @@ impl Impact {
             free => format!("{} free", plural(free, "equivalent")),
         };
         match self.known_hours() {
-            Some(hours) => format!("{} h at stake, {free}", decimal(hours, if hours < 9.95 { 1 } else { 0 })),
+            Some(hours) => {
+                let hours = decimal(hours, if hours < 9.95 { 1 } else { 0 });
+                format!("{hours} h at stake by a chance of {} %, {free}", decimal(self.chance * 100.0, 0))
+            }
             None => free,
         }
     }
@@ -132,12 +143,25 @@ impl Impact {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pages::alerts::record::tests::alert;
+    use medfleet_domain::alert::Spoken;
+
+    #[test]
+    fn what_a_model_said_of_an_alert_counts_and_verdicts_only_where_no_model_spoke() {
+        let record = Record { raised: 8, right: 7, wrong: 1 };
+        let foreseen = |ppm| {
+            let score = Spoken { model: "m".into(), voice: "trees".into(), horizon_hours: 168, ppm };
+            Alert { score: Some(score), ..alert(1) }
+        };
+        assert_eq!((chance(&foreseen(310_000), &record), chance(&foreseen(900_000), &record)), (0.31, 0.9));
+        assert_eq!(chance(&alert(1), &record), 0.8);
+    }
 
     #[test]
     fn a_free_equivalent_halves_what_is_at_stake_and_verdicts_weigh() {
         let day = Impact { chance: 1.0, repair_micros: Some(24 * 3_600_000_000), free: 0 };
         assert_eq!((day.hours(), Impact { free: 1, ..day }.hours()), (24.0, 12.0));
-        assert_eq!(Impact { chance: 0.25, ..day }.words(), "6.0 h at stake, no equivalent free");
+        assert_eq!(Impact { chance: 0.25, ..day }.words(), "6.0 h at stake by a chance of 25 %, no equivalent free");
         assert_eq!(Impact { repair_micros: None, free: 2, ..day }.words(), "2 equivalents free");
     }
 }

@@ -8,6 +8,8 @@ use crate::problem::Problem;
 
 /// Stands for alerts that nobody was given.
 pub const NOBODY: &str = "none";
+/// Stands for alerts that are with whoever asks.
+pub const ME: &str = "me";
 
 #[derive(Debug, Default, Deserialize)]
 pub struct Narrow {
@@ -17,7 +19,7 @@ pub struct Narrow {
     urgency: Option<String>,
     /// open when nothing is said; ended, or all.
     show: Option<String>,
-    /// A person's name, or `none`.
+    /// A person's name, `none`, or `me`.
     assigned: Option<String>,
 }
 
@@ -58,7 +60,8 @@ impl Narrow {
         }
     }
 
-    pub fn fits(&self, alert: &Alert) -> bool {
+    /// Whether it is to be shown to this person, as far as the person is known.
+    pub fn fits(&self, alert: &Alert, me: Option<&str>) -> bool {
         let is = |wanted: Option<&str>, value: &str| wanted.is_none_or(|wanted| wanted == value);
         let shown = match self.show() {
             "open" => alert.is_open(),
@@ -70,16 +73,19 @@ impl Narrow {
             && is(self.site(), about.site.as_str())
             && is(self.kind(), about.kind.as_str())
             && is(self.urgency(), about.urgency.as_str())
-            && is(self.assigned(), alert.assigned_to.as_deref().unwrap_or(NOBODY))
+            && match self.assigned() {
+                Some(ME) => me.is_some() && holder(alert) == me,
+                wanted => is(wanted, alert.assigned_to.as_deref().unwrap_or(NOBODY)),
+            }
     }
 
-    /// What it is narrowed to beside open or ended, in words; empty where it is not.
+    /// What it is narrowed to beside open or ended, and whose, in words; empty where it is not.
     pub fn words(&self, site: impl Fn(&str) -> String, kind: impl Fn(&str) -> String) -> String {
         let urgency = self.urgency().map(|urgency| match urgency {
             "page" => "now".to_owned(),
             other => other.to_owned(),
         });
-        let with = self.assigned().map(|one| format!("with {}", if one == NOBODY { "nobody" } else { one }));
+        let with = self.assigned().filter(|one| ![NOBODY, ME].contains(one)).map(|one| format!("with {one}"));
         let all = [urgency, self.site().map(site), self.kind().map(kind), with];
         all.into_iter().flatten().collect::<Vec<_>>().join(" · ")
     }
@@ -97,10 +103,29 @@ impl Narrow {
     }
 }
 
+/// With whom it is: whom it was given to, else who took it.
+fn holder(alert: &Alert) -> Option<&str> {
+    alert.assigned_to.as_deref().or(alert.acknowledged_by.as_deref())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::pages::alerts::record::tests::alert;
+
+    #[test]
+    fn mine_is_what_i_was_given_or_took_and_nobody_gave_on() {
+        let mine = Narrow { assigned: Some(ME.to_owned()), ..Narrow::default() };
+        let of = |given: Option<&str>, took: Option<&str>| Alert {
+            assigned_to: given.map(str::to_owned),
+            acknowledged_by: took.map(str::to_owned),
+            ..alert(1)
+        };
+        let (given, took, lost, free) =
+            (of(Some("kim"), Some("lee")), of(None, Some("kim")), of(Some("lee"), Some("kim")), of(None, None));
+        assert_eq!([&given, &took, &lost, &free].map(|one| mine.fits(one, Some("kim"))), [true, true, false, false]);
+        assert_eq!([&given, &free].map(|one| mine.fits(one, None)), [false, false], "nobody asks");
+    }
 
     #[test]
     fn open_alerts_are_shown_unless_others_are_asked_for() {
@@ -108,12 +133,12 @@ mod tests {
         ended.withdrawn = true;
         let shows = |show: &str| {
             let narrow = Narrow { show: Some(show.to_owned()), ..Narrow::default() };
-            (narrow.fits(&alert(2)), narrow.fits(&ended))
+            (narrow.fits(&alert(2), None), narrow.fits(&ended, None))
         };
         assert_eq!((shows(""), shows("ended"), shows("all")), ((true, false), (false, true), (true, true)));
         let none = Narrow { assigned: Some(NOBODY.to_owned()), ..Narrow::default() };
         let lee = Narrow { assigned: Some("lee".to_owned()), ..Narrow::default() };
-        assert_eq!((none.fits(&alert(2)), lee.fits(&alert(2))), (true, false));
+        assert_eq!((none.fits(&alert(2), None), lee.fits(&alert(2), None)), (true, false));
         assert!(Narrow { urgency: Some("panic".into()), ..Narrow::default() }.check().is_err());
     }
 }

@@ -10,6 +10,7 @@ use rand::RngCore as _;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::narrow::ME;
 use crate::pages::PageProblem;
 use crate::pages::format::encoded;
 use crate::problem::Problem;
@@ -75,8 +76,8 @@ pub async fn press(
 #[derive(Debug, Deserialize)]
 pub struct Named {
     author: String,
-    /// The alert to go back to.
-    alert: String,
+    /// The alert to go back to; without one, to the person's own.
+    alert: Option<String>,
 }
 
 /// Remembers on this device who taps, so that one tap is enough. An empty name forgets it.
@@ -85,7 +86,10 @@ pub async fn name(Form(named): Form<Named>) -> Result<Response, PageProblem> {
     if author.chars().count() > NAME_MAX_LETTERS || author.chars().any(char::is_control) {
         return Err(Problem::bad_value("author", author, "use 1 to 120 letters").into());
     }
-    let to = format!("/alerts/{}", alerts::read_id(&named.alert)?);
+    let to = match &named.alert {
+        Some(alert) => format!("/alerts/{}", alerts::read_id(alert)?),
+        None => format!("/alerts?assigned={ME}"),
+    };
     let life = if author.is_empty() { 0 } else { COOKIE_SECONDS };
     let cookie = format!("{COOKIE}={}; Path=/alerts; Max-Age={life}; SameSite=Strict; HttpOnly", encoded(author));
     Ok(([(header::SET_COOKIE, cookie)], Redirect::to(&to)).into_response())
