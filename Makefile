@@ -22,7 +22,7 @@ tools:
 test: tools
 	MEDFLEET_REQUIRE_BROKERS=1 tests/run_all.sh
 
-# Every system of the Los Alamos log against figures computed from its CSV alone; `make test` takes six of the 23.
+# Every system of the Los Alamos log against figures computed from its CSV alone; `make test` takes five of the 23.
 oracle: tools build
 	$(PYTHON) -m pytest -q -s tests/oracle/test_lanl.py --systems all -p no:cacheprovider
 

@@ -89,7 +89,7 @@ def test_embedded_data_refuses_a_foreign_log(played, tmp_path: Path) -> None:
     finally:
         role.end()
     assert status != 0
-    assert "log" in role.text(), role.last_words()
+    assert "was built from log" in role.text() and "start with the log it was built from" in role.text(), role.last_words()
     print(role.last_words())
     after = sorted(path.relative_to(mine) for path in (mine / "lake").rglob("*") if path.is_file())
     assert before == after

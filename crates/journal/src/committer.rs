@@ -6,9 +6,10 @@ use std::sync::mpsc;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
+use crate::batch::Batch;
 use crate::error::{Error, Result};
 use crate::format::RECORD_HEADER_BYTES;
-use crate::journal::{Journal, check_batch};
+use crate::journal::Journal;
 use crate::limits::{GROUP_MAX_BYTES, Limits, QUEUE_MAX_BYTES};
 use crate::reader::{Reader, locked};
 
@@ -42,9 +43,15 @@ struct Queue {
 }
 
 struct Submission {
-    payloads: Vec<Vec<u8>>,
-    batch_bytes: u64,
+    batch: Batch,
     done: Done,
+}
+
+/// Submissions that share a sync: what they bring, and whom to answer, in the same order.
+#[derive(Default)]
+struct Group {
+    batches: Vec<Batch>,
+    answers: Vec<Done>,
 }
 
 impl Committer {
@@ -67,28 +74,28 @@ impl Committer {
 
     /// Waits until the records are durable and says their indices. They are contiguous. Waits for room first if
     /// [`QUEUE_MAX_BYTES`] are queued.
-    pub fn append(&self, payloads: Vec<Vec<u8>>) -> Result<Range<u64>> {
-        let batch_bytes = check_batch(&payloads, self.limits)?;
+    pub fn append(&self, batch: Batch) -> Result<Range<u64>> {
+        batch.check(self.limits)?;
         let (answer, wait) = mpsc::sync_channel(1);
         let done = Box::new(move |result| {
             // The receiver is gone only if the appending thread is, and then nobody wants the answer.
             let _ = answer.send(result);
         });
-        let queue = self.core.wait_for_room(batch_bytes);
-        self.core.enqueue(queue, Submission { payloads, batch_bytes, done })?;
+        let queue = self.core.wait_for_room(batch.size_bytes());
+        self.core.enqueue(queue, Submission { batch, done })?;
         wait.recv().unwrap_or(Err(Error::Closed))
     }
 
     /// Takes the records without waiting; `done` is called on the committing thread, and must be quick. If this returns
     /// an error `done` is never called; [`Error::QueueFull`] says that the disk does not keep up.
-    pub fn submit(&self, payloads: Vec<Vec<u8>>, done: Done) -> Result<()> {
-        let batch_bytes = check_batch(&payloads, self.limits)?;
+    pub fn submit(&self, batch: Batch, done: Done) -> Result<()> {
+        batch.check(self.limits)?;
         let mut queue = locked(&self.core.queue);
-        if !queue.has_room_for(batch_bytes) {
+        if !queue.has_room_for(batch.size_bytes()) {
             queue.refused_submissions += 1;
             return Err(Error::QueueFull { queued_bytes: queue.queued_bytes, max_bytes: QUEUE_MAX_BYTES });
         }
-        self.core.enqueue(queue, Submission { payloads, batch_bytes, done })
+        self.core.enqueue(queue, Submission { batch, done })
     }
 
     /// See [`Journal::truncate_front`]; waits for the commit under way.
@@ -127,16 +134,19 @@ impl Queue {
     }
 
     /// Up to [`GROUP_MAX_BYTES`] from the front, and always one submission.
-    fn take_group(&mut self) -> Vec<Submission> {
-        let mut group = Vec::new();
+    fn take_group(&mut self) -> Group {
+        let mut group = Group::default();
         let mut group_bytes = 0;
-        while let Some(next) = self.waiting.front() {
-            if !group.is_empty() && group_bytes + next.batch_bytes > GROUP_MAX_BYTES {
+        while let Some(Submission { batch, done }) = self.waiting.pop_front() {
+            let batch_bytes = batch.size_bytes();
+            if !group.batches.is_empty() && group_bytes + batch_bytes > GROUP_MAX_BYTES {
+                self.waiting.push_front(Submission { batch, done });
                 break;
             }
-            group_bytes += next.batch_bytes;
-            self.queued_bytes -= charged_bytes(next.batch_bytes);
-            group.extend(self.waiting.pop_front());
+            group_bytes += batch_bytes;
+            self.queued_bytes -= charged_bytes(batch_bytes);
+            group.batches.push(batch);
+            group.answers.push(done);
         }
         group
     }
@@ -157,7 +167,7 @@ impl Core {
         if queue.is_closed {
             return Err(Error::Closed);
         }
-        queue.queued_bytes += charged_bytes(submission.batch_bytes);
+        queue.queued_bytes += charged_bytes(submission.batch.size_bytes());
         queue.waiting.push_back(submission);
         self.work.notify_one();
         Ok(())
@@ -177,50 +187,49 @@ impl Core {
     }
 
     /// Waits for work. None once the committer is closed and everything it took has been committed.
-    fn next_group(&self) -> Option<Vec<Submission>> {
+    fn next_group(&self) -> Option<Group> {
         let is_idle = |queue: &mut Queue| queue.waiting.is_empty() && !queue.is_closed;
         let mut queue = self.work.wait_while(locked(&self.queue), is_idle).unwrap_or_else(PoisonError::into_inner);
         let group = queue.take_group();
         self.room.notify_all();
-        (!group.is_empty()).then_some(group)
+        (!group.batches.is_empty()).then_some(group)
     }
 
     /// Commits a group with one sync. Near the capacity what fits goes together, and only the rest is refused.
-    fn commit(&self, group: Vec<Submission>) {
-        let mut answers = Vec::with_capacity(group.len());
+    fn commit(&self, Group { mut batches, answers }: Group) {
+        let mut ranges = Vec::with_capacity(batches.len());
         {
             let mut journal = locked(&self.journal);
-            let mut rest = group.as_slice();
+            let mut rest = batches.as_mut_slice();
             while !rest.is_empty() {
-                let (now, later) = rest.split_at(fitting(&journal, rest));
-                answers.extend(append_together(&mut journal, now));
+                let (now, later) = rest.split_at_mut(fitting(&journal, rest));
+                ranges.extend(append_together(&mut journal, now));
                 rest = later;
             }
         }
-        for (submission, answer) in group.into_iter().zip(answers) {
-            (submission.done)(answer);
+        for (done, range) in answers.into_iter().zip(ranges) {
+            done(range);
         }
     }
 }
 
-/// How many submissions from the front fit into the journal and into one batch; at least one, so that it is refused.
-fn fitting(journal: &Journal, group: &[Submission]) -> usize {
+/// How many batches from the front fit into the journal and into one write; at least one, so that it is refused.
+fn fitting(journal: &Journal, batches: &[Batch]) -> usize {
     let batch_max_bytes = journal.limits().batch_max_bytes();
     let mut bytes = 0;
-    let fitting = group.iter().take_while(|submission| {
-        bytes += submission.batch_bytes;
+    let fitting = batches.iter().take_while(|batch| {
+        bytes += batch.size_bytes();
         bytes <= batch_max_bytes && journal.has_room_for(bytes)
     });
     fitting.count().max(1)
 }
 
-fn append_together(journal: &mut Journal, group: &[Submission]) -> Vec<Result<Range<u64>>> {
-    let payloads: Vec<&[u8]> = group.iter().flat_map(|submission| &submission.payloads).map(Vec::as_slice).collect();
-    let appended = journal.append_batch(&payloads);
+fn append_together(journal: &mut Journal, batches: &mut [Batch]) -> Vec<Result<Range<u64>>> {
+    let appended = journal.append_together(batches);
     let mut next_index = appended.as_ref().map_or(0, |range| range.start);
-    let each = group.iter().map(|submission| {
+    let each = batches.iter().map(|batch| {
         let first_index = next_index;
-        next_index += submission.payloads.len() as u64;
+        next_index += batch.records();
         appended.clone().map(|_| first_index..next_index)
     });
     each.collect()

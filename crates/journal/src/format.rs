@@ -149,18 +149,46 @@ impl Seal {
         header.checksum == hasher.finalize()
     }
 
-    /// Appends one record to `out`. The caller has checked that the payload is within the limit.
-    pub fn write_record(&self, out: &mut Vec<u8>, index: u64, ordinal: u32, payload: &[u8]) {
-        let header = RecordHeader { checksum: 0, payload_bytes: payload.len() as u32, ordinal, index };
-        let begin = out.len();
-        out.extend_from_slice(&[0; CHECKSUM_BYTES]);
-        out.extend_from_slice(&header.checked_part());
-        out.extend_from_slice(payload);
+    /// Gives one batch's frames their places and their checksums, where they lie.
+    pub fn close_frames(&self, frames: &mut [u8], first_index: u64) {
+        let mut rest = frames;
+        let mut places = (0..).zip(first_index..);
+        while let (Some(bytes), Some((ordinal, index))) = (next_frame_bytes(rest), places.next()) {
+            let (frame, later) = rest.split_at_mut(bytes);
+            self.close_frame(frame, index, ordinal);
+            rest = later;
+        }
+    }
+
+    fn close_frame(&self, frame: &mut [u8], index: u64, ordinal: u32) {
+        frame[8..12].copy_from_slice(&ordinal.to_le_bytes());
+        frame[12..RECORD_HEADER_BYTES].copy_from_slice(&index.to_le_bytes());
         // In one piece, because small updates cost more than the checksum itself.
         let mut hasher = self.0.clone();
-        hasher.update(&out[begin + CHECKSUM_BYTES..]);
-        out[begin..begin + CHECKSUM_BYTES].copy_from_slice(&hasher.finalize().to_le_bytes());
+        hasher.update(&frame[CHECKSUM_BYTES..]);
+        frame[..CHECKSUM_BYTES].copy_from_slice(&hasher.finalize().to_le_bytes());
     }
+}
+
+/// A frame is a record before it has a place: its length stands in its header, the rest is filled in by [`Seal::close_frames`].
+/// A payload beyond the limit is refused with its batch, before its length is ever read.
+pub(crate) fn open_frame(frame: &mut [u8], payload_bytes: usize) {
+    frame[CHECKSUM_BYTES..8].copy_from_slice(&(payload_bytes as u32).to_le_bytes());
+}
+
+/// The payload sizes of frames that lie one behind the other.
+pub(crate) fn payload_sizes(frames: &[u8]) -> impl Iterator<Item = usize> {
+    let mut rest = frames;
+    std::iter::from_fn(move || {
+        let bytes = next_frame_bytes(rest)?;
+        rest = &rest[bytes..];
+        Some(bytes - RECORD_HEADER_BYTES)
+    })
+}
+
+fn next_frame_bytes(frames: &[u8]) -> Option<usize> {
+    let header = frames.first_chunk::<RECORD_HEADER_BYTES>()?;
+    Some(RECORD_HEADER_BYTES + RecordHeader::decode(header).payload_bytes as usize)
 }
 
 /// Segments are named by their first index, so that a sorted listing is the journal's order.
@@ -183,15 +211,16 @@ fn part<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::batch::Batch;
 
     #[test]
     fn a_record_is_refused_in_another_journal_or_at_another_index() {
         let (ours, theirs) = (Seal::new(JournalId(1)), Seal::new(JournalId(2)));
-        let mut bytes = Vec::new();
-        ours.write_record(&mut bytes, 7, 2, b"fact");
-        let mut head = [0; RECORD_HEADER_BYTES];
-        head.copy_from_slice(&bytes[..RECORD_HEADER_BYTES]);
-        let header = RecordHeader::decode(&head);
+        let mut batch = Batch::from([&b"a"[..], b"", b"fact"]);
+        ours.close_frames(batch.frames_mut(), 5);
+        assert_eq!(payload_sizes(batch.frames()).collect::<Vec<_>>(), [1, 0, 4]);
+        let third = &batch.frames()[2 * RECORD_HEADER_BYTES + 1..];
+        let header = RecordHeader::decode(third.first_chunk().expect("a whole header"));
 
         assert_eq!((header.index, header.ordinal, header.payload_bytes), (7, 2, 4));
         assert!(ours.holds(&header, b"fact"));

@@ -4,9 +4,10 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::batch::Batch;
 use crate::error::{Error, Result};
-use crate::format::{JournalId, SEGMENT_HEADER_BYTES, Seal, SegmentHeader, first_index_of, record_bytes};
-use crate::limits::{GROUP_MAX_BYTES, Limits, MAX_RECORD_BYTES};
+use crate::format::{JournalId, SEGMENT_HEADER_BYTES, Seal, SegmentHeader, first_index_of, payload_sizes};
+use crate::limits::{GROUP_MAX_BYTES, Limits};
 use crate::reader::{Reader, Shared, Stats};
 use crate::recovery::{Recovery, create_segment, path};
 use crate::storage::{FolderLock, SegmentFile, Storage};
@@ -21,8 +22,8 @@ pub struct Journal {
     limits: Limits,
     seal: Seal,
     shared: Arc<Shared>,
-    /// The batch as written; kept to save an allocation per append.
-    encoded: Vec<u8>,
+    /// Several batches as they are written together; kept to save an allocation per append.
+    gathered: Vec<u8>,
     poisoned_by: Option<Arc<Error>>,
     _lock: FolderLock,
 }
@@ -44,7 +45,7 @@ impl Journal {
         let seal = Seal::new(id);
         let view = Recovery { storage: &*storage, journal: id, seal: &seal }.run()?;
         let shared = Arc::new(Shared::new(storage.place(), seal.clone(), view));
-        Ok(Self { storage, id, limits, seal, shared, encoded: Vec::new(), poisoned_by: None, _lock: lock })
+        Ok(Self { storage, id, limits, seal, shared, gathered: Vec::new(), poisoned_by: None, _lock: lock })
     }
 
     /// The id of the journal in this folder, if there is one: for an owner that draws the id at random when it begins.
@@ -77,15 +78,22 @@ impl Journal {
     /// first ones of the batch. A failed write or sync poisons the journal, and every later append is refused. Trying
     /// the sync again would be wrong: after a failed sync the kernel may drop the pages and mark them clean, so a second
     /// one succeeds without having written them. Only opening, which writes them anew, can tell what is there.
-    pub fn append_batch(&mut self, payloads: &[impl AsRef<[u8]>]) -> Result<Range<u64>> {
+    pub fn append_batch(&mut self, batch: impl Into<Batch>) -> Result<Range<u64>> {
+        self.append_together(&mut [batch.into()])
+    }
+
+    /// Several batches as if they were one.
+    pub(crate) fn append_together(&mut self, batches: &mut [Batch]) -> Result<Range<u64>> {
         self.check_healthy()?;
-        let batch_bytes = check_batch(payloads, self.limits)?;
-        if payloads.is_empty() {
+        let records = batches.iter().map(Batch::records).sum();
+        let bytes = batches.iter().map(Batch::size_bytes).sum();
+        batches.iter().try_for_each(|batch| batch.check(self.limits))?;
+        if records == 0 {
             let next_index = self.next_index();
             return Ok(next_index..next_index);
         }
-        self.check_room(batch_bytes, payloads.len() as u64)?;
-        let appended = self.append_checked(payloads, batch_bytes);
+        self.check_room(bytes, records)?;
+        let appended = self.append_checked(batches, bytes);
         appended.map_err(|error| self.poison(error))
     }
 
@@ -174,53 +182,31 @@ impl Journal {
         end_bytes > SEGMENT_COST_BYTES && end_bytes + batch_bytes > self.limits.segment_max_bytes
     }
 
-    fn append_checked(&mut self, payloads: &[impl AsRef<[u8]>], batch_bytes: u64) -> Result<Range<u64>> {
+    fn append_checked(&mut self, batches: &mut [Batch], bytes: u64) -> Result<Range<u64>> {
         let mut place = self.place();
-        if self.rolls_for(place.end_bytes, batch_bytes) {
+        if self.rolls_for(place.end_bytes, bytes) {
             self.roll(place.next_index)?;
             place = self.place();
         }
-        self.encoded.reserve(batch_bytes as usize);
-        self.encode(payloads, place.next_index);
         let failed = |action| Error::io(action, path(&*self.storage, &place.name));
-        place.file.write_at(&self.encoded, place.end_bytes).map_err(failed("write"))?;
+        let frames = match batches {
+            [one] => one.frames_mut(),
+            several => {
+                self.gathered.clear();
+                self.gathered.reserve(bytes as usize);
+                several.iter().for_each(|batch| self.gathered.extend_from_slice(batch.frames()));
+                &mut self.gathered
+            }
+        };
+        self.seal.close_frames(frames, place.next_index);
+        place.file.write_at(frames, place.end_bytes).map_err(failed("write"))?;
         let began = Instant::now();
         place.file.sync_data().map_err(failed("sync"))?;
-        let range = self.publish(payloads, place.next_index, began.elapsed());
-        // One large batch must not hold its memory for the life of the process.
-        self.encoded.clear();
-        self.encoded.shrink_to(2 * GROUP_MAX_BYTES as usize);
+        let range = publish(&self.shared, frames, place.next_index, began.elapsed());
+        // One large group must not hold its memory for the life of the process.
+        self.gathered.clear();
+        self.gathered.shrink_to(2 * GROUP_MAX_BYTES as usize);
         Ok(range)
-    }
-
-    fn encode(&mut self, payloads: &[impl AsRef<[u8]>], first_index: u64) {
-        self.encoded.clear();
-        for (ordinal, payload) in payloads.iter().enumerate() {
-            self.seal.write_record(&mut self.encoded, first_index + ordinal as u64, ordinal as u32, payload.as_ref());
-        }
-    }
-
-    /// Shows the readers what the sync has made durable.
-    fn publish(&self, payloads: &[impl AsRef<[u8]>], first_index: u64, sync: Duration) -> Range<u64> {
-        let next_index = first_index + payloads.len() as u64;
-        {
-            let mut view = self.shared.view();
-            if let Some(last) = view.segments.back_mut() {
-                for (index, payload) in (first_index..).zip(payloads) {
-                    last.extend(index, payload.as_ref().len());
-                }
-            }
-            let written_bytes = self.encoded.len() as u64;
-            view.used_bytes += written_bytes;
-            view.next_index = next_index;
-            view.stats.sync_count += 1;
-            view.stats.last_sync = sync;
-            view.stats.total_sync += sync;
-            view.stats.appended_records += payloads.len() as u64;
-            view.stats.appended_bytes += written_bytes;
-        }
-        self.shared.announce(next_index);
-        first_index..next_index
     }
 
     fn place(&self) -> Place {
@@ -268,19 +254,26 @@ fn lock(storage: &dyn Storage) -> Result<FolderLock> {
     })
 }
 
-/// The size of a batch as written, or why no journal with these limits takes it.
-pub(crate) fn check_batch(payloads: &[impl AsRef<[u8]>], limits: Limits) -> Result<u64> {
-    let mut bytes = 0;
-    for payload in payloads {
-        let payload_bytes = payload.as_ref().len();
-        if payload_bytes as u64 > u64::from(MAX_RECORD_BYTES) {
-            return Err(Error::RecordTooLarge { bytes: payload_bytes as u64, max_bytes: u64::from(MAX_RECORD_BYTES) });
+/// Shows the readers what the sync has made durable.
+fn publish(shared: &Shared, frames: &[u8], first_index: u64, sync: Duration) -> Range<u64> {
+    let mut next_index = first_index;
+    {
+        let mut view = shared.view();
+        if let Some(last) = view.segments.back_mut() {
+            for payload_bytes in payload_sizes(frames) {
+                last.extend(next_index, payload_bytes);
+                next_index += 1;
+            }
         }
-        bytes += record_bytes(payload_bytes);
+        let written_bytes = frames.len() as u64;
+        view.used_bytes += written_bytes;
+        view.next_index = next_index;
+        view.stats.sync_count += 1;
+        view.stats.last_sync = sync;
+        view.stats.total_sync += sync;
+        view.stats.appended_records += next_index - first_index;
+        view.stats.appended_bytes += written_bytes;
     }
-    let max_bytes = limits.batch_max_bytes();
-    if bytes > max_bytes {
-        return Err(Error::BatchTooLarge { bytes, max_bytes });
-    }
-    Ok(bytes)
+    shared.announce(next_index);
+    first_index..next_index
 }

@@ -12,6 +12,7 @@
 //!
 //! Records are kept until [`Journal::truncate_front`] frees whole segments. A full journal refuses new records and drops none.
 
+mod batch;
 mod committer;
 mod error;
 mod format;
@@ -23,6 +24,7 @@ mod scan;
 pub mod sim;
 mod storage;
 
+pub use batch::Batch;
 pub use committer::{Committer, Done};
 pub use error::{Error, Result};
 pub use format::{FORMAT_VERSION, JournalId, RECORD_HEADER_BYTES, SEGMENT_HEADER_BYTES};

@@ -108,7 +108,7 @@ type Answer = Result<std::ops::Range<u64>>;
 fn submit(committer: &Committer, payloads: &[&[u8]], answers: &Sender<Answer>) -> Result<()> {
     let answers = answers.clone();
     let done = Box::new(move |answer| answers.send(answer).expect("the test still runs"));
-    committer.submit(payloads.iter().map(|payload| payload.to_vec()).collect(), done)
+    committer.submit(payloads.into(), done)
 }
 
 #[test]
@@ -196,8 +196,8 @@ fn a_full_queue_refuses_and_counts() -> Result<()> {
 fn a_panic_on_the_committing_thread_leaves_nobody_waiting() -> Result<()> {
     let committer = Committer::start(Journal::open(SimDisk::new().storage(), ID, LIMITS)?)?;
     committer.reader().on_durable(|_| panic!("a hook with a bug"));
-    assert!(matches!(committer.append(vec![b"fact".to_vec()]), Err(Error::Closed)));
-    assert!(matches!(committer.append(vec![b"next".to_vec()]), Err(Error::Closed)));
+    assert!(matches!(committer.append([b"fact"].into()), Err(Error::Closed)));
+    assert!(matches!(committer.append([b"next"].into()), Err(Error::Closed)));
     Ok(())
 }
 
@@ -237,7 +237,7 @@ fn many_threads_on_a_real_folder_each_find_their_records_at_their_indices() -> a
             scope.spawn(move || {
                 for n in 0..APPENDS {
                     let payloads = vec![vec![writer, n, 0], vec![writer, n, 1]];
-                    let range = committer.append(payloads.clone()).expect("durable");
+                    let range = committer.append(payloads[..].into()).expect("durable");
                     let found = committer.reader().read(range.start, 46).expect("readable");
                     assert_eq!(found, range.zip(payloads).collect::<Vec<_>>());
                 }

@@ -25,8 +25,8 @@ fn open(disk: &SimDisk) -> Result<Journal> {
 fn golden_disk() -> SimDisk {
     let disk = SimDisk::new();
     let mut journal = open(&disk).expect("an empty disk takes a journal");
-    journal.append_batch(&[&b"pump 7 on"[..], b""]).expect("there is room");
-    journal.append_batch(&[b"pump 7 off"]).expect("there is room");
+    journal.append_batch([&b"pump 7 on"[..], b""]).expect("there is room");
+    journal.append_batch([b"pump 7 off"]).expect("there is room");
     disk
 }
 
@@ -106,7 +106,7 @@ fn damage_in_an_older_segment_is_refused_even_at_its_end() {
     let disk = SimDisk::new();
     let mut journal = open(&disk).expect("an empty disk takes a journal");
     for _ in 0..3 {
-        journal.append_batch(&[[7; 3_000]]).expect("there is room");
+        journal.append_batch([[7; 3_000]]).expect("there is room");
     }
     drop(journal);
     let mut older = disk.contents(FIRST_SEGMENT).expect("a segment");
@@ -122,8 +122,8 @@ fn damage_in_an_older_segment_is_refused_even_at_its_end() {
 fn damage_found_while_reading_names_its_place() {
     let disk = SimDisk::new();
     let mut journal = open(&disk).expect("an empty disk takes a journal");
-    journal.append_batch(&[[7; 100]]).expect("there is room");
-    journal.append_batch(&[[8; 100]]).expect("there is room");
+    journal.append_batch([[7; 100]]).expect("there is room");
+    journal.append_batch([[8; 100]]).expect("there is room");
     let mut rotten = disk.contents(FIRST_SEGMENT).expect("a segment");
     let second_at = SEGMENT_HEADER_BYTES + RECORD_HEADER_BYTES + 100;
     rotten[second_at + RECORD_HEADER_BYTES + 50] ^= 1;

@@ -14,9 +14,9 @@ const LIMITS: Limits = Limits { segment_max_bytes: 4 * 1024, capacity_bytes: 64 
 fn disk() -> SimDisk {
     let disk = SimDisk::new();
     let mut journal = Journal::open(disk.storage(), ID, LIMITS).expect("an empty disk takes a journal");
-    journal.append_batch(&[&b"pump 7 on"[..], b""]).expect("there is room");
-    journal.append_batch(&[vec![7; 900]]).expect("there is room");
-    journal.append_batch(&[b"pump 7 off"]).expect("there is room");
+    journal.append_batch([&b"pump 7 on"[..], b""]).expect("there is room");
+    journal.append_batch([vec![7; 900]]).expect("there is room");
+    journal.append_batch([b"pump 7 off"]).expect("there is room");
     disk
 }
 
@@ -33,7 +33,7 @@ fn fuzz_journal_segment() {
             Ok(mut journal) => {
                 let held = journal.read(0, usize::MAX).expect("what was opened is readable");
                 let next = journal.next_index();
-                assert_eq!(journal.append_batch(&[b"later"]).expect("it goes on"), next..next + 1);
+                assert_eq!(journal.append_batch([b"later"]).expect("it goes on"), next..next + 1);
                 drop(journal);
                 let again = Journal::open(disk.storage(), ID, LIMITS).expect("it opens again");
                 let read = again.read(0, usize::MAX).expect("readable");

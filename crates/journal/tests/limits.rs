@@ -20,7 +20,7 @@ fn a_full_journal_refuses_loudly_drops_nothing_and_takes_records_again_once_some
     let disk = SimDisk::new();
     let mut journal = open(&disk)?;
     let refusal = loop {
-        match journal.append_batch(&[[1; 600], [2; 600]]) {
+        match journal.append_batch([[1; 600], [2; 600]]) {
             Ok(_) => {}
             Err(error) => break error,
         }
@@ -35,7 +35,7 @@ fn a_full_journal_refuses_loudly_drops_nothing_and_takes_records_again_once_some
     let first_index = journal.truncate_front(held)?;
     assert!(first_index > 0);
     assert!(journal.used_bytes() < used);
-    assert_eq!(journal.append_batch(&[[3; 600]])?, held..held + 1);
+    assert_eq!(journal.append_batch([[3; 600]])?, held..held + 1);
     assert!(
         matches!(journal.read(0, 1), Err(Error::BelowFloor { asked_index: 0, first_index: floor }) if floor == first_index)
     );
@@ -50,13 +50,13 @@ fn a_full_journal_refuses_loudly_drops_nothing_and_takes_records_again_once_some
 fn a_full_disk_poisons_the_journal_and_costs_no_acknowledged_record() -> Result<()> {
     let disk = SimDisk::new();
     let mut journal = open(&disk)?;
-    journal.append_batch(&[[1; 1_000]])?;
+    journal.append_batch([[1; 1_000]])?;
     disk.set_capacity_bytes(Some(2_000));
-    let failure = journal.append_batch(&[vec![2; 500], vec![3; 1_500]]).expect_err("the disk is full");
+    let failure = journal.append_batch([vec![2; 500], vec![3; 1_500]]).expect_err("the disk is full");
     let Error::Io { action: "write", source, .. } = &failure else { panic!("{failure}") };
     assert_eq!(source.kind(), io::ErrorKind::StorageFull);
     disk.set_capacity_bytes(None);
-    assert!(matches!(journal.append_batch(&[b"now there is room"]), Err(Error::Poisoned { .. })));
+    assert!(matches!(journal.append_batch([b"now there is room"]), Err(Error::Poisoned { .. })));
     assert!(matches!(journal.truncate_front(1), Err(Error::Poisoned { .. })));
     assert_eq!(journal.read(0, usize::MAX)?.len(), 1, "what was acknowledged stays readable, and nothing else");
     drop(journal);
@@ -64,7 +64,7 @@ fn a_full_disk_poisons_the_journal_and_costs_no_acknowledged_record() -> Result<
     let mut journal = open(&disk)?;
     assert!(journal.stats().cut_bytes > 0);
     assert!((1..=2).contains(&journal.next_index()), "the whole first record of the failed batch may have survived");
-    journal.append_batch(&[b"works again"])?;
+    journal.append_batch([b"works again"])?;
     Ok(())
 }
 
@@ -72,9 +72,9 @@ fn a_full_disk_poisons_the_journal_and_costs_no_acknowledged_record() -> Result<
 fn a_disk_that_fills_up_while_a_segment_is_created_loses_nothing() -> Result<()> {
     let disk = SimDisk::new();
     let mut journal = open(&disk)?;
-    journal.append_batch(&[[1; 3_000]])?;
+    journal.append_batch([[1; 3_000]])?;
     disk.set_capacity_bytes(Some(journal.used_bytes() + 10));
-    assert!(matches!(journal.append_batch(&[[2; 3_000]]), Err(Error::Io { action: "write", .. })));
+    assert!(matches!(journal.append_batch([[2; 3_000]]), Err(Error::Io { action: "write", .. })));
     drop(journal);
     let journal = open(&disk)?;
     assert_eq!(journal.stats().cut_bytes, 10);
@@ -88,12 +88,12 @@ fn oversized_records_and_batches_are_refused_before_anything_is_written() -> Res
     let mut journal = open(&disk)?;
     let steps = disk.steps();
     let too_large = vec![0; MAX_RECORD_BYTES as usize + 1];
-    assert!(matches!(journal.append_batch(&[too_large]), Err(Error::RecordTooLarge { bytes: 4_194_305, .. })));
+    assert!(matches!(journal.append_batch([too_large]), Err(Error::RecordTooLarge { bytes: 4_194_305, .. })));
     let largest = LIMITS.segment_max_bytes as usize - SEGMENT_HEADER_BYTES - RECORD_HEADER_BYTES;
-    assert!(matches!(journal.append_batch(&[vec![0; largest + 1]]), Err(Error::BatchTooLarge { .. })));
-    assert_eq!(journal.append_batch(&[] as &[Vec<u8>])?, 0..0);
+    assert!(matches!(journal.append_batch([vec![0; largest + 1]]), Err(Error::BatchTooLarge { .. })));
+    assert_eq!(journal.append_batch(Batch::default())?, 0..0);
     assert_eq!(disk.steps(), steps);
-    journal.append_batch(&[vec![0; largest]])?;
+    journal.append_batch([vec![0; largest]])?;
     assert_eq!(journal.used_bytes(), LIMITS.segment_max_bytes);
     Ok(())
 }
@@ -127,7 +127,7 @@ fn a_missing_segment_is_an_error() -> Result<()> {
     let limits = Limits { capacity_bytes: 64 * 1024, ..LIMITS };
     let mut journal = Journal::open(disk.storage(), ID, limits)?;
     for _ in 0..4 {
-        journal.append_batch(&[[1; 3_000]])?;
+        journal.append_batch([[1; 3_000]])?;
     }
     drop(journal);
     disk.storage().remove("00000000000000000001.seg").expect("it is there");
@@ -144,7 +144,7 @@ fn a_read_begins_anywhere_and_ends_at_its_limit() -> Result<()> {
     let mut journal = Journal::open(disk.storage(), ID, limits)?;
     let payload = |index: u64| vec![index as u8; (index * 37 % 900) as usize];
     for start in (0..2_000).step_by(50) {
-        journal.append_batch(&(start..start + 50).map(payload).collect::<Vec<_>>())?;
+        journal.append_batch((start..start + 50).map(payload).collect::<Batch>())?;
     }
     assert!(disk.names().len() > 3);
     for from_index in (0..2_000).step_by(7) {

@@ -51,14 +51,17 @@ pub enum LakeError {
     UnexpectedNull { column: String, row: usize },
 
     #[error(
-        "table {table} has another shape than this program writes ({detail}): run `medfleet rebuild --table {table}`"
+        "table {table} has another shape than this program writes ({detail}): stop the processor and run `medfleet rebuild --table {table}`"
     )]
     ShapeChanged { table: String, detail: String },
 
     #[error(
-        "table {table} was built by {found}, this program is {wanted}: run `medfleet rebuild --table {table}`, or start it with the log it was built from"
+        "table {table} was built by [{found}] and this program is [{wanted}]: stop the processor and run `medfleet rebuild --table all`"
     )]
-    OriginChanged { table: String, found: String, wanted: String },
+    RulesChanged { table: String, found: String, wanted: String },
+
+    #[error("table {table} was built from log {found}, and this is log {wanted}: start with the log it was built from")]
+    ForeignLog { table: String, found: String, wanted: String },
 
     #[error(
         "commit {version} of table {table} is unreadable: restore the table folder from a backup or run `medfleet rebuild --table {table}`"

@@ -32,6 +32,8 @@ pub struct TableDef {
     /// Columns whose least and greatest value are kept in the table's log per file.
     pub stats_columns: &'static [&'static str],
     pub content: Content,
+    /// Whether the rules of the fold decide its rows. Cuts name offsets, which outlive all rules.
+    pub is_ruled: bool,
 }
 
 /// A plain struct that is one row of a table.

@@ -29,12 +29,6 @@ pub struct Origin {
     pub log: String,
 }
 
-impl fmt::Display for Origin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "[{}] from log {}", self.rules, self.log)
-    }
-}
-
 /// A table's state that can be pinned: which folder and which version of it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct TableVersion {
@@ -150,20 +144,27 @@ impl Table {
         durable.settle(&folder).await.map_err(LakeError::storage("sync", &folder))
     }
 
+    /// Refuses its newest version where nothing may be appended to it. A rebuild mends another shape and other rules.
+    pub async fn verify(&self, origin: &Origin) -> Result<(), LakeError> {
+        let loaded = self.load_newest().await?;
+        self.check(loaded.snapshot().map_err(LakeError::delta("verify", self.def.name))?, origin)
+    }
+
     /// Refuses a table that another program made: bare commits skip the protocol check.
     pub(crate) fn check(&self, state: &DeltaTableState, origin: &Origin) -> Result<(), LakeError> {
         let table = self.def.name;
         let shape = |detail: String| LakeError::ShapeChanged { table: table.into(), detail };
-        self.check_shape(state, &shape)?;
         let found = state.metadata().description().unwrap_or("nothing");
         let found: Origin =
             serde_json::from_str(found).map_err(|e| shape(format!("its description {found:?} is no origin: {e}")))?;
-        if found != *origin {
-            return Err(LakeError::OriginChanged {
-                table: table.into(),
-                found: found.to_string(),
-                wanted: origin.to_string(),
-            });
+        if found.log != origin.log {
+            let (found, wanted) = (found.log, origin.log.clone());
+            return Err(LakeError::ForeignLog { table: table.into(), found, wanted });
+        }
+        self.check_shape(state, &shape)?;
+        if self.def.is_ruled && found.rules != origin.rules {
+            let (found, wanted) = (found.rules, origin.rules.clone());
+            return Err(LakeError::RulesChanged { table: table.into(), found, wanted });
         }
         Ok(())
     }

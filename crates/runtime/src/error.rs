@@ -31,8 +31,8 @@ pub enum RuntimeError {
         #[source]
         source: std::io::Error,
     },
-    #[error("{what} did not finish within {} s of the request to end", limit.as_secs())]
-    DrainExpired { what: &'static str, limit: Duration },
+    #[error("a role did not finish within {} s of the request to end: nothing is lost, it goes on where its offsets stand", limit.as_secs())]
+    DrainExpired { limit: Duration },
     #[error("metric {name:?} is misnamed: {rule}")]
     MetricName { name: String, rule: &'static str },
     #[error("metric {name:?} cannot be registered")]

@@ -19,6 +19,6 @@ pub use config::Layers;
 pub use error::RuntimeError;
 pub use health::{Health, RoleHealth, RoleState};
 pub use metrics::{Metrics, Room};
-pub use shutdown::{DRAIN_LIMIT, Shutdown};
+pub use shutdown::{DRAIN_MAX_SECONDS, Shutdown, drain};
 pub use tls::TlsFiles;
 pub use watchdog::Watchdog;

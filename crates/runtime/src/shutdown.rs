@@ -11,7 +11,7 @@ use crate::error::RuntimeError;
 
 /// From the request to end until a role that still drains is given up. Supervisors should wait a little longer before
 /// they kill.
-pub const DRAIN_LIMIT: Duration = Duration::from_secs(20);
+pub const DRAIN_MAX_SECONDS: u64 = 60;
 /// What a shell reports for a process ended by an interrupt.
 const EXIT_INTERRUPTED: i32 = 130;
 
@@ -80,10 +80,9 @@ async fn next(terminate: &mut Signal, interrupt: &mut Signal) -> &'static str {
     }
 }
 
-/// Waits for the end of a drain, but no longer than [`DRAIN_LIMIT`].
-pub async fn drain<T>(what: &'static str, work: impl Future<Output = T>) -> Result<T, RuntimeError> {
-    let expired = |_| RuntimeError::DrainExpired { what, limit: DRAIN_LIMIT };
-    tokio::time::timeout(DRAIN_LIMIT, work).await.map_err(expired)
+/// Waits for the end of a drain, but no longer than so long: [`DRAIN_MAX_SECONDS`] for a process.
+pub async fn drain<T>(limit: Duration, work: impl Future<Output = T>) -> Result<T, RuntimeError> {
+    tokio::time::timeout(limit, work).await.map_err(|_| RuntimeError::DrainExpired { limit })
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use medfleet_domain::id::{AgentId, Epoch, SiteId};
-use medfleet_journal::{FsStorage, Journal, JournalId, RECORD_HEADER_BYTES, Reader};
+use medfleet_journal::{Batch, FsStorage, Journal, JournalId, RECORD_HEADER_BYTES, Reader};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::clocks::Clocks;
@@ -197,9 +197,9 @@ impl Keeper {
     async fn append(&mut self, mut entries: Vec<Vec<u8>>) -> Result<(), AgentError> {
         while !entries.is_empty() {
             let rest = entries.split_off(fitting(&entries, self.config.limits().batch_max_bytes()));
-            let part = std::mem::replace(&mut entries, rest);
+            let part: Batch = std::mem::replace(&mut entries, rest).into_iter().collect();
             let journal = Arc::clone(&self.journal);
-            let append = move || journal.lock().unwrap_or_else(PoisonError::into_inner).append_batch(&part);
+            let append = move || journal.lock().unwrap_or_else(PoisonError::into_inner).append_batch(part);
             let indices =
                 tokio::task::spawn_blocking(append).await.map_err(|source| AgentError::Panicked { source })??;
             self.desk.durable.send_replace(indices.end);

@@ -14,6 +14,9 @@ pub const AHEAD_MAX_SECONDS: i64 = 600;
 /// No networked device reported before this; such a time is a dead clock's.
 pub const EARLIEST_PLAUSIBLE: Day = Day::from_civil(1990, 1, 1);
 
+/// Of a message that cannot be read; the doors take none that is larger. Its topic and reason have room beside it.
+const KEPT_MAX_BYTES: usize = medfleet_wire::limits::QUARANTINED_MAX_BYTES - (32 << 10);
+
 /// What a batch asks of ingest, and the receipt to send once that is done.
 #[derive(Debug, Default)]
 pub struct Judgement {
@@ -131,7 +134,7 @@ impl Judgement {
 
 /// A whole message that cannot be read counts as one received and one quarantined: its facts cannot be counted.
 fn unreadable(topic: &str, payload: &[u8], refusal: &Refusal, now: Timestamp) -> Judgement {
-    let kept = &payload[..payload.len().min(medfleet_wire::limits::BATCH_MAX_BYTES)];
+    let kept = &payload[..payload.len().min(KEPT_MAX_BYTES)];
     let mut origin = topic.to_owned();
     origin.truncate(origin.floor_char_boundary(medfleet_wire::limits::TOPIC_MAX_BYTES));
     Judgement {
@@ -150,6 +153,11 @@ fn unreadable(topic: &str, payload: &[u8], refusal: &Refusal, now: Timestamp) ->
 
 fn fate(subject: Subject, seqs: SeqRange, kind: FateKind, reason: &str) -> Fate {
     Fate { subject, seqs, kind, reason: reason.to_owned() }
+}
+
+/// Whether some fact speaks of a time that cannot be true. Who can be asked is told so, since it would never be folded.
+pub fn is_implausible(run: &Run, now: Timestamp) -> bool {
+    !record(run.clone(), now).implausible.is_empty()
 }
 
 fn record(run: Run, now: Timestamp) -> Record {

@@ -5,6 +5,7 @@ mod support;
 
 use std::collections::BTreeMap;
 use std::net::TcpListener;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
@@ -27,6 +28,8 @@ use support::{agent_config, device, embedded_log, end, fact, identities, now, ru
 use tokio::time::timeout;
 
 const AGENT: &str = "edge-1";
+const OTHERS: [&str; 3] = ["edge-2", "edge-3", "st-mary.edge-1"];
+const SHARDS: RangeInclusive<u8> = 0..=63;
 /// Two batches in a row may be lost with the broker's memory, and go again after 30 and then 60 seconds.
 const PATIENCE: Duration = Duration::from_secs(240);
 
@@ -47,7 +50,7 @@ impl Broker {
         }
         let broker = Self { folder: folder.join("mosquitto"), port: free_port() };
         broker.script(&["start"], &[&broker.port.to_string()]);
-        broker.script(&["users"], &[AGENT]);
+        broker.script(&["users"], &[AGENT, OTHERS[0], OTHERS[1], OTHERS[2]]);
         std::fs::write(folder.join("password"), broker.password(AGENT)).unwrap();
         Some(broker)
     }
@@ -90,15 +93,21 @@ fn free_port() -> u16 {
     }
 }
 
-/// Ingest at this broker, owning every shard.
+/// Ingest at this broker.
 struct Ingest {
     ending: Shutdown,
+    metrics: Metrics,
     task: tokio::task::JoinHandle<Result<(), medfleet_ingest::IngestError>>,
 }
 
 impl Ingest {
     async fn start(broker: &Broker, log: &Arc<dyn EventLog>) -> Self {
-        let meters = Meters::new(&Metrics::new().unwrap()).unwrap();
+        Self::start_with(broker, log, SHARDS).await
+    }
+
+    async fn start_with(broker: &Broker, log: &Arc<dyn EventLog>, shards: RangeInclusive<u8>) -> Self {
+        let metrics = Metrics::new().unwrap();
+        let meters = Meters::new(&metrics).unwrap();
         let admitter = Admitter::new(Arc::clone(log), meters.clone());
         let body = Body::SiteDefined(Site {
             title: "St Mary".into(),
@@ -113,12 +122,19 @@ impl Ingest {
             port: broker.port,
             ca_pem: Some(std::fs::read(broker.ca()).unwrap()),
             user: Some(("ingest".into(), broker.password("ingest"))),
-            first_shard: 0,
-            last_shard: 63,
+            first_shard: *shards.start(),
+            last_shard: *shards.end(),
         };
         let ending = Shutdown::new();
         let task = tokio::spawn(door.run(admitter, meters, ending.clone()));
-        Self { ending, task }
+        Self { ending, metrics, task }
+    }
+
+    /// Facts that this process appended.
+    fn appended(&self) -> u64 {
+        let text = self.metrics.encode().unwrap();
+        let line = text.lines().find_map(|line| line.strip_prefix("medfleet_ingest_facts_total{fate=\"appended\"} "));
+        line.map_or(0, |count| count.parse().unwrap())
     }
 
     async fn end(self) {
@@ -158,6 +174,55 @@ async fn a_killed_broker_and_a_new_ingest_lose_nothing() {
     drop(intake);
     end(agent, ending).await;
     ingest.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_processes_own_a_half_of_the_shards_each_and_every_batch_is_admitted_by_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(broker) = Broker::start(folder.path()) else { return };
+    let log = embedded_log(folder.path()).await;
+    let halves = [Ingest::start_with(&broker, &log, 0..=31).await, Ingest::start_with(&broker, &log, 32..=63).await];
+    let names = [AGENT, OTHERS[0], OTHERS[1], OTHERS[2]];
+    let shard = |name: &str| BatchTopic::new(site(), AgentId::new(name).unwrap()).shard().number();
+    let lower = names.iter().filter(|name| shard(name) <= 31).count();
+    assert!((1..names.len()).contains(&lower), "both halves have agents: {:?}", names.map(shard));
+    let mut agents = Vec::new();
+    for name in names {
+        let password = folder.path().join(format!("password-{name}"));
+        std::fs::write(&password, broker.password(name)).unwrap();
+        let own = folder.path().join(name);
+        std::fs::create_dir(&own).unwrap();
+        let (agent, ending) = start_agent(agent_config(&own, name, broker.port, &broker.ca(), &password)).await;
+        agents.push((name, agent, ending));
+    }
+    let before: Vec<u64> = halves.iter().map(Ingest::appended).collect();
+    for turn in 0..10 {
+        let condition = if turn % 2 == 0 { Condition::Standby } else { Condition::Productive };
+        for (name, agent, _) in &agents {
+            let intake = agent.intake().unwrap();
+            intake.observe_all((0..20).map(|number| seen(&format!("{name}-{number}"), condition)).collect()).await;
+        }
+    }
+    for (_, agent, _) in &agents {
+        timeout(PATIENCE, agent.drained()).await.expect("receipts for everything");
+    }
+    let identities = identities(&*log).await;
+    for name in names {
+        for number in 0..20 {
+            let seqs = seqs_of(&identities, &device(&format!("{name}-{number}")));
+            assert_eq!(seqs, (1..=seqs.len() as u64).collect::<Vec<_>>(), "{name}-{number} has a gap");
+            assert!(seqs.len() >= 10, "{name}-{number}: {seqs:?}");
+        }
+    }
+    assert!(identities.values().all(|count| *count == 1), "a batch was admitted twice");
+    let told: Vec<u64> = halves.iter().zip(before).map(|(half, before)| half.appended() - before).collect();
+    assert!(told.iter().all(|appended| *appended > 0), "one process did it all: {told:?}");
+    for (_, agent, ending) in agents {
+        end(agent, ending).await;
+    }
+    for half in halves {
+        half.end().await;
+    }
 }
 
 fn batch(number: u64, runs: Vec<Run>) -> Batch {
@@ -204,6 +269,11 @@ async fn what_a_stranger_says_through_a_real_broker_is_judged_like_at_the_embedd
     let fates: BTreeMap<u64, FateKind> =
         client.receipt().await.fates.iter().map(|fate| (fate.seqs.first.0, fate.kind)).collect();
     assert_eq!(fates, BTreeMap::from([(20, FateKind::Poison), (30, FateKind::Stored), (40, FateKind::Stored)]));
+    let mut greedy = Client::new(&broker.ca(), broker.port, OTHERS[0], OTHERS[0], &broker.password(OTHERS[0]));
+    let own = BatchTopic::new(site(), AgentId::new(OTHERS[0]).unwrap());
+    greedy.say(&own.to_string(), vec![7; 2 * BATCH_MAX_BYTES]).await;
+    greedy.end().await;
+
     client.say(&topic.to_string(), of_tomorrow()).await;
     let held = client.receipt().await.fates.remove(0);
     assert_eq!((held.seqs.first.0, held.kind), (60, FateKind::Held), "{held:?}");

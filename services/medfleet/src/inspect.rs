@@ -208,6 +208,9 @@ pub async fn rebuild(place: &Place, options: &RebuildOptions) -> anyhow::Result<
     bar.finish_and_clear();
     for (table, rebuilt) in rebuilt.with_context(|| format!("{} was not rebuilt", options.table))? {
         println!("{table} {} rows {} in {}", rebuilt.rows, rebuilt.hash, rebuilt.generation);
+        if let Some(what) = rebuilt.succeeds {
+            println!("  the table before it was {what}: not compared");
+        }
     }
     Ok(())
 }

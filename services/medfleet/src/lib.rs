@@ -19,18 +19,31 @@ mod secrets;
 mod sql;
 mod up;
 
+use std::time::Duration;
+
 use clap::Parser as _;
 use medfleet_runtime::logging;
+use tokio::runtime::Builder;
 
-use crate::cli::{Cli, Command};
+use crate::cli::{Cli, Command, Place};
+
+const WORKER_THREADS: usize = 4;
+/// What work on blocking threads may still take once the command has ended; a thread that hangs must not keep the process.
+const BLOCKING_MAX_SECONDS: u64 = 5;
 
 /// Does what the command line asks for.
-#[tokio::main(worker_threads = 4)]
-pub async fn run() -> anyhow::Result<()> {
+pub fn run() -> anyhow::Result<()> {
     let Cli { command, place } = Cli::parse();
     logging::start(
         "info,datafusion=warn,deltalake_core=warn,buoyant_kernel=warn,buoyant_kernel_engine=warn,mqtt5=warn,rumqttc=warn",
     )?;
+    let runtime = Builder::new_multi_thread().worker_threads(WORKER_THREADS).enable_all().build()?;
+    let ended = runtime.block_on(obey(command, place));
+    runtime.shutdown_timeout(Duration::from_secs(BLOCKING_MAX_SECONDS));
+    ended
+}
+
+async fn obey(command: Command, place: Place) -> anyhow::Result<()> {
     match command {
         Command::Up(options) => up::run(&place, &options).await,
         Command::Ingest(options) => roles::ingest(&place, &options).await,

@@ -8,9 +8,12 @@ use medfleet_api::{Accepted, HumanDoor, Refused};
 use medfleet_domain::fact::Run;
 use medfleet_domain::time::Timestamp;
 use medfleet_ingest::quarantine::{self, Entry};
-use medfleet_ingest::{Admitter, IngestError};
+use medfleet_ingest::{Admitter, IngestError, judge};
 use medfleet_log::EventLog;
 use medfleet_runtime::now_micros;
+
+const IMPLAUSIBLE: &str = "a time in it lies before 1990 or more than 10 minutes ahead, and what is told of such a time counts for nothing: \
+    give the time at which it began, or state it then";
 
 pub struct PeoplesDoor {
     pub admitter: Admitter,
@@ -20,7 +23,11 @@ pub struct PeoplesDoor {
 #[async_trait]
 impl HumanDoor for PeoplesDoor {
     async fn submit(&self, run: Run) -> Result<Accepted, Refused> {
-        let position = self.admitter.run(run, Timestamp(now_micros())).await.map_err(refused)?;
+        let now = Timestamp(now_micros());
+        if judge::is_implausible(&run, now) {
+            return Err(Refused::Statement(IMPLAUSIBLE.to_owned()));
+        }
+        let position = self.admitter.run(run, now).await.map_err(refused)?;
         Ok(Accepted { topic: position.topic.name().to_owned(), partition: position.partition, offset: position.offset })
     }
 

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use medfleet_api::ApiConfig;
@@ -10,9 +11,9 @@ use medfleet_ingest::{Admitter, ExternalDoor};
 use medfleet_lake::Lake;
 use medfleet_log::EventLog;
 use medfleet_processor::{BinderMeters, Binding, Meters, ProcessorConfig, Worker, upkeep};
-use medfleet_runtime::{Health, Metrics, Shutdown, TlsFiles, http};
+use medfleet_runtime::{DRAIN_MAX_SECONDS, Health, Metrics, Shutdown, TlsFiles, drain, http};
 use tokio::net::TcpListener;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 
 use crate::cli::{ApiOptions, BrokerOptions, IngestOptions, Place, ProcessorOptions};
 use crate::house::House;
@@ -23,18 +24,32 @@ use crate::{backing, disk, up};
 /// Roles running beside each other; the first that fails ends them all.
 pub type Crew = JoinSet<anyhow::Result<()>>;
 
-/// Waits for every role. When one fails the others are asked to end, and its error is the answer.
-pub async fn see_through(mut crew: Crew, shutdown: &Shutdown) -> anyhow::Result<()> {
-    let mut failed = Ok(());
-    while let Some(ended) = crew.join_next().await {
-        let ended = ended.context("a role panicked").and_then(|result| result);
-        if let Err(error) = ended {
-            tracing::error!(error = format!("{error:#}"), "a role failed, ending");
-            shutdown.request();
-            failed = failed.and(Err(error));
-        }
+/// Waits for every role. When one fails the others are asked to end, and its error is the answer. A role that does not end in
+/// time is given up: a process that stands still must not look alive.
+pub async fn see_through(crew: Crew, shutdown: &Shutdown) -> anyhow::Result<()> {
+    see_through_within(Duration::from_secs(DRAIN_MAX_SECONDS), crew, shutdown).await
+}
+
+async fn see_through_within(drain_max: Duration, mut crew: Crew, shutdown: &Shutdown) -> anyhow::Result<()> {
+    let mut seen = Ok(());
+    while let Some(Some(ended)) = shutdown.unless_requested(crew.join_next()).await {
+        seen = seen.and(noted(ended, shutdown));
     }
-    failed
+    let rest = async {
+        while let Some(ended) = crew.join_next().await {
+            seen = std::mem::replace(&mut seen, Ok(())).and(noted(ended, shutdown));
+        }
+    };
+    let drained = drain(drain_max, rest).await;
+    seen.and(drained.map_err(Into::into))
+}
+
+fn noted(ended: Result<anyhow::Result<()>, JoinError>, shutdown: &Shutdown) -> anyhow::Result<()> {
+    let ended = ended.context("a role panicked").and_then(|result| result);
+    ended.inspect_err(|error| {
+        tracing::error!(error = format!("{error:#}"), "a role failed, ending");
+        shutdown.request();
+    })
 }
 
 pub async fn ingest(place: &Place, options: &IngestOptions) -> anyhow::Result<()> {
@@ -210,4 +225,46 @@ pub async fn serve_status(
     let shutdown = shutdown.clone();
     crew.spawn(async move { Ok(http::serve(listener, metrics, health, shutdown).await?) });
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use super::*;
+
+    const SOON: Duration = Duration::from_millis(50);
+
+    fn crew(roles: impl IntoIterator<Item = anyhow::Result<()>>) -> Crew {
+        let mut crew = Crew::new();
+        crew.spawn(pending());
+        for ended in roles {
+            crew.spawn(async { ended });
+        }
+        crew
+    }
+
+    #[tokio::test]
+    async fn one_that_stands_still_is_given_up_and_the_error_that_ended_the_others_is_the_answer() {
+        let shutdown = Shutdown::new();
+        let stalled = Err(anyhow::anyhow!("the processor makes no progress"));
+        let ended = see_through_within(SOON, crew([stalled]), &shutdown).await.unwrap_err().to_string();
+        assert_eq!(ended, "the processor makes no progress");
+        assert!(shutdown.is_requested(), "the others were asked to end");
+    }
+
+    #[tokio::test]
+    async fn an_end_that_was_asked_for_and_takes_too_long_is_an_error() {
+        let shutdown = Shutdown::new();
+        shutdown.request();
+        let ended = see_through_within(SOON, crew([]), &shutdown).await.unwrap_err().to_string();
+        assert!(ended.contains("did not finish"), "{ended}");
+    }
+
+    #[tokio::test]
+    async fn roles_that_all_end_are_no_error() {
+        let mut crew = Crew::new();
+        crew.spawn(async { Ok(()) });
+        see_through_within(SOON, crew, &Shutdown::new()).await.unwrap();
+    }
 }

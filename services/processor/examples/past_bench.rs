@@ -93,6 +93,9 @@ async fn late(devices: usize, days: i32) {
     timed(&rig, "told late", backlog).await;
 }
 
+/// From the start of a process to its first commit.
+const RESTART_MAX_SECONDS: f64 = 30.0;
+
 async fn restart(devices: usize, days: i32) {
     let folder = tempfile::tempdir().unwrap();
     let rig = Rig::at(folder.path().into()).await;
@@ -111,6 +114,7 @@ async fn restart(devices: usize, days: i32) {
     let started = Instant::now();
     let done = worker(folder.path().into()).wait().unwrap();
     println!("next worker: {:.1} s from its start to its end, {done}", started.elapsed().as_secs_f64());
+    assert!(done.success(), "the restart took more than {RESTART_MAX_SECONDS} s");
 }
 
 fn worker(folder: PathBuf) -> Child {
@@ -127,7 +131,9 @@ async fn work(folder: PathBuf) {
     while rig.counted("known_subjects") == 0 {
         tokio::time::sleep(LOOK_AFTER).await;
     }
-    println!("first rows committed {:.1} s after the start of the process", started.elapsed().as_secs_f64());
+    let first = started.elapsed().as_secs_f64();
+    println!("first rows committed {first:.1} s after the start of the process");
+    assert!(first <= RESTART_MAX_SECONDS, "a restart may take {RESTART_MAX_SECONDS} s");
     let facts = || rig.counted("facts_total{verdict=\"new\"}");
     let mut last = (0, Instant::now());
     while last.1.elapsed() < QUIET {

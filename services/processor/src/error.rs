@@ -56,6 +56,8 @@ pub enum ProcessorError {
         "partition `{partition}` of the log begins at {floor}, and the facts table has what came before only up to {archived}: restore the facts table from its backup"
     )]
     Trimmed { partition: String, floor: u64, archived: u64 },
+    #[error("the facts table has another shape than this program reads ({detail}): start the version that wrote it")]
+    UnreadableArchive { detail: String },
     #[error(
         "record {place} is not whole in the facts table: restore that table from its backup, or rebuild it from a log that has the record"
     )]

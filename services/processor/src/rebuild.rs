@@ -1,12 +1,14 @@
 //! Building tables anew, beside those in use, and swapping them in only when all say the same. The log tells what it has,
-//! and the archive what came before; the archive itself is then built from its own original bytes.
+//! and the archive what came before; the archive itself is then built from its own original bytes. A table of an earlier
+//! shape or of earlier rules has nothing to say about today's rows: it is succeeded without being compared.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::Range;
 use std::sync::Arc;
 
 use medfleet_lake::{
-    ContentHash, Lake, Origin, Reader, ReaderLimits, Restored, Table, TableVersion, content_hash, restore,
+    ContentHash, Lake, LakeError, Origin, Reader, ReaderLimits, Restored, Table, TableVersion, content_hash, reached,
+    restore,
 };
 use medfleet_log::{EventLog, Partition, Topic};
 use tokio::task::JoinSet;
@@ -33,6 +35,40 @@ pub struct Rebuilt {
     pub rows: u64,
     pub hash: String,
     pub generation: String,
+    /// What an earlier program made differently, where one made the table that this one succeeds.
+    pub succeeds: Option<String>,
+}
+
+/// A table in use.
+struct Current {
+    table: Table,
+    /// Why its rows cannot be compared with today's.
+    outdated: Option<String>,
+}
+
+impl Current {
+    async fn of(table: Table, origin: &Origin) -> Result<Self, ProcessorError> {
+        let outdated = match table.verify(origin).await {
+            Ok(()) => None,
+            Err(LakeError::RulesChanged { found, wanted, .. }) => {
+                Some(format!("built by [{found}], now by [{wanted}]"))
+            }
+            Err(LakeError::ShapeChanged { detail, .. }) => Some(format!("of another shape: {detail}")),
+            Err(error) => return Err(error.into()),
+        };
+        Ok(Self { table, outdated })
+    }
+
+    fn name(&self) -> &'static str {
+        self.table.name()
+    }
+
+    async fn hashed(&self, reader: &Reader) -> Result<Option<ContentHash>, ProcessorError> {
+        match self.outdated {
+            None => hashed(reader, &self.table).await.map(Some),
+            Some(_) => Ok(None),
+        }
+    }
 }
 
 /// Rebuilds tables. The process that owns the data folder must not run a worker meanwhile.
@@ -46,12 +82,12 @@ pub async fn rebuild(
 ) -> Result<BTreeMap<&'static str, Rebuilt>, ProcessorError> {
     let origin = origin(&*log);
     let homes = partitions(&*log)?;
-    let mut alike: BTreeMap<BTreeMap<String, i64>, Vec<Table>> = BTreeMap::new();
+    let mut alike: BTreeMap<BTreeMap<String, i64>, Vec<Current>> = BTreeMap::new();
     for name in tables {
-        let current = lake.current_or_create(definition(name)?, &origin).await?;
+        let table = lake.current_or_create(definition(name)?, &origin).await?;
         let apps = homes.iter().map(|home| app_id(&origin.log, *home));
-        let Restored { txns, .. } = restore(&current, &origin, apps).await?;
-        alike.entry(txns).or_default().push(current);
+        let txns = reached(&table, apps).await?;
+        alike.entry(txns).or_default().push(Current::of(table, &origin).await?);
     }
     let mut rebuilt = BTreeMap::new();
     for (txns, tables) in alike {
@@ -97,17 +133,23 @@ impl Ground {
         log: Arc<dyn EventLog>,
         lake: &Lake,
         homes: &[Partition],
-        tables: &[Table],
+        tables: &[Current],
         txns: &BTreeMap<String, i64>,
     ) -> Result<Self, ProcessorError> {
         let origin = origin(&*log);
         let archive = lake.current_or_create(definition("facts")?, &origin).await?;
-        let archived = restore(&archive, &origin, homes.iter().map(|home| app_id(&origin.log, *home))).await?;
+        match archive.verify(&origin).await {
+            // Original bytes and their causes are what they were under all rules.
+            Ok(()) | Err(LakeError::RulesChanged { .. }) => {}
+            Err(LakeError::ShapeChanged { detail, .. }) => return Err(ProcessorError::UnreadableArchive { detail }),
+            Err(error) => return Err(error.into()),
+        }
+        let archived = reached(&archive, homes.iter().map(|home| app_id(&origin.log, *home))).await?;
         let mut sources = Vec::new();
         for home in homes {
             let app = app_id(&origin.log, *home);
-            let reached = |txns: &BTreeMap<String, i64>| txns.get(&app).map_or(0, |next| next.cast_unsigned());
-            let (until, archived, floor) = (reached(txns), reached(&archived.txns), log.bounds(*home).await?.floor);
+            let next_of = |txns: &BTreeMap<String, i64>| txns.get(&app).map_or(0, |next| next.cast_unsigned());
+            let (until, archived, floor) = (next_of(txns), next_of(&archived), log.bounds(*home).await?.floor);
             let by_archive = floor.min(until);
             if by_archive > archived {
                 return Err(ProcessorError::Trimmed { partition: home.to_string(), floor, archived });
@@ -115,35 +157,37 @@ impl Ground {
             sources.push(Source { home: *home, told: 0..by_archive, logged: by_archive..until });
         }
         let mut fresh = Vec::new();
-        for table in tables {
-            fresh.push(lake.create_generation(table.def(), &origin).await?);
+        for current in tables {
+            fresh.push(lake.create_generation(current.table.def(), &origin).await?);
         }
-        Ok(Self { log, lake: lake.clone(), fresh, origin, facts: archived.writer.version(), sources })
+        let facts = archive.newest_version().await?;
+        Ok(Self { log, lake: lake.clone(), fresh, origin, facts, sources })
     }
 
     /// Folds once for all tables, compares each with the one in use, and swaps all in when none differs.
     async fn rebuild(
         self,
-        tables: Vec<Table>,
+        tables: Vec<Current>,
         progress: &(impl Fn(u64) + Clone + Send + Sync + 'static),
     ) -> Result<Vec<(&'static str, Rebuilt)>, ProcessorError> {
         let reader = Reader::new(self.lake.clone(), ReaderLimits::default())?;
         let hash_all = async || {
             let mut hashes = Vec::new();
             for current in &tables {
-                hashes.push(hashed(&reader, current).await?);
+                hashes.push(current.hashed(&reader).await?);
             }
             Ok(hashes)
         };
         let ((), before) = tokio::try_join!(self.fold_all(progress), hash_all())?;
         let mut rebuilt = Vec::new();
-        for ((current, fresh), before) in tables.iter().zip(&self.fresh).zip(before) {
+        for ((current, fresh), before) in tables.into_iter().zip(&self.fresh).zip(before) {
             let after = hashed(&reader, fresh).await?;
-            if before != after {
+            if let Some(before) = before.filter(|before| *before != after) {
                 return Err(self.refuse(current.name(), &before, &after).await?);
             }
             let (hash, generation) = (format!("{:032x}", after.sum), fresh.generation().to_owned());
-            rebuilt.push((current.name(), Rebuilt { rows: after.rows, hash, generation }));
+            let done = Rebuilt { rows: after.rows, hash, generation, succeeds: current.outdated };
+            rebuilt.push((fresh.name(), done));
         }
         for fresh in &self.fresh {
             self.lake.swap(fresh).await?;

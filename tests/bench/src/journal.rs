@@ -1,6 +1,9 @@
 //! The agent's journal: group-commit appends beside raw appends of the same payload bytes with as many syncs.
 //!
 //! Each turn writes fresh files of one folder. The control goes second in a turn, because it needs to know how many syncs there were.
+//! One writer appends as the agent's keeper does, whose calls are grouped before they reach its journal; many as the embedded log does,
+//! whose journal groups them. Both sides have their bytes ready before the clock starts, each byte in a place of its own: a control that
+//! writes one buffer again and again finds it in the cache, and facts are not there.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -9,7 +12,7 @@ use std::sync::Arc;
 use std::thread;
 
 use clap::Args;
-use medfleet_journal::{Committer, FsStorage, Journal, JournalId, Limits};
+use medfleet_journal::{Batch, Committer, FsStorage, Journal, JournalId, Limits};
 use serde_json::json;
 
 use crate::rounds::{ROUNDS, Took, Turns, Watch};
@@ -70,29 +73,38 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
 
 fn append_by_journal(folder: &Path, shape: &Shape) -> anyhow::Result<(Took, u64)> {
     let storage = Arc::new(FsStorage::open(folder)?);
-    let committer = Committer::start(Journal::open(storage, JournalId(1), LIMITS)?)?;
-    // The control has its bytes ready before the clock starts, so the journal has too.
-    let one_writers = || vec![vec![vec![7; RECORD_BYTES]; shape.records_per_append]; shape.appends_per_writer];
-    let all_writers: Vec<_> = (0..shape.writers).map(|_| one_writers()).collect();
+    let journal = Journal::open(storage, JournalId(1), LIMITS)?;
+    let one_writers = || vec![Batch::from_iter(vec![[7; RECORD_BYTES]; shape.records_per_append]); shape.appends_per_writer];
+    let mut all_writers: Vec<Vec<Batch>> = (0..shape.writers).map(|_| one_writers()).collect();
+    if let [appends] = all_writers.as_mut_slice() {
+        return append_alone(journal, std::mem::take(appends));
+    }
+    let committer = Committer::start(journal)?;
     let watch = Watch::start()?;
     thread::scope(|scope| {
-        let write = |appends: Vec<_>| appends.into_iter().try_for_each(|records| committer.append(records).map(drop));
+        let write = |appends: Vec<_>| appends.into_iter().try_for_each(|batch| committer.append(batch).map(drop));
         let writers: Vec<_> = all_writers.into_iter().map(|appends| scope.spawn(move || write(appends))).collect();
         writers.into_iter().try_for_each(|writer| writer.join().expect("a writer does not panic"))
     })?;
     Ok((watch.stop()?, committer.reader().stats().sync_count))
 }
 
+fn append_alone(mut journal: Journal, appends: Vec<Batch>) -> anyhow::Result<(Took, u64)> {
+    let watch = Watch::start()?;
+    appends.into_iter().try_for_each(|batch| journal.append_batch(batch).map(drop))?;
+    Ok((watch.stop()?, journal.stats().sync_count))
+}
+
 /// The payload bytes alone, spread evenly over as many writes and syncs.
 fn append_raw(path: &Path, shape: &Shape, sync_count: u64) -> anyhow::Result<Took> {
     let file = File::create_new(path)?;
     let total_bytes = (shape.records() * RECORD_BYTES) as u64;
-    let bytes = vec![7; total_bytes.div_ceil(sync_count) as usize];
+    let bytes = vec![7; total_bytes as usize];
     let watch = Watch::start()?;
     let mut end_bytes = 0;
     for nth in 1..=sync_count {
         let next_end_bytes = total_bytes * nth / sync_count;
-        file.write_all_at(&bytes[..(next_end_bytes - end_bytes) as usize], end_bytes)?;
+        file.write_all_at(&bytes[end_bytes as usize..next_end_bytes as usize], end_bytes)?;
         file.sync_data()?;
         end_bytes = next_end_bytes;
     }

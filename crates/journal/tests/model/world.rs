@@ -100,7 +100,7 @@ impl World {
 
     fn append(&mut self, sizes: &[usize], power_fails_after_failure: bool) -> Result<(), String> {
         let batch: Vec<Vec<u8>> = sizes.iter().map(|&size| self.next_payload(size)).collect();
-        match self.journal().append_batch(&batch) {
+        match self.journal().append_batch(&batch[..]) {
             Ok(range) => {
                 let expected = self.records.len() as u64..(self.records.len() + batch.len()) as u64;
                 self.records.extend(batch);
@@ -109,7 +109,7 @@ impl World {
             Err(Error::Full { .. } | Error::BatchTooLarge { .. }) => Ok(()),
             Err(Error::Io { .. }) => {
                 self.in_flight = batch;
-                let again = self.journal().append_batch(&[b"after a failure"]);
+                let again = self.journal().append_batch([b"after a failure"]);
                 ensure(matches!(again, Err(Error::Poisoned { .. })), || {
                     format!("acknowledged after a failure: {again:?}")
                 })?;

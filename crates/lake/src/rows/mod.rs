@@ -37,6 +37,7 @@ fn entries<R: Row>(name: &'static str, layout: Layout) -> TableDef {
         sort_columns: layout.sort,
         stats_columns: layout.stats,
         content: Content::Entries,
+        is_ruled: true,
     }
 }
 
@@ -72,6 +73,6 @@ pub(crate) fn definitions() -> Vec<TableDef> {
         entries::<VerdictRow>("verdicts", live::VERDICTS),
         sums::<QuarterRollupRow>("rollup_quarter", rollups::QUARTER, rollups::QUARTER_KEYS, rollups::SUMS),
         sums::<DayRollupRow>("rollup_day", rollups::DAY, rollups::DAY_KEYS, rollups::SUMS),
-        entries::<CutRow>("cuts", cuts::CUTS),
+        TableDef { is_ruled: false, ..entries::<CutRow>("cuts", cuts::CUTS) },
     ]
 }

@@ -124,10 +124,14 @@ async fn a_rebuilt_table_is_a_new_folder_and_a_swapped_pointer() {
 async fn another_rule_or_another_log_is_refused() {
     let rig = Rig::new().await;
     let table = rig.intervals().await;
-    for foreign in [Origin { rules: "fold 2".into(), ..origin() }, Origin { log: "log-2".into(), ..origin() }] {
-        let refused = restore(&table, &foreign, [APP]).await.map(|_| ());
-        assert!(matches!(refused, Err(LakeError::OriginChanged { .. })), "{refused:?}");
-    }
+    let refused = async |wanted: Origin| restore(&table, &wanted, [APP]).await.map(|_| ()).unwrap_err();
+    let rules = refused(Origin { rules: "fold 2".into(), ..origin() }).await;
+    assert!(matches!(rules, LakeError::RulesChanged { .. }), "{rules:?}");
+    let log = refused(Origin { log: "log-2".into(), rules: "fold 2".into() }).await;
+    assert!(matches!(log, LakeError::ForeignLog { .. }), "{log:?}");
+
+    let cuts = rig.lake.current_or_create(schema::table("cuts").unwrap(), &origin()).await.unwrap();
+    cuts.verify(&Origin { rules: "fold 2".into(), ..origin() }).await.expect("offsets mean the same under all rules");
 }
 
 #[tokio::test]

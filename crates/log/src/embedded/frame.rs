@@ -12,15 +12,14 @@ use crate::port::Record;
 const VERSION: u8 = 1;
 const HEADER_BYTES: usize = 1 + 8 + 4;
 
-pub(super) fn encode(appended_at_micros: i64, key: &[u8], value: &[u8]) -> Vec<u8> {
+/// Appends one entry to `entry`.
+pub(super) fn encode(entry: &mut Vec<u8>, appended_at_micros: i64, key: &[u8], value: &[u8]) {
     let key_bytes = u32::try_from(key.len()).expect("MAX_RECORD_BYTES keeps every key far below 4 GiB");
-    let mut entry = Vec::with_capacity(HEADER_BYTES + key.len() + value.len());
     entry.push(VERSION);
     entry.extend_from_slice(&appended_at_micros.to_le_bytes());
     entry.extend_from_slice(&key_bytes.to_le_bytes());
     entry.extend_from_slice(key);
     entry.extend_from_slice(value);
-    entry
 }
 
 /// Takes an entry apart without copying it again. The error says what is wrong with the entry.
@@ -48,9 +47,15 @@ mod tests {
 
     const GOLDEN: &[u8] = b"\x01\x40\xe2\x01\0\0\0\0\0\x03\0\0\0keyvalue";
 
+    fn encoded(appended_at_micros: i64, key: &[u8], value: &[u8]) -> Vec<u8> {
+        let mut entry = Vec::new();
+        encode(&mut entry, appended_at_micros, key, value);
+        entry
+    }
+
     #[test]
     fn golden_entry_is_written_and_read_for_ever() {
-        assert_eq!(encode(123_456, b"key", b"value"), GOLDEN);
+        assert_eq!(encoded(123_456, b"key", b"value"), GOLDEN);
         let record = decode(7, Bytes::from_static(GOLDEN)).unwrap();
         assert_eq!((record.offset, record.appended_at_micros), (7, 123_456));
         assert_eq!((record.key.as_ref(), record.value.as_ref()), (&b"key"[..], &b"value"[..]));
@@ -68,7 +73,7 @@ mod tests {
 
     #[test]
     fn an_empty_key_and_value_are_a_record() {
-        let record = decode(0, encode(-1, b"", b"").into()).unwrap();
+        let record = decode(0, encoded(-1, b"", b"").into()).unwrap();
         assert_eq!((record.appended_at_micros, record.size_bytes()), (-1, 0));
     }
 }

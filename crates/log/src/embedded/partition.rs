@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use medfleet_journal::{
-    Committer, Error as JournalError, FsStorage, Journal, JournalId, Limits, MAX_BATCH_BYTES, QUEUE_MAX_BYTES,
+    Batch, Committer, Error as JournalError, FsStorage, Journal, JournalId, Limits, MAX_BATCH_BYTES, QUEUE_MAX_BYTES,
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 use twox_hash::XxHash3_128;
@@ -100,21 +100,24 @@ impl Keeper {
     /// The offset of the batch's first record once all of it is durable.
     async fn append_batch(
         &self,
-        batch: &[(usize, &NewRecord)],
+        records: &[(usize, &NewRecord)],
         waited_for_room: impl Fn(),
     ) -> Result<u64, (Outcome, Option<LogError>)> {
         let failed =
             |source: JournalError| (outcome_after(&source), Some(LogError::Journal { home: self.home, source }));
-        let permit = self.room_for(batch, waited_for_room).await.map_err(|error| (Outcome::Refused, Some(error)))?;
+        let permit = self.room_for(records, waited_for_room).await.map_err(|error| (Outcome::Refused, Some(error)))?;
         let now = now_micros();
-        let entries = batch.iter().map(|(_, record)| frame::encode(now, &record.key, &record.value)).collect();
+        let mut batch = Batch::with_capacity(permit.num_permits());
+        for (_, record) in records {
+            batch.push_with(|entry| frame::encode(entry, now, &record.key, &record.value));
+        }
         let (answer, wait) = oneshot::channel();
         let done = move |result| {
             drop(permit);
             // Nobody waits when the append was cancelled.
             let _ = answer.send(result);
         };
-        self.committer.submit(entries, Box::new(done)).map_err(failed)?;
+        self.committer.submit(batch, Box::new(done)).map_err(failed)?;
         match wait.await {
             Ok(Ok(range)) => Ok(range.start),
             Ok(Err(error)) => Err(failed(error)),

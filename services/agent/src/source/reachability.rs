@@ -101,3 +101,56 @@ impl Source for Reachability {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+    use tokio::sync::mpsc;
+
+    use super::*;
+    use crate::intake::Command;
+
+    const PATIENCE: Duration = Duration::from_secs(60);
+
+    /// What the source offers next.
+    async fn next(offered: &mut mpsc::Receiver<Command>) -> Observation {
+        let command = timeout(PATIENCE, offered.recv()).await.expect("a change is told").expect("the source goes on");
+        let Command::Observe { mut observations, reply, .. } = command else { panic!("a source buries nothing") };
+        assert_eq!(observations.len(), 1);
+        reply.send(vec![Ok(())]).unwrap();
+        observations.remove(0)
+    }
+
+    async fn looked_at(listener: &TcpListener) {
+        timeout(PATIENCE, listener.accept()).await.expect("it looks").unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_change_is_a_remark_about_a_place_and_no_condition_of_a_device() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let config = ReachabilityConfig { address: address.to_string(), period_seconds: 1, timeout_seconds: 3 };
+        let (commands, mut offered) = mpsc::channel(8);
+        let running = tokio::spawn(Box::new(Reachability::new(&config).unwrap()).run(Intake::new(commands)));
+
+        let mut codes = Vec::new();
+        looked_at(&listener).await;
+        let mut remarks = vec![next(&mut offered).await];
+        looked_at(&listener).await;
+        assert!(offered.try_recv().is_err(), "what has not changed is not told again");
+        drop(listener);
+        remarks.push(next(&mut offered).await);
+        let listener = TcpListener::bind(address).await.unwrap();
+        looked_at(&listener).await;
+        remarks.push(next(&mut offered).await);
+        for Observation { subject, stated, seen, .. } in remarks {
+            assert_eq!((subject.kind, subject.name()), (SubjectKind::Place, address.to_string().as_str()));
+            assert_eq!(stated, None, "no condition is stated");
+            let Seen::Event(Body::Error(error)) = seen else { panic!("{seen:?} says more than that it was reached") };
+            assert_eq!((error.severity, error.family.as_str()), (Severity::Info, FAMILY));
+            codes.push(error.code);
+        }
+        assert_eq!(codes, [CODE_REACHABLE, CODE_UNREACHABLE, CODE_REACHABLE]);
+        running.abort();
+    }
+}

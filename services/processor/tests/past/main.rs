@@ -2,6 +2,7 @@
 
 mod chronicle;
 mod rig;
+mod upgrade;
 
 use std::collections::{BTreeMap, BTreeSet};
 
