@@ -36,6 +36,19 @@ columns! {
     PartErrors14d = "part_errors_14d", "errors", "errors of this part in the last 14 days";
     PartErrors30d = "part_errors_30d", "errors", "errors of this part in the last 30 days";
     PartErrorsTrend = "part_errors_trend", "errors per day", "errors of this part per day, last 3 days against the 27 before";
+    PartMajorErrors1d = "part_major_errors_1d", "errors", "major and critical errors of this part in the last day";
+    PartMajorErrors3d = "part_major_errors_3d", "errors", "major and critical errors of this part in the last 3 days";
+    PartMajorErrors7d = "part_major_errors_7d", "errors", "major and critical errors of this part in the last 7 days";
+    PartMajorErrors14d = "part_major_errors_14d", "errors", "major and critical errors of this part in the last 14 days";
+    PartMajorErrors30d = "part_major_errors_30d", "errors", "major and critical errors of this part in the last 30 days";
+    PartMajorErrorsTrend = "part_major_errors_trend", "errors per day", "major and critical errors of this part per day, last 3 days against the 27 before";
+    LoudestFamilyErrors1d = "loudest_family_errors_1d", "errors", "errors of this part's commonest family in the last day";
+    LoudestFamilyErrors3d = "loudest_family_errors_3d", "errors", "errors of this part's commonest family in the last 3 days";
+    LoudestFamilyErrors7d = "loudest_family_errors_7d", "errors", "errors of this part's commonest family in the last 7 days";
+    LoudestFamilyErrors14d = "loudest_family_errors_14d", "errors", "errors of this part's commonest family in the last 14 days";
+    LoudestFamilyErrors30d = "loudest_family_errors_30d", "errors", "errors of this part's commonest family in the last 30 days";
+    LoudestFamilyTrend = "loudest_family_trend", "errors per day", "errors of this part's commonest family per day, last 3 days against the 27 before";
+    PartFamilies30d = "part_families_30d", "families", "families of errors that this part reported in the last 30 days";
     HoursSincePartError = "hours_since_part_error", "h", "time since the last error of this part";
     AllErrors1d = "all_errors_1d", "errors", "errors of the whole device in the last day";
     AllErrors7d = "all_errors_7d", "errors", "errors of the whole device in the last 7 days";
@@ -51,10 +64,12 @@ columns! {
     DownHours30d = "down_hours_30d", "h", "hours down in the last 30 days";
     DaysSincePm = "days_since_pm", "d", "days since planned maintenance";
     DaysSinceFailure = "days_since_failure", "d", "days since the device last failed";
+    DaysSincePartFailure = "days_since_part_failure", "d", "days since this part last failed";
     PartFailures365d = "part_failures_365d", "failures", "failures of this part in the last year";
     DaysSinceReplaced = "days_since_replaced", "d", "days since this part was replaced";
     DeviceAgeDays = "device_age_days", "d", "days since the device went into service";
     SiteErrorsPerDevice1d = "site_errors_per_device_1d", "errors per device", "errors of the other devices of the site in the last day";
+    SiteUsePerDevice7d = "site_use_per_device_7d", "h per device", "hours in use of the other devices of the site in the last 7 days";
 }
 
 impl Column {

@@ -47,8 +47,8 @@ pub struct PartHistory {
     pub failures: Vec<Failure>,
     /// Taken out on plan or on evidence of wear: nobody knows how long it would have lasted. In order.
     pub taken_out: Vec<Timestamp>,
-    /// When the device as a whole was down or in maintenance: no instant of these is an example. In order.
-    pub down: Vec<Span>,
+    /// When the device as a whole was down or in maintenance: no instant of these is an example.
+    pub down: Spans,
 }
 
 impl PartHistory {
@@ -69,14 +69,6 @@ impl PartHistory {
         }
     }
 
-    /// The same of an instant whose future nobody knows: whether the part can be spoken of at all.
-    pub fn open(&self, at: Timestamp) -> Option<Fate> {
-        let silent_from = self.watched.until.plus_micros(SILENT_DAYS * MICROS_PER_DAY);
-        let heard = self.watched.from <= at && at < silent_from;
-        let unknown = Fate { failed_after: None, watched_for: 0 };
-        (heard && !self.is_infected(at) && !self.is_down(at)).then_some(unknown)
-    }
-
     /// Between a failure's onset and the end of its infected interval: the device is known to be ill.
     pub fn is_infected(&self, at: Timestamp) -> bool {
         let ill = |failure: &Failure| {
@@ -87,8 +79,66 @@ impl PartHistory {
     }
 
     fn is_down(&self, at: Timestamp) -> bool {
-        let next = self.down.partition_point(|span| span.until <= at);
-        self.down.get(next).is_some_and(|span| span.contains(at))
+        self.down.hold(at)
+    }
+}
+
+/// When a part can be spoken of: each instant judged by what was known at it, so that nothing told later moves it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Presence {
+    /// When its device had been heard within the last days.
+    pub heard: Spans,
+    /// When it was known to be in repair or in planned work, or ill since its return.
+    pub ill: Spans,
+}
+
+impl Presence {
+    /// The fate of an instant whose future nobody knows. None where nothing is said.
+    pub fn open(&self, at: Timestamp) -> Option<Fate> {
+        let unknown = Fate { failed_after: None, watched_for: 0 };
+        (self.heard.hold(at) && !self.ill.hold(at)).then_some(unknown)
+    }
+}
+
+/// Spans that lie apart and in order.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Spans(Vec<Span>);
+
+impl Spans {
+    /// Takes in a span, and unites what it touches; an empty one changes nothing.
+    pub fn add(&mut self, from: Timestamp, until: Timestamp) {
+        if from >= until {
+            return;
+        }
+        let first = self.0.partition_point(|span| span.until < from);
+        let past = self.0.partition_point(|span| span.from <= until);
+        let touched = &self.0[first..past];
+        let from = touched.first().map_or(from, |span| span.from.min(from));
+        let until = touched.last().map_or(until, |span| span.until.max(until));
+        self.0.splice(first..past, [Span { from, until }]);
+    }
+
+    pub fn hold(&self, at: Timestamp) -> bool {
+        let next = self.0.partition_point(|span| span.until <= at);
+        self.0.get(next).is_some_and(|span| span.contains(at))
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &Span> {
+        self.0.iter()
+    }
+}
+
+impl Extend<Span> for Spans {
+    fn extend<I: IntoIterator<Item = Span>>(&mut self, spans: I) {
+        spans.into_iter().for_each(|span| self.add(span.from, span.until));
+    }
+}
+
+impl FromIterator<Span> for Spans {
+    fn from_iter<I: IntoIterator<Item = Span>>(spans: I) -> Self {
+        let mut united = Self::default();
+        united.extend(spans);
+        united
     }
 }
 
@@ -106,7 +156,7 @@ mod tests {
             watched: Span { from: day(0), until: day(100) },
             failures: vec![Failure { onset: day(40), returned: Some(day(42)) }],
             taken_out: vec![day(80)],
-            down: vec![Span { from: day(10), until: day(11) }],
+            down: Spans::from_iter([Span { from: day(10), until: day(11) }]),
         }
     }
 
@@ -126,9 +176,22 @@ mod tests {
 
     #[test]
     fn of_a_part_in_repair_or_of_a_silent_device_nothing_is_said() {
-        let spoken = |at: i32| history().open(day(at)).is_some();
+        let span = |from: i32, until: i32| Span { from: day(from), until: day(until) };
+        let heard = Spans::from_iter([span(0, 103)]);
+        let presence = Presence { heard, ill: Spans::from_iter([span(10, 11), span(40, 62)]) };
+        let spoken = |at: i32| presence.open(day(at)).is_some();
         assert!(spoken(39) && spoken(62) && spoken(102));
         assert!(!spoken(10) && !spoken(41) && !spoken(61) && !spoken(103));
+    }
+
+    #[test]
+    fn spans_that_touch_become_one_in_whatever_order_they_come() {
+        let span = |from: i32, until: i32| Span { from: day(from), until: day(until) };
+        let pieces = [span(1, 2), span(8, 9), span(4, 6), span(2, 3), span(5, 7), span(0, 1), span(4, 4)];
+        let united = Spans::from_iter(pieces);
+        assert_eq!(united.iter().copied().collect::<Vec<_>>(), [span(0, 3), span(4, 7), span(8, 9)]);
+        assert_eq!(united, Spans::from_iter(pieces.into_iter().rev()));
+        assert!(united.hold(day(0)) && !united.hold(day(3)) && united.hold(day(6)) && !united.hold(day(9)));
     }
 
     #[test]

@@ -16,8 +16,8 @@ pub const DECIDE_SHARE: f64 = 0.15;
 pub const USED_TRAIN_SHARE: f64 = 0.65;
 pub const USED_CALIBRATE_SHARE: f64 = 0.15;
 
-/// Instants of the slices. Before each border lies an embargo of one horizon: whatever is learned before it looks at no moment
-/// after it.
+/// Instants of the slices. Before each border, and before the end, lies an embargo of one horizon: whatever is learned before a
+/// border looks at no moment after it, and of the last days only failures would be known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Split {
     pub train: Span,
@@ -69,11 +69,11 @@ impl Borders {
         self.period.from.plus_micros((self.period.micros() as f64 * share) as i64).day().start()
     }
 
-    /// From one share of the period to another, less the embargo where another slice follows.
+    /// From one share of the period to another, less the embargo.
     fn slice(&self, from: f64, until: f64) -> Result<Span, Error> {
         let from = if from > 0.0 { self.at(from) } else { self.period.from };
-        let until = if until < 1.0 { self.at(until).plus_micros(-self.horizon.micros()) } else { self.period.until };
-        Span::new(from, until).map_err(|_| Error::Split {
+        let until = if until < 1.0 { self.at(until) } else { self.period.until };
+        Span::new(from, until.plus_micros(-self.horizon.micros())).map_err(|_| Error::Split {
             days: self.period.micros() / MICROS_PER_DAY,
             horizon_hours: self.horizon.hours(),
         })
@@ -94,10 +94,12 @@ mod tests {
             apart(split.train, split.calibrate);
             apart(split.calibrate, split.decide);
             apart(split.decide, split.judge.expect("a backtest reports"));
+            let until = period.until.plus_micros(-horizon.micros());
+            assert_eq!(split.judge.map(|judge| judge.until), Some(until), "later than that only failures are known");
             let split = Split::used(period, horizon).expect("400 days are enough");
             apart(split.train, split.calibrate);
             apart(split.calibrate, split.decide);
-            assert_eq!((split.decide.until, split.judge), (period.until, None));
+            assert_eq!((split.decide.until, split.judge), (until, None));
         }
     }
 

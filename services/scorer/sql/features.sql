@@ -1,10 +1,10 @@
 -- One row: one part of one device at one instant, with what was known of it at that instant. All times are microseconds.
 -- A signal counts where `happened_at <= now` and `known_at <= now`: nothing that happened or was heard later can change a row.
 WITH
--- One row: one device at one instant.
+-- One row: one device at one instant, if it was known by then.
 asked AS (
     SELECT DISTINCT p.device, p.site, i.now, i.bucket
-    FROM parts p CROSS JOIN instants i
+    FROM parts p JOIN instants i ON i.now >= p.known_from AND i.now < p.known_until
 ),
 -- One row: one device at one instant and one of the two buckets in which its last 30 days lie.
 searched AS (
@@ -14,24 +14,58 @@ searched AS (
 -- One row: one signal of the last 30 days that was known.
 recent AS (
     SELECT
-        s.device, q.now, s.sort, s.part, s.name, s.happened_at, s.amount,
+        s.device, q.now, s.sort, s.part, s.name, s.happened_at, s.known_at, s.amount,
         CAST(q.now - s.happened_at AS DOUBLE) / 86400000000.0 AS days_ago
     FROM searched q
     JOIN signals s ON s.device = q.device AND s.bucket = q.bucket
         AND s.happened_at <= q.now AND s.known_at <= q.now AND s.happened_at > q.now - 2592000000000
 ),
--- One row: the errors of one part; information is none.
-part_errors AS (
+-- One row: the errors of one family of one part; information is none.
+families AS (
     SELECT
-        device, now, part,
+        device, now, part, name,
         count(*) FILTER (WHERE days_ago < 1) AS errors_1d,
         count(*) FILTER (WHERE days_ago < 3) AS errors_3d,
         count(*) FILTER (WHERE days_ago < 7) AS errors_7d,
         count(*) FILTER (WHERE days_ago < 14) AS errors_14d,
         count(*) AS errors_30d,
-        min(days_ago) * 24.0 AS hours_since
+        count(*) FILTER (WHERE amount >= 3 AND days_ago < 1) AS major_1d,
+        count(*) FILTER (WHERE amount >= 3 AND days_ago < 3) AS major_3d,
+        count(*) FILTER (WHERE amount >= 3 AND days_ago < 7) AS major_7d,
+        count(*) FILTER (WHERE amount >= 3 AND days_ago < 14) AS major_14d,
+        count(*) FILTER (WHERE amount >= 3) AS major_30d,
+        min(days_ago) AS days_ago
     FROM recent
     WHERE sort = 'error' AND amount >= 1
+    GROUP BY device, now, part, name
+),
+-- One row: the same, the loudest family of its part in place 1.
+ranked AS (
+    SELECT *, row_number() OVER (PARTITION BY device, now, part ORDER BY errors_30d DESC, days_ago, name) AS place
+    FROM families
+),
+-- One row: the errors of one part.
+part_errors AS (
+    SELECT
+        device, now, part,
+        sum(errors_1d) AS errors_1d,
+        sum(errors_3d) AS errors_3d,
+        sum(errors_7d) AS errors_7d,
+        sum(errors_14d) AS errors_14d,
+        sum(errors_30d) AS errors_30d,
+        sum(major_1d) AS major_1d,
+        sum(major_3d) AS major_3d,
+        sum(major_7d) AS major_7d,
+        sum(major_14d) AS major_14d,
+        sum(major_30d) AS major_30d,
+        max(CASE WHEN place = 1 THEN errors_1d END) AS loudest_1d,
+        max(CASE WHEN place = 1 THEN errors_3d END) AS loudest_3d,
+        max(CASE WHEN place = 1 THEN errors_7d END) AS loudest_7d,
+        max(CASE WHEN place = 1 THEN errors_14d END) AS loudest_14d,
+        max(CASE WHEN place = 1 THEN errors_30d END) AS loudest_30d,
+        count(*) AS families_30d,
+        min(days_ago) * 24.0 AS hours_since
+    FROM ranked
     GROUP BY device, now, part
 ),
 -- One row: the device as a whole.
@@ -50,46 +84,69 @@ whole AS (
     FROM recent
     GROUP BY device, now
 ),
--- One row: the errors of one device beside those of all devices of its site.
+-- One row: one device, and the errors and the use of the others of its site.
 sites AS (
     SELECT
         a.device, a.now,
         (sum(coalesce(w.errors_1d, 0)) OVER of_site - coalesce(w.errors_1d, 0)) * 1.0
-            / nullif(count(*) OVER of_site - 1, 0) AS others_1d
+            / nullif(count(*) OVER of_site - 1, 0) AS errors_1d,
+        (sum(coalesce(w.in_use_7d, 0)) OVER of_site - coalesce(w.in_use_7d, 0)) * 1.0
+            / nullif(count(*) OVER of_site - 1, 0) AS in_use_7d
     FROM asked a
     LEFT JOIN whole w ON w.device = a.device AND w.now = a.now
     WINDOW of_site AS (PARTITION BY a.site, a.now)
 ),
--- One row: one counter of one device, as it was read last and first in the last 30 days.
+-- One row: the counter of one part, as it was read last and first in the last 30 days.
 counters AS (
     SELECT
-        device, now, name,
-        last_value(amount ORDER BY happened_at) AS value,
-        first_value(amount ORDER BY happened_at) AS value_first,
+        device, now, part,
+        last_value(amount ORDER BY happened_at, known_at, amount) AS value,
+        first_value(amount ORDER BY happened_at, known_at, amount) AS value_first,
         CAST(max(happened_at) - min(happened_at) AS DOUBLE) / 86400000000.0 AS days
     FROM recent
     WHERE sort = 'reading'
-    GROUP BY device, now, name
+    GROUP BY device, now, part
 ),
--- One row: what happens seldom to one part, since it was first heard of.
+-- One row: one failure of one part, with its onset as it was known last.
+failures AS (
+    SELECT a.device, a.now, s.part, last_value(s.happened_at ORDER BY s.known_at) AS onset
+    FROM asked a
+    JOIN signals s ON s.device = a.device AND s.happened_at <= a.now AND s.known_at <= a.now
+    WHERE s.sort = 'failed'
+    GROUP BY a.device, a.now, s.part, s.name
+),
+-- One row: the failures of one part.
+part_failures AS (
+    SELECT
+        device, now, part,
+        max(onset) AS failed,
+        count(*) FILTER (WHERE onset > now - 31536000000000) AS failures_365d
+    FROM failures
+    GROUP BY device, now, part
+),
+-- One row: what else happens seldom to one part, since it was first heard of; part '' is the device as a whole.
 seldom AS (
     SELECT
         a.device, a.now, s.part,
         max(s.happened_at) FILTER (WHERE s.sort = 'maintained') AS maintained,
-        max(s.happened_at) FILTER (WHERE s.sort = 'failed') AS failed,
         max(s.happened_at) FILTER (WHERE s.sort IN ('replaced', 'returned')) AS renewed,
         max(s.happened_at) FILTER (WHERE s.sort = 'replaced') AS replaced,
-        count(*) FILTER (WHERE s.sort = 'failed' AND s.happened_at > a.now - 31536000000000) AS failures_365d
+        min(s.happened_at) FILTER (WHERE s.sort = 'seen') AS first_seen,
+        last_value(s.amount ORDER BY s.happened_at, s.known_at) FILTER (WHERE s.sort = 'in_service') AS in_service_day
     FROM asked a
     JOIN signals s ON s.device = a.device AND s.happened_at <= a.now AND s.known_at <= a.now
-    WHERE s.sort IN ('maintained', 'failed', 'returned', 'replaced')
+    WHERE s.sort IN ('maintained', 'returned', 'replaced', 'seen', 'in_service')
     GROUP BY a.device, a.now, s.part
 ),
--- One row: the same of the device as a whole.
+-- One row: the same of the device as a whole. `began` is when it went into service, or else when it was first heard of.
 seldom_whole AS (
-    SELECT device, now, max(maintained) AS maintained, max(failed) AS failed
-    FROM seldom
-    GROUP BY device, now
+    SELECT
+        s.device, s.now, s.maintained, s.first_seen, f.failed,
+        coalesce(CAST(s.in_service_day AS BIGINT) * 86400000000, s.first_seen) AS began
+    FROM seldom s
+    LEFT JOIN (SELECT device, now, max(failed) AS failed FROM part_failures GROUP BY device, now) f
+        ON f.device = s.device AND f.now = s.now
+    WHERE s.part = ''
 )
 SELECT
     p.device,
@@ -101,6 +158,19 @@ SELECT
     coalesce(e.errors_14d, 0) AS part_errors_14d,
     coalesce(e.errors_30d, 0) AS part_errors_30d,
     coalesce(e.errors_3d / 3.0 - (e.errors_30d - e.errors_3d) / 27.0, 0) AS part_errors_trend,
+    coalesce(e.major_1d, 0) AS part_major_errors_1d,
+    coalesce(e.major_3d, 0) AS part_major_errors_3d,
+    coalesce(e.major_7d, 0) AS part_major_errors_7d,
+    coalesce(e.major_14d, 0) AS part_major_errors_14d,
+    coalesce(e.major_30d, 0) AS part_major_errors_30d,
+    coalesce(e.major_3d / 3.0 - (e.major_30d - e.major_3d) / 27.0, 0) AS part_major_errors_trend,
+    coalesce(e.loudest_1d, 0) AS loudest_family_errors_1d,
+    coalesce(e.loudest_3d, 0) AS loudest_family_errors_3d,
+    coalesce(e.loudest_7d, 0) AS loudest_family_errors_7d,
+    coalesce(e.loudest_14d, 0) AS loudest_family_errors_14d,
+    coalesce(e.loudest_30d, 0) AS loudest_family_errors_30d,
+    coalesce(e.loudest_3d / 3.0 - (e.loudest_30d - e.loudest_3d) / 27.0, 0) AS loudest_family_trend,
+    coalesce(e.families_30d, 0) AS part_families_30d,
     e.hours_since AS hours_since_part_error,
     coalesce(w.errors_1d, 0) AS all_errors_1d,
     coalesce(w.errors_7d, 0) AS all_errors_7d,
@@ -108,13 +178,13 @@ SELECT
     coalesce(w.major_7d, 0) AS major_errors_7d,
     c.value / p.life AS life_used,
     CASE
-        WHEN p.counter IS NOT NULL THEN c.value
-        ELSE CAST(a.now - coalesce(s.renewed, p.first_seen) AS DOUBLE) / 86400000000.0
+        WHEN p.counted_from <= a.now THEN c.value
+        ELSE CAST(a.now - coalesce(s.renewed, sw.first_seen) AS DOUBLE) / 86400000000.0
     END AS part_age,
     CASE
-        WHEN p.counter IS NULL THEN 1.0
-        WHEN c.days > 0 THEN greatest(c.value - c.value_first, 0.0) / c.days
-        ELSE 0.0
+        WHEN p.counted_from <= a.now AND c.days > 0 THEN greatest(c.value - c.value_first, 0.0) / c.days
+        WHEN p.counted_from <= a.now THEN 0.0
+        ELSE 1.0
     END AS part_pace_per_day,
     coalesce(w.in_use_7d, 0) AS productive_hours_7d,
     coalesce(w.in_use_30d, 0) AS productive_hours_30d,
@@ -123,16 +193,19 @@ SELECT
     coalesce(w.down_30d, 0) AS down_hours_30d,
     CAST(a.now - sw.maintained AS DOUBLE) / 86400000000.0 AS days_since_pm,
     CAST(a.now - sw.failed AS DOUBLE) / 86400000000.0 AS days_since_failure,
-    coalesce(s.failures_365d, 0) AS part_failures_365d,
+    CAST(a.now - pf.failed AS DOUBLE) / 86400000000.0 AS days_since_part_failure,
+    coalesce(pf.failures_365d, 0) AS part_failures_365d,
     CAST(a.now - s.replaced AS DOUBLE) / 86400000000.0 AS days_since_replaced,
-    CAST(a.now - p.in_service AS DOUBLE) / 86400000000.0 AS device_age_days,
-    coalesce(st.others_1d, 0) AS site_errors_per_device_1d
+    CAST(a.now - sw.began AS DOUBLE) / 86400000000.0 AS device_age_days,
+    coalesce(st.errors_1d, 0) AS site_errors_per_device_1d,
+    coalesce(st.in_use_7d, 0) AS site_use_per_device_7d
 FROM parts p
-JOIN asked a ON a.device = p.device
+JOIN asked a ON a.device = p.device AND a.now >= p.known_from AND a.now < p.known_until
 LEFT JOIN part_errors e ON e.device = p.device AND e.now = a.now AND e.part = p.part
 LEFT JOIN whole w ON w.device = p.device AND w.now = a.now
 LEFT JOIN sites st ON st.device = p.device AND st.now = a.now
-LEFT JOIN counters c ON c.device = p.device AND c.now = a.now AND c.name = p.counter
+LEFT JOIN counters c ON c.device = p.device AND c.now = a.now AND c.part = p.part
+LEFT JOIN part_failures pf ON pf.device = p.device AND pf.now = a.now AND pf.part = p.part
 LEFT JOIN seldom s ON s.device = p.device AND s.now = a.now AND s.part = p.part
 LEFT JOIN seldom_whole sw ON sw.device = p.device AND sw.now = a.now
 -- Sums of floating point depend on the order of rows, and so would a model.

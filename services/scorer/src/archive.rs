@@ -9,7 +9,7 @@ use datafusion::prelude::SessionContext;
 use futures::StreamExt as _;
 use medfleet_domain::id::{DeviceId, SiteId};
 use medfleet_domain::kind::DeviceKind;
-use medfleet_lake::{cause_topic, stream};
+use medfleet_lake::{below_sql, stream};
 
 use crate::Error;
 use crate::gather::Gatherer;
@@ -21,6 +21,9 @@ const SPEAKING: &str = "kind IN ('registered', 'began', 'stretch', 'error', 'usa
 /// Next offset of every partition, keyed `topic/partition`, as in a cut.
 pub type Offsets = BTreeMap<String, i64>;
 
+/// Facts put into order at a time, about: partitions are read together as far as that allows.
+const FACTS_PER_PASS: usize = 1_000_000;
+
 /// Tells everything below `offsets`. `told` hears how many facts each step brought.
 pub async fn gather(
     session: &SessionContext,
@@ -28,14 +31,17 @@ pub async fn gather(
     told: &(dyn Fn(u64) + Sync),
 ) -> Result<Gatherer, Error> {
     let mut gatherer = Gatherer::default();
-    for (home, next) in offsets {
-        let Some((topic, partition)) = home.rsplit_once('/') else { continue };
-        let Some(topic) = cause_topic(topic) else { continue };
+    let facts = session.table("facts").await.map_err(Error::Query)?.count().await.map_err(Error::Query)?;
+    let passes = facts.div_ceil(FACTS_PER_PASS).max(1);
+    let homes: Vec<(&String, &i64)> = offsets.iter().collect();
+    // All facts of a device stand in one partition, so partitions may follow each other in any order.
+    for pass in homes.chunks(homes.len().div_ceil(passes).max(1)) {
+        let pass: Offsets = pass.iter().map(|(home, next)| ((*home).clone(), **next)).collect();
         let sql = format!(
             "SELECT subject, site, device_kind, bytes FROM facts \
-             WHERE subject_kind = 'device' AND verdict <> 'duplicate' AND NOT suspect AND {SPEAKING} \
-             AND cause_topic = {topic} AND cause_partition = {partition} AND cause_offset < {next} \
-             ORDER BY cause_offset, cause_index"
+             WHERE subject_kind = 'device' AND verdict <> 'duplicate' AND NOT suspect AND {SPEAKING} AND {} \
+             ORDER BY cause_topic, cause_partition, cause_offset, cause_index",
+            below_sql(&pass)
         );
         let mut batches = stream(session, &sql).await?;
         while let Some(batch) = batches.next().await {
@@ -50,14 +56,23 @@ fn tell(gatherer: &mut Gatherer, batch: &RecordBatch) -> Result<u64, Error> {
     let (subjects, sites, kinds) = (texts(batch, "subject")?, texts(batch, "site")?, texts(batch, "device_kind")?);
     let bytes = column(batch, "bytes", &DataType::Binary)?;
     let bytes: &BinaryArray = bytes.as_binary();
+    // Facts of one device stand beside each other.
+    let mut named: Option<([&str; 3], (DeviceId, SiteId, DeviceKind))> = None;
     for row in (0..batch.num_rows()).filter(|row| bytes.is_valid(*row)) {
+        let words = [subjects.value(row), sites.value(row), kinds.value(row)];
         let told = medfleet_wire::decode_fact(bytes.value(row))
-            .map_err(|source| Error::Fact { subject: subjects.value(row).to_owned(), source })?;
-        let device = DeviceId::new(subjects.value(row))?;
-        let (site, kind) = (SiteId::new(sites.value(row))?, DeviceKind::parse(kinds.value(row))?);
-        gatherer.tell(&device, &site, kind, &told.fact);
+            .map_err(|source| Error::Fact { subject: words[0].to_owned(), source })?;
+        let (_, (device, site, kind)) = match named.take().filter(|(before, _)| *before == words) {
+            Some(same) => named.insert(same),
+            None => named.insert((words, names(words)?)),
+        };
+        gatherer.tell(device, site, *kind, &told.fact);
     }
     Ok(batch.num_rows() as u64)
+}
+
+fn names([device, site, kind]: [&str; 3]) -> Result<(DeviceId, SiteId, DeviceKind), Error> {
+    Ok((DeviceId::new(device)?, SiteId::new(site)?, DeviceKind::parse(kind)?))
 }
 
 fn texts(batch: &RecordBatch, name: &'static str) -> Result<StringArray, Error> {

@@ -17,15 +17,17 @@ use medfleet_risk::frame::{Frame, Group, PartSort, Row};
 use medfleet_risk::voice::hazard::PartLife;
 
 use crate::Error;
-use crate::gather::{Gathered, Gatherer, Part, Signal};
+use crate::gather::{Cells, Counter, Gathered, Gatherer, Part, Signal};
 use crate::relations::{self, AskedPart};
 
 /// The feature query, the same for one instant of now and for a year of nights.
 pub const FEATURES_SQL: &str = include_str!("../sql/features.sql");
 /// The column in which a query says what a model says of a row.
 pub const SAID: &str = "said";
-/// Devices asked about with one query, at most; a site is never split, for its devices are compared.
+/// Devices asked about with one query, at most, where they are asked about a year of nights; of fewer instants more of them. A
+/// site is never split, for its devices are compared.
 const DEVICES_MAX: usize = 150;
+const INSTANTS_OF_A_YEAR: usize = 365;
 
 /// Parts × instants of one query, at most.
 const ROWS_PER_QUERY: usize = 400_000;
@@ -65,11 +67,26 @@ pub struct Asked {
     pub fate: Fate,
 }
 
-/// The fleet's parts by number, with what became of them.
+/// The fleet's parts, with what became of them.
 pub struct Roll<'a> {
     devices: Vec<&'a Gathered>,
     groups: Vec<Group>,
-    parts: Vec<(u32, u32, Part)>,
+    /// In order of devices.
+    parts: Vec<Enrolled>,
+}
+
+/// One part, and the groups to which it belonged, each from an instant on: what was not registered yet has no make and model.
+struct Enrolled {
+    device: u32,
+    groups: Vec<(Timestamp, u32)>,
+    part: Part,
+}
+
+impl Enrolled {
+    fn group_at(&self, at: Timestamp) -> u32 {
+        let known = self.groups.partition_point(|(from, _)| *from <= at);
+        self.groups[known.saturating_sub(1)].1
+    }
 }
 
 impl<'a> Roll<'a> {
@@ -77,7 +94,7 @@ impl<'a> Roll<'a> {
     pub fn of(gatherer: &'a Gatherer, until: Timestamp, failures_min: usize) -> Self {
         let mut failures: BTreeMap<PartSort, usize> = BTreeMap::new();
         for (_, device) in gatherer.devices() {
-            for part in device.components().filter_map(|component| device.part(component)) {
+            for part in device.components().map(|component| device.part(component)) {
                 let before = part.history.failures.iter().filter(|failure| failure.onset < until).count();
                 *failures.entry(PartSort { kind: device.kind, component: part.component }).or_default() += before;
             }
@@ -93,16 +110,18 @@ impl<'a> Roll<'a> {
             sorts.entry(sort.kind).or_default().insert(sort.component);
         }
         let (mut groups, mut numbers, mut parts) = (Vec::new(), BTreeMap::new(), Vec::new());
-        for (number, device) in (0..).zip(&devices) {
-            for component in sorts.get(&device.kind).into_iter().flatten() {
-                let Some(part) = device.part(component) else { continue };
-                let group =
-                    Group { kind: device.kind, make_model: device.make_model.clone(), component: component.clone() };
-                let group = *numbers.entry(group.clone()).or_insert_with(|| {
-                    groups.push(group);
-                    groups.len() as u32 - 1
-                });
-                parts.push((number, group, part));
+        let mut number = |group: Group| {
+            *numbers.entry(group.clone()).or_insert_with(|| {
+                groups.push(group);
+                groups.len() as u32 - 1
+            })
+        };
+        for (device, gathered) in (0..).zip(&devices) {
+            for component in sorts.get(&gathered.kind).into_iter().flatten() {
+                let group = |make_model| Group { kind: gathered.kind, make_model, component: component.clone() };
+                let made = gathered.make_models().into_iter();
+                let groups = made.map(|(from, make_model)| (from, number(group(make_model)))).collect();
+                parts.push(Enrolled { device, groups, part: gathered.part(component) });
             }
         }
         Self { devices, groups, parts }
@@ -122,8 +141,7 @@ impl<'a> Roll<'a> {
 
     /// The lives of all parts as they were known at `until`.
     pub fn lives(&self, until: Timestamp) -> Vec<PartLife> {
-        let lives =
-            |(device, group, part): &(u32, u32, Part)| self.devices[*device as usize].lives(part, *group, until);
+        let lives = |one: &Enrolled| self.devices[one.device as usize].lives(&one.part, one.group_at(until), until);
         self.parts.iter().flat_map(lives).collect()
     }
 
@@ -149,9 +167,10 @@ impl<'a> Roll<'a> {
         sql: &str,
     ) -> Result<(Frame, Vec<f64>), Error> {
         let (mut frame, mut said) = (Frame::new(self.groups.clone()), Vec::new());
-        let chunks = self.chunks();
+        let chunks = self.chunks(question.instants.len());
+        let cells = Cells::of(question.instants);
         for (done, chunk) in chunks.iter().enumerate() {
-            let parts = self.register_parts(session, chunk, question)?;
+            let parts = self.register_parts(session, chunk, question, &cells)?;
             for instants in question.instants.chunks((ROWS_PER_QUERY / parts.max(1)).max(1)) {
                 register(session, "instants", relations::instants(instants)?)?;
                 let answer = session.sql(sql).await.map_err(Error::Query)?;
@@ -170,14 +189,15 @@ impl<'a> Roll<'a> {
     }
 
     /// Devices in chunks of whole sites.
-    fn chunks(&self) -> Vec<BTreeSet<u32>> {
+    fn chunks(&self, instants: usize) -> Vec<BTreeSet<u32>> {
+        let devices_max = DEVICES_MAX * (INSTANTS_OF_A_YEAR / instants.max(1)).max(1);
         let mut sites: BTreeMap<&str, Vec<u32>> = BTreeMap::new();
         for (number, device) in (0..).zip(&self.devices) {
             sites.entry(device.site.as_str()).or_default().push(number);
         }
         let mut chunks: Vec<BTreeSet<u32>> = Vec::new();
         for devices in sites.into_values() {
-            match chunks.last_mut().filter(|chunk| chunk.len() + devices.len() <= DEVICES_MAX) {
+            match chunks.last_mut().filter(|chunk| chunk.len() + devices.len() <= devices_max) {
                 Some(chunk) => chunk.extend(devices),
                 None => chunks.push(devices.into_iter().collect()),
             }
@@ -185,39 +205,47 @@ impl<'a> Roll<'a> {
         chunks
     }
 
-    /// Signals and parts of some devices, for the query to find. Answers how many parts.
+    /// Signals and parts of some devices, for the query to find. Answers how many parts, each make and model counted.
     fn register_parts(
         &self,
         session: &SessionContext,
         chunk: &BTreeSet<u32>,
         question: &Question<'_>,
+        cells: &Cells,
     ) -> Result<usize, Error> {
         let told: Vec<(u32, Vec<Signal>)> =
-            chunk.iter().map(|number| (*number, self.devices[*number as usize].signals())).collect();
+            chunk.iter().map(|number| (*number, self.devices[*number as usize].signals(cells))).collect();
         let sites: BTreeSet<&str> = self.devices.iter().map(|device| device.site.as_str()).collect();
-        let site = |device: &Gathered| sites.iter().position(|site| *site == device.site.as_str()).unwrap_or_default();
-        let asked: Vec<AskedPart<'_>> = self
-            .parts
-            .iter()
-            .filter(|(number, ..)| chunk.contains(number))
-            .map(|(number, group, part)| {
-                let device = self.devices[*number as usize];
-                let limit = |counter: &Arc<str>| question.limits.get(&(device.kind, counter.clone())).copied();
-                AskedPart {
-                    device: *number,
-                    group: *group,
-                    site: site(device) as i64,
-                    component: &part.component,
-                    counter: part.counter.as_deref(),
-                    life: part.counter.as_ref().and_then(limit),
-                    first_seen: device.first_seen,
-                    in_service: device.in_service.map_or(device.first_seen, |day| day.start()),
-                }
-            })
-            .collect();
+        let sites: BTreeMap<&str, i64> = sites.into_iter().zip(0..).collect();
+        let own = self.parts.iter().filter(|one| chunk.contains(&one.device));
+        let asked: Vec<AskedPart<'_>> = own.flat_map(|one| self.asked(one, &sites, question.limits)).collect();
         register(session, "signals", relations::signals(&told)?)?;
         register(session, "parts", relations::parts(&asked)?)?;
         Ok(asked.len())
+    }
+
+    /// A part under each of its groups.
+    fn asked<'b>(
+        &'b self,
+        one: &'b Enrolled,
+        sites: &BTreeMap<&str, i64>,
+        limits: &LifeLimits,
+    ) -> impl Iterator<Item = AskedPart<'b>> {
+        let (device, counter) = (self.devices[one.device as usize], one.part.counter.as_ref());
+        let limit = |counter: &Counter| limits.get(&(device.kind, counter.name.clone())).copied();
+        let site = sites.get(device.site.as_str()).copied().unwrap_or_default();
+        let (life, counted_from) = (counter.and_then(limit), counter.map(|counter| counter.known_at));
+        let ends = one.groups.iter().skip(1).map(|(from, _)| *from).chain([Timestamp::MAX]);
+        one.groups.iter().zip(ends).map(move |((known_from, group), known_until)| AskedPart {
+            device: one.device,
+            group: *group,
+            site,
+            component: &one.part.component,
+            life,
+            counted_from,
+            known_from: *known_from,
+            known_until,
+        })
     }
 
     fn take(
@@ -236,7 +264,7 @@ impl<'a> Roll<'a> {
             let at = Timestamp(now.value(place));
             let fate = |part: &Part| match question.tense {
                 Tense::Past => part.history.fate(at),
-                Tense::Present => part.history.open(at),
+                Tense::Present => part.presence.open(at),
             };
             let Some(fate) = self.part(device, group).and_then(fate) else { continue };
             let weight = (question.keep)(&Asked { device, group, at, fate });
@@ -253,10 +281,9 @@ impl<'a> Roll<'a> {
     }
 
     fn part(&self, device: u32, group: u32) -> Option<&Part> {
-        let at = self.parts.binary_search_by_key(&device, |(number, ..)| *number).ok()?;
-        let first = self.parts[..at].iter().rposition(|(number, ..)| *number != device).map_or(0, |before| before + 1);
-        let own = self.parts[first..].iter().take_while(|(number, ..)| *number == device);
-        own.filter(|(_, known, _)| *known == group).map(|(.., part)| part).next()
+        let first = self.parts.partition_point(|one| one.device < device);
+        let own = self.parts[first..].iter().take_while(|one| one.device == device);
+        own.filter(|one| one.groups.iter().any(|(_, own)| *own == group)).map(|one| &one.part).next()
     }
 }
 

@@ -1,20 +1,30 @@
 //! Gathering: facts of devices, in the order they are told, become signals with the time they could be known, and lives of parts.
+//!
+//! Whatever a feature may use carries the instant from which on it counts, so that a fact that is told later moves nothing before
+//! it: what comes many times a day stands in `pieces`, what is said of a failure in `orders`, what may be stated anew in `dated`.
 
+mod dated;
 mod lives;
+mod orders;
+mod pieces;
 mod signal;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use medfleet_domain::condition::{Condition, Degradation};
-use medfleet_domain::fact::{Body, Fact, Stretch};
+use medfleet_domain::fact::{Body, Fact, Sample, Stretch};
 use medfleet_domain::human::{Claimed, ComponentReplaced, OrderClass, OrderPhase, Phase, PmOutcome};
 use medfleet_domain::id::{DeviceId, SiteId};
 use medfleet_domain::kind::DeviceKind;
-use medfleet_domain::time::{Day, MICROS_PER_HOUR, Span, Timestamp};
+use medfleet_domain::time::{MICROS_PER_DAY, MICROS_PER_HOUR, Span, Timestamp};
+use medfleet_risk::fate::{SILENT_DAYS, Spans};
 
+use dated::{FirstSeen, Inventory, Told};
 pub use lives::Part;
-use signal::Sums;
+use orders::{Order, Turn};
+pub use pieces::Cells;
+use pieces::Pieces;
 pub use signal::{Signal, Sort};
 
 /// All that is gathered of a fleet.
@@ -26,43 +36,45 @@ pub struct Gatherer {
 /// One device, as told.
 #[derive(Debug)]
 pub struct Gathered {
+    /// As the fact says that was known first.
     pub site: SiteId,
     pub kind: DeviceKind,
-    pub make_model: Arc<str>,
-    pub in_service: Option<Day>,
-    pub first_seen: Timestamp,
+    inventory: Inventory,
+    first_seen: FirstSeen,
     last_seen: Timestamp,
+    /// When it had been heard within the last days.
+    heard: Spans,
     signals: Vec<Signal>,
-    sums: Sums,
-    orders: BTreeMap<String, Order>,
+    pieces: Pieces,
+    orders: BTreeMap<Arc<str>, Order>,
+    /// That the device was down, by the order that the claim names.
+    claims: BTreeMap<Arc<str>, Vec<Told>>,
     /// When it began to be impaired, and when it was whole again, as the device tells.
-    turns: Vec<(Timestamp, bool)>,
+    turns: Vec<Turn>,
     /// Taken out on plan, by component.
     taken_out: BTreeMap<Arc<str>, Vec<Timestamp>>,
-    /// Components with a counter of their own, beside its name.
-    counters: BTreeMap<Arc<str>, Arc<str>>,
+    /// Components with a counter of their own, beside the counter that was known first.
+    counters: BTreeMap<Arc<str>, Counter>,
     components: BTreeSet<Arc<str>>,
+    names: BTreeSet<Arc<str>>,
 }
 
-/// An order as its phases tell.
-#[derive(Debug, Clone)]
-struct Order {
-    corrective: bool,
-    component: Arc<str>,
-    opened: Timestamp,
-    known: Timestamp,
-    claimed: Option<Timestamp>,
-    started: Option<Timestamp>,
-    /// When the device began to fail, as far as all that was told can say.
-    onset: Option<Timestamp>,
-    returned: Option<(Timestamp, Timestamp)>,
+/// The counter that tells the age of a part.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Counter {
+    pub name: Arc<str>,
+    pub known_at: Timestamp,
 }
 
 impl Gatherer {
     /// Takes in one fact about a device.
     pub fn tell(&mut self, device: &DeviceId, site: &SiteId, kind: DeviceKind, fact: &Fact) {
-        let new = || Gathered::new(site.clone(), kind, fact.at);
-        self.devices.entry(device.clone()).or_insert_with(new).take(fact);
+        if !self.devices.contains_key(device) {
+            self.devices.insert(device.clone(), Gathered::new(site.clone(), kind, fact));
+        }
+        if let Some(gathered) = self.devices.get_mut(device) {
+            gathered.take(site, kind, fact);
+        }
     }
 
     /// All is told: when each failure began can be said now.
@@ -72,7 +84,7 @@ impl Gatherer {
 
     /// From the first fact about any device to the last.
     pub fn watched(&self) -> Option<Span> {
-        let from = self.devices.values().map(|device| device.first_seen).min()?;
+        let from = self.devices.values().map(|device| device.first_seen.at()).min()?;
         Span::new(from, self.devices.values().map(|device| device.last_seen).max()?).ok()
     }
 
@@ -87,124 +99,138 @@ impl Gatherer {
 }
 
 impl Gathered {
-    fn new(site: SiteId, kind: DeviceKind, at: Timestamp) -> Self {
+    fn new(site: SiteId, kind: DeviceKind, fact: &Fact) -> Self {
         Self {
             site,
             kind,
-            make_model: "unknown".into(),
-            in_service: None,
-            first_seen: at,
-            last_seen: at,
+            inventory: Inventory::default(),
+            first_seen: FirstSeen::new(Told::of(fact)),
+            last_seen: fact.at,
+            heard: Spans::default(),
             signals: Vec::new(),
-            sums: Sums::default(),
+            pieces: Pieces::default(),
             orders: BTreeMap::new(),
+            claims: BTreeMap::new(),
             turns: Vec::new(),
             taken_out: BTreeMap::new(),
             counters: BTreeMap::new(),
             components: BTreeSet::new(),
+            names: BTreeSet::new(),
         }
     }
 
-    fn take(&mut self, fact: &Fact) {
-        self.first_seen = self.first_seen.min(fact.at);
-        self.last_seen = self.last_seen.max(fact.at);
+    fn take(&mut self, site: &SiteId, kind: DeviceKind, fact: &Fact) {
+        let told = Told::of(fact);
+        if told.known_at < self.known_from() {
+            (self.site, self.kind) = (site.clone(), kind);
+        }
+        self.first_seen.add(told);
+        self.hear(fact.at, told.known_at);
         match &fact.body {
-            Body::Registered(registered) => {
-                self.make_model = format!("{} {}", registered.make, registered.model).into();
-                self.in_service = registered.in_service;
-            }
-            Body::Began { condition, degradation } => self.began(fact, *condition, *degradation),
+            Body::Registered(registered) => self.inventory.state(told, registered),
+            Body::Began { condition, degradation } => self.began(told, *condition, *degradation),
             Body::Stretch(stretch) => self.stretch(fact, stretch),
             Body::Error(error) => {
                 let amount = f64::from(error.severity as u8);
-                let part: Arc<str> = error.component.as_str().into();
-                self.signals.push(Signal::new(Sort::Error, &part, &error.family, fact.at, fact.known_at, amount));
+                let (part, family) = (self.name(&error.component), self.name(&error.family));
+                self.signals.push(Signal { sort: Sort::Error, part, name: family, told, amount });
             }
-            Body::Usage(sample) => {
-                let value = sample.value_milli as f64 / 1_000.0;
-                let (counter, part): (Arc<str>, Arc<str>) =
-                    (sample.counter.as_str().into(), sample.component.as_str().into());
-                if !part.is_empty() {
-                    self.counters.entry(part.clone()).or_insert_with(|| counter.clone());
-                }
-                self.sums.reading(&part, &counter, fact.at, fact.known_at, value);
-            }
-            Body::Order(phase) => self.order(fact, phase),
+            Body::Usage(sample) => self.reading(told, sample),
+            Body::Order(phase) => self.order(told, phase),
             Body::Asserted(asserted) if asserted.claim == Claimed::Down => {
-                let claimed = asserted.order.as_ref().and_then(|order| self.orders.get_mut(order));
-                if let Some(order) = claimed {
-                    order.claimed = Some(order.claimed.map_or(fact.at, |known| known.min(fact.at)));
+                if let Some(order) = &asserted.order {
+                    self.claims.entry(order.as_str().into()).or_default().push(told);
                 }
             }
-            Body::PmDone(done) if done.outcome == PmOutcome::Completed => self.whole(Sort::Maintained, fact),
-            Body::ComponentReplaced(replaced) => self.replaced(fact, replaced),
+            Body::PmDone(done) if done.outcome == PmOutcome::Completed => self.happened(Sort::Maintained, "", told),
+            Body::ComponentReplaced(replaced) => self.replaced(told, replaced),
             _ => {}
         }
     }
 
-    /// A signal of the device as a whole.
-    fn whole(&mut self, sort: Sort, fact: &Fact) {
-        self.signals.push(Signal::new(sort, &"".into(), "", fact.at, fact.known_at, 1.0));
+    /// A sign of life at an instant, known from another on.
+    fn hear(&mut self, at: Timestamp, known_at: Timestamp) {
+        self.last_seen = self.last_seen.max(at);
+        self.heard.add(known_at, at.plus_micros(SILENT_DAYS * MICROS_PER_DAY));
     }
 
-    fn began(&mut self, fact: &Fact, condition: Condition, degradation: Degradation) {
+    fn happened(&mut self, sort: Sort, part: &str, told: Told) {
+        let (part, name) = (self.name(part), self.name(""));
+        self.signals.push(Signal { sort, part, name, told, amount: 1.0 });
+    }
+
+    fn began(&mut self, told: Told, condition: Condition, degradation: Degradation) {
         let impaired = condition == Condition::UnscheduledDown || degradation != Degradation::None;
-        let told = self.turns.last().is_some_and(|(at, known)| *at <= fact.at && *known == impaired);
-        if !told {
-            self.turns.push((fact.at, impaired));
+        // One that was known later was not there when this one was known.
+        let before = self.turns.iter().rev().find(|turn| turn.told.known_at <= told.known_at);
+        if !before.is_some_and(|turn| turn.told.at <= told.at && turn.impaired == impaired) {
+            self.turns.push(Turn { told, impaired });
         }
         if condition == Condition::UnscheduledDown {
-            self.whole(Sort::Stopped, fact);
+            self.happened(Sort::Stopped, "", told);
         }
     }
 
     fn stretch(&mut self, fact: &Fact, stretch: &Stretch) {
-        let hours = exact((stretch.until.micros() - fact.at.micros()) as f64 / MICROS_PER_HOUR as f64);
-        self.last_seen = self.last_seen.max(stretch.until);
-        let sort = match stretch.condition {
-            Condition::Productive => Sort::InUse,
-            Condition::UnscheduledDown => Sort::Down,
-            _ => return,
-        };
-        self.sums.add(sort, stretch.until, fact.known_at, hours);
-    }
-
-    fn order(&mut self, fact: &Fact, phase: &OrderPhase) {
-        let order = self.orders.entry(phase.order.clone()).or_insert_with(|| Order {
-            corrective: phase.class == OrderClass::Corrective,
-            component: phase.text.as_str().into(),
-            opened: fact.at,
-            known: fact.known_at,
-            claimed: None,
-            started: None,
-            onset: None,
-            returned: None,
-        });
-        match phase.phase {
-            Phase::Opened if order.corrective => {
-                self.components.insert(order.component.clone());
-            }
-            Phase::RepairStarted => order.started = Some(fact.at),
-            Phase::ReturnedToService => order.returned = Some((fact.at, fact.known_at)),
+        let hours = (stretch.until.micros() - fact.at.micros()) as f64 / MICROS_PER_HOUR as f64;
+        let ended = Told::new(stretch.until, fact.known_at);
+        self.hear(ended.at, ended.known_at);
+        match stretch.condition {
+            Condition::Productive => self.pieces.use_of(ended, hours),
+            Condition::UnscheduledDown => self.pieces.down_for(ended, hours),
             _ => {}
         }
     }
 
-    fn replaced(&mut self, fact: &Fact, replaced: &ComponentReplaced) {
-        let part: Arc<str> = replaced.component.as_str().into();
-        self.signals.push(Signal::new(Sort::Replaced, &part, "", fact.at, fact.known_at, 1.0));
-        if replaced.preventive {
-            self.taken_out.entry(part).or_default().push(fact.at);
+    /// Counters of the whole device tell no part's age.
+    fn reading(&mut self, told: Told, sample: &Sample) {
+        if sample.component.is_empty() {
+            return;
+        }
+        let (part, name) = (self.name(&sample.component), self.name(&sample.counter));
+        let counter = Counter { name: name.clone(), known_at: told.known_at };
+        let first = self.counters.entry(part.clone()).or_insert_with(|| counter.clone());
+        if counter.known_at < first.known_at {
+            *first = counter;
+        }
+        self.pieces.read(part, name, told, sample.value_milli as f64 / 1_000.0);
+    }
+
+    fn order(&mut self, told: Told, phase: &OrderPhase) {
+        let part = self.name(&phase.text);
+        let order =
+            self.orders.entry(phase.order.as_str().into()).or_insert_with(|| Order::new(told, phase, part.clone()));
+        order.tell(told, phase, &part);
+        if phase.phase == Phase::Opened && phase.class == OrderClass::Corrective {
+            self.components.insert(part);
         }
     }
 
-    /// When somebody would have heard of it: from the first fact to the last.
-    pub fn watched(&self) -> Option<Span> {
-        Span::new(self.first_seen, self.last_seen).ok()
+    fn replaced(&mut self, told: Told, replaced: &ComponentReplaced) {
+        self.happened(Sort::Replaced, &replaced.component, told);
+        if replaced.preventive {
+            let part = self.name(&replaced.component);
+            self.taken_out.entry(part).or_default().push(told.at);
+        }
     }
-}
 
-/// To the nearest 1024th of an hour, 3.5 s: sums of such figures are exact, whatever the order in which a query takes them.
-fn exact(hours: f64) -> f64 {
-    (hours * 1_024.0).round() / 1_024.0
+    /// The same words share their letters.
+    fn name(&mut self, text: &str) -> Arc<str> {
+        if let Some(known) = self.names.get(text) {
+            return known.clone();
+        }
+        let name: Arc<str> = text.into();
+        self.names.insert(name.clone());
+        name
+    }
+
+    /// From when on anything was known of it.
+    pub fn known_from(&self) -> Timestamp {
+        self.first_seen.known_from()
+    }
+
+    /// Make and model as they were known: each from an instant on, in order, the first from [`Self::known_from`].
+    pub fn make_models(&self) -> Vec<(Timestamp, Arc<str>)> {
+        self.inventory.make_models(self.known_from())
+    }
 }

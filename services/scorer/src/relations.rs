@@ -18,11 +18,13 @@ pub struct AskedPart<'a> {
     pub group: u32,
     pub site: i64,
     pub component: &'a str,
-    pub counter: Option<&'a str>,
-    /// The maker's limit of that counter.
+    /// The maker's limit of its counter.
     pub life: Option<f64>,
-    pub first_seen: Timestamp,
-    pub in_service: Timestamp,
+    /// From when on its counter was known; None of a part without.
+    pub counted_from: Option<Timestamp>,
+    /// From when and until when the device was known by this make and model.
+    pub known_from: Timestamp,
+    pub known_until: Timestamp,
 }
 
 pub fn signals(told: &[(u32, Vec<Signal>)]) -> Result<RecordBatch, Error> {
@@ -39,9 +41,9 @@ pub fn signals(told: &[(u32, Vec<Signal>)]) -> Result<RecordBatch, Error> {
         ("sort", text(|signal| signal.sort.as_str())),
         ("part", text(|signal| &signal.part)),
         ("name", text(|signal| &signal.name)),
-        ("happened_at", int(&|_, signal| signal.at.micros())),
-        ("known_at", int(&|_, signal| signal.known_at.micros())),
-        ("bucket", int(&|_, signal| signal.at.micros().div_euclid(BUCKET_MICROS))),
+        ("happened_at", int(&|_, signal| signal.told.at.micros())),
+        ("known_at", int(&|_, signal| signal.told.known_at.micros())),
+        ("bucket", int(&|_, signal| signal.told.at.micros().div_euclid(BUCKET_MICROS))),
         ("amount", amounts),
     ])?)
 }
@@ -50,17 +52,18 @@ pub fn parts(asked: &[AskedPart<'_>]) -> Result<RecordBatch, Error> {
     let int =
         |of: &dyn Fn(&AskedPart<'_>) -> i64| -> ArrayRef { Arc::new(asked.iter().map(of).collect::<Int64Array>()) };
     let components: ArrayRef = Arc::new(StringArray::from_iter_values(asked.iter().map(|part| part.component)));
-    let counters: ArrayRef = Arc::new(asked.iter().map(|part| part.counter).collect::<StringArray>());
+    let counted_from = asked.iter().map(|part| part.counted_from.map(Timestamp::micros));
+    let counted_from: ArrayRef = Arc::new(counted_from.collect::<Int64Array>());
     let lives: ArrayRef = Arc::new(asked.iter().map(|part| part.life).collect::<Float64Array>());
     Ok(RecordBatch::try_from_iter_with_nullable([
         ("device", int(&|part| i64::from(part.device)), false),
         ("part_group", int(&|part| i64::from(part.group)), false),
         ("site", int(&|part| part.site), false),
         ("part", components, false),
-        ("counter", counters, true),
         ("life", lives, true),
-        ("first_seen", int(&|part| part.first_seen.micros()), false),
-        ("in_service", int(&|part| part.in_service.micros()), false),
+        ("counted_from", counted_from, true),
+        ("known_from", int(&|part| part.known_from.micros()), false),
+        ("known_until", int(&|part| part.known_until.micros()), false),
     ])?)
 }
 

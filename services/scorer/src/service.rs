@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use datafusion::prelude::SessionContext;
 use medfleet_domain::condition::{Clock, SourceKind};
 use medfleet_domain::fact::{Body, Fact, Run, Source};
 use medfleet_domain::id::{DeviceId, Epoch, Seq, Subject};
@@ -83,8 +84,8 @@ pub struct Done {
     register: Option<Register>,
     /// Runs told whole, by name.
     runs: BTreeSet<String>,
-    /// First offsets past all scores told: ordinals of the next run count them.
-    past: Offsets,
+    /// By horizon, first offsets past all scores told: ordinals of the next run count them.
+    past: BTreeMap<u32, Offsets>,
 }
 
 impl Scorer {
@@ -116,16 +117,22 @@ impl Scorer {
         self.look(reader, look, done).await
     }
 
-    /// Tells the runs that are due; answers whether there was any. A run waits until the cut holds the scores before it.
+    /// Tells the runs that are due; answers whether there was any. A run waits until the cut holds the scores of its horizon
+    /// before it.
     pub async fn look(&self, reader: &Reader, look: Look<'_>, done: &mut Done) -> Result<bool, Error> {
         match &mut done.register {
             Some(register) => register.follow(&*self.log).await?,
             None => done.register = Some(Register::read(&*self.log).await?),
         }
-        let mut any = false;
+        let (mut any, mut known) = (false, None);
         for horizon in Horizon::ALL {
             if let Some((told_at, begun)) = self.due(look, horizon, done).await? {
-                self.score(reader, look.cut, told_at, &begun, done).await?;
+                let offsets = register::offsets(&begun.pins);
+                let known = match known.take().filter(|known: &Known| known.offsets == offsets) {
+                    Some(same) => known.insert(same),
+                    None => known.insert(Known::read(reader, look.cut, offsets).await?),
+                };
+                self.score(reader, known, told_at, &begun, done).await?;
                 any = true;
             }
         }
@@ -149,7 +156,8 @@ impl Scorer {
         let Some(model) = register.newest(hours) else { return Ok(None) };
         let instant = at.day().start();
         let is_new = last.is_none_or(|(_, run)| run.instant < instant);
-        if !is_new || done.past.iter().any(|(home, next)| cut.offsets.get(home) < Some(next)) {
+        let mut past = done.past.get(&hours).into_iter().flatten();
+        if !is_new || past.any(|(home, next)| cut.offsets.get(home) < Some(next)) {
             return Ok(None);
         }
         let run = format!("{}/{}/{}", instant.day(), horizon.as_str(), model.model);
@@ -169,24 +177,24 @@ impl Scorer {
     async fn score(
         &self,
         reader: &Reader,
-        cut: &Cut,
+        known: &Known,
         told_at: Timestamp,
         begun: &ScoringBegun,
         done: &mut Done,
     ) -> Result<(), Error> {
         let model = Arc::new(self.models.read(&begun.model)?);
-        let offsets = register::offsets(&begun.pins);
-        let (gatherer, before) = known(reader, cut, &offsets, begun.horizon_hours).await?;
+        let before = known.told_before(begun.horizon_hours).await?;
         let session = reader.empty_session();
-        let scores = score(&session, &gatherer, &model, &self.limits, &[begun.instant]).await?;
+        let scores = score(&session, &known.gatherer, &model, &self.limits, &[begun.instant]).await?;
         let told = scores.iter().filter_map(|score| {
             let ordinal = 1 + before.get(score.device.as_str()).copied().unwrap_or(0);
-            said(&gatherer, score, begun, told_at, ordinal)
+            said(&known.gatherer, score, begun, told_at, ordinal)
         });
         let runs: Vec<Run> = told.collect();
+        let own = done.past.entry(begun.horizon_hours).or_default();
         for some in runs.chunks(RUNS_PER_APPEND) {
             for position in self.door.tell(some.to_vec()).await? {
-                let past = done.past.entry(position.home().to_string()).or_default();
+                let past = own.entry(position.home().to_string()).or_default();
                 *past = (*past).max(position.offset.cast_signed() + 1);
             }
         }
@@ -202,22 +210,33 @@ pub const fn hours(horizon: Horizon) -> u32 {
     horizon.hours() as u32
 }
 
-/// All that the log said of devices below these offsets, and how many scores of this horizon each has there.
-async fn known(
-    reader: &Reader,
-    cut: &Cut,
-    offsets: &Offsets,
-    horizon_hours: u32,
-) -> Result<(Gatherer, BTreeMap<String, u64>), Error> {
-    let session = reader.open_cut(cut).await?;
-    let gatherer = gather(&session, offsets, &|_| {}).await?;
-    if !session.table_exist("scores").map_err(Error::Query)? {
-        return Ok((gatherer, BTreeMap::new()));
+/// All that the log said of devices below some offsets. Runs of both horizons look at it.
+struct Known {
+    offsets: Offsets,
+    session: SessionContext,
+    gatherer: Gatherer,
+}
+
+impl Known {
+    async fn read(reader: &Reader, cut: &Cut, offsets: Offsets) -> Result<Self, Error> {
+        let session = reader.open_cut(cut).await?;
+        let gatherer = gather(&session, &offsets, &|_| {}).await?;
+        if session.table_exist("scores").map_err(Error::Query)? {
+            narrow(&session, "scores", &below_sql(&offsets)).await?;
+        }
+        Ok(Self { offsets, session, gatherer })
     }
-    narrow(&session, "scores", &below_sql(offsets)).await?;
-    let sql =
-        format!("SELECT device, count(*) AS scores FROM scores WHERE horizon_hours = {horizon_hours} GROUP BY device");
-    Ok((gatherer, earlier::counts(&run(&session, &sql, &[]).await?)?))
+
+    /// How many scores of this horizon each device has there.
+    async fn told_before(&self, horizon_hours: u32) -> Result<BTreeMap<String, u64>, Error> {
+        if !self.session.table_exist("scores").map_err(Error::Query)? {
+            return Ok(BTreeMap::new());
+        }
+        let sql = format!(
+            "SELECT device, count(*) AS scores FROM scores WHERE horizon_hours = {horizon_hours} GROUP BY device"
+        );
+        earlier::counts(&run(&self.session, &sql, &[]).await?)
+    }
 }
 
 /// A score as a fact of its device. Its epoch is the scorer's for this horizon, its seq says how many it has told.

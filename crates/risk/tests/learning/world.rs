@@ -5,7 +5,7 @@ use medfleet_domain::kind::DeviceKind;
 use medfleet_domain::time::{Day, MICROS_PER_DAY, Span, Timestamp};
 use medfleet_risk::backtest::DeviceFailures;
 use medfleet_risk::column::Column;
-use medfleet_risk::fate::{Failure, Fate, PartHistory};
+use medfleet_risk::fate::{Failure, Fate, PartHistory, Spans};
 use medfleet_risk::frame::{Frame, Group, Row};
 use medfleet_risk::voice::hazard::PartLife;
 use rand::rngs::StdRng;
@@ -101,7 +101,7 @@ impl World {
 
     fn tell(&mut self, device: u32, group: u32, days: &Days, failures: Vec<Failure>) {
         let Days { errors, hours, states } = days;
-        let history = PartHistory { watched: self.period, failures, taken_out: Vec::new(), down: Vec::new() };
+        let history = PartHistory { watched: self.period, failures, taken_out: Vec::new(), down: Spans::default() };
         let learned_until = self.period.from.plus_micros((self.period.micros() as f64 * 0.55) as i64);
         let mut entered = self.period.from;
         for failure in history.failures.iter().filter(|failure| failure.onset < learned_until) {

@@ -50,7 +50,7 @@ impl Told<'_> {
         let said = [&oracle, &trees, &hazard, &rules];
         doubles(&out.join("said.f64"), judged.rows.len(), |row, line| line.extend(said.map(|scores| scores[row])))?;
         let summary = json!({
-            "columns": Column::ALL.map(Column::as_str),
+            "columns": Column::ALL.map(Column::as_str).to_vec(),
             "inputs": ["pooled", "sort"],
             "learned_rows": learned.rows.len(),
             "judged_rows": judged.rows.len(),

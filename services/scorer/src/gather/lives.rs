@@ -3,61 +3,87 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use medfleet_domain::time::{MICROS_PER_DAY, MICROS_PER_HOUR, Span, Timestamp};
-use medfleet_risk::fate::{Failure, PartHistory};
+use medfleet_domain::time::{MICROS_PER_DAY, Span, Timestamp};
+use medfleet_risk::fate::{Failure, PartHistory, Presence};
 use medfleet_risk::voice::hazard::PartLife;
 
-use super::{Gathered, Order, Signal, Sort};
-
-/// A device that was impaired so long before its order was opened failed then, and not when somebody wrote it down.
-const ONSET_BEFORE_ORDER_MICROS: i64 = 24 * MICROS_PER_HOUR;
+use super::dated::Told;
+use super::orders::Order;
+use super::{Cells, Counter, Gathered, Signal, Sort};
 
 /// One part of one device.
 #[derive(Debug, Clone)]
 pub struct Part {
     pub component: Arc<str>,
     /// The counter that tells its age; None for one that ages by the day.
-    pub counter: Option<Arc<str>>,
+    pub counter: Option<Counter>,
+    /// What became of it, with all that was told.
     pub history: PartHistory,
+    /// When it can be spoken of, by what was known.
+    pub presence: Presence,
 }
 
 impl Gathered {
-    /// Components that have an order or a counter of their own here.
+    /// Components that have an order of their own here.
     pub fn components(&self) -> impl Iterator<Item = &Arc<str>> {
         self.components.iter()
     }
 
-    /// All signals, failures and returns included.
-    pub fn signals(&self) -> Vec<Signal> {
-        let mut signals: Vec<Signal> = self.signals.iter().chain(self.sums.signals()).cloned().collect();
-        for order in self.orders.values().filter(|order| order.corrective) {
-            let part = &order.component;
-            signals.push(Signal::new(Sort::Failed, part, "", onset(order), order.known, 1.0));
-            if let Some((at, known)) = order.returned {
-                signals.push(Signal::new(Sort::Returned, part, "", at, known, 1.0));
-            }
+    /// All signals that the asked instants can see.
+    pub fn signals(&self, asked: &Cells) -> Vec<Signal> {
+        let none: Arc<str> = "".into();
+        let whole =
+            |sort: Sort, told: Told, amount: f64| Signal { sort, part: none.clone(), name: none.clone(), told, amount };
+        let mut signals: Vec<Signal> =
+            self.signals.iter().filter(|one| asked.see(one.sort, one.told)).cloned().collect();
+        signals.extend(self.pieces.hours(asked).map(|(sort, told, hours)| whole(sort, told, hours)));
+        for (part, counter) in &self.counters {
+            let read = |(told, amount): (Told, f64)| Signal {
+                sort: Sort::Reading,
+                part: part.clone(),
+                name: counter.name.clone(),
+                told,
+                amount,
+            };
+            signals.extend(self.pieces.edges(part, &counter.name, asked).into_iter().map(read));
         }
+        signals.extend(self.orders.iter().flat_map(|(name, order)| order.signals(name)));
+        signals.extend(self.first_seen.steps().iter().map(|told| whole(Sort::Seen, *told, 1.0)));
+        let in_service = self.inventory.in_service();
+        signals.extend(in_service.map(|(told, day)| whole(Sort::InService, told, f64::from(day.0))));
         signals
     }
 
     /// Failures of the device as a whole, in order of onset.
     pub fn failures(&self) -> Vec<Failure> {
-        let corrective = self.orders.values().filter(|order| order.corrective);
-        let mut failures: Vec<Failure> = corrective.map(|order| self.failure(order)).collect();
+        self.failures_of(|_| true)
+    }
+
+    fn failures_of(&self, own: impl Fn(&Arc<str>) -> bool) -> Vec<Failure> {
+        let corrective = self.orders.values().filter(|order| order.corrective && own(&order.component));
+        let mut failures: Vec<Failure> = corrective.map(Order::failure).collect();
         failures.sort_by_key(|failure| failure.onset);
         failures
     }
 
-    /// The part of this name, as far as the device was watched.
-    pub fn part(&self, component: &Arc<str>) -> Option<Part> {
-        let watched = self.watched()?;
-        let own = self.orders.values().filter(|order| order.corrective && order.component == *component);
-        let mut failures: Vec<Failure> = own.map(|order| self.failure(order)).collect();
-        failures.sort_by_key(|failure| failure.onset);
+    /// The part of this name.
+    pub fn part(&self, component: &Arc<str>) -> Part {
+        let watched = self.watched();
+        let failures = self.failures_of(|own| own == component);
         let mut taken_out = self.taken_out.get(component).cloned().unwrap_or_default();
         taken_out.sort_unstable();
-        let history = PartHistory { watched, failures, taken_out, down: self.down(watched.until) };
-        Some(Part { component: component.clone(), counter: self.counters.get(component).cloned(), history })
+        let down = self.orders.values().filter_map(|order| order.down(watched.until)).collect();
+        let history = PartHistory { watched, failures, taken_out, down };
+        let presence = self.presence(component);
+        Part { component: component.clone(), counter: self.counters.get(component).cloned(), history, presence }
+    }
+
+    fn presence(&self, component: &Arc<str>) -> Presence {
+        let own = |order: &&Order| order.corrective && order.component == *component;
+        let ill = self.orders.values().filter(own).map(Order::known_ill);
+        let down = self.orders.values().map(|order| order.known_down(0));
+        let spans = ill.chain(down).flat_map(|spans| spans.iter().copied().collect::<Vec<_>>());
+        Presence { heard: self.heard.clone(), ill: spans.collect() }
     }
 
     /// The lives of a part as they were known at `until`, on its own clock.
@@ -72,8 +98,8 @@ impl Gathered {
         for taken in &part.history.taken_out {
             ends.insert(*taken, (*taken, false));
         }
-        let readings: Vec<(Timestamp, f64)> =
-            part.counter.iter().flat_map(|counter| self.sums.readings(counter)).collect();
+        let counter = part.counter.as_ref();
+        let readings = counter.map(|counter| self.pieces.readings(&part.component, &counter.name)).unwrap_or_default();
         let (mut from, mut lives) = (watched.from, Vec::new());
         for (end, (renewed, failed)) in ends.into_iter().filter(|(end, _)| *end < watched.until) {
             lives.extend(piece(from, end, failed, group, part, &readings));
@@ -83,42 +109,10 @@ impl Gathered {
         lives
     }
 
-    fn failure(&self, order: &Order) -> Failure {
-        Failure { onset: onset(order), returned: order.returned.map(|(at, _)| at) }
+    /// When somebody would have heard of it: from the first fact to the last.
+    pub fn watched(&self) -> Span {
+        Span { from: self.first_seen.at(), until: self.last_seen }
     }
-
-    /// The device's own word or a person's claim, if either was there before the order; else the order.
-    pub(super) fn settle(&mut self) {
-        self.turns.sort_by_key(|(at, _)| *at);
-        for order in self.orders.values_mut() {
-            let before = &self.turns[..self.turns.partition_point(|(at, _)| *at <= order.opened)];
-            let impaired = before.iter().rev().take_while(|(_, impaired)| *impaired).last().map(|(at, _)| *at);
-            let near = impaired.filter(|at| order.opened.micros() - at.micros() <= ONSET_BEFORE_ORDER_MICROS);
-            order.onset = Some([near, order.claimed].into_iter().flatten().fold(order.opened, Timestamp::min));
-        }
-    }
-
-    /// From onset to return, and while planned work was done.
-    fn down(&self, until: Timestamp) -> Vec<Span> {
-        let spans = self.orders.values().filter_map(|order| {
-            let from = if order.corrective { onset(order) } else { order.started? };
-            Span::new(from, order.returned.map_or(until, |(at, _)| at)).ok()
-        });
-        let mut spans: Vec<Span> = spans.collect();
-        spans.sort_by_key(|span| (span.from, span.until));
-        let mut united: Vec<Span> = Vec::new();
-        for span in spans {
-            match united.last_mut().filter(|last| span.from <= last.until) {
-                Some(last) => last.until = last.until.max(span.until),
-                None => united.push(span),
-            }
-        }
-        united
-    }
-}
-
-fn onset(order: &Order) -> Timestamp {
-    order.onset.unwrap_or(order.opened)
 }
 
 /// One piece of a life; nothing where the clock did not move or was not read.
