@@ -74,6 +74,7 @@ pub struct Repair {
     pub turnaround: Duration,
     /// None: it never waited for parts.
     pub parts: Option<Duration>,
+    pub parts_micros: i64,
     pub vendor_micros: i64,
     pub facility_micros: i64,
     /// Waiting for us or the user.
@@ -140,6 +141,7 @@ pub async fn repairs(session: &SessionContext, question: &Question) -> Result<Ve
                 0 => None,
                 _ => Some(clock(line.int("parts_us")?, "parts_arrived")?),
             },
+            parts_micros: line.int("parts_us")?,
             vendor_micros: line.int("vendor_us")?,
             facility_micros: line.int("facility_us")?,
             own_micros: line.int("own_us")?,

@@ -246,7 +246,7 @@ fn repairs(orders: &[Repair]) -> Repairs {
         active: clock(|order| order.active),
         turnaround: clock(|order| Some(order.turnaround)),
         parts: clock(|order| order.parts),
-        parts_micros: sum(|order| order.parts.map_or(0, |wait| wait.micros)),
+        parts_micros: sum(|order| order.parts_micros),
         vendor_micros: sum(|order| order.vendor_micros),
         facility_micros: sum(|order| order.facility_micros),
         own_micros: sum(|order| order.own_micros),
