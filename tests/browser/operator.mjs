@@ -59,7 +59,6 @@ const browser = await chromium.launch({ executablePath: CHROMIUM, args: QUIET })
 try {
   const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, ignoreHTTPSErrors: true });
   const page = await watched(context, (to) => to.origin === origin, (what) => findings.push(what));
-  page.setDefaultTimeout(60_000);
   await page.goto(link);
   await page.waitForURL(`${origin}/`);
   await page.getByRole("link", { name: "Pipeline", exact: true }).click();

@@ -10,6 +10,7 @@ export const WCAG = { runOnly: { type: "tag", values: ["wcag2a", "wcag2aa", "wca
 /** A page whose mishaps are said. `own` tells which requests are the server's; an answer that is to fail is no mishap where `fails` says so. */
 export async function watched(context, own, say, fails = () => false) {
   const page = await context.newPage();
+  page.setDefaultTimeout(60_000);
   page.on("pageerror", (error) => say(`script error: ${error.message}`));
   page.on("console", (said) => {
     if (said.type() === "error" && !fails(said)) say(`the browser says: ${said.text()}`);

@@ -24,7 +24,7 @@ SECONDS = {"standby": 1_800, "productive": 3_600, "unscheduled_down": 900}
 BY_PAGE, BY_COMMAND = "ct-1", "ct-2"
 # So few that what is refused of one device lies in several entries.
 BATCH_FACTS = 4
-BROWSER_SECONDS = 120
+BROWSER_SECONDS = 240
 
 
 class House:
