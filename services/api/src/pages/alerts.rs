@@ -38,7 +38,7 @@ use voices::VoiceRow;
 use words::{Sign, standing, urgency_sign};
 
 /// Alerts on one page, so that all it loads stays below 60 kB; a file has all.
-const ALERTS_SHOWN_MAX: usize = 30;
+const ALERTS_SHOWN_MAX: usize = 25;
 /// Whose alerts, with one tap.
 const WHOSE: [(&str, &str); 3] = [("", "Anybody's"), (ME, "Mine"), (NOBODY, "Nobody's")];
 
