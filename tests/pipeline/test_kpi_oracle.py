@@ -26,7 +26,6 @@ GROUPS = {"site_kind": ("site", "kind"), "site": ("site",), "kind": ("kind",), "
 ADJUSTMENTS = ("nothing", "kind", "kind_model", "kind_model_age")
 FIGURES_AT_LEAST = 5_000
 ROWS_FIGURES_AT_LEAST = 3_000
-RATES = ("failures", "repeats", "failures_per_device_year", "failures_per_device_year_low", "mtbf_calendar_seconds")
 
 
 @dataclass
@@ -191,7 +190,7 @@ def uptimes(accounts: list[kpi.Account], of: kpi.Period) -> list[dict]:
     ratios |= {"utilization": "total_utilization", "base_uptime": "operational_uptime", "base_utilization": "base_utilization"}
     ratios |= {name: name for name in ("equipment_dependent_uptime", "supplier_dependent_uptime", "known_seconds", "unscheduled_down_seconds")}
     found = []
-    for (site, kind), card in cards(accounts, of, ("kind", "site")[::-1]).items():
+    for (site, kind), card in cards(accounts, of, GROUPS["site_kind"]).items():
         found.append({"site": site, "kind": kind} | {name: card[of_card] for name, of_card in ratios.items() if card["known_seconds"]})
     return found
 
