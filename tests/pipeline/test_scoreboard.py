@@ -39,7 +39,7 @@ def house(tmp_path_factory: pytest.TempPathFactory):
 @pytest.fixture(scope="module")
 def tables(house: House) -> Tables:
     tables = Tables(house.data / "lake")
-    assert tables.open("scores", "facts")
+    assert tables.open("scores", "facts", "components", "devices")
     return tables
 
 
@@ -92,25 +92,47 @@ def figures(settled: list[tuple[int, float, str, int | None]], threshold: float)
     }
 
 
+def taken(tables: Tables) -> dict[tuple, list[int]]:
+    """When parts were replaced on plan, by device and part, and when devices were retired, by device alone."""
+    planned = """
+        SELECT device, component, epoch_us("at") FROM components WHERE preventive
+        GROUP BY device, component, "at", epoch, seq HAVING sum(weight) > 0
+    """
+    retired = """
+        SELECT device, epoch_us(valid_from) FROM devices WHERE NOT in_service
+        GROUP BY device, valid_from HAVING sum(weight) > 0
+    """
+    found = defaultdict(list)
+    for *key, at in [*tables.rows(planned), *tables.rows(retired)]:
+        found[tuple(key)].append(at)
+    return found
+
+
 def expected(house: House, tables: Tables, hours: int, asked_at: int) -> dict[tuple, dict]:
-    """All lines by model, what they are about, and its name."""
+    """All lines by model, what they are about, and its name. Nobody knows what would have come of a part that was replaced on plan."""
     with connect(house, f"board{hours}", "--all", autocommit=True) as session:
         sql = "SELECT device, CAST(onset_at AS BIGINT) FROM failures(now() - INTERVAL '100 days', now()) WHERE class <> 'interrupt' ORDER BY 2"
         onsets = defaultdict(list)
         for device, onset in session.execute(sql).fetchall():
             onsets[device].append(onset)
-    said = tables.rows('SELECT model, site, kind, device, epoch_us("at"), risk_ppm / 1e6 FROM scores WHERE horizon_hours = ?', hours)
-    lines = defaultdict(list)
-    for model, site, kind, device, at, risk in said:
+    columns = 'model, site, kind, device, component, epoch_us("at"), risk_ppm / 1e6'
+    said = tables.rows(f"SELECT {columns} FROM scores WHERE horizon_hours = ?", hours)
+    ends = taken(tables)
+    lines, censored = defaultdict(list), 0
+    for model, site, kind, device, component, at, risk in said:
         end = at + hours * HOUR_MICROS
         if end < asked_at:
             onset = next((onset for onset in onsets[device] if at < onset <= end), None)
+            if onset is None and any(at < gone <= end for key in ((device, component), (device,)) for gone in ends.get(key, ())):
+                censored += 1
+                continue
             for about in (("all", None), ("kind", kind), ("site", site)):
                 lines[model, *about].append((at, float(risk), device, onset))
     thresholds = {}
     for (model, about, _), settled in lines.items():
         if about == "all":
             thresholds[model] = sorted((risk for _, risk, _, _ in settled), reverse=True)[math.ceil(len(settled) * BUDGET_SHARE) - 1]
+    print(f"{hours} h: {censored} of {len(said)} scores are left out, their part was replaced on plan or their device retired")
     return {line: figures(settled, thresholds[line[0]]) for line, settled in lines.items()}
 
 
