@@ -1,15 +1,18 @@
-//! Stories of a few devices at two sites: stretches on time and late, claims, voids, orders, maintenance, moves, retirements
-//! and new calendars.
+//! Stories of a few devices at two sites, heard by three agents: stretches, counters and errors on time and late, claims,
+//! voids, orders, maintenance, moves, retirements, new calendars, contracts and statements issued under them.
 
 use medfleet_domain::condition::{Condition, Degradation};
-use medfleet_domain::fact::{Amendment, Body, Run, Stretch};
+use medfleet_domain::contract::{
+    BasisPoints, ClockStart, ClockStop, Contract, ContractHours, IssuedStatement, PeriodLength, Pin,
+};
+use medfleet_domain::fact::{Amendment, Body, DeviceError, Run, Sample, Severity, Stretch};
 use medfleet_domain::fleet::{BaseHours, Calendar, Site};
 use medfleet_domain::human::{
     Asserted, Claimed, Move, OrderClass, OrderPhase, Party, Phase, PmDone, PmOutcome, Registration, Retirement,
 };
 use medfleet_domain::id::{AgentId, DeviceId, Epoch, Seq, SeqRange, SiteId, Subject, SubjectKind};
 use medfleet_domain::kind::DeviceKind;
-use medfleet_domain::time::{Day, Timestamp};
+use medfleet_domain::time::{Day, Span, Timestamp};
 
 use super::install::Writer;
 
@@ -22,6 +25,8 @@ const DEVICES: i64 = 7;
 /// Records between two flushes, on average.
 const FLUSH_EVERY: i64 = 10;
 const SITES: [(&str, &str); 2] = [("east", "America/New_York"), ("west", "America/Denver")];
+/// Who hears the devices; the last of them may be late as a whole.
+const AGENTS: [&str; 3] = ["a-0", "a-1", "a-2"];
 const KINDS: [DeviceKind; 3] = [DeviceKind::Ct, DeviceKind::Laser, DeviceKind::Ventilator];
 
 /// A record, when the log took it, and whether a flush follows.
@@ -60,6 +65,8 @@ struct Device {
     machine: Writer,
     person: Writer,
     told_until: i64,
+    /// What its counter says.
+    counted: i64,
     retired: bool,
 }
 
@@ -69,12 +76,12 @@ pub enum Arrival {
     Shuffled,
     /// Everything twice, and the second time in another order.
     Twice,
-    /// Two devices are silent until a month after all others.
-    MonthLate,
+    /// One agent is cut off: what it heard comes a month after all else.
+    AgentLate,
 }
 
 impl Arrival {
-    pub const ALL: [Self; 3] = [Self::Shuffled, Self::Twice, Self::MonthLate];
+    pub const ALL: [Self; 3] = [Self::Shuffled, Self::Twice, Self::AgentLate];
     pub const LATE_MICROS: i64 = 30 * 24 * 60 * MINUTE;
 
     /// The same story told in another way. What is said of sites keeps its place: it has a topic of its own.
@@ -90,8 +97,8 @@ impl Arrival {
                 chance.shuffle(&mut again);
                 devices.extend(again);
             }
-            Self::MonthLate => {
-                let is_late = |one: &Told| ["d-1", "d-4"].contains(&one.run.subject.name());
+            Self::AgentLate => {
+                let is_late = |one: &Told| one.run.agent.as_ref().is_some_and(|agent| agent.as_str() == AGENTS[2]);
                 devices.sort_by_key(is_late);
                 let late = devices.iter_mut().filter(|one| is_late(one));
                 late.for_each(|one| one.appended_at = one.appended_at.plus_micros(Self::LATE_MICROS));
@@ -127,6 +134,8 @@ impl Story {
             let (name, zone) = SITES[site];
             let defined = Site { title: name.into(), time_zone: zone.into(), region: String::new(), demo: true };
             self.say(site, vec![Body::SiteDefined(defined), self_calendar(None, BEGIN.day(), 8, 17)], now);
+            let contract = self.contract(BEGIN.day());
+            self.say(site, vec![contract], now);
         }
         for number in 0..DEVICES {
             let (site, kind) = (number as usize % 2, KINDS[number as usize % 3]);
@@ -136,12 +145,16 @@ impl Story {
         let end = BEGIN.0 + DAYS * 24 * 60 * MINUTE;
         while now < end {
             now += self.chance.within(0, 90) * MINUTE;
-            match self.chance.within(0, 40) {
+            match self.chance.within(0, 48) {
                 0 => self.new_calendar(now),
                 1 => self.moved_or_retired(now),
                 2 | 3 => self.voided(now),
                 4..=8 => self.claimed(now),
                 9..=12 => self.worked(now),
+                13..=18 => self.counted(now),
+                19 => self.erred(now),
+                20 => self.issued(now),
+                21 => self.new_contract(now),
                 _ => self.stretch(now),
             }
         }
@@ -167,8 +180,8 @@ impl Story {
         let id = DeviceId::new(&format!("d-{number}")).unwrap();
         let site = SiteId::new(SITES[site].0).unwrap();
         let writer = |agent| Writer::new(Subject::device(&id), site.clone(), kind, agent);
-        let machine = writer(Some(AgentId::new("a").unwrap()));
-        let mut device = Device { machine, person: writer(None), told_until: BEGIN.0, retired: false };
+        let machine = writer(Some(AgentId::new(AGENTS[number as usize % AGENTS.len()]).unwrap()));
+        let mut device = Device { machine, person: writer(None), told_until: BEGIN.0, counted: 0, retired: false };
         let run = device.person.record(vec![(Timestamp(now), Body::Registered(registration(kind)))], Timestamp(now));
         self.devices.push(device);
         self.append(run, now);
@@ -201,6 +214,83 @@ impl Story {
         let stretch = Stretch { until: Timestamp(until), condition, degradation: Degradation::None };
         let run = device.machine.record(vec![(Timestamp(from), Body::Stretch(stretch))], Timestamp(until));
         self.append(run, now);
+    }
+
+    /// What a counter says now, or said hours ago; now and then it begins anew.
+    fn counted(&mut self, now: i64) {
+        let at = self.some_device();
+        let said = if self.chance.one_in(4) { now - self.chance.within(0, 600) * MINUTE } else { now };
+        let gained = self.chance.within(0, 90);
+        let device = &mut self.devices[at];
+        device.counted = if self.chance.one_in(12) { 3 } else { device.counted + gained };
+        let (counter, component, unit) = ("exams".into(), String::new(), "1".into());
+        let value_milli = device.counted * 1_000;
+        let body = Body::Usage(Sample { counter, component, unit, value_milli, modulus_milli: None });
+        let run = device.machine.record(vec![(Timestamp(said.max(BEGIN.0)), body)], Timestamp(now));
+        self.append(run, now);
+    }
+
+    fn erred(&mut self, now: i64) {
+        let at = self.some_device();
+        let (code, family, component) = ("E-17".into(), "cooling".into(), "tube".into());
+        let (cause_domain, text) = Default::default();
+        let body = Body::Error(DeviceError { code, family, severity: Severity::Major, component, cause_domain, text });
+        let run = self.devices[at].machine.record(vec![(Timestamp(now), body)], Timestamp(now));
+        self.append(run, now);
+    }
+
+    /// A statement about the days before, as somebody issued it.
+    fn issued(&mut self, now: i64) {
+        let at = self.some_device();
+        let person = &mut self.devices[at].person;
+        let day = Timestamp(now).day();
+        let (read, figure) = (self.told.len() as i64, self.chance.within(0, 3_600) * 1_000_000);
+        let body = IssuedStatement {
+            statement: format!("SC-1-{}", person.written()),
+            contract: "SC-1".into(),
+            period: Span { from: Day(day.0 - 2).start(), until: day.start() },
+            cut: read,
+            as_of: Timestamp(now - MINUTE),
+            pins: vec![Pin { topic: "medfleet.facts.v1".into(), partition: 0, next_offset: read.unsigned_abs() }],
+            contract_valid_from: BEGIN.day(),
+            contract_recorded_at: Timestamp(BEGIN.0 - 24 * 60 * MINUTE),
+            calendar_recorded_at: None,
+            base_micros: 2 * 24 * 60 * MINUTE,
+            weighted_micros_bp: figure * 10_000,
+            unknown_micros: figure / 2,
+            conflict_micros_bp: 0,
+            author: "p".into(),
+        };
+        let run = person.record(vec![(Timestamp(now), Body::StatementIssued(Box::new(body)))], Timestamp(now));
+        self.append(run, now);
+    }
+
+    fn new_contract(&mut self, now: i64) {
+        let site = self.chance.within(0, 2) as usize;
+        let valid_from = Day(Timestamp(now).day().0 + self.chance.within(-6, 4) as i32);
+        let contract = self.contract(valid_from);
+        self.say(site, vec![contract], now);
+    }
+
+    fn contract(&mut self, valid_from: Day) -> Body {
+        Body::ContractDefined(Box::new(Contract {
+            number: "SC-1".into(),
+            vendor: "v".into(),
+            phone: String::new(),
+            kind: self.chance.one_in(2).then_some(DeviceKind::Ct),
+            devices: Vec::new(),
+            valid_from,
+            valid_until: None,
+            guarantee: BasisPoints(9_000 + self.chance.within(0, 999) as u16),
+            period: PeriodLength::Month,
+            hours: ContractHours::OfSite,
+            minor: BasisPoints(0),
+            partial: BasisPoints(5_000),
+            severe: BasisPoints(7_500),
+            exclusions: Vec::new(),
+            starts: ClockStart::Onset,
+            stops: ClockStop::ReturnedToUse,
+        }))
     }
 
     fn claimed(&mut self, now: i64) {
