@@ -35,7 +35,8 @@ cargo test --workspace --locked --no-fail-fast
 step "whole-system tests"
 python="$tools/python/bin/python"
 "$python" -m pytest -q tests/pipeline/test_demo.py tests/pipeline/test_pages.py -p no:cacheprovider
-"$python" -m pytest -q tests/pipeline/test_kpi.py tests/pipeline/test_grafana.py tests/pipeline/test_figures.py -p no:cacheprovider
+"$python" -m pytest -q tests/pipeline/test_browser.py tests/pipeline/test_browser_operator.py -p no:cacheprovider
+"$python" -m pytest -q tests/pipeline/test_kpi.py tests/pipeline/test_kpi_oracle.py tests/pipeline/test_grafana.py tests/pipeline/test_figures.py -p no:cacheprovider
 "$python" -m pytest -q tests/pipeline/test_truth.py tests/pipeline/test_openapi.py tests/pipeline/test_sql.py -p no:cacheprovider
 "$python" -m pytest -q tests/pipeline/test_alerts.py -p no:cacheprovider
 "$python" -m pytest -q tests/pipeline/test_alert_pages.py -p no:cacheprovider

@@ -4,7 +4,7 @@ use std::io;
 
 use medfleet_journal::sim::SimDisk;
 use medfleet_journal::{
-    Error, INDEX_EVERY_BYTES, Journal, JournalId, Limits, MAX_RECORD_BYTES, RECORD_HEADER_BYTES, Result,
+    Batch, Error, INDEX_EVERY_BYTES, Journal, JournalId, Limits, MAX_RECORD_BYTES, RECORD_HEADER_BYTES, Result,
     SEGMENT_HEADER_BYTES,
 };
 

@@ -1,6 +1,6 @@
 -- One row: one time off line of one device that began within [$from, $until): down, scheduled or not, until
 -- something says that it worked. Beyond $now nothing is counted; `ended` says whether it had ended. Read from
--- eight days before to eight days after the period, as failures are; of the times it worked only sums are kept.
+-- eight days before the period to now, as failures are; of the times it worked only sums are kept.
 WITH beyond AS ({heads}),
 asked AS ({asked}),
 downs AS (

@@ -3,7 +3,8 @@
 use medfleet_domain::time::{Day, Timestamp};
 use medfleet_lake::ScalarValue;
 
-/// Views of episodes read so much before and after the period, to see what began before it and what ended after.
+/// Views of episodes read so much before the period, to see what began before it; and all that came after, for an outage may
+/// end months later.
 const MARGIN_DAYS: i32 = 8;
 
 /// Which devices; empty is all.
@@ -56,15 +57,16 @@ impl Question {
         let instant = |at: Timestamp| ScalarValue::Int64(Some(at.0));
         let day = |day: Day| ScalarValue::Date32(Some(day.0));
         let text = |text: &str| ScalarValue::Utf8(Some(text.to_owned()));
+        let until_day = Timestamp(self.until.0 - 1).day();
         vec![
             ("from", instant(self.from)),
             ("until", instant(self.until)),
             ("now", instant(self.now)),
             ("closed", instant(self.closed)),
             ("from_day", day(self.from.day())),
-            ("until_day", day(Timestamp(self.until.0 - 1).day())),
+            ("until_day", day(until_day)),
             ("read_from_day", day(Day(self.from.day().0 - MARGIN_DAYS))),
-            ("read_until_day", day(Day(Timestamp(self.until.0 - 1).day().0 + MARGIN_DAYS))),
+            ("read_until_day", day(self.now.day().max(until_day))),
             // The first day of the month in which a local day of the period may begin.
             ("from_month", day(month_of(self.from.plus_seconds(-86_400)))),
             ("site", text(&self.scope.site)),

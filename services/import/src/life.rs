@@ -124,6 +124,8 @@ impl<'a> Life<'a> {
         let retired = self.inventory.retired.as_ref().map(|(day, reason)| (day.start().max(self.frame.first), reason));
         let retired = retired.filter(|(at, _)| *at < self.frame.record_end);
         let Some(from) = self.span().map(|span| span.from).or(retired.map(|(at, _)| at)) else { return Vec::new() };
+        let never = "never in service".to_owned();
+        let retired = if self.service.is_none() { Some((from, &never)) } else { retired };
         let registered = Body::Registered(self.inventory.registration.clone());
         let retired = retired.map(|(at, reason)| (at, Body::Retired(Retirement { reason: reason.clone() })));
         let facts = [(from, registered)].into_iter().chain(retired);

@@ -74,7 +74,8 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
 fn append_by_journal(folder: &Path, shape: &Shape) -> anyhow::Result<(Took, u64)> {
     let storage = Arc::new(FsStorage::open(folder)?);
     let journal = Journal::open(storage, JournalId(1), LIMITS)?;
-    let one_writers = || vec![Batch::from_iter(vec![[7; RECORD_BYTES]; shape.records_per_append]); shape.appends_per_writer];
+    let one_writers =
+        || vec![Batch::from_iter(vec![[7; RECORD_BYTES]; shape.records_per_append]); shape.appends_per_writer];
     let mut all_writers: Vec<Vec<Batch>> = (0..shape.writers).map(|_| one_writers()).collect();
     if let [appends] = all_writers.as_mut_slice() {
         return append_alone(journal, std::mem::take(appends));

@@ -1,7 +1,7 @@
 -- One row: one run of unscheduled down of one device, as long as nothing says that it worked in between: silence
 -- ends no failure. A maintenance overrun is none. In use: it was in use when last seen within the day before. Read from
--- eight days before the period, so that what began before it is not taken for a beginning, to eight days after it, so
--- that its end is found. Of the many times it worked only sums are kept; the small side of a join comes first.
+-- eight days before the period, so that what began before it is not taken for a beginning, to now, so that its end is
+-- found. Of the many times it worked only sums are kept; the small side of a join comes first.
 WITH beyond AS ({heads}),
 asked AS ({asked}),
 downs AS (

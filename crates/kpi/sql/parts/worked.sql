@@ -1,4 +1,4 @@
--- One row: one entry that says that one device worked, from eight days before the period to eight days after it.
+-- One row: one entry that says that one device worked, from eight days before the period to now.
 SELECT
     device,
     condition,

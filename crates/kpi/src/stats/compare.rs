@@ -263,16 +263,26 @@ fn dispersion(sites: &BTreeMap<&str, SiteSums>) -> f64 {
     if events > 0.0 { (squares / events).max(1.0) } else { 1.0 }
 }
 
-/// Limits of the ratio of a site like the fleet, of which `expected` are expected: a gamma distribution of mean 1.
+/// Limits of the ratio of a site like the fleet, of which `expected` are expected: a gamma distribution of mean 1. Where a site
+/// like the fleet has none at all often enough, none is within the limits.
 pub fn funnel(expected: f64, dispersion: f64, confidence: f64) -> (f64, f64) {
     let shape = expected / dispersion;
     let tail = 0.5 * (1.0 - confidence);
-    (quantile(shape, tail) / shape, quantile(shape, 1.0 - tail) / shape)
+    let low = if (-shape).exp() >= tail { 0.0 } else { quantile(shape, tail) / shape };
+    (low, quantile(shape, 1.0 - tail) / shape)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_failure_where_few_are_expected_is_no_news() {
+        let low = |expected, dispersion| funnel(expected, dispersion, 0.998).0;
+        assert_eq!(low(1.3, 1.0), 0.0, "one such site in four has none");
+        assert!(low(8.0, 1.0) > 0.0, "one in three thousand has none");
+        assert_eq!(low(8.0, 2.0), 0.0, "where failures come in clusters, more have none");
+    }
 
     fn device(site: &str, kind: &str, years: f64, failures: f64) -> Experience {
         Experience {

@@ -74,9 +74,11 @@ pub fn grouped(number: i64) -> String {
 /// `1.42`, `1,234.0`: so many digits behind the point, rounded.
 pub fn decimal(value: f64, digits: usize) -> String {
     let text = format!("{value:.digits$}");
-    let (whole, rest) = text.split_once('.').map_or((text.as_str(), ""), |(whole, rest)| (whole, rest));
+    let (sign, text) = text.strip_prefix('-').map_or(("", text.as_str()), |text| ("-", text));
+    let sign = if text.bytes().any(|digit| (b'1'..=b'9').contains(&digit)) { sign } else { "" };
+    let (whole, rest) = text.split_once('.').unwrap_or((text, ""));
     let whole = whole.parse().map_or_else(|_| whole.to_owned(), grouped);
-    if rest.is_empty() { whole } else { format!("{whole}.{rest}") }
+    if rest.is_empty() { format!("{sign}{whole}") } else { format!("{sign}{whole}.{rest}") }
 }
 
 /// Thousandths: `1,234.5`, without needless zeros.
@@ -231,6 +233,7 @@ mod tests {
             (decimal(1_234.56, 1), decimal(0.4, 2), decimal(29.6, 0)),
             ("1,234.6".into(), "0.40".into(), "30".into())
         );
+        assert_eq!([-0.035, -0.001, -1_234.5].map(|value| decimal(value, 2)), ["-0.04", "0.00", "-1,234.50"]);
         assert_eq!(hours(3_600_000_000 * 1_234), "1,234 h");
         assert_eq!(
             (bytes(512), bytes(1_400_000), bytes(999_999_999)),

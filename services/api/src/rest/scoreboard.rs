@@ -31,7 +31,9 @@ pub struct ScoreboardLineOut {
     pub name: Option<String>,
     /// Scores: one is of one device and day.
     pub scores: usize,
-    /// Scores whose device failed within the horizon, beside the sum of all chances, which is what was promised.
+    /// Scores besides, of which nobody can know whether they were right: the part was replaced on plan, or the device retired.
+    pub censored: usize,
+    /// Scores whose device failed within the horizon, or would have, beside the sum of all chances, which is what was promised.
     pub happened: usize,
     pub promised: f64,
     /// Their ratio: 1 is right. Absent where nothing was promised.
@@ -46,8 +48,9 @@ pub struct ScoreboardLineOut {
     pub alerts_right: usize,
     /// Share of alerts that were right.
     pub precision: Option<f64>,
-    /// Failures, each once, and how many an alert announced.
+    /// Failures, each once, and how many an alert announced. Averted ones are among them: wear that was found and replaced.
     pub failures: usize,
+    pub averted: usize,
     pub announced: usize,
     /// Share of failures that were announced.
     pub recall: Option<f64>,
@@ -83,6 +86,7 @@ impl From<Line> for ScoreboardLineOut {
             about: about.to_owned(),
             name,
             scores: live.figures.rows,
+            censored: live.censored,
             happened: live.figures.failures,
             promised: live.promised,
             happened_per_promised: live.happened_per_promised(),
@@ -94,6 +98,7 @@ impl From<Line> for ScoreboardLineOut {
             alerts_right: live.alerts_right,
             precision: share(live.alerts_right, live.alerts),
             failures: live.failures,
+            averted: live.averted,
             announced: live.announced,
             recall: share(live.announced, live.failures),
             lead_days: live.lead_days_median,

@@ -21,11 +21,14 @@ pub struct TrainOptions {
     /// The same past and seed make the same model to the byte.
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
-    /// Makes a model that the log tells of once more, from the past and the seed it was made from.
-    #[arg(long, value_name = "MODEL", conflicts_with_all = ["horizon", "seed"])]
+    /// A voice may speak for a sort of part from so many failures on; below, the rules do.
+    #[arg(long, value_name = "FAILURES", default_value_t = 30)]
+    pub failures_min: usize,
+    /// Makes a model that the log tells of once more, from the past, the seed and the demands it was made from.
+    #[arg(long, value_name = "MODEL", conflicts_with_all = ["horizon", "seed", "failures_min"])]
     pub again: Option<String>,
     /// Makes nothing, and takes a model back: its alerts lose their cause, and nobody asks it again.
-    #[arg(long, value_name = "MODEL", requires = "because", conflicts_with_all = ["horizon", "seed", "again"])]
+    #[arg(long, value_name = "MODEL", requires = "because", conflicts_with_all = ["horizon", "seed", "failures_min", "again"])]
     pub withdraw: Option<String>,
     /// Why it is taken back.
     #[arg(long, value_name = "REASON", requires = "withdraw")]

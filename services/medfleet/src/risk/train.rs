@@ -43,7 +43,8 @@ pub async fn run(place: &Place, options: &TrainOptions) -> anyhow::Result<()> {
     let past = Past::read(place, &lake, None).await?;
     let mut made = 0;
     for horizon in options.horizon.horizons() {
-        let task = Task { horizon, seed: options.seed, demands: Demands::default() };
+        let demands = Demands { failures_min: options.failures_min, ..Demands::default() };
+        let task = Task { horizon, seed: options.seed, demands };
         let lesson = Lesson { task, at: Timestamp(now_micros()), judged: true };
         match make(&*log, &models, &known, &past, lesson).await {
             Ok(made) => show(&made, &models.file(&made.name)),
