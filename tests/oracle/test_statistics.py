@@ -256,7 +256,9 @@ def test_failures_compared_from_devices_to_limits():
             o, e = d[:, 1].sum(), rate * d[:, 0].sum()
             wanted = [o / e, phi / 2 * stats.chi2.ppf(0.025, 2 * o / phi) / e if o else 0.0, phi / 2 * stats.chi2.ppf(0.975, 2 * o / phi + 2) / e]
             like = stats.gamma(e / phi, scale=phi / e)
-            wanted += [like.ppf(p) for p in (0.025, 0.975, 0.001, 0.999)]
+            # Where none is no rarity, none lies within the lower limit.
+            none = stats.poisson(e / phi).pmf(0)
+            wanted += [0.0 if p < 0.5 and none >= p else like.ppf(p) for p in (0.025, 0.975, 0.001, 0.999)]
             posterior = stats.gamma(shape + o / phi, scale=1 / (shape + e / phi))
             wanted += [1.0, *own] if shape == float("inf") else drawn_to_the_fleet(posterior.mean(), posterior.ppf(0.025), posterior.ppf(0.975), own)
             assert all(abs(one - other) <= 1e-7 * abs(other) + 1e-12 for one, other in zip(found, wanted, strict=True)), (found, wanted)
