@@ -248,7 +248,7 @@ def test_a_model_that_is_withdrawn_takes_its_alerts_along(house: House, model: s
     await_true("no open alert of the model", lambda: not [one for one in alerts(house) if one["open"]], SCORED_WITHIN_SECONDS)
     told = next(one for one in house.json("/api/v1/models")["models"] if one["model"] == model)
     assert not told["speaks"] and told["withdrawn"]["by"] == "kim"
-    assert re.search(rf"{model}</code> <small>withdrawn .* by kim: it knew the repair", house.get("/risk?horizon=24h", "text/html"))
+    assert re.search(rf"{model}</code></a> <small>withdrawn .* by kim: it knew the repair", house.get("/risk?horizon=24h", "text/html"))
     sql = "SELECT speaks, withdrawn_because FROM models WHERE model = %s"
     with connect(house, "withdrawn", "--all", autocommit=True) as session:
         await_true("the row", lambda: session.execute(sql, [model]).fetchall() == [(False, "it knew the repair")], SCORED_WITHIN_SECONDS)
