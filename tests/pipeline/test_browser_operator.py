@@ -163,7 +163,7 @@ def test_the_page_says_whose_facts_are_missing(house: House) -> None:
     admitted = house.redrive(newest)["appended"]
     found = await_true("a gap before the newest facts", house.gaps, poll_seconds=TABLES_POLL_SECONDS)
     assert [(one["subject_kind"], one["subject"], one["site"], one["agent"]) for one in found] == [("device", BY_COMMAND, OLD, AGENT)]
-    shown = house.page("/pipeline").split('id="gaps"')[1].split("</section>")[0]
+    shown = house.page("/pipeline?gaps=show").split('id="gaps"')[1].split("</section>")[0]
     assert f'/devices/{BY_COMMAND}"' in shown and f"{found[0]['missing']} facts" in shown and AGENT in shown
     assert admitted > 0 and int(found[0]["missing"]) > 0 and f"Redrive {oldest}" in house.page("/pipeline")
 
@@ -184,7 +184,8 @@ def test_the_rest_by_command_and_twice_driven_in_counts_once(house: House) -> No
     assert absent.startswith("1: ") and "0:9999" in absent
     house.start()
     await_true("its seconds in the tables", lambda: house.seconds(BY_COMMAND) == SECONDS, poll_seconds=TABLES_POLL_SECONDS)
-    assert house.seconds(BY_PAGE) == SECONDS and house.gaps() == []
+    assert house.seconds(BY_PAGE) == SECONDS
+    await_true("no gap", lambda: house.gaps() == [], poll_seconds=TABLES_POLL_SECONDS)
     page = house.page("/pipeline").split('id="quarantine"')[1].split("</section>")[0]
     assert not any(f"Redrive {place}" in page for place in places), "what the tables have is offered no more"
     still = {place for place, (_, about) in entries.items() if about not in (f"device/{BY_PAGE}", f"device/{BY_COMMAND}")}
