@@ -39,10 +39,6 @@ impl Batch {
         self.records
     }
 
-    pub fn is_empty(&self) -> bool {
-        self.records == 0
-    }
-
     /// As written, headers included.
     pub fn size_bytes(&self) -> u64 {
         self.frames.len() as u64

@@ -185,7 +185,8 @@ impl Reader {
                 break;
             }
         }
-        debug_assert!(taken.records.last().is_some_and(|(last, _)| *last < next_index));
+        let is_durable = taken.records.last().is_some_and(|(last, _)| *last < next_index);
+        assert!(is_durable, "a read finds something, and nothing that is not durable");
         Ok(taken.records)
     }
 

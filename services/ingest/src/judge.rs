@@ -157,16 +157,20 @@ fn fate(subject: Subject, seqs: SeqRange, kind: FateKind, reason: &str) -> Fate 
 
 /// Whether some fact speaks of a time that cannot be true. Who can be asked is told so, since it would never be folded.
 pub fn is_implausible(run: &Run, now: Timestamp) -> bool {
-    !record(run.clone(), now).implausible.is_empty()
+    implausible(run, now).next().is_some()
 }
 
 fn record(run: Run, now: Timestamp) -> Record {
+    Record { implausible: implausible(&run, now).collect(), run, received_at: now }
+}
+
+/// The seqs of facts whose time nobody can believe.
+fn implausible(run: &Run, now: Timestamp) -> impl Iterator<Item = Seq> {
     let latest = now.plus_micros(AHEAD_MAX_SECONDS * MICROS_PER_SECOND);
     let plausible = EARLIEST_PLAUSIBLE.start()..=latest;
     let numbered = (run.first_seq.0..).map(Seq).zip(&run.facts);
     // A stretch that ends in the future would carry the ledger's edge there.
     let end = |fact: &Fact| fact.span().map_or(fact.at, |span| span.until);
-    let believed = |fact: &Fact| plausible.contains(&fact.at) && plausible.contains(&end(fact));
-    let implausible = numbered.filter(|(_, sealed)| !believed(&sealed.fact)).map(|(seq, _)| seq);
-    Record { implausible: implausible.collect(), run, received_at: now }
+    let believed = move |fact: &Fact| plausible.contains(&fact.at) && plausible.contains(&end(fact));
+    numbered.filter(move |(_, sealed)| !believed(&sealed.fact)).map(|(seq, _)| seq)
 }

@@ -50,7 +50,7 @@ pub async fn serve(house: Arc<House>, tls: Option<TlsAcceptor>, stream: TcpStrea
     match stream {
         Peer::Tls(stream) => converse(house, wire_of(*stream, head, peer, true), login_ends).await,
         Peer::Plain(ref mut plain) if tls.is_some() && code_of(&head) != CANCEL_CODE => {
-            debug_assert!(!secure);
+            assert!(!secure, "a plain stream has no TLS");
             let refusal =
                 Refusal::fatal(TLS_REQUIRED, "this endpoint speaks TLS only", "connect with sslmode=verify-full");
             refuse(&house, plain, refusal).await

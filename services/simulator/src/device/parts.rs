@@ -42,7 +42,7 @@ impl Part {
     pub fn aged(part: &Component, device: &PlannedDevice, chance: &mut Chance) -> Self {
         let counter = device.kind.counters.iter().position(|counter| counter.name == part.failure.on());
         let clock = counter.map_or(Clock::Days, Clock::Counter);
-        debug_assert!(counter.is_some() || part.failure.on() == DAY_AGE, "the catalogue was checked");
+        assert!(counter.is_some() || part.failure.on() == DAY_AGE, "the catalogue was checked");
         let per_year = match clock {
             Clock::Days => DAYS_PER_YEAR,
             Clock::Counter(index) => yearly(&device.kind.counters[index], device),
