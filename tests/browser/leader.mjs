@@ -3,17 +3,14 @@
 // the site taken (or, where no site is worse, does not say that), where a step does not lead on, where the browser reports an error or
 // a violation of the page's policy, or where something is asked of another host. Prints the site, the device and the facts as JSON.
 
-import { mkdir } from "node:fs/promises";
 import path from "node:path";
-import { chromium } from "playwright-core";
-import { CHROMIUM, QUIET, watched } from "./watch.mjs";
+import { walked } from "./watch.mjs";
 
 const [link, folder = "shots"] = process.argv.slice(2);
 if (!link) {
   console.error("usage: node leader.mjs LOGIN_LINK [FOLDER]");
   process.exit(2);
 }
-const origin = new URL(link).origin;
 const findings = [];
 const must = (holds, what) => holds || findings.push(what);
 
@@ -49,14 +46,7 @@ function worst(all, verdict) {
   return highest(all);
 }
 
-await mkdir(folder, { recursive: true });
-const browser = await chromium.launch({ executablePath: CHROMIUM, args: QUIET });
-try {
-  const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, ignoreHTTPSErrors: true });
-  const page = await watched(context, (to) => to.origin === origin, (what) => findings.push(what));
-  await page.goto(link);
-  await page.waitForURL(`${origin}/`);
-
+await walked(link, folder, findings, async (page) => {
   await page.getByRole("link", { name: "Compare", exact: true }).click();
   await page.getByRole("heading", { name: "Sites compared" }).waitFor();
   const verdict = await page.locator(".verdict p").allInnerTexts();
@@ -89,10 +79,4 @@ try {
   must(places.length > 0, "no fact names its place in the log");
   await page.screenshot({ path: path.join(folder, "leader-4-facts.png"), fullPage: true });
   console.log(JSON.stringify({ verdict, site: site.name, standing: site.standing, device, address: page.url(), places }));
-} finally {
-  await browser.close();
-}
-if (findings.length > 0) {
-  console.error(findings.join("\n"));
-  process.exit(1);
-}
+});

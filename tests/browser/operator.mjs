@@ -3,11 +3,10 @@
 // moment later, with the facts in the tables, it is still gone. Fails on an accessibility finding, an error or a violated policy that the
 // browser tells of, and a request to another host. Prints the places as JSON.
 
-import { mkdir, readFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import path from "node:path";
-import { chromium } from "playwright-core";
-import { CHROMIUM, QUIET, WCAG, watched } from "./watch.mjs";
+import { WCAG, walked } from "./watch.mjs";
 
 const [link, folder, about, reason] = process.argv.slice(2);
 if (!reason) {
@@ -66,13 +65,7 @@ async function inTables(page) {
   } while ((await waiting.innerText()).trim() !== "0");
 }
 
-await mkdir(folder, { recursive: true });
-const browser = await chromium.launch({ executablePath: CHROMIUM, args: QUIET });
-try {
-  const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, ignoreHTTPSErrors: true });
-  const page = await watched(context, (to) => to.origin === origin, (what) => findings.push(what));
-  await page.goto(link);
-  await page.waitForURL(`${origin}/`);
+await walked(link, folder, findings, async (page) => {
   await page.getByRole("link", { name: "Pipeline", exact: true }).click();
   await page.getByRole("heading", { name: "Quarantine" }).waitFor();
   await entries(page).first().waitFor();
@@ -94,10 +87,4 @@ try {
     await look(page, "gone");
   }
   console.log(JSON.stringify(driven));
-} finally {
-  await browser.close();
-}
-if (findings.length > 0) {
-  console.error(findings.join("\n"));
-  process.exit(1);
-}
+});

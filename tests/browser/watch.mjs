@@ -1,5 +1,8 @@
 // What a browser must never report while somebody uses the pages: errors, what the pages' policy forbids, requests to anybody else.
 
+import { mkdir } from "node:fs/promises";
+import { chromium } from "playwright-core";
+
 export const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium";
 /** The browser's own errands would be requests that leave the machine. */
 export const QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
@@ -20,4 +23,24 @@ export async function watched(context, own, say, fails = () => false) {
   await page.addInitScript(() => addEventListener("securitypolicyviolation", (event) =>
     console.error(`policy violated: ${event.violatedDirective} by ${event.blockedURI} at ${event.sourceFile}:${event.lineNumber}`)));
   return page;
+}
+
+/** Somebody's walk through the pages at a desk, from a login link on. Ends the process where something was found on the way. */
+export async function walked(link, folder, findings, steps) {
+  const origin = new URL(link).origin;
+  await mkdir(folder, { recursive: true });
+  const browser = await chromium.launch({ executablePath: CHROMIUM, args: QUIET });
+  try {
+    const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, ignoreHTTPSErrors: true });
+    const page = await watched(context, (to) => to.origin === origin, (what) => findings.push(what));
+    await page.goto(link);
+    await page.waitForURL(`${origin}/`);
+    await steps(page);
+  } finally {
+    await browser.close();
+  }
+  if (findings.length > 0) {
+    console.error(findings.join("\n"));
+    process.exit(1);
+  }
 }
