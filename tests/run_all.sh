@@ -28,25 +28,67 @@ export MEDFLEET_TEST_MQTT_TLS="$MQTT_tls" MEDFLEET_TEST_MQTT_PLAIN="$MQTT_plain"
 export MEDFLEET_TEST_MQTT_CA="$MQTT_ca" MEDFLEET_TEST_MQTT_CREDENTIALS="$MQTT_credentials"
 export MEDFLEET_TEST_MQTT_DIR="$work/mosquitto"
 
-step "build, then unit, golden and property tests"
+step "build"
 cargo build --workspace --locked
-cargo test --workspace --locked --no-fail-fast
 
-step "whole-system tests"
-python="$tools/python/bin/python"
-"$python" -m pytest -q tests/pipeline/test_demo.py tests/pipeline/test_pages.py -p no:cacheprovider
-"$python" -m pytest -q tests/pipeline/test_browser.py tests/pipeline/test_browser_operator.py -p no:cacheprovider
-"$python" -m pytest -q tests/pipeline/test_kpi.py tests/pipeline/test_kpi_oracle.py tests/pipeline/test_grafana.py tests/pipeline/test_figures.py -p no:cacheprovider
-"$python" -m pytest -q tests/pipeline/test_truth.py tests/pipeline/test_openapi.py tests/pipeline/test_sql.py -p no:cacheprovider
-"$python" -m pytest -q tests/pipeline/test_alerts.py -p no:cacheprovider
-"$python" -m pytest -q tests/pipeline/test_alert_pages.py -p no:cacheprovider
-"$python" -m pytest -q tests/pipeline/test_risk.py tests/pipeline/test_scorer.py -p no:cacheprovider
-"$python" -m pytest -q tests/pipeline/test_late_backlog.py -p no:cacheprovider
+suite() { "$tools/python/bin/python" -m pytest -q -p no:cacheprovider "${@/#/tests/}"; }
 
-step "imports against figures computed from their files alone"
-"$python" -m pytest -q tests/oracle -p no:cacheprovider
+# One side of what runs side by side: its words go to a file of its own, and to the reader whole when it has ended.
+side() {
+    local name=$1 began=$SECONDS
+    shift
+    if "$@" >"$work/$name.log" 2>&1; then
+        printf '\n== %s: passed, %ss of its own\n' "$name" $((SECONDS - began))
+        tail -n 400 "$work/$name.log"
+    else
+        printf '\n== %s: FAILED, %ss of its own\n' "$name" $((SECONDS - began))
+        cat "$work/$name.log"
+        return 1
+    fi
+}
 
+crates() { cargo test --workspace --locked --no-fail-fast; }
+
+# A suite a process: each has systems of its own. `set -e` does not hold within a condition, so each says what became of it.
+pages() {
+    local failed=0
+    suite pipeline/test_demo.py pipeline/test_pages.py || failed=1
+    suite pipeline/test_browser.py pipeline/test_browser_operator.py || failed=1
+    suite pipeline/test_kpi.py pipeline/test_kpi_oracle.py pipeline/test_grafana.py pipeline/test_figures.py || failed=1
+    suite pipeline/test_truth.py pipeline/test_openapi.py pipeline/test_sql.py || failed=1
+    return $failed
+}
+
+alerts() {
+    local failed=0
+    suite pipeline/test_alerts.py || failed=1
+    suite pipeline/test_alert_pages.py || failed=1
+    suite pipeline/test_risk.py pipeline/test_scorer.py || failed=1
+    suite pipeline/test_late_backlog.py || failed=1
+    return $failed
+}
+
+# Whole systems use programs that the build has made; what the oracles judge by is built with the crates' tests.
+oracles() { suite oracle; }
+
+kills() { suite pipeline/test_nothing_lost.py; }
+
+# Two at a time, for a suite waits more than it works: MEDFLEET_TEST_LANE keeps their ports apart.
+beside() {
+    step "$1 beside $2"
+    local first second failed=0
+    MEDFLEET_TEST_LANE=0 side "$1" "$1" & first=$!
+    MEDFLEET_TEST_LANE=1 side "$2" "$2" & second=$!
+    wait "$first" || failed=1
+    wait "$second" || failed=1
+    return $failed
+}
+
+failed=0
+beside crates pages || failed=1
+beside alerts oracles || failed=1
 step "kills with work in flight, judged over the raw files"
-"$python" -m pytest -q tests/pipeline/test_nothing_lost.py -p no:cacheprovider
+kills || failed=1
 
 step "done"
+exit $failed

@@ -115,7 +115,7 @@ fn seal(at: Timestamp, body: Body) -> Sealed {
     };
     let mut bytes = vec![0u8; 64];
     bytes[..8].copy_from_slice(&at.0.to_le_bytes());
-    Sealed { fact, bytes }
+    Sealed { fact, bytes: bytes.into() }
 }
 
 fn stretch(condition: Condition, until: Timestamp) -> Body {

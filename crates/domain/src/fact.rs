@@ -1,5 +1,6 @@
 //! The fact: one thing that was observed or said, with the time it happened and the time it could be known.
 
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::Invalid;
@@ -38,10 +39,11 @@ impl Run {
 }
 
 /// A fact beside the very bytes it was written in. Identity compares bytes, never meanings.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sealed {
     pub fact: Fact,
-    pub bytes: Vec<u8>,
+    /// Facts that were read together share what they were read from.
+    pub bytes: Bytes,
 }
 
 impl Sealed {

@@ -2,13 +2,13 @@
 
 use std::collections::VecDeque;
 use std::ops::Range;
-use std::sync::mpsc;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
 use crate::batch::Batch;
 use crate::error::{Error, Result};
 use crate::format::RECORD_HEADER_BYTES;
+use crate::gate::{Gate, Place};
 use crate::journal::Journal;
 use crate::limits::{GROUP_MAX_BYTES, Limits, QUEUE_MAX_BYTES};
 use crate::reader::{Reader, locked};
@@ -40,18 +40,26 @@ struct Queue {
     queued_bytes: u64,
     refused_submissions: u64,
     is_closed: bool,
+    /// Whom the next group will answer at once.
+    gate: Arc<Gate>,
 }
 
 struct Submission {
     batch: Batch,
-    done: Done,
+    whom: Whom,
+}
+
+/// Who is to be answered.
+enum Whom {
+    Call(Done),
+    Thread(Place),
 }
 
 /// Submissions that share a sync: what they bring, and whom to answer, in the same order.
 #[derive(Default)]
 struct Group {
     batches: Vec<Batch>,
-    answers: Vec<Done>,
+    whom: Vec<Whom>,
 }
 
 impl Committer {
@@ -76,14 +84,10 @@ impl Committer {
     /// [`QUEUE_MAX_BYTES`] are queued.
     pub fn append(&self, batch: Batch) -> Result<Range<u64>> {
         batch.check(self.limits)?;
-        let (answer, wait) = mpsc::sync_channel(1);
-        let done = Box::new(move |result| {
-            // The receiver is gone only if the appending thread is, and then nobody wants the answer.
-            let _ = answer.send(result);
-        });
         let queue = self.core.wait_for_room(batch.size_bytes());
-        self.core.enqueue(queue, Submission { batch, done })?;
-        wait.recv().unwrap_or(Err(Error::Closed))
+        let (place, waiting) = queue.gate.place();
+        self.core.enqueue(queue, Submission { batch, whom: Whom::Thread(place) })?;
+        waiting.wait()
     }
 
     /// Takes the records without waiting; `done` is called on the committing thread, and must be quick. If this returns
@@ -95,7 +99,7 @@ impl Committer {
             queue.refused_submissions += 1;
             return Err(Error::QueueFull { queued_bytes: queue.queued_bytes, max_bytes: QUEUE_MAX_BYTES });
         }
-        self.core.enqueue(queue, Submission { batch, done })
+        self.core.enqueue(queue, Submission { batch, whom: Whom::Call(done) })
     }
 
     /// See [`Journal::truncate_front`]; waits for the commit under way.
@@ -137,16 +141,17 @@ impl Queue {
     fn take_group(&mut self) -> Group {
         let mut group = Group::default();
         let mut group_bytes = 0;
-        while let Some(Submission { batch, done }) = self.waiting.pop_front() {
+        self.gate = Arc::default();
+        while let Some(Submission { batch, whom }) = self.waiting.pop_front() {
             let batch_bytes = batch.size_bytes();
             if !group.batches.is_empty() && group_bytes + batch_bytes > GROUP_MAX_BYTES {
-                self.waiting.push_front(Submission { batch, done });
+                self.waiting.push_front(Submission { batch, whom });
                 break;
             }
             group_bytes += batch_bytes;
             self.queued_bytes -= charged_bytes(batch_bytes);
             group.batches.push(batch);
-            group.answers.push(done);
+            group.whom.push(whom);
         }
         group
     }
@@ -169,7 +174,10 @@ impl Core {
         }
         queue.queued_bytes += charged_bytes(submission.batch.size_bytes());
         queue.waiting.push_back(submission);
-        self.work.notify_one();
+        // The committing thread rests only where nothing waits.
+        if queue.waiting.len() == 1 {
+            self.work.notify_one();
+        }
         Ok(())
     }
 
@@ -196,7 +204,7 @@ impl Core {
     }
 
     /// Commits a group with one sync. Near the capacity what fits goes together, and only the rest is refused.
-    fn commit(&self, Group { mut batches, answers }: Group) {
+    fn commit(&self, Group { mut batches, whom }: Group) {
         let mut ranges = Vec::with_capacity(batches.len());
         {
             let mut journal = locked(&self.journal);
@@ -207,9 +215,7 @@ impl Core {
                 rest = later;
             }
         }
-        for (done, range) in answers.into_iter().zip(ranges) {
-            done(range);
-        }
+        answer(whom.into_iter().zip(ranges));
     }
 }
 
@@ -235,15 +241,26 @@ fn append_together(journal: &mut Journal, batches: &mut [Batch]) -> Vec<Result<R
     each.collect()
 }
 
-/// However the worker ends, whoever still waits is answered: dropping a submission drops its sender.
+/// Threads that wait at one gate are woken together, once all their answers lie ready.
+fn answer(answers: impl Iterator<Item = (Whom, Result<Range<u64>>)>) {
+    let mut gates: Vec<Arc<Gate>> = Vec::new();
+    for (whom, range) in answers {
+        match whom {
+            Whom::Call(done) => done(range),
+            Whom::Thread(place) => gates.push(place.answer(range)),
+        }
+    }
+    gates.dedup_by(|one, other| Arc::ptr_eq(one, other));
+    gates.iter().for_each(|gate| gate.open());
+}
+
+/// However the worker ends, whoever still waits is answered.
 struct Farewell<'a>(&'a Core);
 
 impl Drop for Farewell<'_> {
     fn drop(&mut self) {
         self.0.close();
         let left = std::mem::take(&mut locked(&self.0.queue).waiting);
-        for submission in left {
-            (submission.done)(Err(Error::Closed));
-        }
+        answer(left.into_iter().map(|submission| (submission.whom, Err(Error::Closed))));
     }
 }

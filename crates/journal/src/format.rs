@@ -149,10 +149,10 @@ impl Seal {
         header.checksum == hasher.finalize()
     }
 
-    /// Gives one batch's frames their places and their checksums, where they lie.
-    pub fn close_frames(&self, frames: &mut [u8], first_index: u64) {
+    /// Gives frames their places and their checksums, where they lie. What is synced together counts its ordinals through.
+    pub fn close_frames(&self, frames: &mut [u8], first_index: u64, first_ordinal: u32) {
         let mut rest = frames;
-        let mut places = (0..).zip(first_index..);
+        let mut places = (first_ordinal..).zip(first_index..);
         while let (Some(bytes), Some((ordinal, index))) = (next_frame_bytes(rest), places.next()) {
             let (frame, later) = rest.split_at_mut(bytes);
             self.close_frame(frame, index, ordinal);
@@ -217,7 +217,7 @@ mod tests {
     fn a_record_is_refused_in_another_journal_or_at_another_index() {
         let (ours, theirs) = (Seal::new(JournalId(1)), Seal::new(JournalId(2)));
         let mut batch = Batch::from([&b"a"[..], b"", b"fact"]);
-        ours.close_frames(batch.frames_mut(), 5);
+        ours.close_frames(batch.frames_mut(), 5, 0);
         assert_eq!(payload_sizes(batch.frames()).collect::<Vec<_>>(), [1, 0, 4]);
         let third = &batch.frames()[2 * RECORD_HEADER_BYTES + 1..];
         let header = RecordHeader::decode(third.first_chunk().expect("a whole header"));

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::batch::Batch;
 use crate::error::{Error, Result};
 use crate::format::{JournalId, SEGMENT_HEADER_BYTES, Seal, SegmentHeader, first_index_of, payload_sizes};
-use crate::limits::{GROUP_MAX_BYTES, Limits};
+use crate::limits::Limits;
 use crate::reader::{Reader, Shared, Stats};
 use crate::recovery::{Recovery, create_segment, path};
 use crate::storage::{FolderLock, SegmentFile, Storage};
@@ -22,8 +22,6 @@ pub struct Journal {
     limits: Limits,
     seal: Seal,
     shared: Arc<Shared>,
-    /// Several batches as they are written together; kept to save an allocation per append.
-    gathered: Vec<u8>,
     poisoned_by: Option<Arc<Error>>,
     _lock: FolderLock,
 }
@@ -45,7 +43,7 @@ impl Journal {
         let seal = Seal::new(id);
         let view = Recovery { storage: &*storage, journal: id, seal: &seal }.run()?;
         let shared = Arc::new(Shared::new(storage.place(), seal.clone(), view));
-        Ok(Self { storage, id, limits, seal, shared, gathered: Vec::new(), poisoned_by: None, _lock: lock })
+        Ok(Self { storage, id, limits, seal, shared, poisoned_by: None, _lock: lock })
     }
 
     /// The id of the journal in this folder, if there is one: for an owner that draws the id at random when it begins.
@@ -189,24 +187,18 @@ impl Journal {
             place = self.place();
         }
         let failed = |action| Error::io(action, path(&*self.storage, &place.name));
-        let frames = match batches {
-            [one] => one.frames_mut(),
-            several => {
-                self.gathered.clear();
-                self.gathered.reserve(bytes as usize);
-                several.iter().for_each(|batch| self.gathered.extend_from_slice(batch.frames()));
-                &mut self.gathered
-            }
-        };
-        self.seal.close_frames(frames, place.next_index);
-        place.file.write_at(frames, place.end_bytes).map_err(failed("write"))?;
+        let (mut end_bytes, mut next_index) = (place.end_bytes, place.next_index);
+        for batch in batches.iter_mut().filter(|batch| batch.records() > 0) {
+            let ordinal = (next_index - place.next_index) as u32;
+            self.seal.close_frames(batch.frames_mut(), next_index, ordinal);
+            place.file.write_at(batch.frames(), end_bytes).map_err(failed("write"))?;
+            end_bytes += batch.size_bytes();
+            next_index += batch.records();
+        }
         let began = Instant::now();
         place.file.sync_data().map_err(failed("sync"))?;
-        let range = publish(&self.shared, frames, place.next_index, began.elapsed());
-        // One large group must not hold its memory for the life of the process.
-        self.gathered.clear();
-        self.gathered.shrink_to(2 * GROUP_MAX_BYTES as usize);
-        Ok(range)
+        publish(&self.shared, batches, place.next_index..next_index, began.elapsed());
+        Ok(place.next_index..next_index)
     }
 
     fn place(&self) -> Place {
@@ -255,25 +247,21 @@ fn lock(storage: &dyn Storage) -> Result<FolderLock> {
 }
 
 /// Shows the readers what the sync has made durable.
-fn publish(shared: &Shared, frames: &[u8], first_index: u64, sync: Duration) -> Range<u64> {
-    let mut next_index = first_index;
+fn publish(shared: &Shared, batches: &[Batch], range: Range<u64>, sync: Duration) {
     {
         let mut view = shared.view();
         if let Some(last) = view.segments.back_mut() {
-            for payload_bytes in payload_sizes(frames) {
-                last.extend(next_index, payload_bytes);
-                next_index += 1;
-            }
+            let sizes = batches.iter().flat_map(|batch| payload_sizes(batch.frames()));
+            range.clone().zip(sizes).for_each(|(index, payload_bytes)| last.extend(index, payload_bytes));
         }
-        let written_bytes = frames.len() as u64;
+        let written_bytes = batches.iter().map(Batch::size_bytes).sum::<u64>();
         view.used_bytes += written_bytes;
-        view.next_index = next_index;
+        view.next_index = range.end;
         view.stats.sync_count += 1;
         view.stats.last_sync = sync;
         view.stats.total_sync += sync;
-        view.stats.appended_records += next_index - first_index;
+        view.stats.appended_records += range.end - range.start;
         view.stats.appended_bytes += written_bytes;
     }
-    shared.announce(next_index);
-    first_index..next_index
+    shared.announce(range.end);
 }

@@ -16,6 +16,7 @@ mod batch;
 mod committer;
 mod error;
 mod format;
+mod gate;
 mod journal;
 mod limits;
 mod reader;

@@ -1,5 +1,6 @@
 //! Batches: one MQTT message of an agent. What is bad in one spoils nothing beside it.
 
+use bytes::Bytes;
 use medfleet_domain::fact::{Run, Sealed};
 use medfleet_domain::id::{AgentId, Seq, SeqRange, SiteId, Subject};
 use prost::Message;
@@ -7,7 +8,7 @@ use prost::Message;
 use crate::fact::read_fact;
 use crate::limits::{BATCH_MAX_BYTES, BATCH_MAX_RUNS};
 use crate::pb;
-use crate::read::{decoded, few, present, site, subject};
+use crate::read::{decoded_shared, few, present, site, subject};
 use crate::refusal::Refusal;
 use crate::run::{Header, seqs};
 use crate::schema::SCHEMA_VERSION;
@@ -41,7 +42,7 @@ pub struct BadRun {
     pub subject: Option<Subject>,
     pub seqs: Option<SeqRange>,
     /// A `Run` message with these facts, or what stood in its place: [`crate::decode_run`] tries it again.
-    pub bytes: Vec<u8>,
+    pub bytes: Bytes,
     pub refusal: Refusal,
 }
 
@@ -58,8 +59,8 @@ struct Envelope {
     session: u64,
     #[prost(uint64, tag = "5")]
     number: u64,
-    #[prost(bytes = "vec", repeated, tag = "6")]
-    runs: Vec<Vec<u8>>,
+    #[prost(bytes = "bytes", repeated, tag = "6")]
+    runs: Vec<Bytes>,
 }
 
 pub fn encode_batch(batch: &Batch) -> Vec<u8> {
@@ -77,7 +78,7 @@ pub fn encode_batch(batch: &Batch) -> Vec<u8> {
 /// Reads a batch. Only an envelope that cannot be read refuses it whole; a bad run, and a bad fact inside a good run, is cut out
 /// and named. A newer schema refuses nothing by itself: words that are known are taken in, unknown ones are held.
 pub fn decode_batch(bytes: &[u8]) -> Result<DecodedBatch, Refusal> {
-    let envelope: Envelope = decoded("batch", bytes, BATCH_MAX_BYTES)?;
+    let envelope: Envelope = decoded_shared("batch", bytes, BATCH_MAX_BYTES)?;
     few("runs in a batch", envelope.runs.len(), BATCH_MAX_RUNS)?;
     let schema = present("schema", "batch", (envelope.schema > 0).then_some(envelope.schema))?;
     let mut batch = DecodedBatch {
@@ -95,10 +96,13 @@ pub fn decode_batch(bytes: &[u8]) -> Result<DecodedBatch, Refusal> {
 }
 
 impl DecodedBatch {
-    fn take(&mut self, bytes: Vec<u8>) {
-        let mut wire: pb::Run = match decoded("run", &bytes, BATCH_MAX_BYTES) {
+    fn take(&mut self, bytes: Bytes) {
+        let mut wire = match pb::Run::decode(bytes.clone()) {
             Ok(wire) => wire,
-            Err(refusal) => return self.runs.push(Err(BadRun { subject: None, seqs: None, bytes, refusal })),
+            Err(source) => {
+                let refusal = Refusal::Undecodable { what: "run", source };
+                return self.runs.push(Err(BadRun { subject: None, seqs: None, bytes, refusal }));
+            }
         };
         let facts = std::mem::take(&mut wire.facts);
         match Header::read(&wire, facts.len()).and_then(|header| self.own(header)) {
@@ -126,7 +130,7 @@ impl DecodedBatch {
 }
 
 /// Cuts a run where its facts cannot be read, so that a bad fact spoils only itself.
-fn cut(header: &Header, facts: Vec<Vec<u8>>, schema: u32) -> Vec<Result<Run, BadRun>> {
+fn cut(header: &Header, facts: Vec<Bytes>, schema: u32) -> Vec<Result<Run, BadRun>> {
     let mut pieces: Vec<Piece> = Vec::new();
     for (seq, bytes) in (header.first_seq.0..).map(Seq).zip(facts) {
         let read = read_fact(&bytes).map_err(|refusal| refusal.under_schema(schema));
@@ -143,7 +147,7 @@ fn cut(header: &Header, facts: Vec<Vec<u8>>, schema: u32) -> Vec<Result<Run, Bad
 /// Neighbours in a run that share one fate.
 enum Piece {
     Good { first: Seq, facts: Vec<Sealed> },
-    Bad { first: Seq, facts: Vec<Vec<u8>>, refusal: Refusal },
+    Bad { first: Seq, facts: Vec<Bytes>, refusal: Refusal },
 }
 
 impl Piece {
@@ -156,7 +160,7 @@ impl Piece {
                 Err(BadRun {
                     subject: Some(header.subject.clone()),
                     seqs: Some(SeqRange { epoch: header.epoch, first, last }),
-                    bytes: wire.encode_to_vec(),
+                    bytes: wire.encode_to_vec().into(),
                     refusal,
                 })
             }

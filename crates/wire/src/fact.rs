@@ -1,5 +1,6 @@
 //! Facts: one table from what a fact says to how it is written, and one back.
 
+use bytes::Bytes;
 use medfleet_domain::condition::{Clock, Condition, Degradation, SourceKind};
 use medfleet_domain::fact::{
     Amendment, Body, DeviceError, Fact, Replacement, Sample, Sealed, Severity, Source, Stretch,
@@ -31,22 +32,22 @@ pub fn encode_fact(fact: &Fact) -> Vec<u8> {
 
 /// Writes a fact down for life: from here on its bytes are what it is.
 pub fn seal(fact: Fact) -> Sealed {
-    let bytes = encode_fact(&fact);
+    let bytes = encode_fact(&fact).into();
     Sealed { fact, bytes }
 }
 
 /// Seals a fact that every reader will take, or says now why none would. For writers, before they promise to keep it.
 pub fn accept(fact: Fact) -> Result<Sealed, Refusal> {
-    unseal(encode_fact(&fact))
+    unseal(encode_fact(&fact).into())
 }
 
 /// Reads a fact and keeps the bytes as they are, with fields that this version does not know.
 pub fn decode_fact(bytes: &[u8]) -> Result<Sealed, Refusal> {
-    Ok(Sealed { fact: read_fact(bytes)?, bytes: bytes.to_vec() })
+    Ok(Sealed { fact: read_fact(bytes)?, bytes: Bytes::copy_from_slice(bytes) })
 }
 
 /// [`decode_fact`] without a copy.
-pub(crate) fn unseal(bytes: Vec<u8>) -> Result<Sealed, Refusal> {
+pub fn unseal(bytes: Bytes) -> Result<Sealed, Refusal> {
     Ok(Sealed { fact: read_fact(&bytes)?, bytes })
 }
 
@@ -107,7 +108,7 @@ fn write_body(body: &Body) -> Wire {
 }
 
 fn read_body(of: &'static str, body: Option<Wire>) -> Result<Body, Refusal> {
-    Ok(match body.ok_or(Refusal::UnknownBody { what: of })? {
+    Ok(match body.ok_or_else(|| Refusal::UnknownBody { what: of })? {
         Wire::Opened(opened) => Body::Opened { previous: seq_range_if_said("previous", opened.previous)? },
         Wire::Began(began) => Body::Began {
             condition: Condition::required("condition", "begin", began.condition)?,

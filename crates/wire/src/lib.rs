@@ -42,7 +42,7 @@ mod word;
 
 pub use alert_record::{decode_alert_record, encode_alert_record};
 pub use batch::{BadRun, Batch, DecodedBatch, decode_batch, encode_batch};
-pub use fact::{accept, decode_fact, encode_fact, seal};
+pub use fact::{accept, decode_fact, encode_fact, seal, unseal};
 pub use quarantine::{Quarantined, decode_quarantined, encode_quarantined};
 pub use receipt::{Fate, FateKind, Receipt, decode_receipt, encode_receipt};
 pub use refusal::{Disposition, Refusal};

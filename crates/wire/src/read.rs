@@ -1,5 +1,6 @@
 //! Values that stand in many messages, and the checks that make them safe for every later reader.
 
+use bytes::Bytes;
 use medfleet_domain::Invalid;
 use medfleet_domain::id::{Epoch, Seq, SeqRange, SiteId, Subject, SubjectKind};
 use medfleet_domain::kind::DeviceKind;
@@ -25,12 +26,24 @@ pub(crate) fn decoded<M: prost::Message + Default>(
     M::decode(bytes).map_err(|source| Refusal::Undecodable { what, source })
 }
 
+/// [`decoded`] for messages that hold facts, whose bytes then are parts of one copy.
+pub(crate) fn decoded_shared<M: prost::Message + Default>(
+    what: &'static str,
+    bytes: &[u8],
+    limit: usize,
+) -> Result<M, Refusal> {
+    if bytes.len() > limit {
+        return Err(Refusal::Oversized { what, bytes: bytes.len(), limit });
+    }
+    M::decode(Bytes::copy_from_slice(bytes)).map_err(|source| Refusal::Undecodable { what, source })
+}
+
 pub(crate) fn few(what: &'static str, count: usize, limit: usize) -> Result<(), Refusal> {
     if count <= limit { Ok(()) } else { Err(Refusal::TooMany { what, count, limit }) }
 }
 
 pub(crate) fn present<T>(field: &'static str, of: &'static str, value: Option<T>) -> Result<T, Refusal> {
-    value.ok_or(Refusal::MissingField { field, of })
+    value.ok_or_else(|| Refusal::MissingField { field, of })
 }
 
 pub(crate) fn text(field: &'static str, of: &'static str, value: String) -> Result<String, Refusal> {

@@ -10,7 +10,7 @@ use prost::Message;
 use crate::fact::unseal;
 use crate::limits::{BATCH_MAX_BYTES, RECORD_MAX_BYTES, RUN_MAX_FACTS, SEQ_MAX};
 use crate::pb;
-use crate::read::{decoded, device_kind, few, instant, present, site, subject};
+use crate::read::{decoded_shared, device_kind, few, instant, present, site, subject};
 use crate::refusal::Refusal;
 use crate::schema::SCHEMA_VERSION;
 
@@ -36,7 +36,7 @@ pub fn encode_record(record: &Record) -> Vec<u8> {
 
 /// Reads a record whole or not at all: what stands in the log was taken in at a door of this or an older schema.
 pub fn decode_record(bytes: &[u8]) -> Result<Record, Refusal> {
-    let wire: pb::LogRecord = decoded("record", bytes, RECORD_MAX_BYTES)?;
+    let wire: pb::LogRecord = decoded_shared("record", bytes, RECORD_MAX_BYTES)?;
     let schema = wire.schema;
     read_record(wire).map_err(|refusal| refusal.under_schema(schema))
 }
@@ -63,7 +63,7 @@ pub fn encode_run(run: &Run) -> Vec<u8> {
 }
 
 pub fn decode_run(bytes: &[u8]) -> Result<Run, Refusal> {
-    read_run(decoded("run", bytes, BATCH_MAX_BYTES)?)
+    read_run(decoded_shared("run", bytes, BATCH_MAX_BYTES)?)
 }
 
 fn read_run(mut wire: pb::Run) -> Result<Run, Refusal> {

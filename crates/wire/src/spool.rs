@@ -8,7 +8,7 @@ use prost::Message;
 use crate::fact::unseal;
 use crate::limits::SPOOLED_MAX_BYTES;
 use crate::pb;
-use crate::read::{decoded, device_kind, seq_range, site, subject};
+use crate::read::{decoded_shared, device_kind, seq_range, site, subject};
 use crate::refusal::Refusal;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,7 +34,7 @@ pub fn encode_spooled(spooled: &Spooled) -> Vec<u8> {
 }
 
 pub fn decode_spooled(bytes: &[u8]) -> Result<Spooled, Refusal> {
-    let wire: pb::Spooled = decoded("spooled fact", bytes, SPOOLED_MAX_BYTES)?;
+    let wire: pb::Spooled = decoded_shared("spooled fact", bytes, SPOOLED_MAX_BYTES)?;
     let one = pb::SeqRange { epoch: wire.epoch, first: wire.seq, last: wire.seq };
     let seqs = seq_range("seq", "spooled fact", Some(one))?;
     Ok(Spooled {

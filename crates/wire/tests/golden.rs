@@ -51,7 +51,7 @@ fn goldens() -> Vec<Golden> {
         .into_iter()
         .map(|(name, fact)| {
             let name = format!("fact_{name}");
-            Golden::new(&name, "Fact", wire::seal(fact), |sealed: &Sealed| sealed.bytes.clone(), wire::decode_fact)
+            Golden::new(&name, "Fact", wire::seal(fact), |sealed: &Sealed| sealed.bytes.to_vec(), wire::decode_fact)
         })
         .collect();
     all.extend((1..=wire::SCHEMA_VERSION).flat_map(enveloped));
@@ -111,8 +111,8 @@ fn first_shape() -> Golden {
     (old.known_at_us, old.known_assumed) = (None, false);
     let bytes = old.encode_to_vec();
     let fact = medfleet_domain::fact::Fact { known_at: samples::MORNING, known_assumed: true, ..samples::stretch() };
-    let today = Sealed { fact, bytes };
-    Golden::new("fact_first_shape", "Fact", today, |sealed: &Sealed| sealed.bytes.clone(), wire::decode_fact)
+    let today = Sealed { fact, bytes: bytes.into() };
+    Golden::new("fact_first_shape", "Fact", today, |sealed: &Sealed| sealed.bytes.to_vec(), wire::decode_fact)
 }
 
 fn undamaged(batch: wire::DecodedBatch, schema: u32) -> wire::Batch {

@@ -2,6 +2,7 @@
 
 mod samples;
 
+use bytes::Bytes;
 use medfleet_domain::fact::{Body, Run};
 use medfleet_domain::id::{AgentId, Seq, SiteId};
 use medfleet_wire as wire;
@@ -105,7 +106,7 @@ fn a_bad_run_is_refused_by_its_reason_and_spoils_no_other() {
     assert_eq!(refused(|run| run.first_seq = u64::MAX), "seq_overflow");
     assert_eq!(refused(|run| run.first_seq = SEQ_MAX - 1), "seq_overflow");
     assert!(first_after(|run| run.first_seq = SEQ_MAX - 2).is_ok());
-    assert_eq!(refused(|run| run.facts = vec![Vec::new(); RUN_MAX_FACTS + 1]), "too_many");
+    assert_eq!(refused(|run| run.facts = vec![Default::default(); RUN_MAX_FACTS + 1]), "too_many");
     assert_eq!(refused(|run| run.subject = None), "missing_field");
     assert_eq!(refused(|run| run.subject.as_mut().unwrap().name = "ct/7".into()), "invalid_value");
     assert_eq!(refused(|run| run.subject.as_mut().unwrap().kind = 99), "unknown_value");
@@ -124,7 +125,7 @@ fn a_run_that_cannot_be_decoded_is_kept_as_it_came() {
     prost::encoding::message::encode(6, &wire_batch().runs[0], &mut bytes);
     let runs = wire::decode_batch(&bytes).unwrap().runs;
     let bad = runs[0].as_ref().unwrap_err();
-    assert_eq!((bad.refusal.code(), bad.bytes.as_slice()), ("undecodable", &garbage[..]));
+    assert_eq!((bad.refusal.code(), &*bad.bytes), ("undecodable", &garbage[..]));
     assert_eq!((&bad.subject, bad.seqs), (&None, None));
     assert_eq!(runs[1], Ok(samples::run()));
 }
@@ -133,7 +134,7 @@ fn a_run_that_cannot_be_decoded_is_kept_as_it_came() {
 fn a_bad_fact_is_cut_out_of_its_run() {
     let mut batch = wire_batch();
     let good = batch.runs[0].facts[0].clone();
-    let bad = vec![0xff; 3];
+    let bad = Bytes::from_static(&[0xff; 3]);
     batch.runs.truncate(1);
     batch.runs[0].facts = vec![bad.clone(), good.clone(), good.clone(), bad.clone(), bad.clone(), good];
     let runs = read(&batch).runs;
@@ -146,7 +147,7 @@ fn a_bad_fact_is_cut_out_of_its_run() {
 
     let piece = runs[2].as_ref().unwrap_err();
     assert_eq!(piece.subject, Some(samples::subject()));
-    let kept = pb::Run::decode(piece.bytes.as_slice()).unwrap();
+    let kept = pb::Run::decode(&*piece.bytes).unwrap();
     assert_eq!((kept.first_seq, kept.facts), (44, vec![bad.clone(), bad]));
     assert_eq!(wire::decode_run(&piece.bytes).unwrap_err().code(), "undecodable");
 }
@@ -160,7 +161,7 @@ fn words_of_a_newer_schema_are_held_and_words_of_none_are_poison() {
     for fact in [unknown_enum, unknown_body] {
         for (schema, expected) in [(SCHEMA_VERSION, Disposition::Poison), (SCHEMA_VERSION + 1, Disposition::Held)] {
             let mut batch = pb::Batch { schema, ..wire_batch() };
-            batch.runs[0].facts.push(fact.encode_to_vec());
+            batch.runs[0].facts.push(fact.encode_to_vec().into());
             let runs = read(&batch).runs;
             assert_eq!(runs[0], Ok(samples::run()), "known words are taken in whatever the schema");
             let bad = runs[1].as_ref().unwrap_err();

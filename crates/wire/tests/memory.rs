@@ -2,6 +2,7 @@
 
 mod samples;
 
+use bytes::Bytes;
 use medfleet_fuzz::{Heap, peak_of};
 use medfleet_wire as wire;
 use medfleet_wire::limits::{BATCH_MAX_BYTES, FACT_MAX_BYTES, RUN_MAX_FACTS};
@@ -25,12 +26,12 @@ fn batch_of(run: pb::Run) -> Vec<u8> {
 #[test]
 fn memory_stays_within_a_small_multiple_of_the_input() {
     let run = |facts| pb::Run { facts, ..(&samples::run()).into() };
-    let heartbeat = wire::encode_fact(&samples::fact(medfleet_domain::fact::Body::Heartbeat));
-    let alternating = [Vec::new(), heartbeat.clone()].into_iter().cycle().take(RUN_MAX_FACTS).collect();
+    let heartbeat = Bytes::from(wire::encode_fact(&samples::fact(medfleet_domain::fact::Body::Heartbeat)));
+    let alternating = [Bytes::new(), heartbeat.clone()].into_iter().cycle().take(RUN_MAX_FACTS).collect();
     let claims_a_gigabyte = [6 << 3 | 2, 0x80, 0x80, 0x80, 0x80, 0x04].to_vec();
     let cases = [
         ("runs without a byte", batch_of(pb::Run::default())),
-        ("facts without a byte", batch_of(run(vec![Vec::new(); RUN_MAX_FACTS]))),
+        ("facts without a byte", batch_of(run(vec![Bytes::new(); RUN_MAX_FACTS]))),
         ("the smallest facts", batch_of(run(vec![heartbeat; 1_000]))),
         ("every second fact bad", batch_of(run(alternating))),
         ("ones", vec![0xff; BATCH_MAX_BYTES]),

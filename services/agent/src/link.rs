@@ -15,7 +15,7 @@ use rand::rngs::SmallRng;
 use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::{ConnectProperties, LastWill, Packet, SubscribeReasonCode};
 use rumqttc::v5::{AsyncClient, Event, EventLoop, MqttOptions};
-use rumqttc::{TlsConfiguration, Transport};
+use rumqttc::{NetworkOptions, TlsConfiguration, Transport};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
@@ -163,6 +163,10 @@ fn options(config: &MqttConfig, topic: &BatchTopic) -> Result<MqttOptions, Agent
     options.set_connection_timeout(CONNECT_TIMEOUT_SECONDS);
     options.set_clean_start(true);
     options.set_outgoing_inflight_upper_limit(MAX_BATCHES_IN_FLIGHT as u16);
+    // Small packets go at once: an acknowledgement held back for more to go with it is a batch that waits.
+    let mut network = NetworkOptions::new();
+    network.set_tcp_nodelay(true);
+    options.set_network_options(network);
     let mut properties = ConnectProperties::new();
     properties.max_packet_size = Some(MAX_INCOMING_PACKET_BYTES);
     properties.session_expiry_interval = Some(0);

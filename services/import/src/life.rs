@@ -220,5 +220,5 @@ fn replacement(one: Replaced, failed: bool, voice: Voice<'_>) -> Option<Point> {
 fn seal(fact: Fact) -> Option<Point> {
     let at = fact.at;
     let sealed = medfleet_wire::accept(fact).ok()?;
-    Some(Point { at, bytes: sealed.bytes.into() })
+    Some(Point { at, bytes: (&*sealed.bytes).into() })
 }

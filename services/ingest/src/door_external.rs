@@ -1,5 +1,7 @@
 //! The external MQTT door: a subscriber at Mosquitto or EMQX that acknowledges by hand, after the append.
 
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -10,9 +12,9 @@ use rand::SeedableRng;
 use rand::rngs::SmallRng;
 use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::{ConnectProperties, Filter, Packet, Publish};
-use rumqttc::v5::{AsyncClient, Event, EventLoop, MqttOptions};
-use rumqttc::{TlsConfiguration, Transport};
-use tokio::sync::{Mutex, mpsc};
+use rumqttc::v5::{AsyncClient, ConnectionError, Event, EventLoop, MqttOptions};
+use rumqttc::{NetworkOptions, TlsConfiguration, Transport};
+use tokio::sync::{Mutex, Notify, mpsc};
 use tokio::task::JoinSet;
 
 use crate::admitter::Admitter;
@@ -21,16 +23,19 @@ use crate::meters::Meters;
 
 /// Publishes the broker may send before the first is acknowledged. Not every broker keeps to it: Mosquitto 2.0.11 sends all it has.
 const RECEIVE_MAXIMUM_MESSAGES: u16 = 128;
-/// Batches judged and appended at once.
-const WORKERS: usize = 16;
+/// Batches judged and appended at once: as many as our configuration of a broker lets it send unacknowledged, since a record waits
+/// in Kafka for those before it and the next batch need not.
+const WORKERS: usize = 64;
 const PACKET_MAX_BYTES: u32 = medfleet_wire::limits::BATCH_MAX_BYTES as u32 + 16 * 1024;
 /// Arrivals that wait for a worker: those of a connection that has just ended, and those of the next.
 const ARRIVAL_QUEUE_MESSAGES: usize = 2 * RECEIVE_MAXIMUM_MESSAGES as usize;
 /// How long the connection is not read while that queue is full, so that the broker keeps what we cannot take. Well below the
 /// keep-alive, and past it the connection ends: workers that wait for the network would wait for each other.
 const ROOM_WAIT_MAX: Duration = Duration::from_secs(5);
-/// Receipts and acknowledgements that wait for the network.
-const REQUEST_QUEUE_REQUESTS: usize = 4 * RECEIVE_MAXIMUM_MESSAGES as usize;
+/// Receipts and acknowledgements that wait for the network: two for each batch that our configuration lets a broker keep, and more. Our
+/// client sends one of them for ten packets that it reads, so that all of a flood may wait here. Were there less room, workers would
+/// wait for it, arrivals for workers, and the client, which alone makes room, for arrivals.
+const REQUEST_QUEUE_REQUESTS: usize = 262_144;
 const RECONNECT_FIRST: Duration = Duration::from_millis(200);
 const RECONNECT_MAX: Duration = Duration::from_secs(10);
 /// The broker keeps our session so long: a short absence loses no place in the queue.
@@ -59,6 +64,9 @@ struct Arrived {
 struct Connection {
     client: AsyncClient,
     generation: RwLock<u64>,
+    /// This connection is to end.
+    is_over: AtomicBool,
+    over: Notify,
 }
 
 impl Connection {
@@ -68,21 +76,35 @@ impl Connection {
 
     /// A new connection, or the end of one: acknowledgements of the last are void.
     fn begin(&self) {
-        *self.generation.write().unwrap_or_else(PoisonError::into_inner) += 1;
+        let mut generation = self.generation.write().unwrap_or_else(PoisonError::into_inner);
+        *generation += 1;
+        self.is_over.store(false, Relaxed);
     }
 
     /// Acknowledges only on the connection the publish came on. The lock keeps that connection from ending in between.
     fn acknowledge(&self, arrived: &Arrived) {
         let generation = self.generation.read().unwrap_or_else(PoisonError::into_inner);
-        if *generation == arrived.generation && self.client.try_ack(&arrived.publish).is_err() {
-            self.start_over();
+        let refused = *generation == arrived.generation && self.client.try_ack(&arrived.publish).is_err();
+        drop(generation);
+        if refused {
+            self.start_over(arrived.generation);
         }
     }
 
     /// An unacknowledged publish holds one of our places at the broker until the connection ends; then the broker sends it again.
-    fn start_over(&self) {
-        if self.client.try_disconnect().is_err() {
-            tracing::warn!("queue to the broker is full, the connection will end by itself");
+    /// Nothing is asked of the queue to the broker, which may be why.
+    fn start_over(&self, from: u64) {
+        let generation = self.generation.read().unwrap_or_else(PoisonError::into_inner);
+        if *generation == from {
+            self.is_over.store(true, Relaxed);
+            self.over.notify_one();
+        }
+    }
+
+    /// Waits until this connection is to end.
+    async fn over(&self) {
+        while !self.is_over.load(Relaxed) {
+            self.over.notified().await;
         }
     }
 }
@@ -96,7 +118,8 @@ impl ExternalDoor {
         crate::crypto::name_provider();
         let (client, events) = AsyncClient::new(self.options(), REQUEST_QUEUE_REQUESTS);
         let (queue, arrivals) = mpsc::channel(ARRIVAL_QUEUE_MESSAGES);
-        let connection = Arc::new(Connection { client, generation: RwLock::new(0) });
+        let (generation, is_over, over) = (RwLock::default(), AtomicBool::default(), Notify::new());
+        let connection = Arc::new(Connection { client, generation, is_over, over });
         let arrivals = Arc::new(Mutex::new(arrivals));
         let mut workers = JoinSet::new();
         for _ in 0..WORKERS {
@@ -120,6 +143,12 @@ impl ExternalDoor {
         options.set_keep_alive(KEEP_ALIVE);
         options.set_clean_start(false);
         options.set_manual_acks(true);
+        // The client keeps a place for every packet it may have in flight.
+        options.set_outgoing_inflight_upper_limit(RECEIVE_MAXIMUM_MESSAGES);
+        // Small packets go at once: a receipt held back for more to go with it is a batch that waits.
+        let mut network = NetworkOptions::new();
+        network.set_tcp_nodelay(true);
+        options.set_network_options(network);
         let mut properties = ConnectProperties::new();
         properties.receive_maximum = Some(RECEIVE_MAXIMUM_MESSAGES);
         properties.max_packet_size = Some(PACKET_MAX_BYTES);
@@ -148,19 +177,20 @@ struct Poller {
 impl Poller {
     async fn run(mut self, shutdown: &Shutdown) {
         let mut pauses = Backoff::new(RECONNECT_FIRST, RECONNECT_MAX, SmallRng::from_os_rng());
-        while let Some(polled) = shutdown.unless_requested(self.events.poll()).await {
+        while let Some(polled) = shutdown.unless_requested(self.next_event()).await {
             match polled {
-                Ok(event) => {
+                Ok(Some(event)) => {
                     if self.take(event).await {
                         pauses.reset();
                     }
                 }
+                Ok(None) => {
+                    tracing::warn!("starting over, so that the broker sends again what was not acknowledged");
+                    self.end_connection();
+                }
                 Err(error) => {
                     tracing::warn!(%error, "broker cannot be reached");
-                    self.meters.broker_reconnects.inc();
-                    self.connection.begin();
-                    // Drops acknowledgements that were queued just before: on the next connection they would answer other messages.
-                    self.events.clean();
+                    self.end_connection();
                     let pause = pauses.next().unwrap_or(RECONNECT_MAX);
                     if shutdown.unless_requested(tokio::time::sleep(pause)).await.is_none() {
                         return;
@@ -170,6 +200,22 @@ impl Poller {
         }
     }
 
+    /// None when the connection is to end. What the client is in the middle of then ends with it.
+    async fn next_event(&mut self) -> Result<Option<Event>, ConnectionError> {
+        tokio::select! {
+            biased;
+            () = self.connection.over() => Ok(None),
+            event = self.events.poll() => event.map(Some),
+        }
+    }
+
+    /// Receipts that wait go out on the next connection. Acknowledgements do not: there they would answer other messages.
+    fn end_connection(&mut self) {
+        self.meters.broker_reconnects.inc();
+        self.connection.begin();
+        self.events.clean();
+    }
+
     /// Says whether a connection has just begun.
     async fn take(&mut self, event: Event) -> bool {
         match event {
@@ -177,16 +223,15 @@ impl Poller {
                 self.connection.begin();
                 // Subscribing again is harmless where the session was kept, and needed where it was not.
                 if self.connection.client.try_subscribe_many(self.filters.clone()).is_err() {
-                    tracing::warn!("subscription could not be queued, reconnecting");
-                    self.connection.start_over();
+                    self.connection.start_over(self.connection.generation());
                 }
                 true
             }
             Event::Incoming(Packet::Publish(publish)) => {
-                let arrived = Arrived { generation: self.connection.generation(), publish };
-                if self.queue.send_timeout(arrived, ROOM_WAIT_MAX).await.is_err() {
+                let generation = self.connection.generation();
+                if self.queue.send_timeout(Arrived { generation, publish }, ROOM_WAIT_MAX).await.is_err() {
                     self.meters.busy_refusals.inc();
-                    self.connection.start_over();
+                    self.connection.start_over(generation);
                 }
                 false
             }
@@ -210,7 +255,7 @@ async fn work(
         }
         match take(admitter, meters, connection, &arrived.publish).await {
             true => connection.acknowledge(&arrived),
-            false => connection.start_over(),
+            false => connection.start_over(arrived.generation),
         }
     }
 }

@@ -121,7 +121,7 @@ impl Judgement {
                 self.quarantine.push(Quarantined {
                     origin: topic.to_owned(),
                     reason: bad.refusal.code().to_owned(),
-                    payload: bad.bytes,
+                    payload: bad.bytes.into(),
                     received_at: now,
                     subject: bad.subject.clone(),
                     seqs: bad.seqs,

@@ -3,7 +3,7 @@
 
 mod support;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::TcpListener;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
@@ -176,6 +176,40 @@ async fn a_killed_broker_and_a_new_ingest_lose_nothing() {
     ingest.end().await;
 }
 
+/// More than what may wait between the door's reading and its answers: a broker may send all it has kept at once.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_broker_kept_while_ingest_was_away_is_taken_in_whole() {
+    const BATCHES: u64 = 3_000;
+    let folder = tempfile::tempdir().unwrap();
+    let Some(broker) = Broker::start(folder.path()) else { return };
+    let log = embedded_log(folder.path()).await;
+    let ingest = Ingest::start(&broker, &log).await;
+    let mut client = Client::new(&broker.ca(), broker.port, AGENT, AGENT, &broker.password(AGENT));
+    let topic = BatchTopic::new(site(), AgentId::new(AGENT).unwrap());
+    client.subscribe(&topic.receipt().to_string()).await;
+    let said = |number| encode_batch(&batch(number, vec![heartbeats(number, now(), 1)]));
+    // The broker keeps batches for a subscriber that it has met.
+    loop {
+        client.say(&topic.to_string(), said(1)).await;
+        if client.acknowledged().await != PubAckReason::NoMatchingSubscribers {
+            break;
+        }
+    }
+    ingest.end().await;
+    for number in 2..=BATCHES {
+        client.say(&topic.to_string(), said(number)).await;
+        assert_eq!(client.acknowledged().await, PubAckReason::Success);
+    }
+    let ingest = Ingest::start(&broker, &log).await;
+    let mut answered = BTreeSet::from([1]);
+    while (answered.len() as u64) < BATCHES {
+        answered.insert(client.receipt().await.number);
+    }
+    let identities = identities(&*log).await;
+    assert_eq!(seqs_of(&identities, &device("ct-9")), (1..=BATCHES).collect::<Vec<_>>());
+    ingest.end().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn two_processes_own_a_half_of_the_shards_each_and_every_batch_is_admitted_by_one() {
     let folder = tempfile::tempdir().unwrap();
@@ -239,7 +273,7 @@ fn of_tomorrow() -> Vec<u8> {
     let unknown = pb::Fact { body: None, ..pb::Fact::decode(&*encode_fact(&fact(now(), Body::Heartbeat))).unwrap() };
     let mut batch = pb::Batch::decode(&*encode_batch(&batch(6, vec![heartbeats(60, now(), 1)]))).unwrap();
     batch.schema += 1;
-    batch.runs[0].facts = vec![unknown.encode_to_vec()];
+    batch.runs[0].facts = vec![unknown.encode_to_vec().into()];
     batch.encode_to_vec()
 }
 

@@ -79,7 +79,7 @@ async fn garbage_and_foreign_words_are_quarantined_and_spoil_nothing_beside_them
     let mut client = edge_9(&street).await;
     let foreign = medfleet_domain::fact::Run { site: SiteId::new("elsewhere").unwrap(), ..heartbeats(2, 10) };
     let mut broken = heartbeats(3, 20);
-    broken.facts[1].bytes = vec![0xff; 9];
+    broken.facts[1].bytes = vec![0xff; 9].into();
     let whole = encode_batch(&batch(1, vec![heartbeats(5, 1)]));
     let other_agent = Batch { agent: AgentId::new("edge-1").unwrap(), ..batch(2, vec![heartbeats(1, 40)]) };
     let payloads = [
@@ -117,7 +117,7 @@ async fn poison_is_named_in_the_receipt_with_its_reason() {
     let street = Street::open().await;
     let mut client = edge_9(&street).await;
     let mut broken = heartbeats(3, 1);
-    broken.facts[1].bytes = vec![0xff; 9];
+    broken.facts[1].bytes = vec![0xff; 9].into();
     client.say(&topic().to_string(), encode_batch(&batch(1, vec![broken]))).await;
     let fates: Vec<_> =
         client.receipt().await.fates.into_iter().map(|fate| (fate.seqs.first.0, fate.kind, fate.reason)).collect();

@@ -176,7 +176,7 @@ fn said(row: &FactRow) -> Result<Sealed, ProcessorError> {
         seq: row.seq,
         source,
     };
-    medfleet_wire::decode_fact(row.bytes.as_deref().unwrap_or_default()).map_err(unreadable)
+    medfleet_wire::unseal(row.bytes.clone().unwrap_or_default()).map_err(unreadable)
 }
 
 /// An archived row as a ledger holds its fact.

@@ -44,7 +44,7 @@ fn told() -> Told {
     let fleet = Fleet::embedded().expect("the demo fleet");
     let start = Day::from_civil(2026, 1, 1).start();
     let plan = Plan::draw(&fleet, &Catalogue::embedded().expect("the catalogue"), 3, start).expect("a plan");
-    let unsealed = |fact: Fact| Sealed { fact, bytes: Vec::new() };
+    let unsealed = |fact: Fact| Sealed { fact, bytes: Default::default() };
     let mut history = History::new(plan, start.plus_micros(DAYS * MICROS_PER_DAY), unsealed);
     let mut facts = Vec::new();
     while let Some(day) = history.next_day() {

@@ -158,7 +158,7 @@ impl Head<'_> {
             clock: fact.clock.as_str().into(),
             verdict: "new".into(),
             suspect: false,
-            bytes: Some(sealed.bytes.clone().into()),
+            bytes: Some(sealed.bytes.clone()),
             content_hash: None,
             appended_at: UtcMicros(appended_at),
             cause: self.cause,

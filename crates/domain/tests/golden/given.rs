@@ -188,7 +188,7 @@ fn clock_of(at: Timestamp) -> String {
 }
 
 pub fn seal(fact: Fact) -> Sealed {
-    Sealed { bytes: postcard::to_allocvec(&fact).expect("a fact can be written"), fact }
+    Sealed { bytes: postcard::to_allocvec(&fact).expect("a fact can be written").into(), fact }
 }
 
 pub fn run(epoch: Epoch, first_seq: Seq, facts: Vec<Sealed>) -> Run {

@@ -95,7 +95,7 @@ fn site_of(told: &Told) -> &'static str {
 }
 
 fn seal(fact: &Fact) -> Sealed {
-    Sealed { bytes: format!("{fact:?}").into_bytes(), fact: fact.clone() }
+    Sealed { bytes: format!("{fact:?}").into(), fact: fact.clone() }
 }
 
 fn run_of(told: &Told) -> Run {

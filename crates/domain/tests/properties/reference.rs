@@ -65,7 +65,7 @@ fn known(records: &[Run]) -> Vec<Known> {
     for run in records {
         for (nth, sealed) in run.facts.iter().enumerate() {
             let id = (run.epoch, Seq(run.first_seq.0 + nth as u64));
-            if bytes_seen.insert((id.0, id.1, sealed.bytes.clone())) {
+            if bytes_seen.insert((id.0, id.1, sealed.bytes.to_vec())) {
                 known.push(Known {
                     conflict: known.iter().any(|one| one.id == id),
                     id,

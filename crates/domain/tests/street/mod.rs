@@ -99,7 +99,7 @@ pub fn run_of(owed: Owed) -> Run {
 }
 
 pub fn seal(fact: Fact) -> Sealed {
-    Sealed { bytes: postcard::to_allocvec(&fact).expect("a fact can be written"), fact }
+    Sealed { bytes: postcard::to_allocvec(&fact).expect("a fact can be written").into(), fact }
 }
 
 pub fn place() -> Subject {

@@ -82,7 +82,7 @@ impl Voice<'_> {
 pub fn point(fact: Fact) -> Result<Point, Refusal> {
     let at = fact.at;
     let sealed = medfleet_wire::accept(fact).map_err(|refused| Refusal::from(Reason::NotAFact(refused.to_string())))?;
-    Ok(Point { at, bytes: sealed.bytes.into() })
+    Ok(Point { at, bytes: (&*sealed.bytes).into() })
 }
 
 /// Reads what a row says of its device, or says why it cannot be read. A row is taken whole or not at all.

@@ -8,7 +8,7 @@ use medfleet_wire::{Receipt, decode_receipt};
 use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::{Packet, PubAckReason, SubscribeReasonCode};
 use rumqttc::v5::{AsyncClient, ConnectionError, Event, EventLoop, MqttOptions};
-use rumqttc::{TlsConfiguration, Transport};
+use rumqttc::{NetworkOptions, TlsConfiguration, Transport};
 use rustls::ClientConfig;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
@@ -37,6 +37,9 @@ impl Client {
         options.set_credentials(user, password);
         options.set_transport(Transport::tls_with_config(TlsConfiguration::Rustls(client_tls(ca_file))));
         options.set_keep_alive(Duration::from_secs(60));
+        let mut network = NetworkOptions::new();
+        network.set_tcp_nodelay(true);
+        options.set_network_options(network);
         let (client, events) = AsyncClient::new(options, 16);
         Self { client, events }
     }

@@ -97,7 +97,7 @@ async fn archived(lake: &Lake, wanted: &Wanted, told: &mut BTreeMap<Subject, Tol
 /// An archived fact as a run of its own.
 fn alone(subject: &Subject, row: &FactRow) -> anyhow::Result<Run> {
     let unreadable = || format!("fact {} of {subject} cannot be read", row.seq);
-    let fact = medfleet_wire::decode_fact(row.bytes.as_deref().unwrap_or_default()).with_context(unreadable)?;
+    let fact = medfleet_wire::unseal(row.bytes.clone().unwrap_or_default()).with_context(unreadable)?;
     Ok(Run {
         subject: subject.clone(),
         epoch: Epoch(row.epoch.cast_unsigned()),

@@ -116,7 +116,7 @@ fn fleet(copies: u32, seed: u64) -> Result<Plan> {
 
 /// Tells the whole past, as agents and people would have.
 fn gather(plan: &Plan, until: Timestamp) -> Gatherer {
-    let unsealed = |fact: Fact| Sealed { fact, bytes: Vec::new() };
+    let unsealed = |fact: Fact| Sealed { fact, bytes: Default::default() };
     let mut history = History::new(plan.clone(), until, unsealed);
     let mut gatherer = Gatherer::default();
     while let Some(day) = history.next_day() {

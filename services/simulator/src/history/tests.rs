@@ -13,7 +13,7 @@ use crate::truth::{ConditionSeconds, TruthSummary};
 
 /// Bytes that differ where facts differ; what they look like is the wire's affair.
 fn seal(fact: Fact) -> Sealed {
-    Sealed { bytes: format!("{fact:?}").into_bytes(), fact }
+    Sealed { bytes: format!("{fact:?}").into(), fact }
 }
 
 fn plan() -> Plan {
