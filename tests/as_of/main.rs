@@ -18,6 +18,7 @@ use medfleet_kpi::comparison::{self, By, Fleet};
 use medfleet_kpi::figures::figures;
 use medfleet_kpi::registry::{self, Column, View};
 use medfleet_kpi::scorecard::{Group, scorecards};
+use medfleet_kpi::stats::compare::Adjustment;
 use medfleet_kpi::table::{Cell, Table};
 
 use install::Install;
@@ -113,7 +114,26 @@ async fn made(open: &OpenCut, period: Period, now: Timestamp) -> anyhow::Result<
         let sites = Table::of(&comparison::figures(), &fleet.compare(by));
         all.push((format!("comparison by {word}"), written(sites)));
     }
+    compared_both_ways(open, &question).await?;
     Ok(all)
+}
+
+/// Sites compared out of memory and by the views: the same in every cell, down to the devices behind them.
+async fn compared_both_ways(open: &OpenCut, question: &Question) -> anyhow::Result<()> {
+    for kind in ["", "laser"] {
+        let question = question.clone().of_kind(kind);
+        let by_views = Fleet::read(open.kpi().await?, &question).await?;
+        let in_memory = query::fleet_in_memory(open, &question).await?.expect("memory holds a small fleet");
+        for (word, by) in By::WORDS {
+            let table = |fleet: &Fleet| format!("{:?}", Table::of(&comparison::figures(), &fleet.compare(by)).rows);
+            assert_eq!(table(&in_memory), table(&by_views), "sites compared by {word}, `{kind}`: {question:?}");
+            for (site, adjustment) in [("east", Adjustment::Kind), ("west", Adjustment::KindModelAge)] {
+                let devices = |fleet: &Fleet| fleet.devices(site, adjustment, by);
+                assert_eq!(devices(&in_memory), devices(&by_views), "{site} by {word}, `{kind}`: {question:?}");
+            }
+        }
+    }
+    Ok(())
 }
 
 /// How many rows were compared of each view, and of what is made of them: empty equals empty, and shows nothing.

@@ -8,7 +8,8 @@
 
 use std::io::{BufRead as _, Write as _};
 
-use medfleet_kpi::stats::compare::{Adjustment, Comparison, Experience};
+use medfleet_kpi::stats::cohort::Experience;
+use medfleet_kpi::stats::compare::{Adjustment, Comparison};
 use medfleet_kpi::stats::{compare, gamma, rate, shrink, survival, trend};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -83,12 +84,12 @@ fn answer(line: &str) -> Result<Vec<f64>, Box<dyn std::error::Error>> {
         }
         "downtime" => {
             let fleet = fleet(&rest[1..], |one, hours| one.down_hours = hours)?;
-            let [unadjusted, ..] = compare::downtime(&fleet, rest[0].parse()?);
+            let [unadjusted, ..] = compare::downtime(&fleet[..].into(), rest[0].parse()?);
             compared(&unadjusted)
         }
         "failures" => {
             let fleet = fleet(&rest, |one, failures| one.failures = failures)?;
-            compared(&compare::failures(&fleet, Adjustment::Nothing))
+            compared(&compare::failures(&fleet[..].into(), Adjustment::Nothing))
         }
         other => return Err(format!("`{other}` is no question").into()),
     })

@@ -1,21 +1,24 @@
 //! Sites compared over a cut: observed against expected under every adjustment, and the places that can be told apart.
 
 mod devices;
+mod roll;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use medfleet_domain::time::{Day, Timestamp};
 use medfleet_lake::SessionContext;
 
-use crate::ask::{self, Reliability};
+use crate::ask;
 use crate::error::KpiError;
 use crate::question::Question;
-use crate::stats::compare::{Adjustment, Comparison, Experience, SiteRatio, downtime, failures};
+use crate::stats::cohort::{Case, Cohort};
+use crate::stats::compare::{Adjustment, Comparison, SiteRatio, downtime, failures};
 use crate::stats::ranking::{Place, Ranked, rank};
 use crate::table::{Cell, Figure};
 
-use devices::devices;
 pub use devices::{ComparedDevice, device_figures};
+use roll::Named;
+pub use roll::{Interned, Member, Roll, age_band, make_model};
 
 /// What sites are compared by.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -49,55 +52,74 @@ pub struct ComparedSite {
     pub shape: Option<f64>,
 }
 
-/// A fleet over a period, read from a cut and ready to be compared.
+/// A fleet over a period, ready to be compared.
 #[derive(Debug, Clone)]
 pub struct Fleet {
-    rows: Vec<Reliability>,
-    /// The last day of the period: ages are those of this day.
-    last: Day,
+    cohort: Cohort,
+    /// By device of the cohort.
+    named: Vec<Named>,
+    kinds: Vec<Arc<str>>,
+    make_models: Vec<Arc<str>>,
+    /// By site: known ÷ in service, in microseconds.
+    known: Vec<(i64, i64)>,
     /// The same period gives the same limits: resampling is seeded by it.
     seed: u64,
 }
 
+/// Every site under every adjustment, and the devices behind them.
 impl Fleet {
+    /// Read from a cut, or from what was known of it.
     pub async fn read(session: &SessionContext, question: &Question) -> Result<Self, KpiError> {
-        let last = Timestamp(question.until.0 - 1).day();
-        let seed = (question.from.0 ^ question.until.0.rotate_left(32)).cast_unsigned();
-        Ok(Self { rows: ask::reliability(session, question).await?, last, seed })
+        Ok(roll::of_rows(&ask::reliability(session, question).await?, question))
     }
 
-    /// Every site under every adjustment. By downtime this resamples every device thousands of times: no work for a
-    /// thread that others wait for.
+    /// Out of what is in memory.
+    pub fn of(roll: Roll, question: &Question) -> Self {
+        let Roll { sites, kinds, make_models, members, known } = roll;
+        let named = members.iter().map(Named::of).collect();
+        let what = |one: &Member| (one.site, [one.kind, one.make_model, one.age_band], one.happened());
+        let cohort = Cohort::of(sites, members.iter().map(what));
+        let seed = (question.from.0 ^ question.until.0.rotate_left(32)).cast_unsigned();
+        Self { cohort, named, kinds, make_models, known, seed }
+    }
+
+    /// By downtime this resamples devices thousands of times: no work for a thread that others wait for.
     pub fn compare(&self, by: By) -> Vec<ComparedSite> {
-        let fleet: Vec<Experience> = self.rows.iter().map(|row| row.experience(self.last)).collect();
         let compared = match by {
-            By::Failures => Adjustment::ALL.map(|adjustment| failures(&fleet, adjustment)),
-            By::Downtime => downtime(&fleet, self.seed),
+            By::Failures => Adjustment::ALL.map(|adjustment| failures(&self.cohort, adjustment)),
+            By::Downtime => downtime(&self.cohort, self.seed),
         };
-        let known = coverage(&self.rows);
+        let known = self.coverage();
         compared.into_iter().flat_map(|one| placed(one, &known)).collect()
     }
 
     /// The devices of one site, each against what the fleet would have had in its place.
     pub fn devices(&self, site: &str, adjustment: Adjustment, by: By) -> Vec<ComparedDevice> {
-        let mut devices = devices(&self.rows, self.last, adjustment, by);
-        devices.retain(|one| one.site == site);
-        devices
-    }
-}
-
-/// Known ÷ in service by site.
-fn coverage(rows: &[Reliability]) -> BTreeMap<&str, f64> {
-    let mut sums: BTreeMap<&str, (i64, i64)> = BTreeMap::new();
-    for row in rows {
-        let sum = sums.entry(&row.site).or_default();
-        sum.0 += row.up_micros + row.down_micros;
-        sum.1 += row.in_service_micros;
-    }
-    sums.into_iter()
-        .filter(|(_, sum)| sum.1 > 0)
-        .map(|(site, (known, all))| (site, known as f64 / all as f64))
+        let what: fn(&Case) -> f64 = match by {
+            By::Failures => |one: &Case| one.failures,
+            By::Downtime => |one: &Case| one.down_hours,
+        };
+        let Some(place) = self.cohort.sites().iter().position(|one| &**one == site) else { return Vec::new() };
+        let expected = self.cohort.expected(adjustment, what);
+        let all = self.named.iter().zip(self.cohort.cases()).zip(expected);
+        let here = all.filter(|((_, case), _)| case.site as usize == place);
+        here.map(|((named, case), expected)| ComparedDevice {
+            device: named.device.to_string(),
+            site: site.to_owned(),
+            kind: self.kinds[named.kind as usize].to_string(),
+            make_model: self.make_models[named.make_model as usize].to_string(),
+            service_years: case.service_years,
+            observed: what(case),
+            expected,
+        })
         .collect()
+    }
+
+    /// Known ÷ in service by site.
+    fn coverage(&self) -> BTreeMap<&str, f64> {
+        let all = self.cohort.sites().iter().zip(&self.known).filter(|(_, (_, all))| *all > 0);
+        all.map(|(site, (known, all))| (&**site, *known as f64 / *all as f64)).collect()
+    }
 }
 
 fn placed(comparison: Comparison, known: &BTreeMap<&str, f64>) -> Vec<ComparedSite> {

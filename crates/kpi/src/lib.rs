@@ -4,6 +4,7 @@
 //! registry::views() -> &[View]                    what there is: name, parameters, columns with units and meaning
 //! View::plan(session, &Question) -> DataFrame     one view over one cut; `as_of` is a matter of the session
 //! ask::{failures, repairs, …}(session, &Question) the same files as typed rows
+//! episodes                                        failures of one device out of what is in memory
 //! scorecard · comparison · statement              what is made of several views
 //! figures · table                                 each figure with its name, unit and meaning
 //! measure · stats                                 ratios, rates, rankings over those rows, without a session
@@ -14,6 +15,7 @@
 pub mod answer;
 pub mod ask;
 pub mod comparison;
+pub mod episodes;
 mod error;
 pub mod figures;
 mod furnish;

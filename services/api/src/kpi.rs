@@ -10,7 +10,7 @@ use medfleet_kpi::statement::{Adjustment, Asked, ContractVersion, Issued, Sheet,
 use crate::cuts::OpenCut;
 use crate::error::ApiError;
 use crate::period::Period;
-use crate::query::{DeviceVersion, Scope};
+use crate::query::{self, DeviceVersion, Scope};
 
 /// The question about a period of a cut.
 pub fn question(open: &OpenCut, period: Period, scope: Scope<'_>) -> Question {
@@ -24,7 +24,7 @@ pub async fn compared<T: Send + 'static>(
     question: &Question,
     work: impl FnOnce(&Fleet) -> T + Send + 'static,
 ) -> Result<T, ApiError> {
-    let fleet = Fleet::read(open.kpi().await?, question).await?;
+    let fleet = query::fleet(open, question).await?;
     tokio::task::spawn_blocking(move || work(&fleet)).await.map_err(ApiError::Work)
 }
 

@@ -103,12 +103,17 @@ fn question(dice: &mut Dice, sites: u64, days: i32) -> (&'static str, String) {
     }
     let site = dice.roll(sites);
     let kind = ["ct", "mri", "infusion_pump", "ventilator", "xray"][dice.roll(5) as usize];
-    let (class, path) = match dice.roll(10) {
+    let narrowed = if dice.roll(3) == 0 { format!("&kind={kind}") } else { String::new() };
+    let adjust = ["nothing", "kind", "kind_model", "kind_model_age"][dice.roll(4) as usize];
+    let (class, path) = match dice.roll(13) {
         0..4 => ("fleet page", format!("/?{query}")),
         4..6 => ("site page", format!("/sites/site-{site:02}?{query}")),
         6 => ("site page", format!("/sites/site-{site:02}?{query}&kind={kind}")),
         7 => ("uptime by site", format!("/api/v1/uptime?{query}&group=site&kind={kind}")),
         8 => ("uptime by kind", format!("/api/v1/uptime?{query}&group=kind&site=site-{site:02}")),
+        9 => ("comparison", format!("/compare?{query}&adjust={adjust}{narrowed}")),
+        10 => ("comparison", format!("/compare?{query}&adjust={adjust}{narrowed}&site=site-{site:02}")),
+        11 => ("comparison by hours", format!("/compare?{query}&adjust={adjust}{narrowed}&by=downtime")),
         _ => ("uptime by site and kind", format!("/api/v1/uptime?{query}")),
     };
     (if as_of { as_of_class(class) } else { class }, path)
@@ -118,6 +123,8 @@ fn as_of_class(class: &str) -> &'static str {
     match class {
         "fleet page" => "fleet page, as_of",
         "site page" => "site page, as_of",
+        "comparison" => "comparison, as_of",
+        "comparison by hours" => "comparison by hours, as_of",
         _ => "uptime, as_of",
     }
 }
@@ -137,8 +144,6 @@ async fn serve(folder: &Path) -> anyhow::Result<Served> {
     let config = ApiConfig {
         listen: "127.0.0.1:0".parse()?,
         token_file: log_folder.path().join("login.token"),
-        // What comparing sites over a year takes at this size.
-        query_memory_mebibytes: 2_048,
         ..ApiConfig::default()
     };
     let lake = Lake::open_local(folder).await?;

@@ -11,12 +11,13 @@ use std::time::Instant;
 use medfleet_domain::condition::{Condition, Degradation};
 use medfleet_domain::fact::{Amendment, Body, Stretch};
 use medfleet_domain::fleet::{BaseHours, Calendar, Site};
-use medfleet_domain::human::{Asserted, Claimed, Registration};
+use medfleet_domain::human::{Asserted, Claimed};
 use medfleet_domain::id::{AgentId, DeviceId, Seq, SeqRange, SiteId, Subject};
 use medfleet_domain::kind::DeviceKind;
 use medfleet_domain::time::{Day, MICROS_PER_DAY, MICROS_PER_HOUR, Timestamp};
-use medfleet_lake::{checkpoint_if_due, compact_at_rest, schema};
+use medfleet_lake::{Reader, ReaderLimits, checkpoint_if_due, compact_at_rest, schema};
 
+use crate::extras::{self, Failure};
 use crate::install::{Install, Writer};
 
 #[derive(Debug, Clone, Copy)]
@@ -57,7 +58,7 @@ const KINDS: [(DeviceKind, usize, u64); 15] = [
 ];
 
 /// A small source of chance that needs no state between days.
-fn roll(parts: &[u64], sides: u64) -> u64 {
+pub fn roll(parts: &[u64], sides: u64) -> u64 {
     let mut hash = 0x9e37_79b9_7f4a_7c15_u64;
     for part in parts {
         hash = (hash ^ part).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -68,6 +69,7 @@ fn roll(parts: &[u64], sides: u64) -> u64 {
 
 struct Device {
     number: u64,
+    sites: u64,
     agent: u64,
     machine: Writer,
     person: Writer,
@@ -78,6 +80,8 @@ struct Device {
     down_until: Timestamp,
     claimed_until: Option<Timestamp>,
     last_first_seq: Option<Seq>,
+    /// Phases of orders that are still to be told.
+    orders: Vec<(Timestamp, Body)>,
     silent: bool,
 }
 
@@ -137,7 +141,7 @@ async fn settle(install: &mut Install, size: Size) -> anyhow::Result<Vec<Device>
     let mut devices = Vec::with_capacity(size.devices);
     for number in 0..size.devices {
         let mut device = device(number, size.sites)?;
-        let registration = Registration { kind: device.machine.kind, ..registration(number) };
+        let registration = extras::registration(device.machine.kind, number);
         let run = device.person.record(vec![(said, Body::Registered(registration))], said);
         install.append(&run, said.plus_micros(MICROS_PER_HOUR))?;
         devices.push(device);
@@ -172,6 +176,7 @@ fn device(number: usize, sites: usize) -> anyhow::Result<Device> {
     let agent = AgentId::new(&format!("agent-{site:02}-{}", number / sites % 10))?;
     Ok(Device {
         number: number as u64,
+        sites: sites as u64,
         agent: (site * 10 + number / sites % 10) as u64,
         machine: Writer::new(Subject::device(&id), site_name(site)?, kind.0, Some(agent)),
         person: Writer::new(Subject::device(&id), site_name(site)?, kind.0, None),
@@ -180,25 +185,9 @@ fn device(number: usize, sites: usize) -> anyhow::Result<Device> {
         down_until: Timestamp::MIN,
         claimed_until: None,
         last_first_seq: None,
+        orders: Vec::new(),
         silent: roll(&[number as u64, 7], 50) == 0,
     })
-}
-
-fn registration(number: usize) -> Registration {
-    Registration {
-        kind: DeviceKind::Other,
-        make: "Helion".to_owned(),
-        model: format!("Model {}", number % 7),
-        serial: format!("SN{number:06}"),
-        department: "Clinical engineering".to_owned(),
-        room: format!("{}.{:02}", number % 9, number % 83),
-        asset_number: Some(format!("A{number:06}")),
-        in_service: None,
-        acquisition_cost_cents: None,
-        end_of_support: None,
-        cost_centre: None,
-        ownership: None,
-    }
 }
 
 fn calendar(
@@ -234,8 +223,9 @@ fn tell(install: &mut Install, device: &mut Device, day: Day, held_back: &mut Ve
     let by_agent = |what: u64, sides: u64| roll(&[agent, day.0 as u64, what, 1], sides);
     let appended = day.end().plus_micros(chance(1, 600) as i64 * 1_000_000);
     if !device.silent && by_agent(2, 150) != 0 {
-        let stretches = stretches(device, day);
-        let run = device.machine.record(stretches, day.end());
+        let (mut bodies, failed) = stretches(device, day);
+        bodies.extend(extras::by_machine(number, day, failed));
+        let run = device.machine.record(bodies, day.end());
         device.last_first_seq = Some(run.first_seq);
         match by_agent(3, 4_000) {
             0..10 => held_back.push(HeldBack { until: day.next(), run }),
@@ -245,11 +235,15 @@ fn tell(install: &mut Install, device: &mut Device, day: Day, held_back: &mut Ve
             }
             _ => install.append(&run, appended)?,
         }
+        if let Some(failure) = failed {
+            device.orders.extend(extras::order(number, failure));
+        }
     }
     people(install, device, day, appended)
 }
 
-fn stretches(device: &mut Device, day: Day) -> Vec<(Timestamp, Body)> {
+/// The day's conditions, and the failure that began on it.
+fn stretches(device: &mut Device, day: Day) -> (Vec<(Timestamp, Body)>, Option<Failure>) {
     let number = device.number;
     let chance = |what: u64, sides: u64| roll(&[number, day.0 as u64, what], sides);
     let mut told: Vec<(Timestamp, Timestamp, Condition)> = Vec::new();
@@ -261,11 +255,11 @@ fn stretches(device: &mut Device, day: Day) -> Vec<(Timestamp, Body)> {
     }
     let hour = |hours: i64| day.start().plus_micros(hours * MICROS_PER_HOUR);
     let free = at == day.start();
-    if free && chance(10, 700) == 0 {
-        // A failure in the afternoon that lasts hours or days.
-        let from = hour(12 + chance(11, 8) as i64);
-        device.down_until = from.plus_micros((2 + chance(12, 60) as i64) * MICROS_PER_HOUR);
-        let until = device.down_until.min(day.end());
+    let failed = extras::failure(number, device.sites, day).filter(|_| free);
+    if let Some(Failure { from, until }) = failed {
+        // In the afternoon, for hours or days.
+        device.down_until = until;
+        let until = until.min(day.end());
         told.push((at, from, Condition::Standby));
         told.push((from, until, Condition::UnscheduledDown));
         at = until;
@@ -286,7 +280,7 @@ fn stretches(device: &mut Device, day: Day) -> Vec<(Timestamp, Body)> {
     }
     let body =
         |(from, until, condition)| (from, Body::Stretch(Stretch { until, condition, degradation: Degradation::None }));
-    told.into_iter().map(body).collect()
+    (told.into_iter().map(body).collect(), failed)
 }
 
 /// A person claims downtime, ends a claim, or voids a day that was told wrongly.
@@ -314,6 +308,8 @@ fn people(install: &mut Install, device: &mut Device, day: Day, appended: Timest
             Amendment { target, replacement: None, author: "k.moreno".into(), reason: "wrong device".into() };
         said.push((day.end(), Body::Amended(Box::new(amendment))));
     }
+    let due = device.orders.extract_if(.., |(at, _)| *at < day.end());
+    said.extend(due);
     for one in said {
         let run = device.person.record(vec![one], appended);
         install.append(&run, appended.plus_micros(1))?;
@@ -323,7 +319,9 @@ fn people(install: &mut Install, device: &mut Device, day: Day, appended: Timest
 
 /// What upkeep would have done by now.
 async fn tidy_up(install: &Install) -> anyhow::Result<()> {
-    let reader = install.reader()?;
+    // What is merged at once here has gathered for a month.
+    let limits = ReaderLimits { memory_mebibytes: 6_144, ..ReaderLimits::default() };
+    let reader = Reader::new(install.lake.clone(), limits)?;
     for def in schema::tables() {
         let Some(table) = install.lake.current(def).await? else { continue };
         compact_at_rest(&reader, &table).await?;

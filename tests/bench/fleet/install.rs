@@ -64,6 +64,7 @@ impl Install {
         Ok(self.clerk.book.counts.appended)
     }
 
+    #[allow(dead_code, reason = "the bench reads with more memory")]
     pub fn reader(&self) -> anyhow::Result<Reader> {
         Ok(Reader::new(self.lake.clone(), ReaderLimits::default())?)
     }

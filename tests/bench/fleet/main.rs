@@ -3,6 +3,7 @@
 
 mod ask;
 mod control;
+mod extras;
 mod grow;
 mod install;
 

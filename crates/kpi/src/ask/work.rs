@@ -7,12 +7,6 @@ use serde::Serialize;
 use super::ask;
 use crate::error::KpiError;
 use crate::question::Question;
-use crate::stats::compare::Experience;
-use crate::stats::rate::MICROS_PER_YEAR;
-
-/// Ages are compared in bands of so many years.
-const AGE_BAND_YEARS: i32 = 5;
-const DAYS_PER_YEAR: f64 = 365.25;
 
 /// One device at one site: its exposures, and what failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,27 +27,6 @@ pub struct Reliability {
     pub interrupts: u64,
     pub failures_in_use: u64,
     pub failures_without_down: u64,
-}
-
-impl Reliability {
-    /// What a comparison of sites takes of it; age is that on a day.
-    pub fn experience(&self, on: Day) -> Experience {
-        let make_model = [self.make.as_deref(), self.model.as_deref()].map(Option::unwrap_or_default).join(" ");
-        let age = self.in_service_day.map(|since| {
-            let years = f64::from(on.0 - since.0) / DAYS_PER_YEAR;
-            let band = years.max(0.0) as i32 / AGE_BAND_YEARS * AGE_BAND_YEARS;
-            format!("{band} to {} years", band + AGE_BAND_YEARS)
-        });
-        Experience {
-            site: self.site.clone(),
-            kind: self.kind.clone(),
-            make_model: make_model.trim().to_owned(),
-            age: age.unwrap_or_default(),
-            service_years: self.in_service_micros as f64 / MICROS_PER_YEAR,
-            failures: self.failures as f64,
-            down_hours: self.unscheduled_down_micros as f64 / 3.6e9,
-        }
-    }
 }
 
 pub async fn reliability(session: &SessionContext, question: &Question) -> Result<Vec<Reliability>, KpiError> {

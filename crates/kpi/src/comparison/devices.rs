@@ -1,10 +1,5 @@
 //! From a site down to the devices that make it what it is. Pure.
 
-use medfleet_domain::time::Day;
-
-use super::By;
-use crate::ask::Reliability;
-use crate::stats::compare::{Adjustment, Experience, expected};
 use crate::table::{Cell, Figure};
 
 /// One device at one site against what the fleet would have had in its place.
@@ -17,26 +12,6 @@ pub struct ComparedDevice {
     pub service_years: f64,
     pub observed: f64,
     pub expected: f64,
-}
-
-/// Every device of the fleet, in the order given. Those of a site add up to the site.
-pub(super) fn devices(rows: &[Reliability], on: Day, adjustment: Adjustment, by: By) -> Vec<ComparedDevice> {
-    let fleet: Vec<Experience> = rows.iter().map(|row| row.experience(on)).collect();
-    let what: fn(&Experience) -> f64 = match by {
-        By::Failures => |one: &Experience| one.failures,
-        By::Downtime => |one: &Experience| one.down_hours,
-    };
-    let expected = expected(&fleet, adjustment, what);
-    let device = |((row, of), expected): ((&Reliability, &Experience), f64)| ComparedDevice {
-        device: row.device.clone(),
-        site: of.site.clone(),
-        kind: of.kind.clone(),
-        make_model: of.make_model.clone(),
-        service_years: of.service_years,
-        observed: what(of),
-        expected,
-    };
-    rows.iter().zip(&fleet).zip(expected).map(device).collect()
 }
 
 /// What is shown of a compared device.
@@ -67,8 +42,13 @@ pub fn device_figures() -> [Figure<ComparedDevice>; 7] {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::stats::compare::failures;
+    use medfleet_domain::time::{Day, MICROS_PER_DAY};
+
+    use super::super::roll::of_rows;
+    use super::super::{By, Fleet};
+    use crate::ask::Reliability;
+    use crate::question::Question;
+    use crate::stats::compare::Adjustment;
     use crate::stats::rate::MICROS_PER_YEAR;
 
     fn row(device: &str, site: &str, kind: &str, failures: u64) -> Reliability {
@@ -92,22 +72,26 @@ mod tests {
         }
     }
 
+    fn fleet(rows: &[Reliability]) -> Fleet {
+        let until = Day::from_civil(2026, 3, 1).start();
+        of_rows(rows, &Question::new(until.plus_micros(-365 * MICROS_PER_DAY), until, until))
+    }
+
     #[test]
     fn the_devices_of_a_site_add_up_to_the_site() {
-        let rows = [
+        let fleet = fleet(&[
             row("ct-1", "north", "ct", 5),
-            row("ct-2", "south", "ct", 1),
             row("us-1", "north", "ultrasound", 0),
+            row("ct-2", "south", "ct", 1),
             row("us-2", "south", "ultrasound", 2),
-        ];
-        let on = Day::from_civil(2026, 3, 1);
-        let found = devices(&rows, on, Adjustment::Kind, By::Failures);
-        assert_eq!((found[0].observed, found[0].expected), (5.0, 3.0));
-        let fleet: Vec<Experience> = rows.iter().map(|row| row.experience(on)).collect();
-        for site in failures(&fleet, Adjustment::Kind).sites {
-            let own = found.iter().filter(|one| one.site == site.site);
-            let sums = own.fold((0.0, 0.0), |sum, one| (sum.0 + one.observed, sum.1 + one.expected));
-            assert!((sums.0 - site.observed).abs() < 1e-9 && (sums.1 - site.expected).abs() < 1e-9, "{}", site.site);
+        ]);
+        let found = fleet.devices("north", Adjustment::Kind, By::Failures);
+        assert_eq!((found[0].observed, found[0].expected, &*found[0].kind), (5.0, 3.0, "ct"));
+        for site in fleet.compare(By::Failures).into_iter().filter(|one| one.adjustment == Adjustment::Kind) {
+            let own = fleet.devices(&site.ratio.site, Adjustment::Kind, By::Failures);
+            let sums = own.iter().fold((0.0, 0.0), |sum, one| (sum.0 + one.observed, sum.1 + one.expected));
+            let wanted = (site.ratio.observed, site.ratio.expected);
+            assert!((sums.0 - wanted.0).abs() < 1e-9 && (sums.1 - wanted.1).abs() < 1e-9, "{site:?}");
         }
     }
 }

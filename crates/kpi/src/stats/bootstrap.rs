@@ -1,7 +1,14 @@
 //! Limits by resampling, for sums of downtime: they are neither counts nor independent of the device they come from.
 
+use super::edgeworth::{Expansion, Moments};
+use super::gamma::ln_gamma;
+
 /// Resamples of every bootstrap.
 pub const RESAMPLES: usize = 2_000;
+/// Of so many devices that had nothing, what was expected of those drawn is as good as normal.
+const IDLE_MIN: usize = 100;
+/// Fewer than one in so many had anything.
+const SPARSE: usize = 2;
 
 /// A small generator (SplitMix64, after Steele, Lea and Flood): the same seed gives the same limits, everywhere.
 #[derive(Debug, Clone)]
@@ -24,25 +31,52 @@ impl Chance {
     pub fn below(&mut self, count: usize) -> usize {
         ((u128::from(self.next()) * count as u128) >> 64) as usize
     }
+
+    /// From 0 (included) to 1 (excluded).
+    pub fn unit(&mut self) -> f64 {
+        (self.next() >> 11) as f64 / (1_u64 << 53) as f64
+    }
+
+    /// Standard normal, after Box and Muller.
+    pub fn normal(&mut self) -> f64 {
+        let (radius, angle) = ((-2.0 * (1.0 - self.unit()).ln()).sqrt(), std::f64::consts::TAU * self.unit());
+        radius * angle.cos()
+    }
 }
 
-/// Ratios Σ over / Σ under of so many devices drawn from a pool, again and again, in ascending order. Where several
-/// expectations are compared they share their draws: drawing is what costs.
+/// Devices to draw from: what each had, and what was expected of it under each of `N` adjustments.
 #[derive(Debug)]
-pub struct Resampled<const N: usize> {
-    ratios: [Vec<f64>; N],
-    logs: [Sums; N],
+pub struct Pool<const N: usize> {
+    all: Vec<(f64, [f64; N])>,
+    /// Those that had anything.
+    some: Vec<(f64, [f64; N])>,
+    /// What was expected of those that had nothing.
+    idle: [Mean; N],
+    moments: [Moments; N],
+}
+
+/// Ratios Σ over / Σ under of so many devices drawn from a pool, again and again. Where several expectations are compared
+/// they share their draws: drawing is what costs.
+#[derive(Debug)]
+pub struct Resampled<const N: usize>([Distribution; N]);
+
+#[derive(Debug)]
+enum Distribution {
+    /// Drawn, in ascending order, with the variance of the logarithm.
+    Drawn(Vec<f64>, Option<f64>),
+    /// Of many devices: what drawing for ever would give.
+    Expanded(Expansion),
 }
 
 /// How many there were, their sum and that of their squares.
 #[derive(Debug, Clone, Copy, Default)]
-struct Sums {
+struct Mean {
     count: f64,
     sum: f64,
     squares: f64,
 }
 
-impl Sums {
+impl Mean {
     fn add(&mut self, value: f64) {
         self.count += 1.0;
         self.sum += value;
@@ -55,49 +89,125 @@ impl Sums {
     }
 }
 
-impl<const N: usize> Resampled<N> {
-    /// None where there is nothing to draw from. So much is `added` to both parts before logarithms are taken: there may
-    /// be nothing above.
-    pub fn draw(pool: &[(f64, [f64; N])], devices: usize, added: f64, seed: u64) -> Option<Self> {
-        if pool.len() < 2 || devices == 0 {
-            return None;
-        }
-        let mut chance = Chance::seeded(seed);
-        let mut ratios: [Vec<f64>; N] = std::array::from_fn(|_| Vec::with_capacity(RESAMPLES));
-        let mut logs = [Sums::default(); N];
-        for _ in 0..RESAMPLES {
-            let (mut over, mut under) = (0.0, [0.0; N]);
-            for _ in 0..devices {
-                let drawn = &pool[chance.below(pool.len())];
-                over += drawn.0;
-                for (sum, one) in under.iter_mut().zip(&drawn.1) {
-                    *sum += one;
+impl<const N: usize> Pool<N> {
+    pub fn of(all: Vec<(f64, [f64; N])>) -> Self {
+        let some: Vec<_> = all.iter().copied().filter(|one| one.0 != 0.0).collect();
+        let (mut idle, mut moments) = ([Mean::default(); N], [Moments::default(); N]);
+        for (over, under) in &all {
+            for ((moments, idle), under) in moments.iter_mut().zip(&mut idle).zip(under) {
+                moments.add(*over, *under);
+                if *over == 0.0 {
+                    idle.add(*under);
                 }
             }
-            for ((ratios, logs), under) in ratios.iter_mut().zip(&mut logs).zip(under) {
+        }
+        Self { all, some, idle, moments }
+    }
+
+    /// None where there is nothing to draw from. So much is `added` to both parts before logarithms are taken: there may
+    /// be nothing above.
+    pub fn draw(&self, devices: usize, added: f64, seed: u64) -> Option<Resampled<N>> {
+        if self.all.len() < 2 || devices == 0 {
+            return None;
+        }
+        let expanded = self.moments.each_ref().map(|moments| Expansion::of(*moments, devices as f64, added));
+        if expanded.iter().all(Option::is_some) {
+            let known = expanded.map(|one| one.map_or(Distribution::Drawn(Vec::new(), None), Distribution::Expanded));
+            return Some(Resampled(known));
+        }
+        let mut chance = Chance::seeded(seed);
+        let mut drawn: [(Vec<f64>, Mean); N] =
+            std::array::from_fn(|_| (Vec::with_capacity(RESAMPLES), Mean::default()));
+        let is_sparse = self.all.len() - self.some.len() >= IDLE_MIN && self.some.len() * SPARSE < self.all.len();
+        let share = self.some.len() as f64 / self.all.len() as f64;
+        let counts = is_sparse.then(|| Binomial::of(devices, share));
+        for _ in 0..RESAMPLES {
+            let (over, under) = match &counts {
+                Some(counts) => self.sparse(&mut chance, devices, counts),
+                None => sum(&self.all, devices, &mut chance),
+            };
+            for ((ratios, logs), under) in drawn.iter_mut().zip(under) {
                 if under > 0.0 {
                     ratios.push(over / under);
                     logs.add(((over + added) / (under + added)).ln());
                 }
             }
         }
-        for ratios in &mut ratios {
+        Some(Resampled(drawn.map(|(mut ratios, logs)| {
             ratios.sort_by(f64::total_cmp);
-        }
-        Some(Self { ratios, logs })
+            Distribution::Drawn(ratios, logs.variance())
+        })))
     }
 
+    /// Draws only those that had anything. Of the many others, which all had nothing, it is enough to know how many there
+    /// are: what was expected of them is as good as normal.
+    fn sparse(&self, chance: &mut Chance, devices: usize, counts: &Binomial) -> (f64, [f64; N]) {
+        let some = counts.draw(chance);
+        let (over, mut under) = sum(&self.some, some, chance);
+        let (rest, normal) = ((devices - some) as f64, chance.normal());
+        for (sum, idle) in under.iter_mut().zip(&self.idle) {
+            let spread = (idle.variance().unwrap_or(0.0) * rest).sqrt();
+            *sum += (idle.sum / idle.count * rest + normal * spread).max(0.0);
+        }
+        (over, under)
+    }
+}
+
+fn sum<const N: usize>(pool: &[(f64, [f64; N])], count: usize, chance: &mut Chance) -> (f64, [f64; N]) {
+    let (mut over, mut under) = (0.0, [0.0; N]);
+    for _ in 0..count {
+        let drawn = &pool[chance.below(pool.len())];
+        over += drawn.0;
+        under.iter_mut().zip(&drawn.1).for_each(|(sum, one)| *sum += one);
+    }
+    (over, under)
+}
+
+/// How many of so many are drawn that have a share, by their cumulated chances.
+#[derive(Debug)]
+struct Binomial(Vec<f64>);
+
+impl Binomial {
+    fn of(count: usize, share: f64) -> Self {
+        let count_f = count as f64;
+        let ln = |k: f64| {
+            ln_gamma(count_f + 1.0) - ln_gamma(k + 1.0) - ln_gamma(count_f - k + 1.0)
+                + if k > 0.0 { k * share.ln() } else { 0.0 }
+                + if k < count_f { (count_f - k) * (-share).ln_1p() } else { 0.0 }
+        };
+        let below = |sum: &mut f64, k: usize| {
+            *sum += ln(k as f64).exp();
+            Some(*sum)
+        };
+        Self((0..=count).scan(0.0, below).collect())
+    }
+
+    fn draw(&self, chance: &mut Chance) -> usize {
+        let at = chance.unit();
+        self.0.partition_point(|below| *below <= at).min(self.0.len() - 1)
+    }
+}
+
+impl<const N: usize> Resampled<N> {
     /// Variance of the logarithm of the ratio. None where it has none.
     pub fn log_variance(&self, which: usize) -> Option<f64> {
-        self.logs[which].variance()
+        match &self.0[which] {
+            Distribution::Drawn(_, variance) => *variance,
+            Distribution::Expanded(of) => Some(of.log_variance()),
+        }
     }
 
     /// Limits under one of the expectations. None where nothing was ever expected.
     pub fn limits(&self, which: usize, confidence: f64) -> Option<(f64, f64)> {
-        let ratios = &self.ratios[which];
         let tail = 0.5 * (1.0 - confidence);
-        let at = |share: f64| ratios.get((ratios.len().saturating_sub(1) as f64 * share).round() as usize).copied();
-        at(tail).zip(at(1.0 - tail))
+        match &self.0[which] {
+            Distribution::Drawn(ratios, _) => {
+                let place = |share: f64| (ratios.len().saturating_sub(1) as f64 * share).round() as usize;
+                let at = |share: f64| ratios.get(place(share)).copied();
+                at(tail).zip(at(1.0 - tail))
+            }
+            Distribution::Expanded(of) => Some((of.quantile(tail), of.quantile(1.0 - tail))),
+        }
     }
 }
 
@@ -108,7 +218,7 @@ mod tests {
     #[test]
     fn limits_are_the_same_for_the_same_seed_and_hold_the_ratio() {
         let devices: Vec<(f64, [f64; 1])> = (0..40).map(|nth| (f64::from(nth % 7), [100.0])).collect();
-        let limits = |of: &[(f64, [f64; 1])]| Resampled::draw(of, of.len(), 0.0, 1)?.limits(0, 0.95);
+        let limits = |of: &[(f64, [f64; 1])]| Pool::of(of.to_vec()).draw(of.len(), 0.0, 1)?.limits(0, 0.95);
         let found = limits(&devices);
         assert_eq!(limits(&devices), found);
         let limits_of_one = limits(&devices[..1]);
@@ -128,20 +238,65 @@ mod tests {
             alone.push((over, [under]));
             shared.push((over, [100.0, under]));
         }
-        let alone = Resampled::draw(&alone, 40, 0.0, 3).and_then(|drawn| drawn.limits(0, 0.95));
-        assert_eq!(Resampled::draw(&shared, 40, 0.0, 3).and_then(|drawn| drawn.limits(1, 0.95)), alone);
+        let alone = Pool::of(alone).draw(40, 0.0, 3).and_then(|drawn| drawn.limits(0, 0.95));
+        assert_eq!(Pool::of(shared).draw(40, 0.0, 3).and_then(|drawn| drawn.limits(1, 0.95)), alone);
     }
 
     #[test]
     fn the_variance_of_a_logarithm_is_that_of_the_ratio_around_its_mean() {
         let devices: Vec<(f64, [f64; 1])> = (0..400).map(|nth| (f64::from(nth % 7), [3.0])).collect();
-        let drawn = Resampled::draw(&devices, devices.len(), 0.0, 1).expect("there are devices");
+        let drawn = Pool::of(devices).draw(400, 0.0, 1).expect("there are devices");
         // Standard deviation 2 around a mean of 3, of 400.
         let wanted = (2.0_f64 / 3.0).powi(2) / 400.0;
         assert!(drawn.log_variance(0).is_some_and(|found| (found / wanted - 1.0).abs() < 0.1), "{wanted}");
         let idle: Vec<(f64, [f64; 1])> = (0..9).map(|_| (0.0, [3.0])).collect();
-        let of = |added| Resampled::draw(&idle, 9, added, 1).and_then(|drawn| drawn.log_variance(0));
+        let of = |added| Pool::of(idle.clone()).draw(9, added, 1).and_then(|drawn| drawn.log_variance(0));
         assert_eq!(of(0.0), None, "nothing above has no logarithm");
         assert_eq!(of(0.5), Some(0.0));
+    }
+
+    /// Limits and variance of the logarithm out of 40,000 plain draws.
+    fn drawn_plainly(devices: &[(f64, [f64; 1])]) -> (f64, [f64; 4]) {
+        let (mut chance, mut ratios, mut logs) = (Chance::seeded(9), Vec::new(), Mean::default());
+        for _ in 0..40_000 {
+            let (over, [under]) = sum(devices, devices.len(), &mut chance);
+            ratios.push(over / under);
+            logs.add(((over + 5.0) / (under + 5.0)).ln());
+        }
+        ratios.sort_by(f64::total_cmp);
+        let at = |share: f64| ratios[(39_999.0 * share) as usize];
+        (logs.variance().unwrap(), [at(0.025), at(0.975), at(0.001), at(0.999)])
+    }
+
+    fn as_drawn_plainly(devices: &[(f64, [f64; 1])], expanded: bool) {
+        let found = Pool::of(devices.to_vec()).draw(devices.len(), 5.0, 1).unwrap();
+        assert_eq!(matches!(found.0[0], Distribution::Expanded(_)), expanded);
+        let (variance, wanted) = drawn_plainly(devices);
+        assert!((found.log_variance(0).unwrap() / variance - 1.0).abs() < 0.1, "{variance}");
+        let ((low, high), (lowest, highest)) = (found.limits(0, 0.95).unwrap(), found.limits(0, 0.998).unwrap());
+        let width = wanted[1] - wanted[0];
+        // One in a thousand of 2,000 draws is two.
+        let far = if expanded { 0.1 } else { 0.2 };
+        for (found, wanted, most) in
+            [(low, wanted[0], 0.04), (high, wanted[1], 0.04), (lowest, wanted[2], far), (highest, wanted[3], far)]
+        {
+            assert!((found - wanted).abs() < most * width, "{found} {wanted} of {width}");
+        }
+    }
+
+    #[test]
+    fn few_that_had_anything_are_drawn_among_many_that_had_nothing() {
+        let device =
+            |nth: u32| (if nth % 60 == 0 { f64::from(nth % 47) + 3.0 } else { 0.0 }, [0.4 + f64::from(nth % 9) / 10.0]);
+        as_drawn_plainly(&(0..900).map(device).collect::<Vec<_>>(), false);
+    }
+
+    #[test]
+    fn of_many_devices_the_limits_are_those_of_drawing_for_ever() {
+        let device = |nth: u32| {
+            let hours = if nth % 3 == 0 { f64::from(nth % 61) + 1.0 } else { 0.0 };
+            (hours, [5.0 + f64::from(nth % 13) + if hours > 0.0 { 4.0 } else { 0.0 }])
+        };
+        as_drawn_plainly(&(0..1_200).map(device).collect::<Vec<_>>(), true);
     }
 }

@@ -1,27 +1,15 @@
 //! Sites compared fairly: observed against expected, with limits that allow for devices that fail again and again.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::HashMap;
+use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::bootstrap::Resampled;
+use super::bootstrap::{Pool, Resampled};
+use super::cohort::{Case, Cohort};
 use super::gamma::{normal_quantile, quantile};
 use super::rate::{CONFIDENCE, overdispersed_limits};
 use super::shrink::{self, Limits, Log, NO_LIMITS, Shrunk};
-
-/// One device over the period: what it is, how long it was in service, and what happened to it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Experience {
-    pub site: String,
-    pub kind: String,
-    /// Make and model, as the inventory names them; empty where it does not.
-    pub make_model: String,
-    /// Age band; empty where the in-service date is not known.
-    pub age: String,
-    pub service_years: f64,
-    pub failures: f64,
-    pub down_hours: f64,
-}
 
 /// What the expectation takes into account. Figures without age, and without anything, stand beside the adjusted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -33,17 +21,17 @@ pub enum Adjustment {
     KindModelAge,
 }
 
-const ADJUSTMENTS: usize = 4;
+pub const ADJUSTMENTS: usize = 4;
 
 impl Adjustment {
     pub const ALL: [Adjustment; ADJUSTMENTS] = [Self::Nothing, Self::Kind, Self::KindModel, Self::KindModelAge];
 
-    fn stratum<'a>(self, one: &'a Experience) -> [&'a str; 3] {
+    pub(super) const fn place(self) -> usize {
         match self {
-            Self::Nothing => ["", "", ""],
-            Self::Kind => [&one.kind, "", ""],
-            Self::KindModel => [&one.kind, &one.make_model, ""],
-            Self::KindModelAge => [&one.kind, &one.make_model, &one.age],
+            Self::Nothing => 0,
+            Self::Kind => 1,
+            Self::KindModel => 2,
+            Self::KindModelAge => 3,
         }
     }
 }
@@ -83,18 +71,18 @@ pub struct Comparison {
 const FUNNEL_CONFIDENCES: [f64; 2] = [0.95, 0.998];
 
 /// Observed and expected failures of every site, by indirect standardisation.
-pub fn failures(fleet: &[Experience], adjustment: Adjustment) -> Comparison {
-    let expected = expected(fleet, adjustment, |one| one.failures);
+pub fn failures(fleet: &Cohort, adjustment: Adjustment) -> Comparison {
+    let expected = fleet.expected(adjustment, |one| one.failures);
     let sites = by_site(fleet, &expected, |one| one.failures);
     let dispersion = dispersion(&sites);
     let counts: Vec<(f64, f64)> =
-        sites.values().map(|site| (site.over / dispersion, site.under / dispersion)).collect();
+        sites.iter().map(|(_, site)| (site.over / dispersion, site.under / dispersion)).collect();
     let shape = shrink::shape(&counts);
     let limits = |over: f64, under: f64| {
         let (low, high) = overdispersed_limits(over, dispersion, CONFIDENCE);
         (low / under, high / under)
     };
-    let whole = sites.values().fold((0.0, 0.0), |sum, site| (sum.0 + site.over, sum.1 + site.under));
+    let whole = sites.iter().fold((0.0, 0.0), |sum, (_, site)| (sum.0 + site.over, sum.1 + site.under));
     let fleet = limits(whole.0, whole.1);
     let rows = sites.iter().map(|(name, site)| {
         let shrunk = shrink::count(site.over / dispersion, site.under / dispersion, shape, fleet);
@@ -105,21 +93,21 @@ pub fn failures(fleet: &[Experience], adjustment: Adjustment) -> Comparison {
 
 /// Observed and expected hours down of every site, under every adjustment. Hours are no counts: limits are resampled
 /// over devices, seeded, and all adjustments share the draws.
-pub fn downtime(fleet: &[Experience], seed: u64) -> [Comparison; ADJUSTMENTS] {
-    let all = Adjustment::ALL.map(|adjustment| expected(fleet, adjustment, |one| one.down_hours));
+pub fn downtime(fleet: &Cohort, seed: u64) -> [Comparison; ADJUSTMENTS] {
+    let all = Adjustment::ALL.map(|adjustment| fleet.expected(adjustment, |one| one.down_hours));
     let added = half_a_device(fleet);
     let drawn = draws(fleet, &all, added, seed);
     std::array::from_fn(|which| {
         let (adjustment, expected) = (Adjustment::ALL[which], &all[which]);
         let sites = by_site(fleet, expected, |one| one.down_hours);
-        let own = |name: &str, site: &SiteSums| Log {
+        let own = |name: &Arc<str>, site: &SiteSums| Log {
             value: ((site.over + added) / (site.under + added)).ln(),
-            variance: drawn[name].log_variance(which),
+            variance: drawn[&**name].log_variance(which),
         };
         let logs: Vec<Log> = sites.iter().map(|(name, site)| own(name, site)).collect();
         let (spread, limits) = (shrink::spread(&logs), fleet_limits(fleet, expected, adjustment));
         let rows = sites.iter().zip(logs).map(|((name, site), log)| {
-            let of = &drawn[name];
+            let of = &drawn[&***name];
             let resampled =
                 |of: &Option<Drawn>, at| of.as_ref().and_then(|of| of.limits(which, at)).unwrap_or(NO_LIMITS);
             let shrunk = shrink::hours(log, spread, limits);
@@ -133,21 +121,21 @@ pub fn downtime(fleet: &[Experience], seed: u64) -> [Comparison; ADJUSTMENTS] {
 
 /// Hours that are added to both parts of a ratio before its logarithm is taken, so that a site without any downtime has
 /// one: what half a device of the fleet had.
-fn half_a_device(fleet: &[Experience]) -> f64 {
-    0.5 * fleet.iter().map(|one| one.down_hours).sum::<f64>() / fleet.len().max(1) as f64
+fn half_a_device(fleet: &Cohort) -> f64 {
+    0.5 * fleet.cases().iter().map(|one| one.down_hours).sum::<f64>() / fleet.cases().len().max(1) as f64
 }
 
 /// Limits of the fleet's own ratio, which is 1: hours of devices around those of their stratum, to the first order.
-fn fleet_limits(fleet: &[Experience], expected: &[f64], adjustment: Adjustment) -> Limits {
-    let strata: BTreeSet<[&str; 3]> = fleet.iter().map(|one| adjustment.stratum(one)).collect();
-    let devices = fleet.len() as f64;
+fn fleet_limits(fleet: &Cohort, expected: &[f64], adjustment: Adjustment) -> Limits {
+    let devices = fleet.cases().len() as f64;
     // A stratum of one device has nothing to differ from.
-    let free = devices - strata.len() as f64;
+    let free = devices - f64::from(fleet.strata(adjustment));
     let under: f64 = expected.iter().sum();
     if free <= 0.0 || under <= 0.0 {
         return NO_LIMITS;
     }
-    let squares = fleet.iter().zip(expected).map(|(one, expected)| (one.down_hours - expected).powi(2)).sum::<f64>();
+    let squares =
+        fleet.cases().iter().zip(expected).map(|(one, expected)| (one.down_hours - expected).powi(2)).sum::<f64>();
     let deviation = (squares * devices / free).sqrt() / under;
     let half = normal_quantile(0.5 + 0.5 * CONFIDENCE) * deviation;
     ((-half).exp(), half.exp())
@@ -170,24 +158,19 @@ impl Draws {
     }
 }
 
-fn draws<'a>(
-    fleet: &'a [Experience],
-    expected: &[Vec<f64>; ADJUSTMENTS],
-    added: f64,
-    seed: u64,
-) -> BTreeMap<&'a str, Draws> {
-    let mut pools: BTreeMap<&str, Vec<(f64, [f64; ADJUSTMENTS])>> = BTreeMap::new();
-    for (nth, one) in fleet.iter().enumerate() {
+fn draws<'a>(fleet: &'a Cohort, expected: &[Vec<f64>; ADJUSTMENTS], added: f64, seed: u64) -> HashMap<&'a str, Draws> {
+    let mut pools: Vec<Vec<(f64, [f64; ADJUSTMENTS])>> = vec![Vec::new(); fleet.sites().len()];
+    for (nth, one) in fleet.cases().iter().enumerate() {
         let of_device = (one.down_hours, std::array::from_fn(|which| expected[which][nth]));
-        pools.entry(&one.site).or_default().push(of_device);
+        pools[one.site as usize].push(of_device);
     }
-    let everybody: Vec<_> = pools.values().flatten().copied().collect();
-    let of_site = |(name, own): (&'a str, Vec<_>)| {
+    let everybody = Pool::of(pools.iter().flatten().copied().collect());
+    let of_site = |(name, own): (&'a Arc<str>, Vec<_>)| {
         let devices = own.len();
-        let like_the_fleet = Resampled::draw(&everybody, devices, added, seed ^ devices as u64);
-        (name, Draws { own: Resampled::draw(&own, devices, added, seed), like_the_fleet })
+        let like_the_fleet = everybody.draw(devices, added, seed ^ devices as u64);
+        (&**name, Draws { own: Pool::of(own).draw(devices, added, seed), like_the_fleet })
     };
-    pools.into_iter().map(of_site).collect()
+    fleet.sites().iter().zip(pools).map(of_site).collect()
 }
 
 #[derive(Debug, Default)]
@@ -222,40 +205,23 @@ fn row(
     }
 }
 
-/// What each device would have had at the fleet's rate of its stratum.
-pub fn expected(fleet: &[Experience], by: Adjustment, what: impl Fn(&Experience) -> f64) -> Vec<f64> {
-    let mut strata: BTreeMap<[&str; 3], (f64, f64)> = BTreeMap::new();
-    for one in fleet {
-        let sums = strata.entry(by.stratum(one)).or_default();
-        sums.0 += what(one);
-        sums.1 += one.service_years;
-    }
-    let rate = |one: &Experience| strata.get(&by.stratum(one)).map_or(0.0, |(over, years)| over / years);
-    fleet.iter().map(|one| if one.service_years > 0.0 { rate(one) * one.service_years } else { 0.0 }).collect()
-}
-
 /// Sites of which something was expected: where nothing was, there is nothing to compare with.
-fn by_site<'a>(
-    fleet: &'a [Experience],
-    expected: &[f64],
-    what: impl Fn(&Experience) -> f64,
-) -> BTreeMap<&'a str, SiteSums> {
-    let mut sites: BTreeMap<&str, SiteSums> = BTreeMap::new();
-    for (one, expected) in fleet.iter().zip(expected) {
-        let sums = sites.entry(&one.site).or_default();
+fn by_site<'a>(fleet: &'a Cohort, expected: &[f64], what: impl Fn(&Case) -> f64) -> Vec<(&'a Arc<str>, SiteSums)> {
+    let mut sums: Vec<SiteSums> = fleet.sites().iter().map(|_| SiteSums::default()).collect();
+    for (one, expected) in fleet.cases().iter().zip(expected) {
+        let sums = &mut sums[one.site as usize];
         sums.over += what(one);
         sums.under += expected;
         sums.years += one.service_years;
         sums.devices.push((what(one), *expected));
     }
-    sites.retain(|_, site| site.under > 0.0);
-    sites
+    fleet.sites().iter().zip(sums).filter(|(_, site)| site.under > 0.0).collect()
 }
 
 /// How much more the counts vary than Poisson's, devices being the clusters: Σ(o − e·O/E)² over ΣO, never below 1.
-fn dispersion(sites: &BTreeMap<&str, SiteSums>) -> f64 {
+fn dispersion(sites: &[(&Arc<str>, SiteSums)]) -> f64 {
     let (mut squares, mut events) = (0.0, 0.0);
-    for site in sites.values() {
+    for (_, site) in sites {
         let ratio = site.over / site.under;
         squares += site.devices.iter().map(|(over, under)| (over - under * ratio).powi(2)).sum::<f64>();
         events += site.over;
@@ -274,6 +240,7 @@ pub fn funnel(expected: f64, dispersion: f64, confidence: f64) -> (f64, f64) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::cohort::Experience;
     use super::*;
 
     #[test]
@@ -306,12 +273,12 @@ mod tests {
             fleet.push(device("south", "mri", 0.25, f64::from(1 + nth % 8 / 7)));
         }
         let ratio = |adjustment| {
-            let sites = failures(&fleet, adjustment).sites;
+            let sites = failures(&fleet[..].into(), adjustment).sites;
             sites.iter().find(|site| site.site == "north").map(|site| site.ratio).expect("north is there")
         };
         assert!(ratio(Adjustment::Nothing) > 1.5, "unadjusted it looks bad: {}", ratio(Adjustment::Nothing));
         assert!((ratio(Adjustment::Kind) - 1.0).abs() < 0.05, "adjusted it is like the fleet");
-        let all = failures(&fleet, Adjustment::Kind);
+        let all = failures(&fleet[..].into(), Adjustment::Kind);
         let sums = all.sites.iter().fold((0.0, 0.0), |sum, site| (sum.0 + site.observed, sum.1 + site.expected));
         assert!((sums.0 - sums.1).abs() < 1e-9, "expectations add up to what was observed");
     }
@@ -323,7 +290,8 @@ mod tests {
         for (nth, one) in uneven.iter_mut().enumerate() {
             one.failures = if nth < 2 { 40.0 } else { 0.0 };
         }
-        let (calm, wild) = (failures(&even, Adjustment::Kind), failures(&uneven, Adjustment::Kind));
+        let (calm, wild) =
+            (failures(&even[..].into(), Adjustment::Kind), failures(&uneven[..].into(), Adjustment::Kind));
         assert_eq!(calm.dispersion, 1.0);
         assert!(wild.dispersion > 30.0, "{}", wild.dispersion);
         let width = |one: &Comparison| one.sites[0].funnel[0].1 - one.sites[0].funnel[0].0;
@@ -334,6 +302,7 @@ mod tests {
     fn hours_down_have_limits_of_their_own() {
         let fleet: Vec<Experience> =
             (0..60).map(|nth| device(["a", "b", "c"][nth % 3], "ct", 1.0, (nth % 5) as f64)).collect();
+        let fleet = Cohort::from(&fleet[..]);
         let all = downtime(&fleet, 7);
         for site in all.iter().flat_map(|one| &one.sites) {
             assert!(site.low < site.ratio && site.ratio < site.high, "{site:?}");
@@ -356,7 +325,7 @@ mod tests {
         }
         fleet.extend((0..2).map(|_| device("never", "ct", 1.0, 0.0)));
         fleet.push(device("alone", "ct", 1.0, 6.0));
-        let all = downtime(&fleet, 7);
+        let all = downtime(&fleet[..].into(), 7);
         let compared = &all[0];
         let of = |name: &str| compared.sites.iter().find(|one| one.site == name).expect("the site is there");
         let width = |one: &SiteRatio| (one.shrunk_high / one.shrunk_low).ln();
@@ -376,8 +345,8 @@ mod tests {
     #[test]
     fn the_fleet_is_known_no_better_than_its_strata_let_it() {
         let limits = |kind: &str| {
-            let fleet = [device("north", "ct", 1.0, 1.0), device("south", kind, 1.0, 3.0)];
-            let expected = expected(&fleet, Adjustment::Kind, |one| one.down_hours);
+            let fleet = Cohort::from(&[device("north", "ct", 1.0, 1.0), device("south", kind, 1.0, 3.0)][..]);
+            let expected = fleet.expected(Adjustment::Kind, |one| one.down_hours);
             fleet_limits(&fleet, &expected, Adjustment::Kind)
         };
         // Ten hours and thirty around twenty: √(200 · 2 ÷ 1) ÷ 40 = 0.5.
@@ -388,7 +357,7 @@ mod tests {
     #[test]
     fn failures_that_differ_only_by_chance_leave_the_interval_of_the_fleet() {
         let fleet: Vec<Experience> = (0..40).map(|nth| device(["a", "b"][nth % 2], "ct", 1.0, 1.0)).collect();
-        let all = failures(&fleet, Adjustment::Kind);
+        let all = failures(&fleet[..].into(), Adjustment::Kind);
         assert_eq!((all.shape, all.dispersion), (None, 1.0));
         let (low, high) = super::super::rate::exact_limits(40, CONFIDENCE);
         for site in &all.sites {

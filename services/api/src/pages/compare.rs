@@ -102,9 +102,7 @@ pub async fn page(
     if !kind.is_empty() {
         frame.filters.push(("kind", kind.clone()));
     }
-    let mut kinds: Vec<String> = open.live().await?.iter().map(|device| device.kind.clone()).collect();
-    kinds.sort_unstable();
-    kinds.dedup();
+    let kinds = open.sums().kinds();
     rendered(&compose(frame, &sites, &compared, (by, adjustment), &kinds, &kind, into))
 }
 
@@ -159,7 +157,8 @@ fn choices(frame: &Frame, filter: &str, all: &[(&str, &str)]) -> Vec<Choice> {
 
 fn spread(own: &[&ComparedSite], by: By) -> String {
     let Some(first) = own.first().filter(|_| by == By::Failures) else {
-        return "Limits of hours come from drawing devices again and again, 2,000 times, seeded by the period."
+        return "Limits of hours come from drawing devices again and again, 2,000 times, seeded by the period; of many \
+                devices, from what drawing for ever would give."
             .to_owned();
     };
     let dispersion = decimal(first.dispersion, 2);

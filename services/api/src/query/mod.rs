@@ -3,6 +3,7 @@
 mod agents;
 mod contracts;
 mod devices;
+mod fleet;
 mod gaps;
 mod history;
 mod scores;
@@ -24,6 +25,7 @@ pub use agents::{AgentSeen, agents};
 pub use contracts::contracts_told;
 pub use devices::{DeviceFilter, DeviceVersion, Site, device, devices, sites};
 pub(crate) use devices::{Stated, newest_sites, read_sites, read_versions, standing};
+pub use fleet::{fleet, fleet_in_memory};
 pub use gaps::{Gap, archived, gaps};
 pub use history::{Piece, Reported, Verdict, counters, errors, timeline, verdict};
 pub use scores::{Said, Score, said, scores, scores_of, scores_told};

@@ -17,6 +17,7 @@ use super::entry::{BASED, Entry, TOLD, What};
 use super::heard::Heard;
 use super::hours::{BaseHours, Steps};
 use super::names::Names;
+use super::outages::{Down, Fresh, Outages, Phase, Version, Why};
 use super::seats::{STATES_KEPT, Seat};
 use super::sites::{Said, SiteHours};
 
@@ -49,6 +50,9 @@ pub struct Book {
     /// People's claims that reach beyond a device's edge.
     pub(super) claims: Vec<Entry>,
     pub(super) clock: Clock,
+    pub(super) outages: Outages,
+    /// All seats by site, kind and device.
+    pub(super) order: Vec<u32>,
 }
 
 impl Default for Book {
@@ -67,6 +71,8 @@ impl Default for Book {
             services: Vec::new(),
             claims: Vec::new(),
             clock: Clock::default(),
+            outages: Outages::default(),
+            order: Vec::new(),
         }
     }
 }
@@ -134,11 +140,46 @@ impl Book {
 
     pub fn add_claim(&mut self, entry: Entry) {
         self.claims.push(entry);
+        if entry.what.is_unscheduled_down() {
+            let Entry { from, until, cause, seat, weight, .. } = entry;
+            self.add_down(Down { from, until, cause, seat, weight, why: Why::Claimed });
+        }
+    }
+
+    pub fn add_down(&mut self, down: Down) {
+        self.outages.add_down(&self.names, down);
+    }
+
+    pub fn add_phase(&mut self, phase: Phase) {
+        self.outages.add_phase(&self.names, phase);
+    }
+
+    pub fn add_version(&mut self, version: Version) {
+        self.outages.add_version(&self.names, version);
+    }
+
+    /// Keeps working times of days that were of no interest when they were told.
+    pub fn add_worked_earlier(&mut self, entries: &[Entry], fresh: &Fresh) {
+        self.outages.add_worked_earlier(&self.names, entries, fresh);
+    }
+
+    /// Puts the seats into order once more have come.
+    pub fn arrange(&mut self) {
+        let names = &self.names;
+        if self.order.len() < names.seats.len() {
+            self.order = (0..names.seats.len() as u32).collect();
+            self.order.sort_by_key(|seat| {
+                let named = &names.seats[*seat as usize];
+                let track = &names.tracks[named.track as usize];
+                (&track.site, &track.kind, &named.device)
+            });
+        }
     }
 
     /// Adds intervals, each within one UTC day.
     pub fn add_intervals(&mut self, entries: &[Entry]) {
         self.add_told(entries);
+        self.outages.add_worked(&self.names, entries);
         let mut settled: HashMap<Day, Option<Known>> = HashMap::new();
         for entry in entries {
             let day = day_of(entry);

@@ -36,6 +36,18 @@ impl What {
     pub const fn is_known(self) -> bool {
         self.condition < UNKNOWN
     }
+
+    pub const fn is_up(self) -> bool {
+        self.condition <= *UP.end()
+    }
+
+    pub const fn is_productive(self) -> bool {
+        self.condition == 0
+    }
+
+    pub const fn is_unscheduled_down(self) -> bool {
+        self.condition == UNKNOWN - 1
+    }
 }
 
 /// An interval or a claim with its weight: +1 appears, -1 is withdrawn.

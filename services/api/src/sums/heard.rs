@@ -24,6 +24,11 @@ impl Heard {
         }
     }
 
+    pub fn holds(&self, day: i32, seat: u32) -> bool {
+        let (word, bit) = place(seat);
+        self.0.get(&day).and_then(|bits| bits.get(word)).is_some_and(|bits| bits & bit != 0)
+    }
+
     /// Those heard on any of these days, where `silent` are seats that do not count on a day.
     pub fn on_any(&self, days: impl Iterator<Item = i32>, silent: &BTreeMap<i32, Vec<u32>>) -> Seats {
         let mut found = Vec::new();

@@ -1,7 +1,7 @@
 //! Running sums over the ledger: what the fleet and its sites are asked about again and again, added up once.
 //!
 //! `hours` says which microseconds are base hours; `causes` what is known up to where; `entry` what one row tells; `days`
-//! keeps sums by day; `book` holds them all and answers; here they follow the cuts. A cut is reached by adding the entries
+//! keeps sums by day; `outages` what failures are counted by; `book` holds them all and answers; here they follow the cuts. A cut is reached by adding the entries
 //! whose cause the one before did not contain: the ledger is a Z-set, so adding is all there is to it. An earlier state is
 //! the same sums less what was not known then.
 
@@ -11,10 +11,12 @@ mod causes;
 mod days;
 mod devices;
 mod entry;
+mod fleet;
 mod heard;
 mod held;
 mod hours;
 mod names;
+mod outages;
 mod read;
 mod seats;
 mod sites;
@@ -183,6 +185,8 @@ impl Sums {
         let session = &stand.session;
         let small = Small::read(session, "").await?;
         small.add_to(&mut book, &stand.known, today)?;
+        // Downs come first: they say of which days working times are kept.
+        outages::read::Rows::read(session, "").await?.add_to(&mut book)?;
         let (mut rows, mut held) = (0, Held::default());
         let mut stream =
             medfleet_lake::query(session, read::INTERVALS, &[]).await?.execute_stream().await.map_err(broken)?;
@@ -194,6 +198,7 @@ impl Sums {
             held.collect(&entries);
             tokio::task::yield_now().await;
         }
+        book.arrange();
         tracing::info!(rows, milliseconds = started.elapsed().as_millis(), "added up the ledger");
         *self.write() = State { stand: Some(stand), book, held: held.collected() };
         Ok(())
@@ -205,11 +210,19 @@ impl Sums {
         let beyond = before.known.beyond_sql(&stand.known);
         let small = Small::read(session, &beyond).await?;
         let intervals = run(session, &format!("{} WHERE {beyond}", read::INTERVALS), &[]).await?;
+        let outages = outages::read::Rows::read(session, &beyond).await?;
+        let fresh = outages.fresh(&self.read().book, small.claims())?;
+        let earlier = outages::read::worked(session, &fresh, &before.known).await?;
         let changed = small.sites()?;
         // The sums of a site whose calendar changed are added up anew.
         let anew = if changed.is_empty() { Vec::new() } else { run(session, &of_sites(&changed), &[]).await? };
         let mut state = self.write();
         small.add_to(&mut state.book, &stand.known, today)?;
+        outages.add_to(&mut state.book)?;
+        for batch in &earlier {
+            let entries = numbered(&mut state.book, batch)?;
+            state.book.add_worked_earlier(&entries, &fresh);
+        }
         for batch in &intervals {
             let entries = numbered(&mut state.book, batch)?;
             state.book.add_intervals(&entries);
@@ -222,6 +235,7 @@ impl Sums {
                 state.book.add_told(&entries);
             }
         }
+        state.book.arrange();
         state.stand = Some(stand);
         Ok(())
     }
@@ -267,7 +281,7 @@ impl Stand {
         };
         !self.known.is_empty()
             && self.known.within(&later.known)
-            && ["intervals", "devices", "heads", "facts"].into_iter().all(same)
+            && ["intervals", "devices", "heads", "facts", "orders"].into_iter().all(same)
     }
 }
 

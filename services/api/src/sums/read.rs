@@ -44,7 +44,7 @@ impl Columns<'_> {
         Ok(self.cast(name, &DataType::Int64)?.as_primitive::<Int64Type>().clone())
     }
 
-    fn flag(&self, name: &str) -> Result<BooleanArray, ApiError> {
+    pub fn flag(&self, name: &str) -> Result<BooleanArray, ApiError> {
         Ok(self.cast(name, &DataType::Boolean)?.as_boolean().clone())
     }
 

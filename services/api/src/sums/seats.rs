@@ -14,6 +14,8 @@ use super::hours::Steps;
 pub const STATES_KEPT: usize = 3;
 /// Sums of one device: what was told, and that within base hours by each state kept.
 pub const SEAT_SUMS: usize = TOLD + BASED * STATES_KEPT;
+/// Of these, the conditions in which a device works; they come first.
+const UP: usize = 3;
 /// Room for so many sums at a time: lists that double would stand half empty.
 const ROOM_SUMS: usize = 16;
 
@@ -52,12 +54,34 @@ impl Seat {
 
     /// Microseconds of a day in which its condition is known.
     pub fn known(&self, day: i32) -> i64 {
+        known(&self.of_day(day))
+    }
+
+    fn of_day(&self, day: i32) -> SeatSums {
         let (number, at) = place(day);
         let mut sums = [0; SEAT_SUMS];
         if let Ok(found) = self.0.binary_search_by_key(&number, |block| block.number) {
             self.0[found].add_days(at..at + 1, &mut sums);
         }
-        known(&sums)
+        sums
+    }
+
+    /// Days of `from..until` on which it worked, as far as is told.
+    pub fn worked_on(&self, from: i32, until: i32) -> impl Iterator<Item = i32> {
+        let first = self.0.partition_point(|block| block.number < place(from).0);
+        let blocks = self.0[first..].iter().take_while(move |block| block.number * BLOCK_DAYS < until);
+        // A block in which nothing was up has no such day: no sum of a day is less than nothing.
+        let days = blocks.filter(|block| block.whole[..UP].iter().any(|sum| *sum != 0)).flat_map(|block| {
+            let is_up = |mask: &u16| mask & ((1 << UP) - 1) != 0;
+            let masks = block.masks.iter().enumerate().filter(move |(_, mask)| is_up(mask));
+            masks.map(|(at, _)| block.number * BLOCK_DAYS + at as i32)
+        });
+        days.filter(move |day| (from..until).contains(day))
+    }
+
+    /// Microseconds of a day in which it worked.
+    pub fn up(&self, day: i32) -> i64 {
+        self.of_day(day)[..UP].iter().sum()
     }
 
     /// Adds the sums of the days `from..until`.

@@ -50,6 +50,11 @@ impl Small {
         })
     }
 
+    /// Claims beyond the edge.
+    pub fn claims(&self) -> &[RecordBatch] {
+        &self.claims
+    }
+
     /// The sites something was said about.
     pub fn sites(&self) -> Result<BTreeSet<String>, ApiError> {
         let mut sites = BTreeSet::new();

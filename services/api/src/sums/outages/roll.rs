@@ -1,0 +1,264 @@
+//! The roll of a comparison: every device at every site with its time in service, its failures and its hours down. Pure.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use medfleet_domain::time::Day;
+use medfleet_kpi::Question as Asks;
+use medfleet_kpi::comparison::{Interned, Member, Roll, age_band, make_model};
+
+use super::super::answer::{Days, Question};
+use super::super::book::Book;
+use super::super::entry::{CONDITIONS, Entry, TOLD};
+use super::around::Then;
+use super::failures::Asked;
+use super::{Outages, Version, Why, day_of};
+
+/// Entries of days that were read.
+pub type Read<'a> = [(Day, Arc<Vec<Entry>>)];
+
+/// Of an earlier state so many days may have to be read entry by entry.
+const UNSETTLED_DAYS_MAX: i32 = 14;
+
+/// A device in service at one site.
+struct Served {
+    micros: i64,
+    make_model: u32,
+    since: Option<Day>,
+}
+
+impl Book {
+    /// Days whose entries are needed beside those of the period: of an earlier state, those that were not over then. None:
+    /// too many.
+    pub fn unsettled(&self, question: &Question<'_>, asked: &Asks) -> Option<Vec<Day>> {
+        let Some(known) = question.known else { return Some(Vec::new()) };
+        let last = self.told_until.day().0.min(day_of(asked.now.0) + 1);
+        let days = (0..=UNSETTLED_DAYS_MAX).map(|back| Day(last - back));
+        let days: Vec<Day> = days.take_while(|day| !self.settled(*day, known)).collect();
+        (days.len() <= UNSETTLED_DAYS_MAX as usize).then_some(days)
+    }
+
+    /// Everybody who is compared; None where the tables must be asked.
+    pub fn roll(&self, question: &Question<'_>, days: &Days, read: &Read<'_>, asks: &Asks) -> Option<Roll> {
+        let earlier_is_lost = question.known.is_some() && !self.crowded.is_empty();
+        if self.outages.given_up || earlier_is_lost {
+            return None;
+        }
+        let kind = Some(asks.scope.kind.as_str()).filter(|kind| !kind.is_empty());
+        let asked = Asked { from: asks.from.0, until: asks.until.0, now: asks.now.0, known: question.known, kind };
+        let then = self.then(&asked, read);
+        let failures = self.outages.failures(self, &asked, &then);
+        let down = self.outages.down(self.names.seats.len(), &asked);
+        let mut roll = Maker::new(self, &asked);
+        let (mut served, mut strangers) = (Vec::new(), Vec::new());
+        for seat in roll.seats(&asked) {
+            match self.outages.served(seat, &asked, &mut roll.make_models) {
+                Some(of) => served.push((seat, Some(of))),
+                None => {
+                    strangers.push(seat);
+                    served.push((seat, None));
+                }
+            }
+        }
+        let heard = self.heard_of(&strangers, question, days, read);
+        let mut unknown = self.outages.unknown(&asked);
+        for claim in self.told_apart(question, days, &[]).filter(|claim| !claim.what.is_known()) {
+            *unknown.entry(claim.seat).or_default() += i64::from(claim.weight) * (claim.until - claim.from);
+        }
+        for (seat, of) in served {
+            let is_heard = || heard.get(&seat).is_some_and(|told| told[..CONDITIONS].iter().any(|sum| *sum != 0));
+            if of.is_some() || is_heard() || unknown.get(&seat).is_some_and(|micros| *micros != 0) {
+                roll.add(seat, of, failures[seat as usize], down[seat as usize], asks);
+            }
+        }
+        Some(roll.done(self.known_by_site(question, days, read, &asked)))
+    }
+
+    fn then(&self, asked: &Asked<'_>, read: &Read<'_>) -> Then {
+        let Some(known) = asked.known else { return Then::default() };
+        let may = self.outages.may_have_failed(asked);
+        let is_asked = |seat: u32| may.get(seat as usize).copied().unwrap_or(false);
+        let late = self.late.values().flatten();
+        Then::of(known, late, read.iter().map(|(day, entries)| (day.0, entries.as_slice())), is_asked)
+    }
+
+    /// By seat, what was told in the period of devices that were not in service there.
+    fn heard_of(
+        &self,
+        seats: &[u32],
+        question: &Question<'_>,
+        days: &Days,
+        read: &Read<'_>,
+    ) -> HashMap<u32, [i64; TOLD]> {
+        let mut told: HashMap<u32, [i64; TOLD]> = HashMap::new();
+        if seats.is_empty() {
+            return told;
+        }
+        let stretches: Vec<_> = self.whole_days(days).collect();
+        for seat in seats {
+            let mut sums = Default::default();
+            if let Some(of) = self.seats.get(*seat as usize) {
+                stretches.iter().for_each(|days| of.add_range(days.start, days.end, &mut sums));
+            }
+            let mut first = [0; TOLD];
+            first.copy_from_slice(&sums[..TOLD]);
+            told.insert(*seat, first);
+        }
+        let mut add = |entry: &Entry, sign| {
+            if let Some(sums) = told.get_mut(&entry.seat) {
+                entry.add_to(sums, sign, &[]);
+            }
+        };
+        self.unknown_late(question, days).for_each(|entry| add(entry, -1));
+        self.told_apart(question, days, read).for_each(|entry| add(&entry, 1));
+        told
+    }
+
+    /// Entries of days that are not added up as wholes, and claims, as far as they are known and lie in the period.
+    fn told_apart<'a>(
+        &'a self,
+        question: &'a Question<'_>,
+        days: &'a Days,
+        read: &'a Read<'_>,
+    ) -> impl Iterator<Item = Entry> + 'a {
+        let of_days = read.iter().filter(|(day, _)| days.read.contains(day)).flat_map(|(_, entries)| entries.iter());
+        let told_then = |entry: &&Entry| question.known.is_none_or(|known| known.holds(entry.cause));
+        let (from, until) = (question.period.from.0, question.period.until.0);
+        of_days.chain(&self.claims).filter(told_then).filter_map(move |entry| entry.clip(from, until))
+    }
+
+    /// Microseconds in which a condition is known, by site.
+    fn known_by_site(
+        &self,
+        question: &Question<'_>,
+        days: &Days,
+        read: &Read<'_>,
+        asked: &Asked<'_>,
+    ) -> HashMap<String, i64> {
+        let of_period = read.iter().filter(|(day, _)| days.read.contains(day)).flat_map(|(_, entries)| entries.iter());
+        let rows = self.answer(question, days, of_period);
+        let mut known: HashMap<String, i64> = HashMap::new();
+        for row in rows.into_iter().filter(|row| asked.kind.is_none_or(|kind| kind == row.kind)) {
+            *known.entry(row.site).or_default() += row.measure.known();
+        }
+        known
+    }
+}
+
+impl Outages {
+    /// Time in service in a seat within the period; None: none of it.
+    fn served(&self, seat: u32, asked: &Asked<'_>, make_models: &mut Interned) -> Option<Served> {
+        let device = &self.devices[*self.of_seat.get(seat as usize)? as usize];
+        let counts = |version: &&Version| {
+            version.seat == seat
+                && version.in_service
+                && asked.knows(version.cause)
+                && version.from < asked.until
+                && version.until > asked.from
+        };
+        let mut of = device.versions.iter().filter(counts);
+        let (first, second) = (of.next()?, of.next());
+        let micros = |version: &Version| version.until.min(asked.until) - version.from.max(asked.from);
+        if second.is_none() {
+            let served = Served { micros: micros(first), make_model: first.make_model, since: first.since };
+            return (first.weight > 0).then_some(served);
+        }
+        let mut weights: BTreeMap<_, (i64, &Version)> = BTreeMap::new();
+        for one in device.versions.iter().filter(counts) {
+            let identity = (one.from, one.until, one.make, one.model, one.since);
+            weights.entry(identity).or_insert((0, one)).0 += i64::from(one.weight);
+        }
+        let stand: Vec<(i64, &Version)> = weights.into_values().filter(|(weight, _)| *weight > 0).collect();
+        let word = |number: Option<u32>| number.map(|number| &*self.words.names[number as usize]);
+        let make = stand.iter().filter_map(|(_, one)| word(one.make)).max();
+        let model = stand.iter().filter_map(|(_, one)| word(one.model)).max();
+        (!stand.is_empty()).then(|| Served {
+            micros: stand.iter().map(|(weight, one)| weight * micros(one)).sum(),
+            make_model: make_models.number(&make_model(make, model)),
+            since: stand.iter().filter_map(|(_, one)| one.since).min(),
+        })
+    }
+
+    /// By seat, microseconds of unscheduled down in the period.
+    fn down(&self, seats: usize, asked: &Asked<'_>) -> Vec<i64> {
+        let mut sums = vec![0; seats];
+        let mut add = |seat: u32, micros: i64| sums[seat as usize] += micros;
+        self.each(asked, |why| why != Why::Unknown, &mut add);
+        sums
+    }
+
+    /// By seat, microseconds of which a row says that they are unknown.
+    fn unknown(&self, asked: &Asked<'_>) -> HashMap<u32, i64> {
+        let mut sums = HashMap::new();
+        self.each(asked, |why| why == Why::Unknown, &mut |seat, micros| *sums.entry(seat).or_default() += micros);
+        sums
+    }
+
+    fn each(&self, asked: &Asked<'_>, counts: impl Fn(Why) -> bool, add: &mut impl FnMut(u32, i64)) {
+        let downs = self.devices.iter().flat_map(|device| &device.downs);
+        for down in downs.filter(|down| counts(down.why) && asked.knows(down.cause)) {
+            let end = if down.why == Why::Claimed { asked.until.min(asked.now) } else { asked.until };
+            let micros = down.until.min(end) - down.from.max(asked.from);
+            if micros > 0 {
+                add(down.seat, i64::from(down.weight) * micros);
+            }
+        }
+    }
+}
+
+/// A roll while it is written.
+struct Maker<'a> {
+    book: &'a Book,
+    /// By track: place of its site and number of its kind.
+    tracks: Vec<(u32, u32)>,
+    make_models: Interned,
+    roll: Roll,
+}
+
+impl<'a> Maker<'a> {
+    fn new(book: &'a Book, asked: &Asked<'_>) -> Self {
+        let mut sites: Vec<Arc<str>> = book.names.tracks.iter().map(|track| Arc::clone(&track.site)).collect();
+        sites.sort_unstable();
+        sites.dedup();
+        let mut kinds = Interned::default();
+        let place = |site: &Arc<str>| sites.binary_search(site).unwrap_or(0) as u32;
+        let tracks = book.names.tracks.iter().map(|track| (place(&track.site), kinds.number(&track.kind))).collect();
+        let members = Vec::with_capacity(if asked.kind.is_none() { book.names.seats.len() } else { 0 });
+        let known = vec![(0, 0); sites.len()];
+        let roll = Roll { sites, kinds: kinds.names, make_models: Vec::new(), members, known };
+        Self { book, tracks, make_models: book.outages.make_models.clone(), roll }
+    }
+
+    /// Seats of what is asked about, by site, kind and device.
+    fn seats(&self, asked: &Asked<'_>) -> Vec<u32> {
+        let names = &self.book.names;
+        let kind = |seat: u32| &*names.tracks[names.seats[seat as usize].track as usize].kind;
+        let all = self.book.order.iter().copied();
+        all.filter(|seat| asked.kind.is_none_or(|asked| asked == kind(*seat))).collect()
+    }
+
+    fn add(&mut self, seat: u32, of: Option<Served>, failures: u64, down_micros: i64, asks: &Asks) {
+        let named = &self.book.names.seats[seat as usize];
+        let (site, kind) = self.tracks[named.track as usize];
+        let of = of.unwrap_or_else(|| Served { micros: 0, make_model: self.make_models.number(""), since: None });
+        self.roll.known[site as usize].1 += of.micros;
+        self.roll.members.push(Member {
+            device: Arc::clone(&named.device),
+            site,
+            kind,
+            make_model: of.make_model,
+            age_band: age_band(of.since, asks),
+            in_service_micros: of.micros,
+            failures,
+            unscheduled_down_micros: down_micros,
+        });
+    }
+
+    fn done(mut self, known: HashMap<String, i64>) -> Roll {
+        for (site, sums) in self.roll.sites.iter().zip(&mut self.roll.known) {
+            sums.0 = known.get(&**site).copied().unwrap_or(0);
+        }
+        self.roll.make_models = self.make_models.names;
+        self.roll
+    }
+}
