@@ -4,10 +4,10 @@
 // risk, what the model behind that is worth, and the card of an alert that a model raised. Fails on an accessibility finding at
 // WCAG 2.1 AA, a script error, a request to another host, a page that scrolls sideways, or one that weighs too much with its files.
 
-import { mkdir, readFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import path from "node:path";
-import { chromium } from "playwright-core";
+import { WCAG, walked } from "./watch.mjs";
 import { PAGE_BYTES_MAX, weigh } from "./weigh.mjs";
 
 const [link, folder = "shots", story = "taps", ...more] = process.argv.slice(2);
@@ -18,7 +18,6 @@ if (!link || !["taps", "risk"].includes(story) || (story === "risk" && more.leng
 const SCREEN = { width: 390, height: 844 };
 const FIRST_SCREEN = ["Device", "Room", "Now", "Suspected part", "Act by", "First check", "Who repairs", "Such alerts"];
 const NAME = "Kim Ø. O'Neil";
-const RULES = { runOnly: { type: "tag", values: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"] } };
 
 const origin = new URL(link).origin;
 const axe = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
@@ -31,7 +30,7 @@ async function look(page, name) {
   const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
   must(wide <= 0, `${name} scrolls ${wide} px sideways`);
   await page.evaluate(axe);
-  const { violations } = await page.evaluate((rules) => globalThis.axe.run(rules), RULES);
+  const { violations } = await page.evaluate((rules) => globalThis.axe.run(rules), WCAG);
   for (const { id, help, nodes } of violations) findings.push(`${name}: ${id}: ${help} (${nodes[0].target})`);
   shots += 1;
   await page.screenshot({ path: path.join(folder, `technician-${story}-${shots}-${name}.png`) });
@@ -156,23 +155,7 @@ async function risk(page) {
   console.log(first.map((words, at) => `${FIRST_SCREEN[at]}: ${words.replaceAll("\n", " ")}`).join("\n"));
 }
 
-await mkdir(folder, { recursive: true });
-const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ["--no-sandbox", "--disable-gpu"] });
-try {
-  const context = await browser.newContext({ viewport: SCREEN, hasTouch: true, isMobile: true, ignoreHTTPSErrors: true });
-  const page = await context.newPage();
-  page.setDefaultTimeout(30_000);
-  // The browser itself complains of requests that a cut network does not carry.
-  page.on("console", (said) => said.type() === "error" && !cut && findings.push(`the browser says: ${said.text()}`));
-  page.on("pageerror", (error) => findings.push(`script error: ${error.message}`));
-  page.on("request", (request) => new URL(request.url()).origin === origin || findings.push(`request to ${request.url()}`));
-  await page.goto(link);
-  await page.waitForURL(`${origin}/`);
-  await (story === "taps" ? taps(page, context) : risk(page));
-} finally {
-  await browser.close();
-}
-if (findings.length > 0) {
-  console.error(findings.join("\n"));
-  process.exit(1);
-}
+const PHONE = { viewport: SCREEN, hasTouch: true, isMobile: true };
+// The browser itself complains of requests that a cut network does not carry.
+const phone = { screen: PHONE, fails: () => cut };
+await walked(link, folder, findings, (page, context) => (story === "taps" ? taps(page, context) : risk(page)), phone);

@@ -25,17 +25,20 @@ export async function watched(context, own, say, fails = () => false) {
   return page;
 }
 
-/** Somebody's walk through the pages at a desk, from a login link on. Ends the process where something was found on the way. */
-export async function walked(link, folder, findings, steps) {
+const DESK = { viewport: { width: 1440, height: 900 } };
+
+/** Somebody's walk through the pages, at a desk or with another `screen`, from a login link on. `fails` as for [`watched`]. Ends the process
+ *  where something was found on the way. */
+export async function walked(link, folder, findings, steps, { screen = DESK, fails } = {}) {
   const origin = new URL(link).origin;
   await mkdir(folder, { recursive: true });
   const browser = await chromium.launch({ executablePath: CHROMIUM, args: QUIET });
   try {
-    const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, ignoreHTTPSErrors: true });
-    const page = await watched(context, (to) => to.origin === origin, (what) => findings.push(what));
+    const context = await browser.newContext({ ...screen, ignoreHTTPSErrors: true });
+    const page = await watched(context, (to) => to.origin === origin, (what) => findings.push(what), fails);
     await page.goto(link);
     await page.waitForURL(`${origin}/`);
-    await steps(page);
+    await steps(page, context);
   } finally {
     await browser.close();
   }

@@ -1,7 +1,7 @@
 //! Who may be heard: the voice that the gate let speak, unless its model was withdrawn or it has gone beyond its budget of false
 //! alerts.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use medfleet_domain::alert::life::Alert;
 use medfleet_domain::alert::record::Demotion;
@@ -13,8 +13,26 @@ use serde::{Deserialize, Serialize};
 /// For so long a false alert counts against the budget.
 const WEEK_MICROS: i64 = 7 * MICROS_PER_DAY;
 
+/// How often each technician found nothing within the week before `now` at alerts that this voice of a model raised by a rule.
+pub fn false_alerts<'a>(
+    alerts: impl IntoIterator<Item = &'a Alert>,
+    rule: &str,
+    (model, voice): (&str, &str),
+    now: Timestamp,
+) -> BTreeMap<&'a str, u32> {
+    let is_own = |alert: &Alert| {
+        let score = alert.score.as_ref().map(|score| (&*score.model, &*score.voice));
+        alert.about.rule == rule && score == Some((model, voice))
+    };
+    let mut by_technician = BTreeMap::new();
+    for technician in alerts.into_iter().filter(|alert| is_own(alert)).filter_map(|alert| misled(alert, now)) {
+        *by_technician.entry(technician).or_default() += 1;
+    }
+    by_technician
+}
+
 /// Who found nothing at this alert within the week before `now`.
-pub fn misled(alert: &Alert, now: Timestamp) -> Option<&str> {
+pub(crate) fn misled(alert: &Alert, now: Timestamp) -> Option<&str> {
     let (technician, at) = alert.judged.as_ref()?;
     let is_false = alert.finding.as_ref().and_then(Finding::was_right) == Some(false);
     (is_false && now.micros() - at.micros() < WEEK_MICROS).then_some(technician)

@@ -215,6 +215,13 @@ impl Finding {
         }
     }
 
+    /// What [`Self::as_str`] said, with the other part; None where that is no finding.
+    pub fn parse(said: &str, other_part: &str) -> Option<Self> {
+        let other = Self::OtherPart { part: other_part.to_owned() };
+        let all = [Self::Confirmed, other, Self::WearReplaced, Self::NothingFound, Self::NotDone];
+        all.into_iter().find(|finding| finding.as_str() == said)
+    }
+
     /// Whether the alert was right; None where it says nothing about that.
     pub const fn was_right(&self) -> Option<bool> {
         match self {

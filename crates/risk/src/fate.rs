@@ -47,6 +47,8 @@ pub struct PartHistory {
     pub failures: Vec<Failure>,
     /// Taken out on plan or on evidence of wear: nobody knows how long it would have lasted. In order.
     pub taken_out: Vec<Timestamp>,
+    /// Somebody was to look at it and did not: what became of it from then on says nothing about the time before. In order.
+    pub unseen: Vec<Timestamp>,
     /// When the device as a whole was down or in maintenance: no instant of these is an example.
     pub down: Spans,
 }
@@ -58,8 +60,9 @@ impl PartHistory {
             return None;
         }
         let failure = self.failures.iter().map(|failure| failure.onset).find(|onset| *onset > at);
-        let taken = self.taken_out.iter().copied().find(|taken| *taken > at);
-        let end = taken.map_or(self.watched.until, |taken| taken.min(self.watched.until));
+        let next = |instants: &[Timestamp]| instants.iter().copied().find(|instant| *instant > at);
+        let lost = next(&self.taken_out).into_iter().chain(next(&self.unseen));
+        let end = lost.fold(self.watched.until, Timestamp::min);
         match failure {
             Some(onset) if onset <= end => {
                 let after = onset.micros() - at.micros();
@@ -156,6 +159,7 @@ mod tests {
             watched: Span { from: day(0), until: day(100) },
             failures: vec![Failure { onset: day(40), returned: Some(day(42)) }],
             taken_out: vec![day(80)],
+            unseen: Vec::new(),
             down: Spans::from_iter([Span { from: day(10), until: day(11) }]),
         }
     }

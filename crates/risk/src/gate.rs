@@ -16,6 +16,9 @@ pub struct Demands {
     pub failures_min: usize,
     /// Devices on which they happened, at least: fifty failures of one device are the story of that device.
     pub devices_min: usize,
+    /// Midnights on which its scores were calibrated, at least; models of before asked for none.
+    #[serde(default)]
+    pub calibrated_days_min: usize,
     /// How often the judged past is drawn anew, device by device.
     pub draws: usize,
     /// Share of draws in which the voice may fail to be better.
@@ -24,7 +27,7 @@ pub struct Demands {
 
 impl Default for Demands {
     fn default() -> Self {
-        Self { failures_min: 30, devices_min: 5, draws: 200, doubt_max: 0.05 }
+        Self { failures_min: 30, devices_min: 5, calibrated_days_min: 3, draws: 200, doubt_max: 0.05 }
     }
 }
 
@@ -34,6 +37,8 @@ pub struct Past {
     pub sort: PartSort,
     /// The device of each row, and the instant of its failure if the row failed.
     pub devices: Vec<u32>,
+    /// Midnights on which everybody was calibrated.
+    pub calibrated_days: usize,
     /// Failures of the sort up to the end of this past: (device, onset), each once.
     pub failures: Vec<(u32, Timestamp)>,
     pub scored: Vec<(Speaker, Judged)>,
@@ -85,6 +90,13 @@ pub fn decide(past: &Past, horizon: Horizon, demands: &Demands, seed: u64) -> De
         decision.because = format!(
             "the rules speak: {failures} failures on {devices} devices, and more can be said from {} failures on {} devices",
             demands.failures_min, demands.devices_min
+        );
+        return decision;
+    }
+    if past.calibrated_days < demands.calibrated_days_min {
+        decision.because = format!(
+            "the rules speak: chances were calibrated on {} midnights, and more can be said from {} on: a longer past is needed",
+            past.calibrated_days, demands.calibrated_days_min
         );
         return decision;
     }
@@ -191,6 +203,7 @@ mod tests {
         Past {
             sort: PartSort { kind: DeviceKind::Ct, component: "tube".into() },
             devices: rows.iter().map(|(device, _)| *device).collect(),
+            calibrated_days: 30,
             failures: (0..DEVICES).map(|device| (device, Timestamp(i64::from(device)))).collect(),
             scored: scores.iter().map(|(speaker, score)| (*speaker, judged(*score))).collect(),
         }
@@ -252,5 +265,16 @@ mod tests {
         let decision = speaks(&past);
         assert_eq!((decision.speaks, decision.failures, decision.devices), (Speaker::Rules, 50, 1));
         assert!(decision.because.contains("50 failures on 1 devices"), "{}", decision.because);
+    }
+
+    #[test]
+    fn chances_that_were_calibrated_on_one_midnight_leave_the_word_to_the_rules_and_say_why() {
+        let mut past = past(&[(Speaker::Rules, &blind), (Speaker::Trees, &seeing)]);
+        past.calibrated_days = 1;
+        let decision = speaks(&past);
+        assert_eq!((decision.speaks, decision.contests.len()), (Speaker::Rules, 0));
+        assert!(decision.because.contains("calibrated on 1 midnights"), "{}", decision.because);
+        past.calibrated_days = 3;
+        assert_eq!(speaks(&past).speaks, Speaker::Trees);
     }
 }

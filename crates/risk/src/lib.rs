@@ -1,8 +1,10 @@
 //! Risk: how likely a part is to fail soon, said by three voices of which each must earn the right to be heard.
 //!
-//! `column` and `frame` say what a voice may look at, `fate` what became of it, `split` which past it may learn from. `voice`
-//! holds the rules, the pooled hazards and the trees; `calibration` turns scores into probabilities, `figures` and `sipos`
-//! measure them, `gate` decides who speaks for a kind and part, `promotion` asks it for all of them, `backtest` tells all of it. Pure: no I/O, no clock.
+//! `column` and `frame` say what a voice may look at, `fate` what became of it, `verdict` what technicians
+//! say of that, `split` which past it may learn from. `voice` holds the rules, the pooled hazards and the trees; `calibration` turns
+//! scores into probabilities, `figures` and `sipos` measure them, `gate` decides who speaks for a kind and part, `promotion` asks it
+//! for all of them, `backtest` tells all of it. `scoreboard` and `raised` say what scores and alerts were worth while a model was in
+//! use, `register` what the log tells of models. Pure: no I/O, no clock.
 
 pub mod backtest;
 pub mod calibration;
@@ -14,10 +16,13 @@ pub mod gate;
 pub mod horizon;
 pub mod model;
 pub mod promotion;
+pub mod raised;
+pub mod register;
 pub mod report;
 pub mod scoreboard;
 pub mod sipos;
 pub mod split;
+pub mod verdict;
 pub mod voice;
 
 /// What keeps a model from being made, read or asked.

@@ -1,9 +1,9 @@
 //! A model: the three voices and the baselines for one horizon, calibrated, with what the gate decided. Made from a frame
 //! and a seed alone, so that the log can make it again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use medfleet_domain::time::Span;
+use medfleet_domain::time::{Span, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
@@ -70,6 +70,12 @@ impl Model {
             model.calibrations.insert(speaker, fitted);
         }
         Ok(model)
+    }
+
+    /// Instants on which scores were calibrated: midnights, of a long past not all.
+    pub fn calibrated_days(&self, frame: &Frame) -> usize {
+        let days: BTreeSet<Timestamp> = Split::rows(frame, self.split.calibrate).map(|row| frame.row(row).at).collect();
+        days.len()
     }
 
     /// What ranks rows for this speaker.

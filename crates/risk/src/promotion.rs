@@ -47,8 +47,10 @@ pub fn promote(model: &mut Model, frame: &Frame, demands: &Demands) -> Result<Ve
     }
     let scored = said_by_all(model, frame, &told);
     let mut failures = onsets(frame, slice.until);
+    let calibrated_days = model.calibrated_days(frame);
     let past = |(sort, places): (PartSort, Vec<usize>)| Past {
         devices: places.iter().map(|place| frame.row(told.rows[*place]).device).collect(),
+        calibrated_days,
         failures: failures.remove(&sort).unwrap_or_default(),
         scored: scored.iter().map(|(speaker, all)| (*speaker, picked(all, &places))).collect(),
         sort,

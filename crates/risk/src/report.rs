@@ -26,6 +26,12 @@ pub struct Settings {
     /// One training row in so many was kept of those that did not fail.
     pub thinning: u64,
     pub trees: usize,
+    /// Midnights on which scores were calibrated; records of older versions do not tell.
+    #[serde(default)]
+    pub calibrated_days: usize,
+    /// What technicians found, where it says something of a part; records of older versions do not tell.
+    #[serde(default)]
+    pub verdicts: usize,
     pub demands: Demands,
 }
 

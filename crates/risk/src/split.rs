@@ -53,6 +53,13 @@ impl Split {
         })
     }
 
+    /// Where slices follow each other. What became of a row is what was known at the next of these, and of the last slice all that is
+    /// known: who learns, is calibrated or decides hears no word that was said later.
+    pub fn borders(&self) -> Vec<Timestamp> {
+        let slices = [Some(self.calibrate), Some(self.decide), self.judge];
+        slices.into_iter().flatten().map(|slice| slice.from).collect()
+    }
+
     /// The rows of one slice, in the order of the frame.
     pub fn rows(frame: &Frame, slice: Span) -> impl Iterator<Item = usize> + '_ {
         (0..frame.len()).filter(move |row| slice.contains(frame.row(*row).at))
@@ -100,6 +107,7 @@ mod tests {
             apart(split.train, split.calibrate);
             apart(split.calibrate, split.decide);
             assert_eq!((split.decide.until, split.judge), (until, None));
+            assert_eq!(split.borders(), [split.calibrate.from, split.decide.from]);
         }
     }
 

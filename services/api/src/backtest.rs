@@ -301,8 +301,17 @@ mod tests {
     fn a_record_keeps_what_is_drawn_and_comes_back_as_it_was_told() {
         let told = backtest();
         let demands = Demands { failures_min: 12, ..Demands::default() };
-        let settings =
-            Settings { split: told.split, devices: 2, rows: 9, every_days: 1, thinning: 1, trees: 3, demands };
+        let settings = Settings {
+            split: told.split,
+            devices: 2,
+            rows: 9,
+            every_days: 1,
+            thinning: 1,
+            trees: 3,
+            calibrated_days: 9,
+            verdicts: 0,
+            demands,
+        };
         let report = Report { settings, speakers: Vec::new(), decisions: Vec::new() };
         let recorded = Recorded::new(report.clone(), Some(told.clone()));
         let text = serde_json::to_string(&recorded).unwrap();

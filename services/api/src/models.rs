@@ -1,11 +1,10 @@
 //! The models that the log tells of, each with its report.
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use medfleet_domain::risk::{ModelTrained, ModelWithdrawn, RiskNews};
+use medfleet_domain::risk::{ModelTrained, ModelWithdrawn};
 use medfleet_domain::time::Timestamp;
 use medfleet_log::{EventLog, Partition, Topic, read_to_end};
 use medfleet_risk::backtest::Backtest;
+use medfleet_risk::register::Register;
 use medfleet_risk::report::Report;
 
 use crate::backtest::Recorded;
@@ -35,27 +34,26 @@ impl Told {
 pub async fn models(log: &dyn EventLog) -> Result<Vec<Told>, ApiError> {
     let home = Partition::new(Topic::RISK, 0);
     let floor = log.bounds(home).await?.floor;
-    let (mut told, mut withdrawn) = (Vec::new(), BTreeMap::new());
+    let mut register = Register::default();
     let hear = |record: medfleet_log::Record| {
         match medfleet_wire::decode_risk_record(&record.value) {
-            Ok(read) => match read.news {
-                RiskNews::Trained(trained) => told.push((read.at, trained)),
-                RiskNews::Withdrawn(taken) => {
-                    withdrawn.entry(taken.model.clone()).or_insert((read.at, taken));
-                }
-                _ => {}
-            },
+            Ok(read) => register.take(read),
             Err(error) => tracing::warn!(%error, offset = record.offset, "a record of risk cannot be read"),
         }
         Ok::<_, ApiError>(true)
     };
     read_to_end(log, home.at(floor), hear).await?;
-    let mut spoken_for = BTreeSet::new();
-    let read = |(at, trained): (Timestamp, ModelTrained)| {
-        let report = serde_json::from_str(&trained.report).ok();
-        let withdrawn = withdrawn.remove(&trained.model);
-        let speaks = withdrawn.is_none() && spoken_for.insert(trained.horizon_hours);
-        Told { at, speaks, withdrawn, report, trained }
+    let standing = |(_, trained): &(Timestamp, ModelTrained)| {
+        let speaks = register.newest(trained.horizon_hours).is_some_and(|newest| std::ptr::eq(newest, trained));
+        (speaks, register.withdrawal(&trained.model).cloned())
     };
-    Ok(told.into_iter().rev().map(read).collect())
+    let standings: Vec<_> = register.models().map(standing).collect();
+    let told = register.into_models().into_iter().zip(standings).map(|((at, trained), (speaks, withdrawn))| Told {
+        at,
+        speaks,
+        withdrawn,
+        report: serde_json::from_str(&trained.report).ok(),
+        trained,
+    });
+    Ok(told.rev().collect())
 }

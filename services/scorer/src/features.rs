@@ -3,20 +3,21 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use arrow::array::{Array as _, AsArray as _, Float64Array, Int64Array, RecordBatch};
+use arrow::array::{Array as _, AsArray as _, Float64Array, RecordBatch};
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, Float64Type, Int64Type};
+use arrow::datatypes::{DataType, Float64Type};
 use datafusion::datasource::MemTable;
 use datafusion::prelude::SessionContext;
 use medfleet_domain::kind::DeviceKind;
 use medfleet_domain::time::Timestamp;
 use medfleet_risk::backtest::DeviceFailures;
 use medfleet_risk::column::Column;
-use medfleet_risk::fate::Fate;
+use medfleet_risk::fate::{Fate, PartHistory};
 use medfleet_risk::frame::{Frame, Group, PartSort, Row};
 use medfleet_risk::voice::hazard::PartLife;
 
 use crate::Error;
+use crate::archive::ints;
 use crate::gather::{Cells, Counter, Gathered, Gatherer, Part, Signal};
 use crate::relations::{self, AskedPart};
 
@@ -72,31 +73,42 @@ pub struct Roll<'a> {
     devices: Vec<&'a Gathered>,
     groups: Vec<Group>,
     /// In order of devices.
-    parts: Vec<Enrolled>,
+    parts: Vec<Enrolled<'a>>,
+    /// Instants at which labels are closed: what became of an instant is what was known at the next of these.
+    borders: Vec<Timestamp>,
 }
 
 /// One part, and the groups to which it belonged, each from an instant on: what was not registered yet has no make and model.
-struct Enrolled {
+struct Enrolled<'a> {
     device: u32,
+    of: &'a Gathered,
     groups: Vec<(Timestamp, u32)>,
     part: Part,
+    /// As known at each border, and at last with all that is known.
+    histories: Vec<PartHistory>,
 }
 
-impl Enrolled {
+impl Enrolled<'_> {
     fn group_at(&self, at: Timestamp) -> u32 {
         let known = self.groups.partition_point(|(from, _)| *from <= at);
         self.groups[known.saturating_sub(1)].1
     }
+
+    fn history_at(&self, at: Timestamp, borders: &[Timestamp]) -> &PartHistory {
+        &self.histories[borders.partition_point(|border| *border <= at)]
+    }
 }
 
 impl<'a> Roll<'a> {
-    /// All parts of a sort that has failed so often before `until`: of the others nothing can be learned.
+    /// All parts of a sort that has failed so often before `until`, as was known then: of the others nothing can be learned.
     pub fn of(gatherer: &'a Gatherer, until: Timestamp, failures_min: usize) -> Self {
         let mut failures: BTreeMap<PartSort, usize> = BTreeMap::new();
         for (_, device) in gatherer.devices() {
-            for part in device.components().map(|component| device.part(component)) {
-                let before = part.history.failures.iter().filter(|failure| failure.onset < until).count();
-                *failures.entry(PartSort { kind: device.kind, component: part.component }).or_default() += before;
+            let known = device.labels(until);
+            for component in device.components() {
+                let failed = known.history(component).failures;
+                let before = failed.iter().filter(|failure| failure.onset < until).count();
+                *failures.entry(PartSort { kind: device.kind, component: component.clone() }).or_default() += before;
             }
         }
         Self::of_sorts(gatherer, failures.into_iter().filter(|(_, count)| *count >= failures_min).map(|(sort, _)| sort))
@@ -117,14 +129,32 @@ impl<'a> Roll<'a> {
             })
         };
         for (device, gathered) in (0..).zip(&devices) {
-            for component in sorts.get(&gathered.kind).into_iter().flatten() {
+            let Some(components) = sorts.get(&gathered.kind) else { continue };
+            let known = gathered.labels(Timestamp::MAX);
+            for component in components {
                 let group = |make_model| Group { kind: gathered.kind, make_model, component: component.clone() };
                 let made = gathered.make_models().into_iter();
                 let groups = made.map(|(from, make_model)| (from, number(group(make_model)))).collect();
-                parts.push(Enrolled { device, groups, part: gathered.part(component) });
+                let histories = vec![known.history(component)];
+                parts.push(Enrolled { device, of: gathered, groups, part: gathered.part(component), histories });
             }
         }
-        Self { devices, groups, parts }
+        Self { devices, groups, parts, borders: Vec::new() }
+    }
+
+    /// The same, where what became of an instant is judged by what was known at the next of these borders. Beyond the last, all that
+    /// is known counts.
+    pub fn closed_at(mut self, borders: Vec<Timestamp>) -> Self {
+        for of_device in self.parts.chunk_by_mut(|one, next| one.device == next.device) {
+            for border in borders.iter().rev() {
+                let known = of_device[0].of.labels(*border);
+                for one in &mut *of_device {
+                    one.histories.insert(0, known.history(&one.part.component));
+                }
+            }
+        }
+        self.borders = borders;
+        self
     }
 
     pub fn groups(&self) -> &[Group] {
@@ -141,8 +171,14 @@ impl<'a> Roll<'a> {
 
     /// The lives of all parts as they were known at `until`.
     pub fn lives(&self, until: Timestamp) -> Vec<PartLife> {
-        let lives = |one: &Enrolled| self.devices[one.device as usize].lives(&one.part, one.group_at(until), until);
-        self.parts.iter().flat_map(lives).collect()
+        let of_device = |parts: &[Enrolled<'_>]| {
+            let known = parts[0].of.labels(until);
+            let lives = |one: &Enrolled<'_>| {
+                one.of.lives(&one.part, &known.history(&one.part.component), one.group_at(until), until)
+            };
+            parts.iter().flat_map(lives).collect::<Vec<_>>()
+        };
+        self.parts.chunk_by(|one, next| one.device == next.device).flat_map(of_device).collect()
     }
 
     pub fn failures(&self) -> DeviceFailures {
@@ -227,7 +263,7 @@ impl<'a> Roll<'a> {
     /// A part under each of its groups.
     fn asked<'b>(
         &'b self,
-        one: &'b Enrolled,
+        one: &'b Enrolled<'a>,
         sites: &BTreeMap<&str, i64>,
         limits: &LifeLimits,
     ) -> impl Iterator<Item = AskedPart<'b>> {
@@ -262,9 +298,9 @@ impl<'a> Roll<'a> {
         for place in 0..batch.num_rows() {
             let (device, group) = (devices.value(place) as u32, groups.value(place) as u32);
             let at = Timestamp(now.value(place));
-            let fate = |part: &Part| match question.tense {
-                Tense::Past => part.history.fate(at),
-                Tense::Present => part.presence.open(at),
+            let fate = |one: &Enrolled<'_>| match question.tense {
+                Tense::Past => one.history_at(at, &self.borders).fate(at),
+                Tense::Present => one.part.presence.open(at),
             };
             let Some(fate) = self.part(device, group).and_then(fate) else { continue };
             let weight = (question.keep)(&Asked { device, group, at, fate });
@@ -280,10 +316,10 @@ impl<'a> Roll<'a> {
         Ok(())
     }
 
-    fn part(&self, device: u32, group: u32) -> Option<&Part> {
+    fn part(&self, device: u32, group: u32) -> Option<&Enrolled<'a>> {
         let first = self.parts.partition_point(|one| one.device < device);
         let own = self.parts[first..].iter().take_while(|one| one.device == device);
-        own.filter(|one| one.groups.iter().any(|(_, own)| *own == group)).map(|one| &one.part).next()
+        own.filter(|one| one.groups.iter().any(|(_, own)| *own == group)).next()
     }
 }
 
@@ -292,11 +328,6 @@ fn register(session: &SessionContext, name: &str, batch: RecordBatch) -> Result<
     let table = MemTable::try_new(batch.schema(), vec![vec![batch]]).map_err(Error::Query)?;
     session.register_table(name, Arc::new(table)).map_err(Error::Query)?;
     Ok(())
-}
-
-fn ints(batch: &RecordBatch, column: &'static str) -> Result<Int64Array, Error> {
-    let array = batch.column_by_name(column).ok_or(Error::NoColumn { column })?;
-    Ok(cast(array, &DataType::Int64)?.as_primitive::<Int64Type>().clone())
 }
 
 fn floats(batch: &RecordBatch, column: &'static str) -> Result<Float64Array, Error> {

@@ -2,8 +2,10 @@
 //!
 //! Whatever a feature may use carries the instant from which on it counts, so that a fact that is told later moves nothing before
 //! it: what comes many times a day stands in `pieces`, what is said of a failure in `orders`, what may be stated anew in `dated`.
+//! What became of parts is said by `labels`, which also hear what was voided and corrected, and what technicians found.
 
 mod dated;
+mod labels;
 mod lives;
 mod orders;
 mod pieces;
@@ -14,13 +16,16 @@ use std::sync::Arc;
 
 use medfleet_domain::condition::{Condition, Degradation};
 use medfleet_domain::fact::{Body, Fact, Sample, Stretch};
-use medfleet_domain::human::{Claimed, ComponentReplaced, OrderClass, OrderPhase, Phase, PmOutcome};
-use medfleet_domain::id::{DeviceId, SiteId};
+use medfleet_domain::held::Held;
+use medfleet_domain::human::{Claimed, ComponentReplaced, OrderPhase, PmOutcome};
+use medfleet_domain::id::{DeviceId, Epoch, Seq, SiteId};
 use medfleet_domain::kind::DeviceKind;
 use medfleet_domain::time::{MICROS_PER_DAY, MICROS_PER_HOUR, Span, Timestamp};
 use medfleet_risk::fate::{SILENT_DAYS, Spans};
+use medfleet_risk::verdict::Verdict;
 
 use dated::{FirstSeen, Inventory, Told};
+pub use labels::Labels;
 pub use lives::Part;
 use orders::{Order, Turn};
 pub use pieces::Cells;
@@ -51,8 +56,10 @@ pub struct Gathered {
     claims: BTreeMap<Arc<str>, Vec<Told>>,
     /// When it began to be impaired, and when it was whole again, as the device tells.
     turns: Vec<Turn>,
-    /// Taken out on plan, by component.
-    taken_out: BTreeMap<Arc<str>, Vec<Timestamp>>,
+    /// What labels are made of: orders, replacements, claims, and what takes them back or puts others in their place.
+    stated: Vec<Held>,
+    /// In the order of the log.
+    verdicts: Vec<Verdict>,
     /// Components with a counter of their own, beside the counter that was known first.
     counters: BTreeMap<Arc<str>, Counter>,
     components: BTreeSet<Arc<str>>,
@@ -67,13 +74,23 @@ pub struct Counter {
 }
 
 impl Gatherer {
-    /// Takes in one fact about a device.
-    pub fn tell(&mut self, device: &DeviceId, site: &SiteId, kind: DeviceKind, fact: &Fact) {
+    /// Takes in one fact about a device, under its identity.
+    pub fn tell(&mut self, device: &DeviceId, site: &SiteId, kind: DeviceKind, identity: (Epoch, Seq), fact: &Fact) {
         if !self.devices.contains_key(device) {
             self.devices.insert(device.clone(), Gathered::new(site.clone(), kind, fact));
         }
         if let Some(gathered) = self.devices.get_mut(device) {
             gathered.take(site, kind, fact);
+            if labels::are_made_of(&fact.body) {
+                gathered.state(Held::archived(identity, (site.clone(), kind), None, false, fact));
+            }
+        }
+    }
+
+    /// Takes in what a technician found at an alert about a device; of a device that has told nothing there is nothing to learn.
+    pub fn judge(&mut self, device: &DeviceId, verdict: Verdict) {
+        if let Some(gathered) = self.devices.get_mut(device) {
+            gathered.judge(verdict);
         }
     }
 
@@ -112,7 +129,8 @@ impl Gathered {
             orders: BTreeMap::new(),
             claims: BTreeMap::new(),
             turns: Vec::new(),
-            taken_out: BTreeMap::new(),
+            stated: Vec::new(),
+            verdicts: Vec::new(),
             counters: BTreeMap::new(),
             components: BTreeSet::new(),
             names: BTreeSet::new(),
@@ -143,7 +161,9 @@ impl Gathered {
                 }
             }
             Body::PmDone(done) if done.outcome == PmOutcome::Completed => self.happened(Sort::Maintained, "", told),
-            Body::ComponentReplaced(replaced) => self.replaced(told, replaced),
+            Body::ComponentReplaced(ComponentReplaced { component, .. }) => {
+                self.happened(Sort::Replaced, component, told);
+            }
             _ => {}
         }
     }
@@ -201,17 +221,6 @@ impl Gathered {
         let order =
             self.orders.entry(phase.order.as_str().into()).or_insert_with(|| Order::new(told, phase, part.clone()));
         order.tell(told, phase, &part);
-        if phase.phase == Phase::Opened && phase.class == OrderClass::Corrective {
-            self.components.insert(part);
-        }
-    }
-
-    fn replaced(&mut self, told: Told, replaced: &ComponentReplaced) {
-        self.happened(Sort::Replaced, &replaced.component, told);
-        if replaced.preventive {
-            let part = self.name(&replaced.component);
-            self.taken_out.entry(part).or_default().push(told.at);
-        }
     }
 
     /// The same words share their letters.

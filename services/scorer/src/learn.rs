@@ -51,7 +51,7 @@ pub async fn learn(gatherer: &Gatherer, session: &SessionContext, course: Course
     let period = period(gatherer.watched().ok_or(Error::NothingTold)?)?;
     let split =
         if course.reported { Split::backtest(period, course.horizon) } else { Split::used(period, course.horizon) }?;
-    let roll = Roll::of(gatherer, split.train.until, SORT_FAILURES_MIN);
+    let roll = Roll::of(gatherer, split.train.until, SORT_FAILURES_MIN).closed_at(split.borders());
     if roll.count() == 0 {
         return Err(Error::NothingFailed { until: split.train.until });
     }
@@ -72,6 +72,8 @@ pub async fn learn(gatherer: &Gatherer, session: &SessionContext, course: Course
         every_days,
         thinning,
         trees: model.trees.count(),
+        calibrated_days: model.calibrated_days(&frame),
+        verdicts: gatherer.devices().map(|(_, device)| device.labelled()).sum(),
         demands: course.demands,
     };
     let speakers = shown.into_iter().map(|(speaker, parts)| Shown { speaker, parts }).collect();

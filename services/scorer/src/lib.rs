@@ -1,6 +1,6 @@
 //! The scorer: from facts to features to scores.
 //!
-//! `archive` tells facts to `gather`, which turns them into signals and into the lives of parts; `features` asks
+//! `archive` tells facts, and `verdicts` what technicians found, to `gather`, which turns them into signals and into the lives of parts; `features` asks
 //! `sql/features.sql` what was known of every part at given instants, and puts what became of it beside that. `learn` makes a model
 //! of the frame, `models` keeps it, `scoring` asks it in SQL by the function of `udf`. `register` is the topic of risk, and `service`
 //! the role that scores once a day.
@@ -16,6 +16,7 @@ mod relations;
 pub mod scoring;
 pub mod service;
 pub mod udf;
+pub mod verdicts;
 
 use std::path::PathBuf;
 

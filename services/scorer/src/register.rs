@@ -1,12 +1,12 @@
 //! The register: the topic of risk read whole. Models that were trained, and runs of scoring, in the log's order.
 
-use std::collections::BTreeSet;
+use std::ops::Deref;
 
 use bytes::Bytes;
 use medfleet_domain::contract::Pin;
-use medfleet_domain::risk::{ModelTrained, ModelWithdrawn, RiskNews, RiskRecord, ScoringBegun};
-use medfleet_domain::time::Timestamp;
+use medfleet_domain::risk::RiskRecord;
 use medfleet_log::{EventLog, NewRecord, Partition, Position, Topic, read_to_end};
+use medfleet_risk::register::Register as Known;
 
 use crate::Error;
 use crate::archive::Offsets;
@@ -17,56 +17,37 @@ const KEY: &[u8] = b"risk";
 
 /// What stands in the topic, and where reading goes on.
 pub struct Register {
-    models: Vec<(Timestamp, ModelTrained)>,
-    runs: Vec<(Timestamp, ScoringBegun)>,
-    withdrawn: BTreeSet<String>,
+    known: Known,
     next: Position,
 }
 
 impl Register {
     pub async fn read(log: &dyn EventLog) -> Result<Self, Error> {
         let floor = log.bounds(HOME).await?.floor;
-        let mut register =
-            Self { models: Vec::new(), runs: Vec::new(), withdrawn: BTreeSet::new(), next: HOME.at(floor) };
+        let mut register = Self { known: Known::default(), next: HOME.at(floor) };
         register.follow(log).await?;
         Ok(register)
     }
 
     /// Reads what came since.
     pub async fn follow(&mut self, log: &dyn EventLog) -> Result<(), Error> {
-        let (models, runs, withdrawn) = (&mut self.models, &mut self.runs, &mut self.withdrawn);
+        let known = &mut self.known;
         let hear = |record: medfleet_log::Record| {
             let at = HOME.at(record.offset);
             let read = medfleet_wire::decode_risk_record(&record.value);
-            let RiskRecord { at, news } = read.map_err(|source| Error::RiskRecord { at, source })?;
-            match news {
-                RiskNews::Trained(trained) => models.push((at, trained)),
-                RiskNews::Scoring(begun) => runs.push((at, begun)),
-                RiskNews::Withdrawn(ModelWithdrawn { model, .. }) => {
-                    withdrawn.insert(model);
-                }
-            }
+            known.take(read.map_err(|source| Error::RiskRecord { at, source })?);
             Ok::<_, Error>(true)
         };
         self.next = read_to_end(log, self.next, hear).await?;
         Ok(())
     }
+}
 
-    /// All models, oldest first, with when each was told.
-    pub fn models(&self) -> impl DoubleEndedIterator<Item = &(Timestamp, ModelTrained)> {
-        self.models.iter()
-    }
+impl Deref for Register {
+    type Target = Known;
 
-    /// The model that speaks for a horizon: the newest that nobody has withdrawn.
-    pub fn newest(&self, horizon_hours: u32) -> Option<&ModelTrained> {
-        let speaks =
-            |model: &&ModelTrained| model.horizon_hours == horizon_hours && !self.withdrawn.contains(&model.model);
-        self.models.iter().rev().map(|(_, model)| model).find(speaks)
-    }
-
-    /// The latest run for a horizon, with when it was told.
-    pub fn last_run(&self, horizon_hours: u32) -> Option<&(Timestamp, ScoringBegun)> {
-        self.runs.iter().rev().find(|(_, run)| run.horizon_hours == horizon_hours)
+    fn deref(&self) -> &Known {
+        &self.known
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use datafusion::prelude::SessionContext;
 use medfleet_domain::fact::{Fact, Sealed};
-use medfleet_domain::id::{DeviceId, SiteId, SubjectKind};
+use medfleet_domain::id::{DeviceId, Epoch, Seq, SiteId, SubjectKind};
 use medfleet_domain::kind::DeviceKind;
 use medfleet_domain::time::{Day, MICROS_PER_DAY, Span, Timestamp};
 use medfleet_risk::column::Column;
@@ -36,7 +36,7 @@ const JUDGED: u64 = 20;
 
 struct Told {
     start: Timestamp,
-    facts: Vec<(DeviceId, SiteId, DeviceKind, Fact)>,
+    facts: Vec<(DeviceId, SiteId, DeviceKind, (Epoch, Seq), Fact)>,
 }
 
 /// The past of the demo fleet.
@@ -50,8 +50,10 @@ fn told() -> Told {
     while let Some(day) = history.next_day() {
         for run in day.facts.iter().filter(|run| run.subject.kind == SubjectKind::Device) {
             let device = DeviceId::new(run.subject.name()).expect("a device");
-            let one = |sealed: &Sealed| (device.clone(), run.site.clone(), run.kind, sealed.fact.clone());
-            facts.extend(run.facts.iter().map(one));
+            let one = |(seq, sealed): (u64, &Sealed)| {
+                (device.clone(), run.site.clone(), run.kind, (run.epoch, Seq(seq)), sealed.fact.clone())
+            };
+            facts.extend((run.first_seq.0..).zip(&run.facts).map(one));
         }
     }
     Told { start, facts }
@@ -65,8 +67,8 @@ impl Told {
     /// Everything that was known at an instant.
     fn known(&self, at: Timestamp) -> Gatherer {
         let mut gatherer = Gatherer::default();
-        for (device, site, kind, fact) in self.facts.iter().filter(|(.., fact)| fact.known_at <= at) {
-            gatherer.tell(device, site, *kind, fact);
+        for (device, site, kind, identity, fact) in self.facts.iter().filter(|(.., fact)| fact.known_at <= at) {
+            gatherer.tell(device, site, *kind, *identity, fact);
         }
         gatherer.settle();
         gatherer
@@ -80,7 +82,7 @@ impl Told {
             limits: &limits,
             rules: Rules::embedded().expect("the rules"),
             reported: false,
-            demands: Demands { failures_min: 3, devices_min: 2, draws: 20, doubt_max: 0.5 },
+            demands: Demands { failures_min: 3, devices_min: 2, calibrated_days_min: 1, draws: 20, doubt_max: 0.5 },
             done: SILENTLY,
         };
         learn(&self.known(self.day(DAYS)), &SessionContext::new(), course).await.expect("learned")

@@ -39,7 +39,7 @@ pub const BEFORE: &str = own!("before");
 pub static VIEWS: LazyLock<Vec<(&str, String)>> = LazyLock::new(|| {
     let files = [
         ("alert_steps", own!("alert_steps")),
-        ("alerts", own!("alerts")),
+        ("alerts", "{alerts}"),
         ("calendars", own!("calendars")),
         ("components", own!("components")),
         ("cut_info", own!("cut_info")),
@@ -48,6 +48,7 @@ pub static VIEWS: LazyLock<Vec<(&str, String)>> = LazyLock::new(|| {
         ("devices", own!("devices")),
         ("errors", own!("errors")),
         ("facts", own!("facts")),
+        ("foretold", "{foretold}"),
         ("gate_decisions", own!("gate_decisions")),
         ("intervals", own!("intervals")),
         ("maintenance", own!("maintenance")),

@@ -3,7 +3,6 @@
 //! A score names one part, the worst. So a chance below half the limit ends the alerts of all parts by that rule; in between nothing
 //! changes. A score that is told again, or is older than the last, changes nothing; one whose horizon has passed raises nothing.
 
-use medfleet_domain::alert::life::Alert;
 use medfleet_domain::alert::record::Demotion;
 use medfleet_domain::alert::{AlertId, Step};
 use medfleet_domain::id::SeqRange;
@@ -12,7 +11,7 @@ use medfleet_domain::time::Timestamp;
 
 use super::{Desk, Entry, Problem, Sign, Told, is_late};
 use crate::rule::When;
-use crate::voices::misled;
+use crate::voices::{false_alerts, misled};
 
 impl Desk {
     pub(super) fn scored(&mut self, entry: Entry, told: Told<'_>, scored: &Scored, steps: &mut Vec<Step>) {
@@ -72,13 +71,8 @@ impl Desk {
         if self.voices.is_demoted(&spoken.model, &spoken.voice) {
             return None;
         }
-        let counts = |other: &&Alert| {
-            let score = other.score.as_ref();
-            other.about.rule == rule.name
-                && score.is_some_and(|score| (&score.model, &score.voice) == (&spoken.model, &spoken.voice))
-                && misled(other, entry.at) == Some(technician)
-        };
-        let false_alerts = self.alerts().filter(counts).count() as u32;
+        let by_technician = false_alerts(self.alerts(), &rule.name, (&spoken.model, &spoken.voice), entry.at);
+        let false_alerts = by_technician.get(technician).copied().unwrap_or(0);
         (false_alerts > false_alerts_max).then(|| Demotion {
             model: spoken.model.clone(),
             voice: spoken.voice.clone(),

@@ -8,7 +8,9 @@ macro_rules! sql {
 pub(super) use sql;
 
 /// Files that others name. A part may name the parts below it.
-const PARTS: [(&str, &str); 18] = [
+const PARTS: [(&str, &str); 20] = [
+    ("{foretold}", sql!("parts/foretold")),
+    ("{alerts}", sql!("parts/alerts")),
     ("{uptime}", sql!("uptime")),
     ("{failures}", sql!("failures")),
     ("{cycles}", sql!("cycles")),

@@ -42,8 +42,8 @@ pub fn plural(count: usize, what: &str) -> String {
 }
 
 /// A chance in millionths: `41 %`, and with a digit below ten.
-pub fn chance_percent(ppm: i64) -> String {
-    let percent = ppm as f64 / 10_000.0;
+pub fn chance_percent(ppm: impl Into<i64>) -> String {
+    let percent = ppm.into() as f64 / 10_000.0;
     format!("{} %", decimal(percent, usize::from(percent < 10.0)))
 }
 

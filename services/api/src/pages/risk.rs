@@ -8,11 +8,12 @@ use axum::routing::get;
 use medfleet_domain::risk::Ground;
 use medfleet_domain::time::Timestamp;
 use medfleet_risk::horizon::Horizon;
+use medfleet_risk::raised::RaisedLive;
 use medfleet_risk::report::Report;
 use medfleet_risk::voice::Speaker;
 use serde::Deserialize;
 
-use super::format::{Clock, chance_percent, decimal, duration, grouped, kind_title};
+use super::format::{Clock, chance_percent, decimal, duration, grouped, kind_title, some_percent};
 use super::frame::{Choice, Frame};
 use super::{PageProblem, rendered};
 use crate::backtest::name;
@@ -104,6 +105,9 @@ struct ModelLine {
 
 struct BoardLine {
     model: String,
+    raised: RaisedLine,
+    censored: usize,
+    averted: usize,
     about: String,
     is_model: bool,
     scores: String,
@@ -208,12 +212,41 @@ fn device_line(frame: &Frame, score: &Score) -> DeviceLine {
     }
 }
 
+/// Alerts that were raised.
+struct RaisedLine {
+    alerts: usize,
+    right: usize,
+    wrong: usize,
+    undecided: usize,
+    precision: String,
+    announced: String,
+    lead: String,
+}
+
+fn raised_line(raised: &RaisedLive) -> RaisedLine {
+    RaisedLine {
+        alerts: raised.alerts,
+        right: raised.right,
+        wrong: raised.wrong,
+        undecided: raised.undecided,
+        precision: some_percent(raised.precision()),
+        announced: of(raised.announced, raised.failures),
+        lead: raised.lead_days_median.map_or_else(|| "–".to_owned(), |days| decimal(days, 1)),
+    }
+}
+
+fn of(part: usize, whole: usize) -> String {
+    format!("{part} of {whole}")
+}
+
 fn board_line(line: &Line) -> BoardLine {
     let some = |value: Option<f64>, digits| value.map_or_else(|| "–".to_owned(), |value| decimal(value, digits));
-    let of = |part: usize, whole: usize| format!("{part} of {whole}");
     let live = &line.live;
     BoardLine {
         model: line.model.clone(),
+        raised: raised_line(&line.raised),
+        censored: live.censored,
+        averted: live.averted,
         about: match &line.about {
             About::Model => "all devices".to_owned(),
             About::Kind(kind) => kind_title(kind).to_owned(),
@@ -262,7 +295,12 @@ fn model_line(frame: &Frame, one: &Told, now: Timestamp) -> ModelLine {
 fn made_of(report: &Report) -> String {
     let count = |count: usize| grouped(i64::try_from(count).unwrap_or(i64::MAX));
     let settings = &report.settings;
-    format!("{} devices, {} rows, {} trees", count(settings.devices), count(settings.rows), count(settings.trees))
+    let told =
+        format!("{} devices, {} rows, {} trees", count(settings.devices), count(settings.rows), count(settings.trees));
+    match settings.verdicts {
+        0 => told,
+        verdicts => format!("{told}, {} verdicts of technicians", count(verdicts)),
+    }
 }
 
 fn speaks(report: &Report) -> String {

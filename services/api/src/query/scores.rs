@@ -86,6 +86,8 @@ pub struct Said {
     pub site: String,
     pub kind: String,
     pub model: String,
+    /// The part most at risk; none where no part was.
+    pub component: Option<String>,
     pub at: Timestamp,
     pub risk_ppm: i64,
 }
@@ -103,6 +105,7 @@ pub async fn said(open: &OpenCut, horizon_hours: i64, period: Period) -> Result<
             site: line.text("site")?,
             kind: line.text("kind")?,
             model: line.text("model")?,
+            component: line.some_text("component")?,
             at: line.time("at_us")?,
             risk_ppm: line.int("risk_ppm")?,
         })

@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::{Query, State};
 use medfleet_risk::horizon::Horizon;
+use medfleet_risk::raised::RaisedLive;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -56,6 +57,35 @@ pub struct ScoreboardLineOut {
     pub recall: Option<f64>,
     /// From the first alert that announced a failure to its onset: the middle one, the later of two.
     pub lead_days: Option<f64>,
+    /// Alerts that were raised, whoever reached the threshold above.
+    pub raised: RaisedOut,
+}
+
+/// Alerts raised in the last 90 days, by verdicts and by failures that followed.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct RaisedOut {
+    pub alerts: usize,
+    /// The device failed while the alert stood, or a verdict confirms it.
+    pub right: usize,
+    /// Nothing was found, or the alert is over and nothing followed.
+    pub wrong: usize,
+    /// It still stands, its cause was withdrawn, nobody looked, the part was replaced on plan or the device retired.
+    pub undecided: usize,
+    /// Right ÷ right and wrong.
+    pub precision: Option<f64>,
+    /// Of the failures that scores were there to foretell, those that an alert announced.
+    pub announced: usize,
+    pub recall: Option<f64>,
+    /// From the first alert that announced a failure to its onset: the middle one, the later of two.
+    pub lead_days: Option<f64>,
+}
+
+impl From<RaisedLive> for RaisedOut {
+    fn from(live: RaisedLive) -> Self {
+        let (precision, recall) = (live.precision(), live.recall());
+        let RaisedLive { alerts, right, wrong, undecided, announced, lead_days_median, .. } = live;
+        Self { alerts, right, wrong, undecided, precision, announced, recall, lead_days: lead_days_median }
+    }
 }
 
 /// What models said against what came of it.
@@ -74,7 +104,7 @@ pub async fn board(
 
 impl From<Line> for ScoreboardLineOut {
     fn from(line: Line) -> Self {
-        let Line { model, about, threshold, live } = line;
+        let Line { model, about, threshold, live, raised } = line;
         let (about, name) = match about {
             About::Model => ("all", None),
             About::Kind(kind) => ("kind", Some(kind)),
@@ -102,6 +132,7 @@ impl From<Line> for ScoreboardLineOut {
             announced: live.announced,
             recall: share(live.announced, live.failures),
             lead_days: live.lead_days_median,
+            raised: raised.into(),
         }
     }
 }

@@ -18,6 +18,7 @@ use medfleet_scorer::archive::{Offsets, gather};
 use medfleet_scorer::features::LifeLimits;
 use medfleet_scorer::gather::Gatherer;
 use medfleet_scorer::learn::{Course, Learned, learn};
+use medfleet_scorer::verdicts;
 use medfleet_simulator::catalogue::Catalogue;
 
 use crate::cli::Place;
@@ -46,13 +47,17 @@ impl Past {
         let newest = reader.newest_cut().await?.with_context(|| {
             format!("no data has reached the tables in {}: start `medfleet up` on it first", place.data.display())
         })?;
-        let (cut, offsets) = below.unwrap_or_else(|| (newest.number, newest.offsets.clone()));
-        let reached = offsets.iter().all(|(home, next)| newest.offsets.get(home) >= Some(next));
+        let session = reader.open_cut(&newest).await?;
+        // A cut names no offsets of alerts; what technicians found is learned as far as its table of steps reaches.
+        let mut told = newest.offsets.clone();
+        told.extend(verdicts::reached(&session).await?);
+        let (cut, offsets) = below.unwrap_or_else(|| (newest.number, told.clone()));
+        let reached = offsets.iter().all(|(home, next)| told.get(home) >= Some(next));
         ensure!(reached, "the tables end before cut {cut} does: let `medfleet up` catch up with the log first");
         let bar = ProgressBar::new_spinner()
             .with_style(ProgressStyle::with_template("{spinner} reading facts: {human_pos}")?);
         bar.enable_steady_tick(Duration::from_millis(200));
-        let gatherer = gather(&reader.open_cut(&newest).await?, &offsets, &|facts| bar.inc(facts)).await?;
+        let gatherer = gather(&session, &offsets, &|facts| bar.inc(facts)).await?;
         bar.finish_and_clear();
         Ok(Self { gatherer, session: reader.empty_session(), cut, offsets, limits: limits()? })
     }

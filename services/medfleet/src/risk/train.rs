@@ -209,7 +209,17 @@ mod tests {
         let span = |from, until| Span { from: Day(from).start(), until: Day(until).start() };
         let split = Split { train: span(0, 50), calibrate: span(50, 60), decide: span(60, 80), judge: None };
         let strict = Demands { failures_min: 77, ..Demands::default() };
-        let settings = Settings { split, devices: 2, rows: 9, every_days: 1, thinning: 1, trees: 3, demands: strict };
+        let settings = Settings {
+            split,
+            devices: 2,
+            rows: 9,
+            every_days: 1,
+            thinning: 1,
+            trees: 3,
+            calibrated_days: 9,
+            verdicts: 0,
+            demands: strict,
+        };
         let report = Report { settings, speakers: Vec::new(), decisions: Vec::new() };
         let record = serde_json::to_string(&Recorded::new(report, None)).unwrap();
         assert_eq!(demands(&told(record)), strict);

@@ -11,7 +11,7 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 use datafusion::prelude::{SessionConfig, SessionContext};
 use medfleet_domain::fact::{Fact, Sealed};
-use medfleet_domain::id::{DeviceId, SubjectKind};
+use medfleet_domain::id::{DeviceId, Seq, SubjectKind};
 use medfleet_domain::time::{Day, MICROS_PER_DAY, Span, Timestamp};
 use medfleet_risk::backtest::judge;
 use medfleet_risk::gate::Demands;
@@ -71,7 +71,7 @@ async fn main() -> Result<()> {
     let period = Span::new(plan.start.plus_micros(FIRST_DAY * MICROS_PER_DAY), until)?;
     let horizon = Horizon::Week;
     let split = Split::backtest(period, horizon)?;
-    let roll = Roll::of(&gatherer, split.train.until, 1);
+    let roll = Roll::of(&gatherer, split.train.until, 1).closed_at(split.borders());
     let instants: Vec<Timestamp> = (FIRST_DAY..days).map(|day| plan.start.plus_micros(day * MICROS_PER_DAY)).collect();
     let keep = |asked: &Asked| thinned(asked, split.train);
     let session = SessionContext::new_with_config(SessionConfig::new().with_target_partitions(2));
@@ -122,7 +122,9 @@ fn gather(plan: &Plan, until: Timestamp) -> Gatherer {
     while let Some(day) = history.next_day() {
         for run in day.facts.iter().filter(|run| run.subject.kind == SubjectKind::Device) {
             let Ok(device) = DeviceId::new(run.subject.name()) else { continue };
-            run.facts.iter().for_each(|sealed| gatherer.tell(&device, &run.site, run.kind, &sealed.fact));
+            for (seq, sealed) in (run.first_seq.0..).zip(&run.facts) {
+                gatherer.tell(&device, &run.site, run.kind, (run.epoch, Seq(seq)), &sealed.fact);
+            }
         }
     }
     gatherer.settle();

@@ -17,14 +17,12 @@ pub struct Part {
     pub component: Arc<str>,
     /// The counter that tells its age; None for one that ages by the day.
     pub counter: Option<Counter>,
-    /// What became of it, with all that was told.
-    pub history: PartHistory,
     /// When it can be spoken of, by what was known.
     pub presence: Presence,
 }
 
 impl Gathered {
-    /// Components that have an order of their own here.
+    /// Components of which an order or a verdict tells.
     pub fn components(&self) -> impl Iterator<Item = &Arc<str>> {
         self.components.iter()
     }
@@ -54,28 +52,15 @@ impl Gathered {
         signals
     }
 
-    /// Failures of the device as a whole, in order of onset.
+    /// Failures of the device as a whole, with all that is known, in order of onset.
     pub fn failures(&self) -> Vec<Failure> {
-        self.failures_of(|_| true)
-    }
-
-    fn failures_of(&self, own: impl Fn(&Arc<str>) -> bool) -> Vec<Failure> {
-        let corrective = self.orders.values().filter(|order| order.corrective && own(&order.component));
-        let mut failures: Vec<Failure> = corrective.map(Order::failure).collect();
-        failures.sort_by_key(|failure| failure.onset);
-        failures
+        self.labels(Timestamp::MAX).failures(&self.components)
     }
 
     /// The part of this name.
     pub fn part(&self, component: &Arc<str>) -> Part {
-        let watched = self.watched();
-        let failures = self.failures_of(|own| own == component);
-        let mut taken_out = self.taken_out.get(component).cloned().unwrap_or_default();
-        taken_out.sort_unstable();
-        let down = self.orders.values().filter_map(|order| order.down(watched.until)).collect();
-        let history = PartHistory { watched, failures, taken_out, down };
         let presence = self.presence(component);
-        Part { component: component.clone(), counter: self.counters.get(component).cloned(), history, presence }
+        Part { component: component.clone(), counter: self.counters.get(component).cloned(), presence }
     }
 
     fn presence(&self, component: &Arc<str>) -> Presence {
@@ -86,16 +71,16 @@ impl Gathered {
         Presence { heard: self.heard.clone(), ill: spans.collect() }
     }
 
-    /// The lives of a part as they were known at `until`, on its own clock.
-    pub fn lives(&self, part: &Part, group: u32, until: Timestamp) -> Vec<PartLife> {
-        let Ok(watched) = Span::new(part.history.watched.from, part.history.watched.until.min(until)) else {
+    /// The lives of a part until an instant, on its own clock, as what is known of it tells.
+    pub fn lives(&self, part: &Part, history: &PartHistory, group: u32, until: Timestamp) -> Vec<PartLife> {
+        let Ok(watched) = Span::new(history.watched.from, history.watched.until.min(until)) else {
             return Vec::new();
         };
         let mut ends: BTreeMap<Timestamp, (Timestamp, bool)> = BTreeMap::new();
-        for failure in &part.history.failures {
+        for failure in &history.failures {
             ends.insert(failure.onset, (failure.returned.unwrap_or(watched.until), true));
         }
-        for taken in &part.history.taken_out {
+        for taken in &history.taken_out {
             ends.insert(*taken, (*taken, false));
         }
         let counter = part.counter.as_ref();

@@ -28,6 +28,8 @@ pub struct Order {
     pub component: Arc<str>,
     started: Vec<Told>,
     returned: Vec<Told>,
+    closed: Vec<Told>,
+    cancelled: Vec<Told>,
     /// When the device began to fail, in the order in which that was known: the last word is right.
     onsets: Vec<Told>,
 }
@@ -35,8 +37,8 @@ pub struct Order {
 impl Order {
     pub fn new(told: Told, phase: &OrderPhase, component: Arc<str>) -> Self {
         let corrective = phase.class == OrderClass::Corrective;
-        let (started, returned, onsets) = (Vec::new(), Vec::new(), Vec::new());
-        Self { opened: told, corrective, component, started, returned, onsets }
+        let (started, returned, closed, cancelled) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        Self { opened: told, corrective, component, started, returned, closed, cancelled, onsets: Vec::new() }
     }
 
     pub fn tell(&mut self, told: Told, phase: &OrderPhase, component: &Arc<str>) {
@@ -48,21 +50,31 @@ impl Order {
         match phase.phase {
             Phase::RepairStarted => self.started.push(told),
             Phase::ReturnedToService => self.returned.push(told),
+            Phase::Closed => self.closed.push(told),
+            Phase::Cancelled => self.cancelled.push(told),
             _ => {}
         }
     }
 
-    /// With all that was told; a failure is not one of what was known, but what became of it.
-    pub fn failure(&self) -> Failure {
-        let onset = self.onsets.last().map_or(self.opened.at, |onset| onset.at);
-        Failure { onset, returned: self.returned.last().map(|returned| returned.at) }
+    /// A corrective order is one failure, unless it was cancelled (decision 24).
+    pub fn is_failure(&self) -> bool {
+        self.corrective && self.cancelled.is_empty()
+    }
+
+    /// With all that it was told. An order that never says when the device was back has it back when it was closed.
+    pub fn failure(&self, claims: &[Told], turns: &[Turn]) -> Failure {
+        let before = &turns[..turns.partition_point(|turn| turn.told.at <= self.opened.at)];
+        let onset = onset_at(Timestamp::MAX, self.opened, claims, before);
+        let last = |phases: &[Told]| phases.last().map(|told| told.at);
+        let back = last(&self.returned).or_else(|| last(&self.closed)).or_else(|| last(&self.cancelled));
+        Failure { onset, returned: back }
     }
 
     /// When the device could not be used: from onset to return, or while planned work was done.
-    pub fn down(&self, until: Timestamp) -> Option<Span> {
-        let Failure { onset, returned } = self.failure();
-        let from = if self.corrective { onset } else { self.started.last()?.at };
-        Span::new(from, returned.unwrap_or(until)).ok()
+    pub fn down(&self, Failure { onset, returned }: Failure, until: Timestamp) -> Option<Span> {
+        let failed = self.is_failure().then_some(onset);
+        let worked = || self.started.last().filter(|_| !self.corrective).map(|started| started.at);
+        Span::new(failed.or_else(worked)?, returned.unwrap_or(until)).ok()
     }
 
     /// The same as it was known at each instant: from when on the order was known, or planned work had begun, and for some
@@ -72,15 +84,24 @@ impl Order {
         let Some(mut from) = (if self.corrective { Some(self.opened.known_at) } else { began }) else {
             return Spans::default();
         };
-        let mut returned = self.returned.clone();
-        returned.sort_by_key(|returned| returned.known_at);
         let (mut down, mut until) = (Spans::default(), Timestamp::MAX);
-        for Told { at, known_at } in returned {
+        for (Told { at, known_at }, days) in self.endings(days) {
             down.add(from, until.min(known_at));
             (from, until) = (from.max(known_at), at.plus_micros(days * MICROS_PER_DAY));
         }
         down.add(from, until);
         down
+    }
+
+    /// What ends it, in the order in which that was known, and for how many days it is ill beyond that. Once its return is known,
+    /// an order that is closed on paper says nothing more; of a cancelled one there was no illness.
+    fn endings(&self, days: i64) -> Vec<(Told, i64)> {
+        let back_known = self.returned.iter().map(|returned| returned.known_at).min().unwrap_or(Timestamp::MAX);
+        let closed = self.closed.iter().filter(|closed| closed.known_at < back_known);
+        let back = self.returned.iter().chain(closed).map(|told| (*told, days));
+        let mut endings: Vec<(Told, i64)> = back.chain(self.cancelled.iter().map(|told| (*told, 0))).collect();
+        endings.sort_by_key(|(told, _)| told.known_at);
+        endings
     }
 
     pub fn known_ill(&self) -> Spans {
@@ -153,6 +174,27 @@ mod tests {
         Told::new(hour(at), hour(known_at))
     }
 
+    fn phase(phase: Phase) -> OrderPhase {
+        OrderPhase {
+            order: "o".into(),
+            class: OrderClass::Corrective,
+            phase,
+            waiting_for: None,
+            planned: None,
+            cause: String::new(),
+            text: "tube".into(),
+        }
+    }
+
+    /// Opened at hour 0, which is known an hour later.
+    fn corrective() -> Order {
+        Order::new(told(0, 1), &phase(Phase::Opened), "tube".into())
+    }
+
+    fn spans(down: Spans) -> Vec<(Timestamp, Timestamp)> {
+        down.iter().map(|span| (span.from, span.until)).collect()
+    }
+
     #[test]
     fn an_onset_moves_only_from_when_on_the_word_was_known() {
         let turns = [Turn { told: told(90, 90), impaired: true }, Turn { told: told(95, 130), impaired: false }];
@@ -164,21 +206,36 @@ mod tests {
 
     #[test]
     fn a_return_that_is_told_late_ends_the_illness_late() {
-        let phase = |phase: Phase| OrderPhase {
-            order: "o".into(),
-            class: OrderClass::Corrective,
-            phase,
-            waiting_for: None,
-            planned: None,
-            cause: String::new(),
-            text: "tube".into(),
-        };
-        let mut order = Order::new(told(0, 1), &phase(Phase::Opened), "tube".into());
+        let mut order = corrective();
         order.tell(told(5, 900), &phase(Phase::ReturnedToService), &"tube".into());
-        let spans = |down: Spans| down.iter().map(|span| (span.from, span.until)).collect::<Vec<_>>();
         assert_eq!(spans(order.known_ill()), [(hour(1), hour(900))], "20 days after the return were over by then");
         order.tell(told(880, 950), &phase(Phase::ReturnedToService), &"tube".into());
         let again = hour(880).plus_micros(INFECTED_DAYS * MICROS_PER_DAY);
         assert_eq!(spans(order.known_ill()), [(hour(1), hour(900)), (hour(950), again)]);
+        order.tell(told(940, 960), &phase(Phase::Closed), &"tube".into());
+        assert_eq!(spans(order.known_ill()), [(hour(1), hour(900)), (hour(950), again)], "closed on paper");
+    }
+
+    #[test]
+    fn a_cancelled_order_is_no_failure_and_makes_nobody_ill_from_when_on_that_is_known() {
+        let mut order = corrective();
+        assert_eq!(order.failure(&[], &[]), Failure { onset: hour(0), returned: None });
+        order.tell(told(30, 40), &phase(Phase::Cancelled), &"tube".into());
+        assert!(!order.is_failure());
+        assert_eq!(order.down(order.failure(&[], &[]), hour(900)), None);
+        assert_eq!(spans(order.known_ill()), [(hour(1), hour(40))]);
+    }
+
+    #[test]
+    fn an_order_without_a_return_is_over_when_it_is_closed() {
+        let mut order = corrective();
+        order.tell(told(30, 31), &phase(Phase::Closed), &"tube".into());
+        assert_eq!(order.failure(&[], &[]), Failure { onset: hour(0), returned: Some(hour(30)) });
+        let well = hour(30).plus_micros(INFECTED_DAYS * MICROS_PER_DAY);
+        assert_eq!(spans(order.known_ill()), [(hour(1), well)]);
+        order.tell(told(20, 50), &phase(Phase::ReturnedToService), &"tube".into());
+        assert_eq!(order.failure(&[], &[]).returned, Some(hour(20)), "the device was back before");
+        let well = hour(20).plus_micros(INFECTED_DAYS * MICROS_PER_DAY);
+        assert_eq!(spans(order.known_ill()), [(hour(1), well)]);
     }
 }

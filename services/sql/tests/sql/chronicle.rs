@@ -114,6 +114,8 @@ async fn an_alert_that_was_opened_again_is_told_as_it_stands_since_then() {
     assert_eq!(row(&rig, times).await, wanted);
     let score = "SELECT model, voice, horizon_hours, chance FROM alerts";
     assert_eq!(row(&rig, score).await, ["m-1", "trees", "168", "0.25"], "of the score that raised it");
+    let stood = "SELECT alert, model, part, raised_at, stood_until, was_right FROM foretold";
+    assert_eq!(row(&rig, stood).await, ["alert of north", "m-1", "tube", &clock("10:00"), "null", "f"], "it is open");
     let steps =
         "SELECT concat_ws(' ', step, model, voice, chance) FROM alert_steps WHERE model IS NOT NULL ORDER BY at";
     assert_eq!(column(&rig.client("ann").await, steps).await, ["raised m-1 trees 0.25", "reopened m-2"]);

@@ -25,8 +25,9 @@ pub const DAY: i64 = 24 * HOUR;
 pub const MONDAY: i64 = 1_772_409_600_000_000;
 pub const PASSWORD: &str = "a password of this test";
 /// Every view whose rows belong to a site, or to a device.
-pub const SITES_OF: [(&str, &str); 19] = [
+pub const SITES_OF: [(&str, &str); 20] = [
     ("alerts", "site"),
+    ("foretold", "site"),
     ("alert_steps", "alert"),
     ("scores", "site"),
     ("scores_now", "site"),

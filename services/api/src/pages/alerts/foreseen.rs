@@ -77,7 +77,7 @@ impl Foreseen {
 }
 
 fn says(spoken: &Spoken, part: &str) -> String {
-    let (who, chance) = (voice_name(&spoken.voice), percent(spoken.ppm));
+    let (who, chance) = (voice_name(&spoken.voice), chance_percent(spoken.ppm));
     format!(
         "Model {}, by its {who}: {chance} that the {part} fails within {}",
         spoken.model,
@@ -93,10 +93,6 @@ pub fn voice_name(voice: &str) -> String {
     Speaker::parse(voice).map_or_else(|| voice.to_owned(), |speaker| name(speaker).to_lowercase())
 }
 
-pub fn percent(ppm: u32) -> String {
-    chance_percent(ppm.into())
-}
-
 fn grounds(scored: &Scored) -> Vec<String> {
     scored.grounds.iter().map(|ground| ground.says.clone()).collect()
 }
@@ -106,7 +102,7 @@ fn voices(scored: &Scored, demotions: &[Demotion]) -> Vec<VoiceLine> {
     let earned = scored.views.iter().position(|view| view.voice == scored.voice);
     let line = |(at, view): (usize, &medfleet_domain::risk::View)| VoiceLine {
         voice: voice_name(&view.voice),
-        chance: percent(view.ppm),
+        chance: chance_percent(view.ppm),
         width: format!("{:.1}%", f64::from(view.ppm) / f64::from(CERTAIN_PPM) * 100.0),
         standing: match () {
             () if Some(&*view.voice) == heard => "is heard",
@@ -152,12 +148,12 @@ fn trend(told: &[(Timestamp, Scored)], limit: Option<f64>, clock: Clock) -> Opti
     }
     let words = format!(
         "{} on {}, {} on {}{}",
-        percent(first.1.risk_ppm),
+        chance_percent(first.1.risk_ppm),
         clock.day(first.0),
-        percent(last.1.risk_ppm),
+        chance_percent(last.1.risk_ppm),
         clock.day(last.0),
         limit
-            .map(|limit| format!("; an alert from {} on for a single part", percent((limit * 1e6) as u32)))
+            .map(|limit| format!("; an alert from {} on for a single part", chance_percent((limit * 1e6) as u32)))
             .unwrap_or_default()
     );
     Some(Trend { line, limit: limit.map(|limit| format!("{:.1}", y(limit))), words })

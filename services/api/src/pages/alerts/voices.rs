@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use medfleet_alerts::rule::Rules;
-use medfleet_alerts::voices::{demotion_of, misled};
+use medfleet_alerts::voices::{demotion_of, false_alerts};
 use medfleet_domain::alert::Finding;
 use medfleet_domain::alert::life::Alert;
 use medfleet_domain::alert::record::Demotion;
@@ -50,7 +50,10 @@ pub fn rows(alerts: &[Alert], rules: Option<&Rules>, demotions: &[Demotion], now
             right,
             wrong,
             precision: some_percent((right + wrong > 0).then(|| right as f64 / (right + wrong) as f64)),
-            week: week(&own, rules.and_then(|rules| rules.named(rule)?.false_alerts_per_technician_week_max), now),
+            week: week(
+                &false_alerts(own.iter().copied(), rule, (model, voice), now),
+                rules.and_then(|rules| rules.named(rule)?.false_alerts_per_technician_week_max),
+            ),
             standing: demotion.map_or_else(|| "Is heard".to_owned(), |one| demotion_words(one, Clock::of("UTC"))),
             is_heard: demotion.is_none(),
         }
@@ -63,12 +66,8 @@ fn verdict(alert: &Alert) -> Option<bool> {
 }
 
 /// Whoever found nothing most often within the last week, beside the budget.
-fn week(own: &[&Alert], budget: Option<u32>, now: Timestamp) -> String {
-    let mut by_technician: BTreeMap<&str, u32> = BTreeMap::new();
-    for technician in own.iter().filter_map(|alert| misled(alert, now)) {
-        *by_technician.entry(technician).or_default() += 1;
-    }
-    let most = by_technician.into_iter().max_by_key(|(_, count)| *count);
+fn week(by_technician: &BTreeMap<&str, u32>, budget: Option<u32>) -> String {
+    let most = by_technician.iter().max_by_key(|(_, count)| **count);
     let of = budget.map_or_else(|| ", no budget".to_owned(), |budget| format!(" of {budget}"));
     most.map_or_else(|| format!("0{of}"), |(by, count)| format!("{count}{of} ({by})"))
 }

@@ -4,8 +4,8 @@ use medfleet_domain::alert::life::Alert;
 use medfleet_domain::alert::{Change, Ending, Finding, Spoken, Step, Urgency};
 use medfleet_domain::time::Timestamp;
 
-use super::foreseen::{percent, voice_name};
-use crate::pages::format::{Clock, duration};
+use super::foreseen::voice_name;
+use crate::pages::format::{Clock, chance_percent, duration};
 
 /// A state as it is shown.
 pub struct Sign {
@@ -70,7 +70,9 @@ pub fn finding(finding: &Finding) -> String {
 }
 
 fn by_score(score: Option<&Spoken>) -> String {
-    score.map_or_else(String::new, |score| format!(": {} by the {}", percent(score.ppm), voice_name(&score.voice)))
+    score.map_or_else(String::new, |score| {
+        format!(": {} by the {}", chance_percent(score.ppm), voice_name(&score.voice))
+    })
 }
 
 /// A step of a life, in a sentence.
