@@ -152,6 +152,54 @@ def test_every_figure_of_the_scoreboard_is_that_of_scores_and_failures(house: Ho
     assert whole["failures"] >= 5 and whole["alerts"] >= 5, "too little happened for a board to mean anything"
 
 
+def raised(house: House, tables: Tables, hours: int, asked_at: int) -> dict[tuple, dict[str, int]]:
+    """Alerts that scores of this horizon raised, by line: their steps read one by one, and what followed looked up."""
+    with connect(house, f"raised{hours}", "--all", autocommit=True) as session:
+        sql = "SELECT device, CAST(onset_at AS BIGINT) FROM failures(now() - INTERVAL '100 days', now()) WHERE class <> 'interrupt' ORDER BY 2"
+        onsets = session.execute(sql).fetchall()
+    columns = 'alert, step, epoch_us("at"), model, horizon_hours, site, kind, subject, part, finding'
+    alerts: dict[str, dict] = {}
+    for alert, step, at, model, horizon, site, kind, device, part, finding in tables.rows(f"SELECT {columns} FROM alert_steps ORDER BY cause_offset, cause_index"):
+        if step == "raised":
+            alerts[alert] = {"at": at, "model": model, "hours": horizon, "names": (None, kind, site), "device": device, "part": part, "end": None, "gone": False, "finding": None}
+        one = alerts[alert]
+        if step in ("resolved", "reopened"):
+            one["end"] = at if step == "resolved" else None
+        one["gone"] |= step == "cause_withdrawn"
+        one["finding"] = finding or one["finding"]
+    ends, counts = taken(tables), defaultdict(lambda: {"alerts": 0, "right": 0, "wrong": 0, "undecided": 0})
+    for one in alerts.values():
+        if one["model"] is None or one["hours"] != hours or one["at"] > asked_at:
+            continue
+        stands = one["end"] is None and not one["gone"]
+        until = asked_at if stands else max(one["at"] + hours * HOUR_MICROS, one["end"] or 0)
+        lost = any(one["at"] < gone <= until for key in ((one["device"], one["part"]), (one["device"],)) for gone in ends.get(key, ()))
+        assert one["finding"] is None, "nobody gives verdicts in the demo"
+        if any(device == one["device"] and one["at"] < onset <= until for device, onset in onsets):
+            worth = "right"
+        else:
+            worth = "undecided" if stands or until > asked_at or lost or one["gone"] else "wrong"
+        for about, name in zip(("all", "kind", "site"), one["names"], strict=True):
+            counts[one["model"], about, name]["alerts"] += 1
+            counts[one["model"], about, name][worth] += 1
+    return counts
+
+
+@pytest.mark.parametrize("horizon", HORIZONS)
+def test_alerts_that_were_raised_are_counted_as_their_steps_tell(house: House, tables: Tables, horizon: str) -> None:
+    assert tables.open("alert_steps")
+    board = house.json(f"/api/v1/scoreboard?horizon={horizon}")
+    asked_at = tables.one("SELECT epoch_us(?::TIMESTAMPTZ)", board["cut"]["made_at"])
+    wanted = raised(house, tables, HORIZONS[horizon], asked_at)
+    told = {(line["model"], line["about"], line["name"]): line["raised"] for line in board["lines"]}
+    print(horizon, {line: counts for line, counts in wanted.items() if line[1] == "all"})
+    for line, shown in told.items():
+        assert {name: shown[name] for name in ("alerts", "right", "wrong", "undecided")} == dict(wanted[line]), line
+        decided = shown["right"] + shown["wrong"]
+        assert shown["precision"] == (pytest.approx(shown["right"] / decided) if decided else None)
+    assert wanted.keys() <= told.keys()
+
+
 @pytest.mark.parametrize("horizon", HORIZONS)
 def test_the_page_shows_the_board_and_that_it_is_a_demo(house: House, horizon: str) -> None:
     line = next(line for line in house.json(f"/api/v1/scoreboard?horizon={horizon}")["lines"] if line["about"] == "all")
