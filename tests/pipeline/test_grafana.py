@@ -59,6 +59,12 @@ def busy(month: House) -> dict:
     assert say(month, f"/api/v1/devices/{device['device']}/assertions", "grafana-late", claim)[0] == 202
     late = f"/api/v1/kpi/amendments?{query(**{'from': first, 'until': this, 'device': device['device']})}"
     await_true("the claim is in the tables", lambda: month.json(late)["rows"])
+    # The demo may happen to have nobody down at this moment.
+    lasting = {"claim": "down", "author": "kim", "reason": "does not start"}
+    assert say(month, f"/api/v1/devices/{device['device']}/assertions", "grafana-down-now", lasting)[0] == 202
+    with connect(month, "down", "--all", autocommit=True) as connection:
+        down = f"SELECT count(*) FROM device_now WHERE device = '{device['device']}' AND claim_condition = 'unscheduled_down'"
+        await_true("the device is down now", lambda: connection.execute(down).fetchone()[0] == 1)
     return device
 
 

@@ -75,6 +75,7 @@ impl Told<'_> {
         };
         let past = Past {
             sort,
+            calibrated_days: Demands::default().calibrated_days_min,
             devices: vec![7; failed.len()],
             failures: (0..50).map(|nth| (7, Timestamp(nth))).collect(),
             scored: vec![(Speaker::Rules, judged(vec![0.1; failed.len()])), (Speaker::Trees, judged(seen))],
