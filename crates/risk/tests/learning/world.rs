@@ -101,7 +101,13 @@ impl World {
 
     fn tell(&mut self, device: u32, group: u32, days: &Days, failures: Vec<Failure>) {
         let Days { errors, hours, states } = days;
-        let history = PartHistory { watched: self.period, failures, taken_out: Vec::new(), down: Spans::default() };
+        let history = PartHistory {
+            watched: self.period,
+            failures,
+            taken_out: Vec::new(),
+            unseen: Vec::new(),
+            down: Spans::default(),
+        };
         let learned_until = self.period.from.plus_micros((self.period.micros() as f64 * 0.55) as i64);
         let mut entered = self.period.from;
         for failure in history.failures.iter().filter(|failure| failure.onset < learned_until) {
