@@ -4,7 +4,6 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 tools="${MEDFLEET_TOOLS:-$HOME/.cache/medfleet/tools}"
 work="$(mktemp -d)"
-target="${CARGO_TARGET_DIR:-target}"
 
 finish() {
     infra/dev/kafka.sh kill "$work/kafka" >/dev/null 2>&1 || true

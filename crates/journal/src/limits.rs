@@ -5,7 +5,7 @@ use crate::format::SEGMENT_HEADER_BYTES;
 
 /// The largest payload of one record.
 pub const MAX_RECORD_BYTES: u32 = 4 * 1024 * 1024;
-/// The largest batch as written, record headers included. It also bounds what can be torn, and the write buffer.
+/// The largest batch as written, record headers included. It also bounds what can be torn.
 pub const MAX_BATCH_BYTES: u64 = 8 * 1024 * 1024;
 /// The smallest segment worth a file.
 pub const MIN_SEGMENT_BYTES: u64 = 4 * 1024;

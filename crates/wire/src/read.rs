@@ -20,10 +20,7 @@ pub(crate) fn decoded<M: prost::Message + Default>(
     bytes: &[u8],
     limit: usize,
 ) -> Result<M, Refusal> {
-    if bytes.len() > limit {
-        return Err(Refusal::Oversized { what, bytes: bytes.len(), limit });
-    }
-    M::decode(bytes).map_err(|source| Refusal::Undecodable { what, source })
+    M::decode(bounded(what, bytes, limit)?).map_err(|source| Refusal::Undecodable { what, source })
 }
 
 /// [`decoded`] for messages that hold facts, whose bytes then are parts of one copy.
@@ -32,10 +29,12 @@ pub(crate) fn decoded_shared<M: prost::Message + Default>(
     bytes: &[u8],
     limit: usize,
 ) -> Result<M, Refusal> {
-    if bytes.len() > limit {
-        return Err(Refusal::Oversized { what, bytes: bytes.len(), limit });
-    }
-    M::decode(Bytes::copy_from_slice(bytes)).map_err(|source| Refusal::Undecodable { what, source })
+    let copy = Bytes::copy_from_slice(bounded(what, bytes, limit)?);
+    M::decode(copy).map_err(|source| Refusal::Undecodable { what, source })
+}
+
+fn bounded<'a>(what: &'static str, bytes: &'a [u8], limit: usize) -> Result<&'a [u8], Refusal> {
+    if bytes.len() > limit { Err(Refusal::Oversized { what, bytes: bytes.len(), limit }) } else { Ok(bytes) }
 }
 
 pub(crate) fn few(what: &'static str, count: usize, limit: usize) -> Result<(), Refusal> {
