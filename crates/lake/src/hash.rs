@@ -18,7 +18,8 @@ use arrow::compute::cast;
 use arrow::datatypes::{DataType, FieldRef, Int64Type, SchemaRef};
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::prelude::SessionContext;
-use futures::StreamExt as _;
+use futures::future::BoxFuture;
+use futures::{FutureExt as _, StreamExt as _};
 use tokio::task::JoinSet;
 
 use crate::error::LakeError;
@@ -64,7 +65,14 @@ impl fmt::Display for ContentHash {
 }
 
 /// Hashes a table as it is registered in the session under its own name.
-pub async fn content_hash(session: &SessionContext, def: &TableDef) -> Result<ContentHash, LakeError> {
+pub fn content_hash<'a>(
+    session: &'a SessionContext,
+    def: &'a TableDef,
+) -> BoxFuture<'a, Result<ContentHash, LakeError>> {
+    hash_table(session, def).boxed()
+}
+
+async fn hash_table(session: &SessionContext, def: &TableDef) -> Result<ContentHash, LakeError> {
     let query = select_content(def);
     let rows = session.sql(&query).await.map_err(LakeError::query("plan a content hash"))?;
     let streams = rows.execute_stream_partitioned().await.map_err(LakeError::query("hash a table"))?;

@@ -10,6 +10,8 @@ use deltalake_core::operations::create::CreateBuilder;
 use deltalake_core::protocol::SaveMode;
 use deltalake_core::table::state::DeltaTableState;
 use deltalake_core::{DeltaTable, TableProperty};
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
 use object_store::path::Path;
 use serde::{Deserialize, Serialize};
 
@@ -74,7 +76,11 @@ impl Table {
     }
 
     /// Creates version 0 unless somebody has.
-    pub(crate) async fn create_if_absent(&self, origin: &Origin) -> Result<(), LakeError> {
+    pub(crate) fn create_if_absent<'a>(&'a self, origin: &'a Origin) -> BoxFuture<'a, Result<(), LakeError>> {
+        self.create(origin).boxed()
+    }
+
+    async fn create(&self, origin: &Origin) -> Result<(), LakeError> {
         let fields: Result<Vec<StructField>, _> =
             self.def.schema.fields().iter().map(|field| field.as_ref().try_into_kernel()).collect();
         let fields = fields.map_err(LakeError::arrow("turn a schema into a Delta schema"))?;
@@ -115,19 +121,25 @@ impl Table {
     }
 
     /// Loads the newest version, after making sure that what is visible is also on disk.
-    pub(crate) async fn load_newest(&self) -> Result<DeltaTable, LakeError> {
-        self.settle().await?;
-        let mut table = DeltaTable::new(self.log_store.clone());
-        table.load().await.map_err(LakeError::delta("load", self.def.name))?;
-        Ok(table)
+    pub(crate) fn load_newest(&self) -> BoxFuture<'_, Result<DeltaTable, LakeError>> {
+        let loaded = async move {
+            self.settle().await?;
+            let mut table = DeltaTable::new(self.log_store.clone());
+            table.load().await.map_err(LakeError::delta("load", self.def.name))?;
+            Ok(table)
+        };
+        loaded.boxed()
     }
 
     /// Loads exactly this version.
-    pub(crate) async fn load_version(&self, version: u64) -> Result<DeltaTable, LakeError> {
-        let mut table = DeltaTable::new(self.log_store.clone());
-        let loaded = table.load_version(version).await;
-        loaded.map_err(LakeError::delta("load a version of", self.def.name))?;
-        Ok(table)
+    pub(crate) fn load_version(&self, version: u64) -> BoxFuture<'_, Result<DeltaTable, LakeError>> {
+        let loaded = async move {
+            let mut table = DeltaTable::new(self.log_store.clone());
+            let loaded = table.load_version(version).await;
+            loaded.map_err(LakeError::delta("load a version of", self.def.name))?;
+            Ok(table)
+        };
+        loaded.boxed()
     }
 
     /// The newest version there is.

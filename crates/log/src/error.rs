@@ -62,6 +62,11 @@ pub enum LogError {
         #[source]
         source: JournalError,
     },
+    #[error(
+        "{home} takes no more records since a write or sync failed: see that its disk is sound and has room, and start again; \
+         what was confirmed is kept"
+    )]
+    Broken { home: Partition },
     #[error("the log is closing and takes no more records")]
     Closed,
     #[error("Kafka cannot {action} now")]

@@ -228,6 +228,12 @@ pub trait EventLog: Send + Sync {
     async fn trim(&self, below: Position) -> Result<Bounds, LogError>;
 
     fn stats(&self) -> LogStats;
+
+    /// Waits until this log takes nothing more before it is opened anew, and says why. Its process then ends, loudly, for
+    /// whoever goes on looks well and stores nothing. A log that is kept elsewhere comes back by itself.
+    async fn broken(&self) -> LogError {
+        std::future::pending().await
+    }
 }
 
 /// A reader that follows partitions. It belongs to one task; its cursors live in it and nowhere else: the log stores no

@@ -227,6 +227,12 @@ pub async fn serve_status(
     Ok(())
 }
 
+/// Ends everybody, with an error, once the log takes nothing more until it is opened anew.
+pub fn watch_log(crew: &mut Crew, log: &Arc<dyn EventLog>, shutdown: &Shutdown) {
+    let (log, shutdown) = (Arc::clone(log), shutdown.clone());
+    crew.spawn(async move { shutdown.unless_requested(log.broken()).await.map_or(Ok(()), |why| Err(why.into())) });
+}
+
 #[cfg(test)]
 mod tests {
     use std::future::pending;

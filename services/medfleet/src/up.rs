@@ -24,6 +24,7 @@ pub async fn run(place: &Place, options: &UpOptions) -> anyhow::Result<()> {
     let log = backing::log(place, &house).await?;
     let lake = backing::lake(&house).await?;
     let mut crew = Crew::new();
+    roles::watch_log(&mut crew, &log, &shutdown);
 
     let meters = medfleet_ingest::Meters::new(&metrics)?;
     let admitter = Admitter::new(Arc::clone(&log), meters.clone());

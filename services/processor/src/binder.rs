@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
 use medfleet_domain::binder::{Binder, Heard, Owed};
 use medfleet_domain::fact::{Run, Sealed};
 use medfleet_domain::id::{AgentId, Epoch, Seq, SiteId, Subject, SubjectKind};
@@ -78,7 +80,11 @@ impl Binding {
     }
 
     /// Works until asked to end. There is nothing to drain.
-    pub async fn run(&self, shutdown: &Shutdown) -> Result<(), ProcessorError> {
+    pub fn run<'a>(&'a self, shutdown: &'a Shutdown) -> BoxFuture<'a, Result<(), ProcessorError>> {
+        self.work(shutdown).boxed()
+    }
+
+    async fn work(&self, shutdown: &Shutdown) -> Result<(), ProcessorError> {
         loop {
             match self.live(shutdown).await {
                 Err(ProcessorError::Log(error @ LogError::BelowFloor { .. })) => {
@@ -115,7 +121,11 @@ impl Binding {
     }
 
     /// Gives everything that the log as it stands asks for, and ends: for jobs, not for services.
-    pub async fn until_idle(&self) -> Result<(), ProcessorError> {
+    pub fn until_idle(&self) -> BoxFuture<'_, Result<(), ProcessorError>> {
+        self.give_all().boxed()
+    }
+
+    async fn give_all(&self) -> Result<(), ProcessorError> {
         let mut life = self.restore().await?;
         while self.turn(&mut life).await? > 0 || !life.is_abreast {}
         Ok(())

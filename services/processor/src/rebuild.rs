@@ -6,6 +6,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::Range;
 use std::sync::Arc;
 
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
 use medfleet_lake::{
     ContentHash, Lake, LakeError, Origin, Reader, ReaderLimits, Restored, Table, TableVersion, content_hash, reached,
     restore,
@@ -74,11 +76,23 @@ impl Current {
 /// Rebuilds tables. The process that owns the data folder must not run a worker meanwhile.
 ///
 /// Tables that contain the same part of the log, as all do once a worker was stopped, are built in one fold.
-pub async fn rebuild(
+pub fn rebuild<'a>(
+    log: Arc<dyn EventLog>,
+    lake: &'a Lake,
+    tables: &'a [&'a str],
+    progress: impl Fn(u64) + Send + Sync + 'static,
+) -> BoxFuture<'a, Result<BTreeMap<&'static str, Rebuilt>, ProcessorError>> {
+    rebuild_all(log, lake, tables, Arc::new(progress)).boxed()
+}
+
+/// Hears of every record that was folded.
+type Progress = Arc<dyn Fn(u64) + Send + Sync>;
+
+async fn rebuild_all(
     log: Arc<dyn EventLog>,
     lake: &Lake,
     tables: &[&str],
-    progress: impl Fn(u64) + Clone + Send + Sync + 'static,
+    progress: Progress,
 ) -> Result<BTreeMap<&'static str, Rebuilt>, ProcessorError> {
     let origin = origin(&*log);
     let homes = partitions(&*log)?;
@@ -86,7 +100,7 @@ pub async fn rebuild(
     for name in tables {
         let table = lake.current_or_create(definition(name)?, &origin).await?;
         let apps = homes.iter().map(|home| app_id(&origin.log, *home));
-        let txns = reached(&table, apps).await?;
+        let txns = reached(&table, apps.collect::<Vec<_>>()).await?;
         alike.entry(txns).or_default().push(Current::of(table, &origin).await?);
     }
     let mut rebuilt = BTreeMap::new();
@@ -144,7 +158,8 @@ impl Ground {
             Err(LakeError::ShapeChanged { detail, .. }) => return Err(ProcessorError::UnreadableArchive { detail }),
             Err(error) => return Err(error.into()),
         }
-        let archived = reached(&archive, homes.iter().map(|home| app_id(&origin.log, *home))).await?;
+        let apps: Vec<String> = homes.iter().map(|home| app_id(&origin.log, *home)).collect();
+        let archived = reached(&archive, apps).await?;
         let mut sources = Vec::new();
         for home in homes {
             let app = app_id(&origin.log, *home);
@@ -168,7 +183,7 @@ impl Ground {
     async fn rebuild(
         self,
         tables: Vec<Current>,
-        progress: &(impl Fn(u64) + Clone + Send + Sync + 'static),
+        progress: &Progress,
     ) -> Result<Vec<(&'static str, Rebuilt)>, ProcessorError> {
         let reader = Reader::new(self.lake.clone(), ReaderLimits::default())?;
         let hash_all = async || {
@@ -211,7 +226,7 @@ impl Ground {
     }
 
     /// Sites first: rollups ask for their time zones. Subjects of different partitions know nothing of each other.
-    async fn fold_all(&self, progress: &(impl Fn(u64) + Clone + Send + Sync + 'static)) -> Result<(), ProcessorError> {
+    async fn fold_all(&self, progress: &Progress) -> Result<(), ProcessorError> {
         let (fleet, facts): (Vec<Source>, Vec<Source>) =
             self.sources.iter().cloned().partition(|source| source.home.topic == Topic::FLEET);
         let mut shares = shares(facts);
@@ -249,12 +264,7 @@ impl Ground {
         Ok(Clerk::new(book, shelves, Archive::new(reader()?), Some(self.facts.clone())))
     }
 
-    async fn tell(
-        &self,
-        clerk: &mut Clerk,
-        sources: Vec<Source>,
-        progress: &impl Fn(u64),
-    ) -> Result<(), ProcessorError> {
+    async fn tell(&self, clerk: &mut Clerk, sources: Vec<Source>, progress: &Progress) -> Result<(), ProcessorError> {
         let told = sources.iter().map(|source| (source.home, source.told.clone())).collect::<Spans>();
         clerk.replay(&told, FLUSH_ROWS, |_| progress(1)).await?;
         for source in sources {
@@ -263,7 +273,7 @@ impl Ground {
         Ok(())
     }
 
-    async fn fold(self, mut clerk: Clerk, sources: Vec<Source>, progress: impl Fn(u64)) -> Result<(), ProcessorError> {
+    async fn fold(self, mut clerk: Clerk, sources: Vec<Source>, progress: Progress) -> Result<(), ProcessorError> {
         self.tell(&mut clerk, sources, &progress).await?;
         clerk.flush(true).await?;
         clerk.land().await
@@ -271,7 +281,11 @@ impl Ground {
 }
 
 /// Content hash of every table that exists.
-pub async fn hashes(lake: &Lake) -> Result<BTreeMap<&'static str, ContentHash>, ProcessorError> {
+pub fn hashes(lake: &Lake) -> BoxFuture<'_, Result<BTreeMap<&'static str, ContentHash>, ProcessorError>> {
+    hash_all(lake).boxed()
+}
+
+async fn hash_all(lake: &Lake) -> Result<BTreeMap<&'static str, ContentHash>, ProcessorError> {
     let reader = Reader::new(lake.clone(), ReaderLimits::default())?;
     let mut found = BTreeMap::new();
     for name in crate::TABLES {
@@ -303,7 +317,7 @@ async fn tail(
     clerk: &mut Clerk,
     home: Partition,
     mut left: Range<u64>,
-    progress: &impl Fn(u64),
+    progress: &Progress,
 ) -> Result<(), ProcessorError> {
     while !left.is_empty() {
         let records = log.read(home.at(left.start), READ_BYTES).await?;

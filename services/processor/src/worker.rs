@@ -4,6 +4,8 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
 use medfleet_lake::{Lake, Origin, Reader, ReaderLimits};
 use medfleet_log::{Batch, EventLog, Partition, Position, Record, Tail, Topic, read_to_end};
 use medfleet_runtime::{Shutdown, now_micros};
@@ -65,7 +67,11 @@ impl Worker {
 
     /// Works until asked to end, or idle if that is enough, then drains: flushes and writes a snapshot. The leader of several
     /// workers makes the cuts beside it, the last one once it has ended.
-    pub async fn run(&self, shutdown: &Shutdown) -> Result<(), ProcessorError> {
+    pub fn run<'a>(&'a self, shutdown: &'a Shutdown) -> BoxFuture<'a, Result<(), ProcessorError>> {
+        self.lead(shutdown).boxed()
+    }
+
+    async fn lead(&self, shutdown: &Shutdown) -> Result<(), ProcessorError> {
         if self.config.partitions.is_empty() || !self.config.leads() {
             return self.fold(shutdown).await;
         }

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use deltalake_core::DeltaTable;
 use deltalake_core::writer::RecordBatchWriter;
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
 
 use super::writer::TableWriter;
 use crate::error::LakeError;
@@ -45,15 +47,25 @@ async fn txns_of(
     loaded: &DeltaTable,
     app_ids: impl IntoIterator<Item = impl AsRef<str>>,
 ) -> Result<BTreeMap<String, i64>, LakeError> {
-    let failed = || LakeError::delta("read the transactions of", table.name());
-    let state = loaded.snapshot().map_err(failed())?;
     let mut txns = BTreeMap::new();
     for app_id in app_ids {
         let app_id = app_id.as_ref();
-        let found = state.transaction_version(table.log_store().as_ref(), app_id).await;
-        if let Some(version) = found.map_err(failed())? {
+        if let Some(version) = txn_of(table, loaded, app_id).await? {
             txns.insert(app_id.to_owned(), version);
         }
     }
     Ok(txns)
+}
+
+fn txn_of<'a>(
+    table: &'a Table,
+    loaded: &'a DeltaTable,
+    app_id: &'a str,
+) -> BoxFuture<'a, Result<Option<i64>, LakeError>> {
+    let failed = || LakeError::delta("read the transactions of", table.name());
+    let found = async move {
+        let state = loaded.snapshot().map_err(failed())?;
+        state.transaction_version(table.log_store().as_ref(), app_id).await.map_err(failed())
+    };
+    found.boxed()
 }

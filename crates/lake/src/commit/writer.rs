@@ -1,7 +1,7 @@
 //! The one writer of a table within a process: it puts exactly the version after the last it has read.
 
 use std::collections::{BTreeSet, HashMap};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use arrow::array::RecordBatch;
 use deltalake_core::DeltaTableError;
@@ -11,7 +11,8 @@ use deltalake_core::kernel::{Action, Add, Transaction};
 use deltalake_core::logstore::{CommitOrBytes, get_actions};
 use deltalake_core::protocol::{DeltaOperation, SaveMode};
 use deltalake_core::writer::{DeltaWriter as _, RecordBatchWriter, WriteMode};
-use futures::StreamExt as _;
+use futures::future::BoxFuture;
+use futures::{FutureExt as _, StreamExt as _};
 use object_store::ObjectStore as _;
 use object_store::path::Path;
 use uuid::Uuid;
@@ -19,7 +20,7 @@ use uuid::Uuid;
 use super::judge::{ATTEMPT_KEY, Entry, Txn, judge};
 use crate::error::LakeError;
 use crate::schema::Arranged;
-use crate::table::{Table, TableVersion};
+use crate::table::{CUT_READABLE_HOURS, Table, TableVersion};
 
 /// Puts and reads of one version before its fate is declared unknown.
 const PUTS_MAX: u32 = 6;
@@ -29,12 +30,15 @@ const STEPS_MAX: u32 = 1_000;
 /// A writer silent for longer checks after its put that the version is still the newest: the entry
 /// it read last may have been cleaned up, and a put into the cleaned past would succeed unseen.
 const SILENCE_MAX_SECONDS: u64 = 600;
+/// Files older than this are not committed. Half of how long cleaning leaves files alone that are in no version.
+const FILES_AGE_MAX_SECONDS: u64 = CUT_READABLE_HOURS as u64 * 1_800;
 
 /// What became of a flush.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Outcome {
     Committed(Committed),
-    /// Nothing of this flush is in the table. Forget memory, restore, go on while still assigned.
+    /// Nothing of this flush is in the table, except as [`Fence::LeftBehind`] says. Forget memory, restore, go on while still
+    /// assigned.
     Fenced(Fence),
 }
 
@@ -58,8 +62,11 @@ pub enum Fence {
     Taken { version: u64, txns: Vec<Txn> },
     /// The table's schema or protocol changed.
     Reshaped { version: u64 },
-    /// The table went on without this writer, which was silent for too long.
+    /// The table went on without this writer, which was silent for too long. What it put may be in the table or in a part of
+    /// its log that is read no more: a restore tells.
     LeftBehind { version: u64 },
+    /// So long after its files were begun, cleaning may take them for files that nobody will commit.
+    Slow { seconds: u64 },
 }
 
 /// Writes one table. It knows the last version it has read, and advances only by its own puts and
@@ -70,13 +77,28 @@ pub struct TableWriter {
     version: u64,
     last_contact: Instant,
     silence_max: Duration,
+    files_age_max: Duration,
     lost: bool,
+}
+
+/// When a flush began, by both clocks: a process that is stopped is not seen by every clock, and cleaning goes by the wall.
+struct Begun(Instant, SystemTime);
+
+impl Begun {
+    fn now() -> Self {
+        Self(Instant::now(), SystemTime::now())
+    }
+
+    fn age(&self) -> Duration {
+        self.0.elapsed().max(self.1.elapsed().unwrap_or_default())
+    }
 }
 
 impl TableWriter {
     pub(super) fn new(table: Table, files: RecordBatchWriter, version: u64) -> Self {
         let silence_max = Duration::from_secs(SILENCE_MAX_SECONDS);
-        Self { table, files, version, last_contact: Instant::now(), silence_max, lost: false }
+        let files_age_max = Duration::from_secs(FILES_AGE_MAX_SECONDS);
+        Self { table, files, version, last_contact: Instant::now(), silence_max, files_age_max, lost: false }
     }
 
     pub fn table(&self) -> &Table {
@@ -99,15 +121,31 @@ impl TableWriter {
     }
 
     /// [`TableWriter::flush`] of rows that are in the table's order.
-    pub async fn flush_arranged(&mut self, rows: &Arranged, txns: &[Txn], attempt: Uuid) -> Result<Outcome, LakeError> {
+    pub fn flush_arranged<'a>(
+        &'a mut self,
+        rows: &'a Arranged,
+        txns: &'a [Txn],
+        attempt: Uuid,
+    ) -> BoxFuture<'a, Result<Outcome, LakeError>> {
+        self.write_and_commit(rows, txns, attempt).boxed()
+    }
+
+    async fn write_and_commit(&mut self, rows: &Arranged, txns: &[Txn], attempt: Uuid) -> Result<Outcome, LakeError> {
         if self.lost {
             return Err(LakeError::WriterLost { table: self.table.name().into() });
         }
+        let begun = Begun::now();
         let adds = self.write_files(rows).await?;
         self.lost = true;
-        let outcome = self.commit(&adds, txns, attempt).await?;
+        let age = begun.age();
+        let outcome = match age > self.files_age_max {
+            true => Outcome::Fenced(Fence::Slow { seconds: age.as_secs() }),
+            false => self.commit(&adds, txns, attempt).await?,
+        };
         match &outcome {
             Outcome::Committed(_) => self.lost = false,
+            // Its commit may stand, though it came late: then its files are the table's.
+            Outcome::Fenced(Fence::LeftBehind { .. }) => {}
             Outcome::Fenced(_) => self.drop_files(&adds).await,
         }
         Ok(outcome)
@@ -255,6 +293,11 @@ impl TableWriter {
 
     fn torn(&self, version: u64, source: DeltaTableError) -> LakeError {
         LakeError::TornCommit { table: self.table.name().into(), version, source: Box::new(source) }
+    }
+
+    /// Sets how old files may be when they are committed.
+    pub fn expect_files_of_at_most(&mut self, files_age_max: Duration) {
+        self.files_age_max = files_age_max;
     }
 
     /// Sets after how much silence a put is checked against the newest version.

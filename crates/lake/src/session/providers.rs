@@ -10,6 +10,8 @@ use datafusion::datasource::{ViewTable, provider_as_source};
 use datafusion::error::DataFusionError;
 use datafusion::logical_expr::{Expr, LogicalPlanBuilder, ident, lit};
 use deltalake_core::DeltaTable;
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
 use tokio::sync::Mutex;
 
 use crate::error::LakeError;
@@ -22,6 +24,7 @@ const OPEN_VERSIONS_MAX: usize = 128;
 const CARRIED_VERSIONS_MAX: u64 = 100;
 
 type Key = (&'static str, TableVersion);
+type Opened = Result<Arc<dyn TableProvider>, LakeError>;
 
 /// The cache of opened versions. One lock: opening is quick, and two queries of one cut want the same.
 #[derive(Default)]
@@ -45,14 +48,17 @@ struct Carried {
 
 impl Providers {
     /// The table at this version.
-    pub(super) async fn open(&self, table: &Table, version: u64) -> Result<Arc<dyn TableProvider>, LakeError> {
-        let mut state = self.state.lock().await;
-        let key = key(table, version);
-        if let Some(provider) = state.open.get(&key) {
-            return Ok(Arc::clone(provider));
-        }
-        let loaded = state.load(table, version).await?;
-        state.keep(key, loaded, table).await
+    pub(super) fn open<'a>(&'a self, table: &'a Table, version: u64) -> BoxFuture<'a, Opened> {
+        let opened = async move {
+            let mut state = self.state.lock().await;
+            let key = key(table, version);
+            if let Some(provider) = state.open.get(&key) {
+                return Ok(Arc::clone(provider));
+            }
+            let loaded = state.load(table, version).await?;
+            state.keep(key, loaded, table).await
+        };
+        opened.boxed()
     }
 
     /// The newest version there is, by way of the state carried forward.
@@ -111,7 +117,11 @@ impl State {
         Ok(loaded)
     }
 
-    async fn load_newest(&mut self, table: &Table) -> Result<DeltaTable, LakeError> {
+    fn load_newest<'a>(&'a mut self, table: &'a Table) -> BoxFuture<'a, Result<DeltaTable, LakeError>> {
+        self.advance(table).boxed()
+    }
+
+    async fn advance(&mut self, table: &Table) -> Result<DeltaTable, LakeError> {
         let carried = self.carried.get_mut(table.name()).filter(|carried| {
             let behind = carried.table.version().map(|at| at.saturating_sub(carried.loaded_at));
             carried.generation == table.generation() && behind.is_some_and(|versions| versions < CARRIED_VERSIONS_MAX)
@@ -139,7 +149,11 @@ impl State {
         }
     }
 
-    async fn keep(&mut self, key: Key, loaded: DeltaTable, table: &Table) -> Result<Arc<dyn TableProvider>, LakeError> {
+    fn keep<'a>(&'a mut self, key: Key, loaded: DeltaTable, table: &'a Table) -> BoxFuture<'a, Opened> {
+        self.keep_open(key, loaded, table).boxed()
+    }
+
+    async fn keep_open(&mut self, key: Key, loaded: DeltaTable, table: &Table) -> Opened {
         let provider = loaded.table_provider().await;
         let provider = provider.map_err(LakeError::query("open a table"))?;
         let provider = widened(provider, table.def()).map_err(LakeError::query("widen a table"))?;

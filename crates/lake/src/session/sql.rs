@@ -5,8 +5,9 @@ use datafusion::common::{ParamValues, ScalarValue};
 use datafusion::dataframe::DataFrame;
 use datafusion::execution::context::SQLOptions;
 use datafusion::prelude::SessionContext;
-use futures::StreamExt as _;
+use futures::future::BoxFuture;
 use futures::stream::BoxStream;
+use futures::{FutureExt as _, StreamExt as _};
 
 use crate::error::LakeError;
 use crate::schema::{TableDef, conform};
@@ -18,11 +19,15 @@ pub const ROLLUP_DAY_SQL: &str = include_str!("../../sql/rollup_day.sql");
 
 /// Plans a query with its `$name` parameters. Anything that is not a query is refused: no DDL, no
 /// DML, no statements.
-pub async fn query(
-    session: &SessionContext,
-    sql: &str,
-    params: &[(&str, ScalarValue)],
-) -> Result<DataFrame, LakeError> {
+pub fn query<'a>(
+    session: &'a SessionContext,
+    sql: &'a str,
+    params: &'a [(&'a str, ScalarValue)],
+) -> BoxFuture<'a, Result<DataFrame, LakeError>> {
+    plan(session, sql, params).boxed()
+}
+
+async fn plan(session: &SessionContext, sql: &str, params: &[(&str, ScalarValue)]) -> Result<DataFrame, LakeError> {
     let read_only = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
     let planned = session.sql_with_options(sql, read_only).await;
     let planned = planned.map_err(LakeError::query("plan a query"))?;
@@ -35,24 +40,30 @@ pub async fn query(
 }
 
 /// Runs a query to its end.
-pub async fn run(
-    session: &SessionContext,
-    sql: &str,
-    params: &[(&str, ScalarValue)],
-) -> Result<Vec<RecordBatch>, LakeError> {
-    let planned = query(session, sql, params).await?;
-    planned.collect().await.map_err(LakeError::query("run a query"))
+pub fn run<'a>(
+    session: &'a SessionContext,
+    sql: &'a str,
+    params: &'a [(&'a str, ScalarValue)],
+) -> BoxFuture<'a, Result<Vec<RecordBatch>, LakeError>> {
+    let collected = async move {
+        let planned = plan(session, sql, params).await?;
+        planned.collect().await.map_err(LakeError::query("run a query"))
+    };
+    collected.boxed()
 }
 
 /// Runs a query and hands its batches over as they come: for answers that need not fit into memory.
-pub async fn stream(
-    session: &SessionContext,
-    sql: &str,
-) -> Result<BoxStream<'static, Result<RecordBatch, LakeError>>, LakeError> {
-    let planned = query(session, sql, &[]).await?;
-    let batches = planned.execute_stream().await.map_err(LakeError::query("run a query"))?;
-    Ok(batches.map(|batch| batch.map_err(LakeError::query("run a query"))).boxed())
+pub fn stream<'a>(session: &'a SessionContext, sql: &'a str) -> BoxFuture<'a, Result<Batches, LakeError>> {
+    let begun = async move {
+        let planned = plan(session, sql, &[]).await?;
+        let batches = planned.execute_stream().await.map_err(LakeError::query("run a query"))?;
+        Ok(batches.map(|batch| batch.map_err(LakeError::query("run a query"))).boxed())
+    };
+    begun.boxed()
 }
+
+/// The batches of an answer as they come.
+pub type Batches = BoxStream<'static, Result<RecordBatch, LakeError>>;
 
 /// Runs a `.sql` file over micro-batches registered under these names, and returns rows that fit
 /// the table it feeds. The session is left without them.

@@ -5,7 +5,8 @@ use std::collections::HashSet;
 
 use chrono::Utc;
 use deltalake_core::{DeltaTable, checkpoints};
-use futures::{StreamExt as _, TryStreamExt as _};
+use futures::future::BoxFuture;
+use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _};
 use object_store::path::Path;
 use object_store::{ObjectStore as _, ObjectStoreExt as _};
 use serde::Deserialize;
@@ -25,7 +26,11 @@ pub struct Cleaned {
 }
 
 /// Writes a checkpoint when enough commits have gathered since the last; returns its version.
-pub async fn checkpoint_if_due(table: &Table) -> Result<Option<u64>, LakeError> {
+pub fn checkpoint_if_due(table: &Table) -> BoxFuture<'_, Result<Option<u64>, LakeError>> {
+    checkpoint(table).boxed()
+}
+
+async fn checkpoint(table: &Table) -> Result<Option<u64>, LakeError> {
     let loaded = table.load_newest().await?;
     let version = loaded.version().unwrap_or_default();
     let last = last_checkpoint(table).await?;
@@ -55,13 +60,16 @@ async fn last_checkpoint(table: &Table) -> Result<Option<u64>, LakeError> {
 
 /// Deletes log entries before the last safe checkpoint and data files no open cut can need, both
 /// older than the time a cut stays readable. Makes no commit.
-pub async fn clean(table: &Table) -> Result<Cleaned, LakeError> {
-    let loaded = table.load_newest().await?;
-    let log_entries = checkpoints::cleanup_metadata(&loaded, None)
-        .await
-        .map_err(LakeError::delta("clean the log of", table.name()))?;
-    let data_files = vacuum(table, &loaded, Utc::now().timestamp_millis()).await?;
-    Ok(Cleaned { log_entries, data_files })
+pub fn clean(table: &Table) -> BoxFuture<'_, Result<Cleaned, LakeError>> {
+    let cleaned = async move {
+        let loaded = table.load_newest().await?;
+        let log_entries = checkpoints::cleanup_metadata(&loaded, None)
+            .await
+            .map_err(LakeError::delta("clean the log of", table.name()))?;
+        let data_files = vacuum(table, &loaded, Utc::now().timestamp_millis()).await?;
+        Ok(Cleaned { log_entries, data_files })
+    };
+    cleaned.boxed()
 }
 
 /// A data file goes when no version within the retention refers to it: not active now, not removed

@@ -10,7 +10,8 @@ use deltalake_core::kernel::{Action, Add, LogicalFileView, Transaction};
 use deltalake_core::protocol::DeltaOperation;
 use deltalake_core::writer::{DeltaWriter as _, RecordBatchWriter};
 use deltalake_core::{DeltaTable, DeltaTableError};
-use futures::StreamExt as _;
+use futures::future::BoxFuture;
+use futures::{FutureExt as _, StreamExt as _};
 
 use super::plan::{CompactionPolicy, FileSize, plan};
 use crate::error::LakeError;
@@ -32,7 +33,15 @@ pub struct Compacted {
 }
 
 /// Merges files where the policy says so. Rows keep their values; sums of equal key are added up.
-pub async fn compact(reader: &Reader, table: &Table, policy: &CompactionPolicy) -> Result<Compacted, LakeError> {
+pub fn compact<'a>(
+    reader: &'a Reader,
+    table: &'a Table,
+    policy: &'a CompactionPolicy,
+) -> BoxFuture<'a, Result<Compacted, LakeError>> {
+    merge_files(reader, table, policy).boxed()
+}
+
+async fn merge_files(reader: &Reader, table: &Table, policy: &CompactionPolicy) -> Result<Compacted, LakeError> {
     let loaded = table.load_newest().await?;
     let failed = || LakeError::delta("compact", table.name());
     let state = loaded.snapshot().map_err(failed())?;
@@ -89,7 +98,7 @@ fn size_of(file: &LogicalFileView) -> FileSize {
     }
 }
 
-/// Streams one run of files, sorted, into the writer.
+/// Writes the rows of one run of files, sorted.
 async fn merge(
     reader: &Reader,
     table: &Table,
@@ -102,16 +111,20 @@ async fn merge(
     let session = reader.empty_session();
     let provider = loaded.table_provider().with_file_paths(run.iter().cloned()).await;
     session.register_table(def.name, provider.map_err(failed())?).map_err(failed())?;
-    let selected = match def.content {
-        Content::Entries => format!("SELECT * FROM {}", def.name),
-        Content::Sums { .. } => crate::hash::select_content(def),
-    };
+    let unwritten = || LakeError::delta("write merged files of", def.name);
+    let rows = session.sql(&crate::hash::select_content(def)).await.map_err(failed())?;
+    if let Content::Sums { .. } = def.content {
+        // The engine hands sums over as slices of one array each, and its sorter counts that array for every slice: a run of a
+        // million rows would need more memory than a server has. A run has no more rows than a full file, so it is sorted here.
+        let sums = def.arrange(&rows.collect().await.map_err(failed())?)?;
+        return writer.write(sums.batch().clone()).await.map_err(unwritten());
+    }
     let order: Vec<SortExpr> = def.sort_columns.iter().map(|c| col(*c).sort(true, true)).collect();
-    let rows = session.sql(&selected).await.and_then(|rows| rows.sort(order));
-    let mut stream = rows.map_err(failed())?.execute_stream().await.map_err(failed())?;
+    let rows = rows.sort(order).map_err(failed())?;
+    let mut stream = rows.execute_stream().await.map_err(failed())?;
     while let Some(batch) = stream.next().await {
         let batch = conform(&batch.map_err(failed())?, &def.schema)?;
-        writer.write(batch).await.map_err(LakeError::delta("write merged files of", def.name))?;
+        writer.write(batch).await.map_err(unwritten())?;
     }
     Ok(())
 }

@@ -1,5 +1,7 @@
 //! The exactly-once flush: lost answers, refused puts, zombies, upkeep in between, torn entries.
 
+use std::time::Duration;
+
 use medfleet_lake::{CompactionPolicy, Fence, LakeError, Outcome, Txn, compact, restore};
 use uuid::Uuid;
 
@@ -169,9 +171,40 @@ async fn a_writer_silent_while_the_log_was_cleaned_does_not_write_into_the_past(
     }
     // What a checkpoint and the cleaning of the log do to the entries the zombie never read.
     std::fs::remove_file(table_log(&rig).join("00000000000000000001.json")).unwrap();
-    zombie.expect_silence_of_at_most(std::time::Duration::ZERO);
+    zombie.expect_silence_of_at_most(Duration::ZERO);
     let outcome = try_flush(&mut zombie, &[interval("ct-1", 0, 0)], 1).await;
     assert_eq!(outcome, Outcome::Fenced(Fence::LeftBehind { version: 1 }));
+}
+
+#[tokio::test]
+async fn a_writer_that_takes_itself_for_left_behind_deletes_no_file_of_the_table() {
+    let rig = Rig::new().await;
+    let faults = Faults::default();
+    let table = intervals_of(&faults.wrap(&rig.lake)).await;
+    let mut slow = writer(&table).await;
+    slow.expect_silence_of_at_most(Duration::ZERO);
+    faults.then(Fault::Overtake);
+    let outcome = try_flush(&mut slow, &[interval("ct-1", 0, 0)], 1).await;
+    assert_eq!(outcome, Outcome::Fenced(Fence::LeftBehind { version: 1 }));
+    assert_eq!(
+        restored(&table).await.txns.get(APP),
+        Some(&1),
+        "its commit stands, so nobody will write these rows again"
+    );
+    assert_eq!(rows(&rig).await, 1);
+}
+
+#[tokio::test]
+async fn files_that_cleaning_may_have_taken_are_not_committed() {
+    let rig = Rig::new().await;
+    let table = rig.intervals().await;
+    let mut stopped = writer(&table).await;
+    stopped.expect_files_of_at_most(Duration::ZERO);
+    let outcome = try_flush(&mut stopped, &[interval("ct-1", 0, 0)], 1).await;
+    assert_eq!(outcome, Outcome::Fenced(Fence::Slow { seconds: 0 }));
+    assert_eq!((restored(&table).await.txns.get(APP), parquet_files(&rig)), (None, 0));
+    flush(&mut writer(&table).await, &[interval("ct-1", 0, 0)], 1).await;
+    assert_eq!(rows(&rig).await, 1);
 }
 
 #[tokio::test]

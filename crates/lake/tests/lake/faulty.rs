@@ -21,6 +21,8 @@ pub enum Fault {
     Refuse,
     /// The entry is written, but an error comes back.
     LoseAnswer,
+    /// The entry is written, and before its writer is told so, somebody else has put the one after it.
+    Overtake,
 }
 
 /// The faults still to come, shared with the test.
@@ -54,6 +56,12 @@ impl fmt::Display for FaultyStore {
     }
 }
 
+fn entry_after(entry: &Path) -> Path {
+    let name = entry.filename().unwrap();
+    let version: u64 = name.trim_end_matches(".json").parse().unwrap();
+    Path::from(entry.as_ref().replace(name, &format!("{:020}.json", version + 1)))
+}
+
 #[async_trait::async_trait]
 impl ObjectStore for FaultyStore {
     async fn put_opts(&self, location: &Path, payload: PutPayload, opts: PutOptions) -> Result<PutResult> {
@@ -65,6 +73,12 @@ impl ObjectStore for FaultyStore {
             Some(Fault::LoseAnswer) => {
                 self.inner.put_opts(location, payload, opts).await?;
                 Err(failed())
+            }
+            Some(Fault::Overtake) => {
+                let put = self.inner.put_opts(location, payload, opts.clone()).await?;
+                let entry = r#"{"commitInfo":{"timestamp":0}}"#;
+                self.inner.put_opts(&entry_after(location), entry.into(), opts).await?;
+                Ok(put)
             }
             None => self.inner.put_opts(location, payload, opts).await,
         }

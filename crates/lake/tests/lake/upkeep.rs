@@ -1,9 +1,12 @@
 //! Upkeep changes how a table lies on disk and nothing in it.
 
-use medfleet_lake::{CompactionPolicy, Row as _, Txn, checkpoint_if_due, clean, compact, restore, rows, run, schema};
+use medfleet_lake::{
+    CompactionPolicy, Reader, ReaderLimits, Row as _, Text, Txn, UtcMicros, checkpoint_if_due, clean, compact, restore,
+    rows, run, schema,
+};
 use uuid::Uuid;
 
-use crate::rig::{APP, Rig, flush, interval, number, origin, restored, writer};
+use crate::rig::{APP, MARCH, MINUTE, Rig, flush, interval, number, origin, restored, writer};
 
 fn eager() -> CompactionPolicy {
     CompactionPolicy { busy_merge_files: 2, ..CompactionPolicy::default() }
@@ -67,6 +70,32 @@ async fn compaction_of_sums_adds_up_and_keeps_the_hash() {
     let session = reader.open(&reader.newest().await.unwrap()).await.unwrap();
     let counted = run(&session, "SELECT COUNT(*) FROM rollup_quarter", &[]).await.unwrap();
     assert_eq!(number(&counted), 1, "the rows themselves were added up");
+}
+
+/// The engine's sorter would count the array of all sums anew for each slice of it.
+#[tokio::test]
+async fn compaction_of_many_sums_needs_no_more_memory_than_they_take() {
+    let rig = Rig::new().await;
+    let def = schema::table("rollup_quarter").unwrap();
+    let table = rig.lake.current_or_create(def, &origin()).await.unwrap();
+    let mut writer = restore(&table, &origin(), [APP]).await.unwrap().writer;
+    for offset in 0..2 {
+        let row = |quarter: i64| {
+            let quarter_at = UtcMicros(MARCH + (quarter % 2_000) * 15 * MINUTE);
+            let site = Text::from(format!("site-{}", quarter / 2_000));
+            rows::QuarterRollupRow { month: UtcMicros(MARCH).day(), quarter_at, site, micros: 1, ..Default::default() }
+        };
+        let rows: Vec<_> = (0..200_000).map(row).collect();
+        let batch = rows::QuarterRollupRow::to_batch(&rows).unwrap();
+        writer.flush(&[batch], &[Txn::new(APP, offset)], Uuid::new_v4()).await.unwrap();
+    }
+    let before = rig.hash(&table).await;
+    let limits = ReaderLimits { memory_mebibytes: 200, ..ReaderLimits::default() };
+    let reader = Reader::new(rig.lake.clone(), limits).unwrap();
+    let merged = compact(&reader, &table, &eager()).await.unwrap();
+    assert_eq!((merged.files_before, merged.files_after), (2, 1));
+    assert_eq!(rig.hash(&table).await, before);
+    assert_eq!(before.rows, 200_000);
 }
 
 #[tokio::test]

@@ -18,6 +18,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use futures::future::join_all;
 use medfleet_journal::{FolderLock, FsStorage, Limits, MAX_BATCH_BYTES, Storage};
+use tokio::sync::watch;
 
 use crate::admission::{Admitted, Counters, admit, conclude};
 use crate::blocking::blocking;
@@ -56,6 +57,8 @@ pub struct EmbeddedLog {
     log_id: LogId,
     topics: HashMap<Topic, Vec<Arc<Keeper>>>,
     counters: Counters,
+    /// The first partition whose journal failed.
+    broken: watch::Sender<Option<Partition>>,
     /// Two processes on one log would each know half of it.
     _lock: FolderLock,
 }
@@ -96,7 +99,7 @@ impl EmbeddedLog {
                 meta.store(folder)?;
             }
         }
-        Ok(Self { log_id, topics, counters: Counters::default(), _lock: lock })
+        Ok(Self { log_id, topics, counters: Counters::default(), broken: watch::Sender::default(), _lock: lock })
     }
 
     fn keepers(&self, topic: Topic) -> Result<&[Arc<Keeper>], LogError> {
@@ -112,6 +115,13 @@ impl EmbeddedLog {
         keepers.get(home.partition as usize).ok_or(LogError::UnknownPartition { home, partitions })
     }
 
+    /// Tells who waits for it where a journal has failed.
+    fn look_at(&self, home: Partition, keeper: &Keeper) {
+        if keeper.is_broken() {
+            self.broken.send_if_modified(|first| first.is_none() && first.replace(home).is_none());
+        }
+    }
+
     /// Appends to all partitions side by side, each in the order of the call.
     async fn append_admitted(&self, records: &[NewRecord], admitted: &Admitted) -> Result<Vec<Position>, AppendError> {
         let mut shares: HashMap<Partition, Share<'_>> = HashMap::new();
@@ -121,7 +131,13 @@ impl EmbeddedLog {
         let mut appends = Vec::with_capacity(shares.len());
         for (home, share) in shares {
             let keeper = self.keeper(home).map_err(|error| AppendError::refused(records.len(), error))?;
-            appends.push(keeper.append(share, || self.counters.waited_for_room()));
+            appends.push(async move {
+                let answer = keeper.append(share, || self.counters.waited_for_room()).await;
+                if answer.1.is_some() {
+                    self.look_at(home, keeper);
+                }
+                answer
+            });
         }
         let mut outcomes = vec![Outcome::Unknown; records.len()];
         let mut trouble = None;
@@ -186,11 +202,24 @@ impl EventLog for EmbeddedLog {
     }
 
     async fn trim(&self, below: Position) -> Result<Bounds, LogError> {
-        let keeper = Arc::clone(self.keeper(below.home())?);
-        blocking(move || keeper.trim(below)).await
+        let keeper = self.keeper(below.home())?;
+        let trimmed = Arc::clone(keeper);
+        let answer = blocking(move || trimmed.trim(below)).await;
+        if answer.is_err() {
+            self.look_at(below.home(), keeper);
+        }
+        answer
     }
 
     fn stats(&self) -> LogStats {
         self.counters.snapshot()
+    }
+
+    async fn broken(&self) -> LogError {
+        let mut broken = self.broken.subscribe();
+        match broken.wait_for(Option::is_some).await.map(|home| *home) {
+            Ok(Some(home)) => LogError::Broken { home },
+            _ => LogError::Closed,
+        }
     }
 }

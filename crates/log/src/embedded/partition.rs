@@ -56,6 +56,11 @@ impl Keeper {
         Ok(Self { home, committer, room: Arc::new(Semaphore::new(QUEUE_MAX_BYTES as usize)), end })
     }
 
+    /// Whether a write or sync has failed, after which only opening it anew tells what it holds.
+    pub(super) fn is_broken(&self) -> bool {
+        self.committer.is_poisoned()
+    }
+
     pub(super) fn bounds(&self) -> Bounds {
         let reader = self.committer.reader();
         // The floor first: read the other way round, a trim and an append in between could put it above the end.

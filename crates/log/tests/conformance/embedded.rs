@@ -3,6 +3,7 @@
 use std::fs;
 use std::sync::Arc;
 
+use futures::FutureExt as _;
 use medfleet_log::embedded::{EmbeddedConfig, EmbeddedLog, MIN_SEGMENT_BYTES};
 use medfleet_log::{EventLog, LogError, NewRecord, Outcome, Topic, TopicDeclaration};
 use tempfile::TempDir;
@@ -150,4 +151,29 @@ async fn a_full_partition_refuses_loudly_until_it_is_trimmed() {
     assert!(std::error::Error::source(&error.source).unwrap().to_string().contains("full"));
     log.trim(last.unwrap()).await.unwrap();
     log.append(call()).await.unwrap();
+}
+
+/// A disk that fails once: nothing more is taken until the log is opened anew, and whoever waits for that is told.
+#[tokio::test]
+async fn a_partition_that_could_not_be_written_says_that_the_log_is_broken() {
+    let mut keeper = Embedded::begin(topics()).await;
+    let (log, narrow) = (keeper.log(), topics()[1].topic);
+    let kept = log.append(vec![record(narrow, vec![1])]).await.unwrap()[0];
+    assert!(log.broken().now_or_never().is_none(), "a sound log is not broken");
+
+    let folder = keeper.config().folder.join(narrow.name()).join("0");
+    let aside = folder.with_file_name("aside");
+    fs::rename(&folder, &aside).unwrap();
+    // The next segment cannot be made.
+    while log.append(vec![record(narrow, vec![9; 4_000_000])]).await.is_ok() {}
+    assert!(matches!(log.broken().await, LogError::Broken { home } if home == kept.home()));
+    let again = log.append(vec![record(narrow, vec![2])]).await.unwrap_err();
+    assert!(!again.is_retryable(), "{again}");
+
+    drop(log);
+    fs::rename(&aside, &folder).unwrap();
+    keeper.reopen().await;
+    assert_eq!(keeper.log().read(kept, 1).await.unwrap()[0].value, vec![1]);
+    keeper.log().append(vec![record(narrow, vec![2])]).await.unwrap();
+    assert!(keeper.log().broken().now_or_never().is_none());
 }
