@@ -35,7 +35,7 @@ faults: tools build
 	$(PYTHON) tests/faults/run.py --facts 1000000 --kills-per-role 10
 
 # Ten minutes of damaged input for every parser and door; `make test` gives each a second. One line each says what was seen.
-fuzz:
+fuzz: tools
 	MEDFLEET_FUZZ_SECONDS=$${MEDFLEET_FUZZ_SECONDS:-600} MEDFLEET_FUZZ_SEED=$${MEDFLEET_FUZZ_SEED:-$$(date +%s)} \
 		cargo test --workspace --locked fuzz_ -- --nocapture
 

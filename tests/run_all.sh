@@ -54,7 +54,7 @@ pages() {
     suite pipeline/test_demo.py pipeline/test_pages.py || failed=1
     suite pipeline/test_browser.py pipeline/test_browser_operator.py || failed=1
     suite pipeline/test_kpi.py pipeline/test_kpi_oracle.py pipeline/test_grafana.py pipeline/test_figures.py || failed=1
-    suite pipeline/test_truth.py pipeline/test_openapi.py pipeline/test_sql.py || failed=1
+    suite pipeline/test_truth.py pipeline/test_openapi.py pipeline/test_sql.py pipeline/test_people.py || failed=1
     return $failed
 }
 

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use async_trait::async_trait;
 use medfleet_domain::condition::{Clock, SourceKind};
 use medfleet_domain::fact::{Body, Fact, Run, Source};
-use medfleet_domain::id::{Epoch, Seq, SiteId, Subject};
+use medfleet_domain::id::{Epoch, Seq, SeqRange, SiteId, Subject};
 use medfleet_domain::kind::DeviceKind;
 use medfleet_domain::order::REQUEST_ID_MAX_BYTES;
 use medfleet_domain::time::Timestamp;
@@ -64,14 +64,17 @@ pub struct Statement {
     pub kind: DeviceKind,
     pub at: Timestamp,
     pub said_at: Timestamp,
+    /// Who says so, where the fact itself has no room for it.
+    pub by: Option<String>,
     pub body: Body,
 }
 
 impl Statement {
     /// The run of one fact whose epoch is the key: said twice, it is one fact.
     pub fn into_run(self, key: &str) -> Result<Run, Problem> {
-        let epoch = Epoch::derived(&[b"api", self.subject.key().as_bytes(), key.as_bytes()]);
-        let source = Source { kind: SourceKind::Person, name: "medfleet".to_owned() };
+        let SeqRange { epoch, first, .. } = identity(&self.subject, key);
+        let name = self.by.unwrap_or_else(|| "medfleet".to_owned());
+        let source = Source { kind: SourceKind::Person, name };
         let fact = Fact {
             at: self.at,
             known_at: self.said_at,
@@ -82,8 +85,13 @@ impl Statement {
         };
         let sealed = medfleet_wire::accept(fact).map_err(|refusal| Problem::refused(chain(&refusal)))?;
         let Self { subject, site, kind, .. } = self;
-        Ok(Run { subject, epoch, first_seq: Seq(1), site, kind, agent: None, facts: vec![sealed] })
+        Ok(Run { subject, epoch, first_seq: first, site, kind, agent: None, facts: vec![sealed] })
     }
+}
+
+/// Of the fact that is stated of a subject under a key.
+pub fn identity(subject: &Subject, key: &str) -> SeqRange {
+    SeqRange::one(Epoch::derived(&[b"api", subject.key().as_bytes(), key.as_bytes()]), Seq(1))
 }
 
 /// An error and its causes in one line.
@@ -148,6 +156,7 @@ mod tests {
             kind: DeviceKind::Ct,
             at: Timestamp::from_seconds(1_000),
             said_at: Timestamp::from_seconds(2_000),
+            by: None,
             body: Body::Asserted(Asserted {
                 claim: Claimed::Down,
                 until: None,

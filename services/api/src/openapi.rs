@@ -102,6 +102,8 @@ fn described() -> (Router<App>, Document) {
         .routes(routes!(rest::pipeline::redrive))
         .routes(routes!(rest::statements::assert))
         .routes(routes!(rest::statements::request))
+        .routes(routes!(rest::facts::tell))
+        .routes(routes!(rest::facts::amend))
         .routes(routes!(rest::statements::verdict))
         .split_for_parts()
 }

@@ -179,7 +179,7 @@ pub async fn request(
     let now = query::now();
     let (_, Json(accepted)) = submit(&app, &headers, &body, about.subject.clone(), |key, subject| {
         let body = Body::AlertAsked(Asked { id: key.to_owned(), author, alert: id, wish });
-        Ok(Statement { subject, site: about.site, kind: about.kind, at: now, said_at: now, body })
+        Ok(Statement { subject, site: about.site, kind: about.kind, at: now, said_at: now, by: None, body })
     })
     .await?;
     let answered = await_answer(&app, id, &accepted.id, happenings).await?;

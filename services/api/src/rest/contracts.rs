@@ -155,7 +155,7 @@ pub async fn issue_of(
     submit(app, headers, body, subject(device)?, |_, subject| {
         refuse(&told)?;
         let body = Body::StatementIssued(Box::new(fact));
-        Ok(Statement { subject, site, kind, at: now, said_at: now, body })
+        Ok(Statement { subject, site, kind, at: now, said_at: now, by: None, body })
     })
     .await
 }

@@ -4,6 +4,7 @@ pub mod alerts;
 pub mod contracts;
 pub mod devices;
 pub mod evidence;
+pub mod facts;
 pub mod fleet;
 pub mod kpi;
 pub mod live;

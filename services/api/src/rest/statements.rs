@@ -7,7 +7,7 @@ use axum::http::{HeaderMap, StatusCode};
 use medfleet_domain::condition::Degradation;
 use medfleet_domain::fact::Body;
 use medfleet_domain::human::{Asserted, Claimed};
-use medfleet_domain::id::{Epoch, SiteId, Subject, SubjectKind};
+use medfleet_domain::id::{Epoch, SeqRange, SiteId, Subject, SubjectKind};
 use medfleet_domain::kind::DeviceKind;
 use medfleet_domain::order::Request;
 use medfleet_domain::time::{Span, Timestamp};
@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::CutInfo;
-use crate::human::{Accepted, Statement, chain, check_key};
+use crate::human::{Accepted, Statement, chain, check_key, identity};
 use crate::period::read_instant;
 use crate::problem::Problem;
 use crate::query;
@@ -67,6 +67,9 @@ pub struct AcceptedOut {
     /// The Idempotency-Key: a request's verdict is at /api/v1/requests/{id}.
     pub id: String,
     pub position: Accepted,
+    /// Identity of the fact, by which an amendment names it.
+    pub epoch: String,
+    pub seq: u64,
 }
 
 /// States a device's condition: down, partial, under maintenance, or usable again.
@@ -86,13 +89,13 @@ pub async fn assert(
     let asserted = said.read()?;
     let (site, kind) = whereabouts(&app, &device).await?.ok_or_else(|| unknown(&device))?;
     submit(&app, &headers, &body, subject(&device)?, |_, subject| {
-        Ok(Statement { subject, site, kind, at, said_at: now, body: Body::Asserted(asserted) })
+        Ok(Statement { subject, site, kind, at, said_at: now, by: None, body: Body::Asserted(asserted) })
     })
     .await
 }
 
 impl AssertionIn {
-    fn read(&self) -> Result<Asserted, Problem> {
+    pub(super) fn read(&self) -> Result<Asserted, Problem> {
         short("author", &self.author, 1, AUTHOR_MAX_LETTERS)?;
         short("reason", &self.reason, 0, REASON_MAX_LETTERS)?;
         let time = |name, text: &Option<String>| text.as_deref().map(|text| instant(name, text)).transpose();
@@ -158,7 +161,7 @@ pub async fn request(
     let (now, author) = (query::now(), asked.author);
     submit(&app, &headers, &body, subject(&device)?, |key, subject| {
         let body = Body::Requested(Request { id: key.to_owned(), author, ask });
-        Ok(Statement { subject, site, kind, at: now, said_at: now, body })
+        Ok(Statement { subject, site, kind, at: now, said_at: now, by: None, body })
     })
     .await
 }
@@ -225,7 +228,9 @@ pub(super) async fn submit(
             accepted
         }
     };
-    Ok((StatusCode::ACCEPTED, Json(AcceptedOut { id: key.to_owned(), position })))
+    let SeqRange { epoch, first, .. } = identity(&subject, key);
+    let said = AcceptedOut { id: key.to_owned(), position, epoch: epoch.to_string(), seq: first.0 };
+    Ok((StatusCode::ACCEPTED, Json(said)))
 }
 
 /// Where a device is and what it is, as the newest cut has it.
@@ -244,7 +249,7 @@ pub(super) fn subject(device: &str) -> Result<Subject, Problem> {
     Subject::new(SubjectKind::Device, device).map_err(|invalid| Problem::refused(chain(&invalid)))
 }
 
-fn instant(name: &str, text: &str) -> Result<Timestamp, Problem> {
+pub(super) fn instant(name: &str, text: &str) -> Result<Timestamp, Problem> {
     read_instant(text).ok_or_else(|| Problem::bad_value(name, text, "write an instant as 2026-03-01T06:15:00Z"))
 }
 

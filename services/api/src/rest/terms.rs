@@ -133,7 +133,7 @@ async fn state(
     let site = SiteId::new(name).ok().filter(|_| known).ok_or_else(unknown)?;
     let now = query::now();
     submit(app, headers, bytes, Subject::site(&site), |_, subject| {
-        Ok(Statement { subject, site, kind: DeviceKind::Other, at: now, said_at: now, body })
+        Ok(Statement { subject, site, kind: DeviceKind::Other, at: now, said_at: now, by: None, body })
     })
     .await
 }
@@ -207,7 +207,7 @@ fn minute(name: &str, text: &str) -> Result<u16, Problem> {
     let read = || {
         let (hour, minute) = text.split_once(':')?;
         let (hour, minute): (u16, u16) = (hour.parse().ok()?, minute.parse().ok()?);
-        (hour <= 24 && minute < 60).then_some(hour * 60 + minute)
+        (hour <= 24 && minute < 60).then(|| hour * 60 + minute)
     };
     read().ok_or_else(|| Problem::bad_value(name, text, "write a time of day as 08:00"))
 }
