@@ -14,6 +14,8 @@ from faults.process import ROOT
 from test_alerts import House
 
 BROWSER_SECONDS = 180
+# The card waits a minute for a message before it says that there is none.
+UNTOLD_SECONDS = 90
 
 
 @pytest.fixture(scope="module")
@@ -90,5 +92,13 @@ def test_a_verdict_counts_for_the_next_alert_of_the_sort(house: House) -> None:
     page(house, f"/alerts/{first}", form_of(page(house, f"/alerts/{first}"), "close") | {"reason": "fuse replaced"})
     house.claim(4, "down")
     card = page(house, f"/alerts/{house.await_alert(4)['alert']}")
-    assert re.search(r"<dt>Such alerts</dt><dd>[1-9]\d* of the last \d+ confirmed", card)
+    assert re.search(r"<dt>Such alerts</dt><dd>[1-9]\d* of the last \d+ were right", card)
     assert "fuse replaced (lee)" in card and "never postpones maintenance" in card
+
+
+def test_what_nobody_is_on_call_for_says_so(house: House) -> None:
+    house.claim(5, "down")
+    alert = house.await_alert(5)["alert"]
+    line = "Nobody is on call for this: it was told to nobody"
+    await_true("the line", lambda: line in page(house, f"/alerts/{alert}"), UNTOLD_SECONDS)
+    assert "told to nobody" in page(house, "/alerts")

@@ -19,6 +19,14 @@ const PAUSE_LONGEST_MICROS: i64 = 3_600 * MICROS_PER_SECOND;
 /// An attempt of which nothing more is heard has been cut off.
 pub const ATTEMPT_MAX_MICROS: i64 = 60 * MICROS_PER_SECOND;
 
+/// The reason of an outcome that the sender itself gives to a message it does not send.
+const MOOT: &str = "moot: there was nothing to say any more";
+
+/// The end of a message that is not sent.
+pub fn moot() -> Outcome {
+    Outcome::Refused { reason: MOOT.to_owned() }
+}
+
 /// What is known of one message.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Message {
@@ -31,10 +39,26 @@ pub struct Message {
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 enum State {
-    Due { at: Timestamp },
-    Sending { since: Timestamp },
+    Due {
+        at: Timestamp,
+    },
+    Sending {
+        since: Timestamp,
+    },
     Delivered,
-    GivenUp { reason: String },
+    GivenUp {
+        reason: String,
+    },
+    /// There was nothing to say any more.
+    Moot,
+}
+
+/// What is to be done with a message now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Errand<'a> {
+    Send(&'a Message),
+    /// It ends unsent.
+    Drop(&'a Message),
 }
 
 /// All messages, as the facts about them have left them.
@@ -73,7 +97,7 @@ impl Outbox {
     /// back and ended again before anything was said.
     fn to_be_told_of_the_end(&self, alert: &Alert) -> Vec<(String, Channel, Occasion)> {
         let mut last: BTreeMap<&Channel, (Occasion, &str)> = BTreeMap::new();
-        for Message { intent, .. } in self.of(alert.id) {
+        for Message { intent, .. } in self.of(alert.id).filter(|message| message.is_open() || message.is_delivered()) {
             let Occasion::Attention { call, level } = intent.occasion else { continue };
             let over = (Occasion::Over { call, level }, intent.person.as_str());
             last.entry(&intent.channel).and_modify(|held| *held = over.max(*held)).or_insert(over);
@@ -105,8 +129,44 @@ impl Outbox {
         self.open().filter(move |message| match message.state {
             State::Due { at } => at <= now,
             State::Sending { since } => now.micros().saturating_sub(since.micros()) >= ATTEMPT_MAX_MICROS,
-            State::Delivered | State::GivenUp { .. } => false,
+            State::Delivered | State::GivenUp { .. } | State::Moot => false,
         })
+    }
+
+    /// What is to be done now: nobody is told of what wants no attention any more, but for an attempt that was cut off, which may
+    /// have reached somebody. That it is over is said after what it ends, and to nobody whom that did not reach.
+    pub fn errands<'a>(
+        &'a self,
+        now: Timestamp,
+        alert: impl Fn(AlertId) -> Option<&'a Alert>,
+    ) -> impl Iterator<Item = Errand<'a>> {
+        self.due(now).filter_map(move |message| {
+            let wanted = match message.intent.occasion {
+                Occasion::Attention { .. } if matches!(message.state, State::Sending { .. }) => true,
+                Occasion::Attention { call, .. } => {
+                    alert(message.intent.alert).is_some_and(|alert| alert.calls == call && alert.wants_attention(now))
+                }
+                Occasion::Over { call, .. } => self.has_reached(message, call)?,
+            };
+            Some(if wanted { Errand::Send(message) } else { Errand::Drop(message) })
+        })
+    }
+
+    /// Whether anything of what this message ends has reached its address; None while that is not known.
+    fn has_reached(&self, over: &Message, until: u32) -> Option<bool> {
+        let same = |message: &&Message| message.intent.channel == over.intent.channel;
+        let told = || self.of(over.intent.alert).filter(same);
+        let ended_before = told().filter(|message| message.is_delivered()).filter_map(|message| {
+            let Occasion::Over { call, .. } = message.intent.occasion else { return None };
+            Some(call)
+        });
+        let ended_before = ended_before.max();
+        let ends = |message: &&Message| match message.intent.occasion {
+            Occasion::Attention { call, .. } => call <= until && ended_before.is_none_or(|before| call > before),
+            Occasion::Over { .. } => false,
+        };
+        let ended: Vec<&Message> = told().filter(ends).collect();
+        (!ended.iter().any(|message| message.is_open())).then(|| ended.iter().any(|message| message.is_delivered()))
     }
 
     /// Drops what is known of messages about an alert.
@@ -156,6 +216,7 @@ impl Outbox {
         let Some(message) = self.messages.get_mut(&id).filter(|message| message.is_open()) else { return };
         message.state = match outcome {
             Outcome::Delivered => State::Delivered,
+            Outcome::Refused { reason } if reason == MOOT => State::Moot,
             Outcome::Refused { reason } => State::GivenUp { reason: reason.clone() },
             Outcome::Failed { reason } if message.attempts >= ATTEMPTS_MAX => State::GivenUp { reason: reason.clone() },
             Outcome::Failed { .. } => State::Due { at: at.plus_micros(pause_micros(id, message.attempts)) },
@@ -176,11 +237,12 @@ impl Message {
         matches!(self.state, State::Sending { since } if since == Timestamp::MIN)
     }
 
-    /// Delivered, given_up, sending or due: for whoever looks at it.
+    /// Delivered, given_up, moot, sending or due: for whoever looks at it.
     pub const fn standing(&self) -> &'static str {
         match self.state {
             State::Delivered => "delivered",
             State::GivenUp { .. } => "given_up",
+            State::Moot => "moot",
             State::Sending { .. } => "sending",
             State::Due { .. } => "due",
         }
@@ -286,6 +348,75 @@ mod tests {
         alert.evolve(&Change::Resolved { because: Ending::Over { at: at(800) } }, at(800));
         assert_eq!(ask(&mut outbox, &alert).len(), 1);
         assert_eq!(ask(&mut outbox, &alert), []);
+    }
+
+    fn send_all(outbox: &mut Outbox, alert: &Alert, now: Timestamp) -> Vec<Occasion> {
+        let mut sent = Vec::new();
+        loop {
+            let errands: Vec<(bool, Intent)> = outbox
+                .errands(now, |_| Some(alert))
+                .map(|errand| match errand {
+                    Errand::Send(message) => (true, message.intent.clone()),
+                    Errand::Drop(message) => (false, message.intent.clone()),
+                })
+                .collect();
+            if errands.is_empty() {
+                return sent;
+            }
+            for (send, Intent { id, occasion, .. }) in errands {
+                if send {
+                    outbox.attempted(id, now);
+                    sent.push(occasion);
+                }
+                outbox.ended(id, &if send { Outcome::Delivered } else { moot() }, now);
+            }
+        }
+    }
+
+    #[test]
+    fn nobody_is_told_of_what_was_taken_or_ended_before_it_was_sent_nor_that_it_is_over() {
+        for change in [
+            Change::Acknowledged { by: "lee".into() },
+            Change::Snoozed { until: at(9_000), by: "lee".into() },
+            Change::Resolved { because: Ending::Over { at: at(10) } },
+        ] {
+            let (mut outbox, mut alert) = (Outbox::default(), raised());
+            let id = ask(&mut outbox, &alert)[0].id;
+            alert.evolve(&change, at(10));
+            ask(&mut outbox, &alert);
+            assert_eq!(send_all(&mut outbox, &alert, at(20)), [], "{change:?}");
+            assert_eq!(outbox.message(id).map(Message::standing), Some("moot"));
+            alert.evolve(&Change::Resolved { because: Ending::Over { at: at(30) } }, at(30));
+            assert_eq!((ask(&mut outbox, &alert), send_all(&mut outbox, &alert, at(40))), (vec![], vec![]));
+        }
+    }
+
+    #[test]
+    fn that_it_is_over_is_said_after_that_it_is_there_whatever_their_ids() {
+        let over = Occasion::Over { call: 0, level: 0 };
+        let (mut outbox, mut alert) = (Outbox::default(), raised());
+        let id = ask(&mut outbox, &alert)[0].id;
+        outbox.attempted(id, at(1));
+        alert.evolve(&Change::Resolved { because: Ending::Over { at: at(10) } }, at(10));
+        assert_eq!(ask(&mut outbox, &alert).iter().map(|intent| intent.occasion).collect::<Vec<_>>(), [over]);
+        assert_eq!(outbox.errands(at(20), |_| Some(&alert)).count(), 0, "the first is under way");
+        let mut failed = outbox.clone();
+        failed.ended(id, &Outcome::Refused { reason: "410 Gone".into() }, at(21));
+        assert_eq!(send_all(&mut failed, &alert, at(22)), [], "it reached nobody");
+        outbox.ended(id, &Outcome::Delivered, at(21));
+        assert_eq!(send_all(&mut outbox, &alert, at(22)), [over]);
+    }
+
+    #[test]
+    fn an_attempt_that_was_cut_off_is_made_again_though_the_alert_is_over() {
+        let (mut outbox, mut alert) = (Outbox::default(), raised());
+        let id = ask(&mut outbox, &alert)[0].id;
+        outbox.attempted(id, at(1));
+        alert.evolve(&Change::Resolved { because: Ending::Over { at: at(10) } }, at(10));
+        outbox.cut_off();
+        let sent = send_all(&mut outbox, &alert, at(20));
+        assert_eq!(sent, [Occasion::Attention { call: 0, level: 0 }]);
+        assert_eq!(outbox.message(id).map(|message| message.repeats), Some(1));
     }
 
     #[test]

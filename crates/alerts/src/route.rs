@@ -77,10 +77,7 @@ impl Routes {
 
     /// Who is to be told now, and how: nobody while the alert wants no attention, or while it can wait and the hours are quiet.
     pub fn recipients(&self, alert: &Alert, now: Timestamp, wall: Wall) -> Vec<(&str, &Channel)> {
-        let site = alert.about.site.as_str();
-        let Some(route) = self.0.routes.iter().find(|route| route.holds_for(site, alert.about.kind)) else {
-            return Vec::new();
-        };
+        let Some(route) = self.route(alert) else { return Vec::new() };
         let quiet = route.quiet.as_ref().is_some_and(|hours| hours.contains(wall));
         let waits = match alert.about.urgency {
             Urgency::Page => false,
@@ -90,6 +87,20 @@ impl Routes {
         if waits || !alert.wants_attention(now) {
             return Vec::new();
         }
+        self.on_call(route, alert, wall)
+    }
+
+    /// Whether nobody would be told of this alert, whatever the hour allows: it has no route, or nobody is on call.
+    pub fn is_for_nobody(&self, alert: &Alert, wall: Wall) -> bool {
+        self.route(alert).is_none_or(|route| self.on_call(route, alert, wall).is_empty())
+    }
+
+    fn route(&self, alert: &Alert) -> Option<&Route> {
+        let site = alert.about.site.as_str();
+        self.0.routes.iter().find(|route| route.holds_for(site, alert.about.kind))
+    }
+
+    fn on_call<'a>(&'a self, route: &'a Route, alert: &Alert, wall: Wall) -> Vec<(&'a str, &'a Channel)> {
         let reached = usize::from(alert.escalations).min(route.levels.len().saturating_sub(1));
         let on_call = route.levels.iter().take(reached + 1).flatten();
         let on_call = on_call.filter(|shift| shift.hours.as_ref().is_none_or(|hours| hours.contains(wall)));
@@ -220,6 +231,21 @@ routes:
         let mut late = raised();
         late.late = true;
         assert_eq!(told(&late, NOON), Vec::<String>::new());
+    }
+
+    #[test]
+    fn an_alert_without_a_route_or_without_anybody_on_call_is_for_nobody() {
+        let one_shift =
+            ROUTES.replace("        - { people: [lee], hours: { from: \"19:00\", until: \"07:00\" } }\n", "");
+        let mut alert = raised();
+        let nobody =
+            |routes: &str, alert: &Alert, wall| Routes::read(routes).expect("sound").is_for_nobody(alert, wall);
+        assert!(!nobody(ROUTES, &alert, MIDNIGHT) && !nobody(&one_shift, &alert, NOON));
+        assert!(nobody(&one_shift, &alert, MIDNIGHT));
+        alert.about.urgency = Urgency::Soon;
+        assert!(!nobody(ROUTES, &alert, MIDNIGHT), "it waits for the morning");
+        alert.about.kind = DeviceKind::Laser;
+        assert!(nobody(ROUTES, &alert, NOON));
     }
 
     #[test]

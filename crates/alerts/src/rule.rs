@@ -18,6 +18,7 @@ const LATE_MINUTES: u32 = 15;
 const SETTLE_MINUTES: u32 = 5;
 const SILENT_MINUTES: u32 = 30;
 const HORIZON_HOURS: u32 = 168;
+const ORDER_HOLDS_HOURS: u32 = 72;
 
 /// The rules that travel in the binary.
 const EMBEDDED: &str = include_str!("../rules/rules.yaml");
@@ -78,6 +79,9 @@ pub struct Rule {
     /// Minutes after which an alert that nobody acknowledged goes to the next level.
     #[serde(default)]
     pub escalate_minutes: Vec<u32>,
+    /// For failures: an order that nobody had touched for so long when it began, and a window that had begun so long before
+    /// without any work, keep it quiet no more; 72 when left out.
+    pub order_holds_hours: Option<u32>,
     /// For risk: how far ahead the score looks; 168 when left out.
     pub horizon_hours: Option<u32>,
     /// For risk: one technician may find nothing so often within a week. A voice that goes beyond it is heard no more.
@@ -119,6 +123,10 @@ impl Rule {
 
     pub fn late_micros(&self) -> i64 {
         micros(self.late_minutes, LATE_MINUTES)
+    }
+
+    pub fn order_holds_micros(&self) -> i64 {
+        i64::from(self.order_holds_hours.unwrap_or(ORDER_HOLDS_HOURS)) * MICROS_PER_HOUR
     }
 
     pub fn horizon_hours(&self) -> u32 {
@@ -170,6 +178,9 @@ impl Rule {
         }
         if let Some((counter, limit)) = self.limits.iter().find(|(_, limit)| limit.is_nan() || **limit <= 0.0) {
             return Err(format!("the life of counter `{counter}` is {limit}: make it more than 0"));
+        }
+        if self.order_holds_hours.is_some() && self.when != When::DeviceFailed {
+            return Err("`order_holds_hours` is for `device_failed`: other problems wait for the order's end".into());
         }
         if self.horizon_hours == Some(0) {
             return Err("`horizon_hours` is 0: say how far ahead, as the models do (24 or 168)".into());
@@ -254,6 +265,7 @@ mod tests {
         assert!(refused("when: at_risk, at_least: 30").contains("between 0 and 1"));
         assert!(refused("when: at_risk, at_least: 0.3, horizon_hours: 0").contains("how far ahead"));
         assert!(refused("when: device_failed, false_alerts_per_technician_week_max: 3").contains("at_risk"));
+        assert!(refused("when: device_error, order_holds_hours: 3").contains("device_failed"));
         assert!(refused("when: life_near, at_least: 0.9").contains("limits"));
         assert!(refused("when: device_failed, kinds: [toaster]").contains("toaster"));
         assert!(refused("when: device_failed, escalate_minutes: [30, 10]").contains("rise"));

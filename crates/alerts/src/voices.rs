@@ -19,16 +19,21 @@ pub fn false_alerts<'a>(
     rule: &str,
     (model, voice): (&str, &str),
     now: Timestamp,
-) -> BTreeMap<&'a str, u32> {
+) -> BTreeMap<String, u32> {
     let is_own = |alert: &Alert| {
         let score = alert.score.as_ref().map(|score| (&*score.model, &*score.voice));
         alert.about.rule == rule && score == Some((model, voice))
     };
     let mut by_technician = BTreeMap::new();
     for technician in alerts.into_iter().filter(|alert| is_own(alert)).filter_map(|alert| misled(alert, now)) {
-        *by_technician.entry(technician).or_default() += 1;
+        *by_technician.entry(same_person(technician)).or_default() += 1;
     }
     by_technician
+}
+
+/// A name as it counts against a budget: however somebody writes it, it is one person's.
+pub fn same_person(name: &str) -> String {
+    name.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase()
 }
 
 /// Who found nothing at this alert within the week before `now`.

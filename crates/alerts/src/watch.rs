@@ -1,20 +1,31 @@
 //! What is known of each subject, as far as alerts need it: how it is, who works on it, what is planned, when it was heard.
+//! What it shows and what people state is kept for a while (`history`), so that what is taken back is as if it had never been said.
+
+mod history;
 
 use std::collections::BTreeMap;
 
+use medfleet_domain::amend::Amendments;
 use medfleet_domain::condition::Condition;
 use medfleet_domain::fact::{Body, Sample};
-use medfleet_domain::human::{Claimed, OrderClass, OrderPhase, Phase, PmOutcome};
-use medfleet_domain::id::{AgentId, SiteId};
+use medfleet_domain::held::Held;
+use medfleet_domain::id::{AgentId, Epoch, Seq, SiteId};
 use medfleet_domain::kind::DeviceKind;
 use medfleet_domain::order::Stewardship;
 use medfleet_domain::time::{MICROS_PER_DAY, Span, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::rule::When;
+use crate::rule::{Rule, When};
+use history::{History, Said, Word};
 
 /// For so long after a repair a device says nothing about its next failure.
 const INFECTED_MICROS: i64 = 20 * MICROS_PER_DAY;
+/// Words about a condition that can still be taken back, of one subject; some hours of them.
+const SHOWN_KEPT: usize = 32;
+/// Statements that can still be taken back, of one subject.
+const STATED_KEPT: usize = 128;
+/// Amendments that are remembered, of one subject.
+const AMENDMENTS_KEPT: usize = 64;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Watch {
@@ -23,18 +34,13 @@ pub struct Watch {
     pub agent: Option<AgentId>,
     /// The latest moment of which the subject itself has told.
     pub heard_at: Option<Timestamp>,
-    /// The condition told of the latest moment, and since when it has lasted without a break.
-    shown: Option<(Timestamp, Condition)>,
-    shown_since: Option<Timestamp>,
-    /// A person's open claim of down, and since when.
-    claimed_down: Option<Timestamp>,
-    claim_said: Option<Timestamp>,
-    /// Corrective orders that are open.
-    orders: BTreeMap<String, Timestamp>,
-    /// Preventive orders that are not done, with their window.
-    planned: BTreeMap<String, Span>,
-    returned_at: Option<Timestamp>,
-    retired: bool,
+    /// What it shows of its condition.
+    shown: History,
+    /// What people and their systems state: claims, orders, maintenance, retirement.
+    stated: History,
+    /// What was taken back or corrected, and what follows from that.
+    amended: Vec<Held>,
+    amendments: Amendments,
     /// Judges what people ask about orders here, as the ledger does.
     stewardship: Stewardship,
     /// The instant of the latest score, by horizon.
@@ -51,6 +57,14 @@ struct Reading {
     value_milli: i64,
 }
 
+/// Which fact it is, when it happened, and whether an import told it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Witness {
+    pub identity: (Epoch, Seq),
+    pub at: Timestamp,
+    pub imported: bool,
+}
+
 /// What a fact changed about failing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Turn {
@@ -60,6 +74,8 @@ pub enum Turn {
     Works(Timestamp),
     /// It failed then, and that is over: something newer is known.
     HadFailed(Timestamp),
+    /// It left service.
+    Retires,
     Nothing,
 }
 
@@ -75,14 +91,10 @@ impl Watch {
             kind,
             agent: agent.cloned(),
             heard_at: None,
-            shown: None,
-            shown_since: None,
-            claimed_down: None,
-            claim_said: None,
-            orders: BTreeMap::new(),
-            planned: BTreeMap::new(),
-            returned_at: None,
-            retired: false,
+            shown: History::keeping(SHOWN_KEPT),
+            stated: History::keeping(STATED_KEPT),
+            amended: Vec::new(),
+            amendments: Amendments::default(),
             stewardship: Stewardship::default(),
             scored_at: BTreeMap::new(),
             readings: BTreeMap::new(),
@@ -90,36 +102,47 @@ impl Watch {
     }
 
     pub const fn is_retired(&self) -> bool {
-        self.retired
+        self.stated.now().retired
     }
 
-    /// Since when it fails: by its own word, or by a person's, which outlives silence.
+    /// Since when it fails: by its own word, or by a person's, which outlives silence. What is out of service fails nobody.
     pub fn failing_since(&self) -> Option<Timestamp> {
-        let shows = self.shown.is_some_and(|(_, condition)| condition == Condition::UnscheduledDown);
-        let own = self.shown_since.filter(|_| shows);
-        match (own, self.claimed_down) {
-            (Some(own), Some(claimed)) => Some(own.min(claimed)),
-            (own, claimed) => own.or(claimed),
-        }
+        let own = self.shown.now().down_since();
+        let claimed = self.stated.now().claimed_down.map(|(since, _)| since);
+        let since = own.into_iter().chain(claimed).min();
+        since.filter(|_| !self.is_retired())
+    }
+
+    /// Whether nothing but an import says that it fails: that wakes nobody.
+    pub fn fails_by_import_alone(&self) -> bool {
+        let shown = self.shown.now();
+        let own = shown.down_since().map(|_| shown.imported);
+        let claimed = self.stated.now().claimed_down.map(|(_, imported)| imported);
+        own.or(claimed).is_some() && own.into_iter().chain(claimed).all(|imported| imported)
     }
 
     /// Preventive orders beside the window in which they were to be done.
     pub fn planned(&self) -> impl Iterator<Item = (&str, Span)> {
-        self.planned.iter().map(|(order, window)| (order.as_str(), *window))
+        self.stated.now().planned.iter().map(|(order, plan)| (order.as_str(), plan.window))
     }
 
-    /// Whether a problem of this sort is no news now: work is planned or under way, or the device has just been mended.
-    pub fn suppresses(&self, when: When, now: Timestamp) -> bool {
-        if self.retired {
+    /// Whether a problem that a rule finds is no news now: work is planned or under way, or the device has just been mended.
+    /// A failure is news despite an order that had long not been touched when it began, or a long window without work.
+    pub fn suppresses(&self, rule: &Rule, began: Timestamp, now: Timestamp) -> bool {
+        let stated = self.stated.now();
+        if stated.retired {
             return true;
         }
-        let planned = self.planned.values().any(|window| window.contains(now))
-            || self.shown.is_some_and(|(_, condition)| condition == Condition::ScheduledDown);
-        let worked_on = !self.orders.is_empty();
-        let infected = self.returned_at.is_some_and(|returned| now.micros() - returned.micros() < INFECTED_MICROS);
-        match when {
-            When::DeviceFailed | When::DeviceError | When::DeviceSilent => planned || worked_on,
-            When::LifeNear => worked_on || planned,
+        let holds = |since: Timestamp| {
+            rule.when != When::DeviceFailed || began.micros() - since.micros() < rule.order_holds_micros()
+        };
+        let mut windows = stated.planned.values().filter(|plan| plan.window.contains(now));
+        let planned = self.shown.now().condition() == Some(Condition::ScheduledDown)
+            || windows.any(|plan| plan.begun || holds(plan.window.from));
+        let worked_on = stated.orders.values().any(|touched| holds(*touched));
+        let infected = stated.returned_at.is_some_and(|returned| now.micros() - returned.micros() < INFECTED_MICROS);
+        match rule.when {
+            When::DeviceFailed | When::DeviceError | When::DeviceSilent | When::LifeNear => planned || worked_on,
             When::AtRisk => worked_on || planned || infected,
             When::AgentSilent | When::SiteSilent | When::PmOverdue => false,
         }
@@ -135,44 +158,63 @@ impl Watch {
     }
 
     /// Takes a fact in, and says what it changed about failing.
-    pub fn observe(&mut self, at: Timestamp, body: &Body) -> Turn {
+    pub fn observe(&mut self, witness: Witness, body: &Body) -> Turn {
         self.stewardship.observe(body);
         match body {
             Body::Requested(request) => {
                 let Ok(decision) = self.stewardship.decide(request) else { return Turn::Nothing };
                 self.stewardship.evolve(&decision);
                 let stated = self.stewardship.stated(&decision, &request.ask);
-                stated.map_or(Turn::Nothing, |body| self.observe(at, &body))
+                return stated.map_or(Turn::Nothing, |body| self.observe(witness, &body));
             }
-            Body::Began { condition, .. } => self.show(at, at, *condition),
-            Body::Stretch(stretch) => self.show(at, stretch.until, stretch.condition),
             Body::Usage(sample) => {
-                self.read(at, sample);
-                self.hear(at);
-                Turn::Nothing
+                self.read(witness.at, sample);
+                self.hear(witness.at);
             }
-            Body::Error(_) | Body::Heartbeat => {
-                self.hear(at);
-                Turn::Nothing
-            }
-            Body::Asserted(asserted) => self.claim(at, asserted.until, asserted.claim),
-            Body::Order(phase) => self.order(at, phase),
-            Body::PmDone(done) => {
-                if let (PmOutcome::Completed, Some(order)) = (done.outcome, &done.order) {
-                    self.planned.remove(order);
-                }
-                Turn::Nothing
-            }
-            Body::Registered(_) => {
-                self.retired = false;
-                Turn::Nothing
-            }
-            Body::Retired(_) => {
-                self.retired = true;
-                Turn::Nothing
-            }
-            _ => Turn::Nothing,
+            Body::Began { .. } | Body::Error(_) | Body::Heartbeat => self.hear(witness.at),
+            Body::Stretch(stretch) => self.hear(stretch.until),
+            _ => {}
         }
+        let Some(word) = Word::of(body) else { return Turn::Nothing };
+        let before = (self.failing_since(), self.is_retired());
+        let failed = word.is_failure();
+        let said = Said { identity: witness.identity, at: witness.at, imported: witness.imported, word };
+        let history = if matches!(said.word, Word::Shows { .. }) { &mut self.shown } else { &mut self.stated };
+        history.hear(said);
+        if !self.amended.is_empty() {
+            self.rebuild();
+        }
+        let overtaken = failed
+            && !self.is_amended(witness.identity)
+            && self.shown.now().since.is_some_and(|since| witness.at < since);
+        match self.turned(before, witness.at) {
+            Turn::Nothing if overtaken && self.failing_since().is_none() => Turn::HadFailed(witness.at),
+            turn => turn,
+        }
+    }
+
+    /// Something earlier, or something still to come, should have been said otherwise or not at all.
+    pub fn amend(&mut self, amendment: Held) -> Turn {
+        let before = (self.failing_since(), self.is_retired());
+        let at = amendment.at;
+        if self.amended.iter().all(|known| known.identity() != amendment.identity()) {
+            self.amended.push(amendment);
+            if self.amended.len() > AMENDMENTS_KEPT {
+                self.amended.remove(0);
+            }
+            self.rebuild();
+        }
+        self.turned(before, at)
+    }
+
+    /// Whether an amendment speaks in the place of this fact.
+    pub fn is_amended(&self, identity: (Epoch, Seq)) -> bool {
+        !self.amendments.is_empty() && self.amendments.speaks_for(identity)
+    }
+
+    /// Whether such a fact is kept here, so that what is taken back or corrected of it is seen to here.
+    pub fn keeps(body: &Body) -> bool {
+        Word::of(body).is_some()
     }
 
     /// The greatest share of its life that a part has used, by the counters for which a rule knows a limit.
@@ -196,63 +238,31 @@ impl Watch {
         self.heard_at = Some(self.heard_at.map_or(at, |heard| heard.max(at)));
     }
 
-    fn show(&mut self, from: Timestamp, until: Timestamp, condition: Condition) -> Turn {
-        let before = self.failing_since();
-        self.hear(until);
-        if self.shown.is_some_and(|(latest, _)| from < latest) {
-            let over = condition == Condition::UnscheduledDown && self.shown_since.is_some_and(|since| from < since);
-            return if over && before.is_none() { Turn::HadFailed(from) } else { Turn::Nothing };
+    /// Folds anew what stands of all that is kept. A correction counts at once: what it corrects is on its way at the latest.
+    fn rebuild(&mut self) {
+        let mut amendments = Amendments::default();
+        self.amended.iter().for_each(|held| amendments.insert_from(held));
+        amendments.trace(|_, _| true, |_| None);
+        let (mut shown, mut stated) = (Vec::new(), Vec::new());
+        for held in amendments.corrected() {
+            let Some(word) = Word::of(&held.body) else { continue };
+            let kept = if matches!(word, Word::Shows { .. }) { &mut shown } else { &mut stated };
+            let imported = self.told_by_import(held.identity());
+            kept.push(Said { identity: held.identity(), at: held.at, imported, word });
         }
-        if self.shown.is_none_or(|(_, shown)| shown != condition) {
-            self.shown_since = Some(from);
-        }
-        self.shown = Some((until, condition));
-        self.turned(before, from)
+        self.shown.amend(&amendments, shown);
+        self.stated.amend(&amendments, stated);
+        self.amendments = amendments;
     }
 
-    /// Claims follow each other by the time they speak of; one that speaks of an earlier time changes nothing any more.
-    fn claim(&mut self, from: Timestamp, until: Option<Timestamp>, claim: Claimed) -> Turn {
-        let before = self.failing_since();
-        if self.claim_said.is_some_and(|said| from < said) || until.is_some() {
-            return Turn::Nothing;
-        }
-        self.claim_said = Some(from);
-        match claim {
-            Claimed::Down => {
-                self.claimed_down.get_or_insert(from);
-            }
-            Claimed::Usable => self.claimed_down = None,
-            Claimed::Partial(_) | Claimed::Maintenance { .. } => {}
-        }
-        self.turned(before, from)
+    /// A correction mends what was said and not who said it.
+    fn told_by_import(&self, identity: (Epoch, Seq)) -> bool {
+        self.shown.said(identity).or_else(|| self.stated.said(identity)).is_some_and(|said| said.imported)
     }
 
-    fn order(&mut self, at: Timestamp, phase: &OrderPhase) -> Turn {
-        let done = matches!(phase.phase, Phase::ReturnedToService | Phase::Closed | Phase::Cancelled);
-        match (phase.class, done) {
-            (OrderClass::Corrective, false) => {
-                self.orders.entry(phase.order.clone()).or_insert(at);
-            }
-            (OrderClass::Corrective, true) => {
-                let was_open = self.orders.remove(&phase.order).is_some();
-                if was_open && phase.phase != Phase::Cancelled {
-                    self.returned_at = self.returned_at.max(Some(at));
-                }
-            }
-            (_, true) => {
-                self.planned.remove(&phase.order);
-            }
-            (_, false) => {
-                if let Some(window) = phase.planned {
-                    self.planned.insert(phase.order.clone(), window);
-                }
-            }
-        }
-        Turn::Nothing
-    }
-
-    fn turned(&self, before: Option<Timestamp>, at: Timestamp) -> Turn {
+    fn turned(&self, (before, was_retired): (Option<Timestamp>, bool), at: Timestamp) -> Turn {
         match (before, self.failing_since()) {
+            _ if self.is_retired() && !was_retired => Turn::Retires,
             (None, Some(since)) => Turn::Fails(since),
             (Some(_), None) => Turn::Works(at),
             _ => Turn::Nothing,
@@ -263,8 +273,10 @@ impl Watch {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use medfleet_domain::human::Registration;
+    use medfleet_domain::human::{OrderClass, Phase, Registration};
     use medfleet_domain::order::{Ask, Request};
+
+    use crate::rule::Rules;
 
     #[test]
     fn an_order_that_was_asked_for_and_granted_is_an_order() {
@@ -285,13 +297,20 @@ mod tests {
         };
         let ask = |ask| Body::Requested(Request { id: "r-1".into(), author: "kim".into(), ask });
         let (order, now) = ("wo-1".to_owned(), Timestamp::from_seconds(1_000));
+        let rules = Rules::embedded().expect("sound");
+        let rule = rules.named("device-failed").expect("it is there");
+        let mut seq = 0;
+        let mut observe = |watch: &mut Watch, body: &Body| {
+            seq += 1;
+            watch.observe(Witness { identity: (Epoch(1), Seq(seq)), at: now, imported: false }, body);
+        };
         let open = ask(Ask::OpenOrder { order: order.clone(), class: OrderClass::Corrective, text: String::new() });
-        watch.observe(now, &open);
-        assert!(!watch.suppresses(When::DeviceFailed, now), "refused: it is not registered");
-        watch.observe(now, &ask(Ask::Register(registration)));
-        watch.observe(now, &open);
-        assert!(watch.suppresses(When::DeviceFailed, now));
-        watch.observe(now, &ask(Ask::AdvanceOrder { order, phase: Phase::Closed, waiting_for: None }));
-        assert!(!watch.suppresses(When::DeviceFailed, now));
+        observe(&mut watch, &open);
+        assert!(!watch.suppresses(rule, now, now), "refused: it is not registered");
+        observe(&mut watch, &ask(Ask::Register(registration)));
+        observe(&mut watch, &open);
+        assert!(watch.suppresses(rule, now, now));
+        observe(&mut watch, &ask(Ask::AdvanceOrder { order, phase: Phase::Closed, waiting_for: None }));
+        assert!(!watch.suppresses(rule, now, now));
     }
 }

@@ -45,6 +45,12 @@ kinds! {
 }
 
 impl DeviceKind {
+    /// Whether maintenance is what the manufacturer prescribes, and no schedule of the department's own may take its place:
+    /// imaging with all that belongs to it, and lasers. The catalogue says the same by `aem_eligible`.
+    pub const fn keeps_makers_schedule(self) -> bool {
+        matches!(self, Self::Ct | Self::Mri | Self::Xray | Self::Injector | Self::Ultrasound | Self::Laser)
+    }
+
     pub fn parse(text: &str) -> Result<Self, Invalid> {
         let known = Self::CATALOGUE.into_iter().chain([Self::Other]);
         known.into_iter().find(|kind| kind.as_str() == text).ok_or_else(|| Invalid::Name {

@@ -28,7 +28,9 @@ use crate::error::AlerterError;
 use crate::meters::DeskMeters;
 use crate::relive::relive;
 use crate::topic::{append, decode, now};
+use reach::Reach;
 
+mod reach;
 mod restore;
 
 /// One poll stays small, so that all it brings about fits one record.
@@ -55,6 +57,7 @@ struct Lived {
     mind: Mind,
     facts: Box<dyn Tail>,
     own: Box<dyn Tail>,
+    reach: Reach,
     ticked: Instant,
     told: Instant,
     remembered: Instant,
@@ -92,6 +95,7 @@ impl Decider {
         let wait = self.config.tick().saturating_sub(lived.ticked.elapsed()).min(POLL_WAIT);
         let mut batches = lived.facts.poll(POLL_BYTES, wait).await?;
         batches.sort_by_key(|batch| batch.home);
+        lived.mind.desk.reads_at(now());
         let records = batches.iter().map(|batch| batch.records.len() as u64).sum();
         let mut turn = Turn::default();
         let mut oldest: Option<i64> = None;
@@ -103,8 +107,10 @@ impl Decider {
                 oldest = oldest.into_iter().chain(appended).min();
             }
         }
-        let at = now();
-        let by_time = if lived.ticked.elapsed() >= self.config.tick() {
+        let cursors = lived.facts.cursors();
+        let (at, ends) = (now(), self.ends(&cursors).await?);
+        lived.reach.look(at, &cursors, &ends);
+        let by_time = if lived.ticked.elapsed() >= self.config.tick() && lived.reach.is_abreast(at) {
             lived.ticked = Instant::now();
             lived.mind.desk.tick(of_time(at))
         } else {
@@ -118,16 +124,17 @@ impl Decider {
             self.remember(lived)?;
         }
         self.meters.subjects.set(lived.mind.desk.watched() as i64);
-        self.report(lived.facts.cursors(), records).await
+        self.meters.watchdog.report(records, reach::lag(&cursors, &ends));
+        Ok(())
     }
 
-    async fn report(&self, cursors: Vec<Position>, records: u64) -> Result<(), AlerterError> {
-        let mut lag = 0;
-        for at in cursors {
-            lag += self.log.bounds(at.home()).await?.end.saturating_sub(at.offset);
+    /// Where each partition ends that is followed.
+    async fn ends(&self, followed: &[Position]) -> Result<BTreeMap<Partition, u64>, AlerterError> {
+        let mut ends = BTreeMap::new();
+        for at in followed {
+            ends.insert(at.home(), self.log.bounds(at.home()).await?.end);
         }
-        self.meters.watchdog.report(records, lag);
-        Ok(())
+        Ok(ends)
     }
 
     fn hear(

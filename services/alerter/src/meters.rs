@@ -68,6 +68,7 @@ pub struct SenderMeters {
     pub refresh_failures: IntCounter,
     pub restarts: IntCounter,
     pub open: IntGauge,
+    pub untold: IntGauge,
     pub send: Histogram,
 }
 
@@ -83,6 +84,7 @@ impl SenderMeters {
                 .counter("refresh_failures_total", "Times Alertmanager did not take the open alerts again.")?,
             restarts: room.counter("restarts_total", "Times the topic was read again.")?,
             open: room.gauge("open_messages", "Messages that are neither delivered nor given up.")?,
+            untold: room.gauge("untold_alerts", "Open alerts that want attention and for which nobody is on call.")?,
             send: room.histogram("send_seconds", "One attempt, to its outcome.", &LATENCY_BUCKETS_SECONDS)?,
         })
     }

@@ -1,21 +1,23 @@
 //! The sender at work: follows the topic of alerts and tells people, by intent, attempt and outcome, each a record.
 //!
 //! What is open when a life begins was cut off, and is sent again under its id. One message at a time is under way to each
-//! address, so a kill repeats at most one there, and a receiver hears of an alert before it hears that it is over.
+//! address, so a kill repeats at most one there. What needs no attention any more before it is sent ends unsent, and a receiver
+//! hears that an alert is over after it has heard of it, or not at all.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use medfleet_alerts::book::{Book, Heard};
+use medfleet_alerts::delivery::{Errand, moot};
 use medfleet_alerts::route::Routes;
-use medfleet_domain::alert::AlertId;
+use medfleet_domain::alert::life::Alert;
 use medfleet_domain::alert::message::{Channel, Intent, MessageId, Outcome};
 use medfleet_domain::alert::record::{Life, News, Record, Writer};
+use medfleet_domain::alert::{AlertId, Urgency};
 use medfleet_domain::time::Timestamp;
 use medfleet_log::{Batch, EventLog, Tail};
 use medfleet_runtime::{RoleHealth, Shutdown};
-use tokio::task::JoinSet;
 
 use crate::config::DeliveryConfig;
 use crate::drivers::Drivers;
@@ -24,8 +26,10 @@ use crate::letter::Letter;
 use crate::meters::SenderMeters;
 use crate::relive::relive;
 use crate::topic::{self, Opened, append, decode, now};
+use under_way::UnderWay;
 use zones::Zones;
 
+mod under_way;
 mod zones;
 
 const POLL_BYTES: usize = 1024 * 1024;
@@ -49,7 +53,7 @@ pub struct Sender {
 
 struct Sent {
     message: MessageId,
-    channel: Channel,
+    channel: &'static str,
     outcome: Outcome,
     took: Duration,
 }
@@ -61,8 +65,7 @@ struct Lived {
     tail: Box<dyn Tail>,
     /// Alerts to be asked whom they are for.
     touched: BTreeSet<AlertId>,
-    under_way: JoinSet<Sent>,
-    busy: BTreeSet<Channel>,
+    under_way: UnderWay<Sent>,
     looked: Instant,
     refreshed: Instant,
 }
@@ -92,8 +95,7 @@ impl Sender {
             zones: Zones::open(&*self.log).await?,
             tail: self.log.tail(&[next]).await?,
             touched,
-            under_way: JoinSet::new(),
-            busy: BTreeSet::new(),
+            under_way: UnderWay::default(),
             looked: Instant::now(),
             refreshed: Instant::now(),
         };
@@ -101,19 +103,22 @@ impl Sender {
         while !shutdown.is_requested() {
             self.turn(&mut lived).await?;
         }
-        while let Some(sent) = lived.under_way.join_next().await {
-            self.end(&mut lived, sent.ok()).await?;
+        while let Some(sent) = lived.under_way.next().await {
+            self.end(&mut lived, sent).await?;
         }
         Ok(())
     }
 
     async fn turn(&self, lived: &mut Lived) -> Result<(), AlerterError> {
-        let free = |channel: &Channel| !lived.busy.contains(channel) && lived.under_way.len() < ATTEMPTS_UNDER_WAY_MAX;
-        let due =
-            !lived.touched.is_empty() || lived.book.outbox().due(now()).any(|message| free(&message.intent.channel));
+        let full = lived.under_way.len() >= ATTEMPTS_UNDER_WAY_MAX;
+        let can_go = |errand| match errand {
+            Errand::Send(message) => !full && !lived.under_way.is_busy(&message.intent.channel),
+            Errand::Drop(_) => true,
+        };
+        let due = !lived.touched.is_empty() || errands(&lived.book, now()).any(can_go);
         let wait = if due { Duration::ZERO } else { POLL_WAIT };
         tokio::select! {
-            Some(sent) = lived.under_way.join_next() => self.end(lived, sent.ok()).await?,
+            Some(sent) = lived.under_way.next() => self.end(lived, sent).await?,
             batches = lived.tail.poll(POLL_BYTES, wait) => hear(lived, batches?)?,
         }
         lived.zones.follow().await?;
@@ -122,6 +127,7 @@ impl Sender {
             let open = lived.book.cases().filter(|case| case.alert.is_open()).map(|case| case.alert.id);
             lived.touched.extend(open);
             self.meters.open.set(lived.book.outbox().open().count() as i64);
+            self.meters.untold.set(self.untold(lived, now()) as i64);
         }
         self.begin(lived).await?;
         if lived.refreshed.elapsed() >= REFRESH {
@@ -140,12 +146,21 @@ impl Sender {
         }
         self.say(lived, at, intents.into_iter().map(News::Intended).collect()).await?;
         let room = ATTEMPTS_UNDER_WAY_MAX.saturating_sub(lived.under_way.len());
-        let mut chosen: BTreeMap<Channel, Intent> = BTreeMap::new();
-        for message in lived.book.outbox().due(at) {
-            if chosen.len() < room && !lived.busy.contains(&message.intent.channel) {
-                chosen.entry(message.intent.channel.clone()).or_insert_with(|| message.intent.clone());
+        let (mut chosen, mut dropped): (BTreeMap<Channel, Intent>, Vec<News>) = Default::default();
+        for errand in errands(&lived.book, at) {
+            match errand {
+                Errand::Send(message) => {
+                    if chosen.len() < room && !lived.under_way.is_busy(&message.intent.channel) {
+                        chosen.entry(message.intent.channel.clone()).or_insert_with(|| message.intent.clone());
+                    }
+                }
+                Errand::Drop(message) => {
+                    self.meters.outcomes.with_label_values(&[message.intent.channel.name(), "moot"]).inc();
+                    dropped.push(News::Ended { message: message.intent.id, outcome: moot() });
+                }
             }
         }
+        self.say(lived, at, dropped).await?;
         let repeats = |intent: &Intent| lived.book.outbox().message(intent.id).is_some_and(|one| one.is_cut_off());
         self.meters.repeats.inc_by(chosen.values().filter(|intent| repeats(intent)).count() as u64);
         self.say(lived, at, chosen.values().map(|intent| News::Attempted(intent.id)).collect()).await?;
@@ -166,32 +181,41 @@ impl Sender {
         wanting.collect()
     }
 
+    /// Open alerts that want attention now and for which nobody is on call.
+    fn untold(&self, lived: &Lived, at: Timestamp) -> usize {
+        let for_nobody = |alert: &Alert| {
+            let wall = lived.zones.wall(&alert.about.site, at);
+            self.routes.as_ref().is_none_or(|routes| routes.is_for_nobody(alert, wall))
+        };
+        let wanting = lived.book.cases().map(|case| &case.alert).filter(|alert| alert.wants_attention(at));
+        wanting.filter(|alert| alert.about.urgency != Urgency::Inbox && for_nobody(alert)).count()
+    }
+
     fn send(&self, lived: &mut Lived, intent: Intent) {
         let Some(case) = lived.book.case(intent.alert) else { return };
         let letter = Letter::new(&intent, &case.alert, self.public_url.as_deref());
         let drivers = Arc::clone(&self.drivers);
         self.meters.attempts.with_label_values(&[intent.channel.name()]).inc();
-        lived.busy.insert(intent.channel.clone());
-        lived.under_way.spawn(async move {
+        let (message, channel) = (intent.id, intent.channel.clone());
+        lived.under_way.begin(intent.channel, async move {
             let began = Instant::now();
-            let outcome = drivers.send(&intent.channel, &letter).await;
-            Sent { message: intent.id, channel: intent.channel, outcome, took: began.elapsed() }
+            let outcome = drivers.send(&channel, &letter).await;
+            Sent { message, channel: channel.name(), outcome, took: began.elapsed() }
         });
     }
 
     /// Writes down how an attempt ended. One that panicked is cut off, and comes due again.
     async fn end(&self, lived: &mut Lived, sent: Option<Sent>) -> Result<(), AlerterError> {
         let Some(Sent { message, channel, outcome, took }) = sent else { return Ok(()) };
-        lived.busy.remove(&channel);
         let word = match &outcome {
             Outcome::Delivered => "delivered",
             Outcome::Failed { .. } => "failed",
             Outcome::Refused { .. } => "refused",
         };
         if let Outcome::Failed { reason } | Outcome::Refused { reason } = &outcome {
-            tracing::warn!(%message, channel = channel.name(), reason, "a message was not delivered");
+            tracing::warn!(%message, channel, reason, "a message was not delivered");
         }
-        self.meters.outcomes.with_label_values(&[channel.name(), word]).inc();
+        self.meters.outcomes.with_label_values(&[channel, word]).inc();
         self.meters.send.observe(took.as_secs_f64());
         self.say(lived, now(), vec![News::Ended { message, outcome }]).await
     }
@@ -229,6 +253,10 @@ impl Sender {
             }
         }
     }
+}
+
+fn errands(book: &Book, at: Timestamp) -> impl Iterator<Item = Errand<'_>> {
+    book.outbox().errands(at, |alert| book.case(alert).map(|case| &case.alert))
 }
 
 /// Takes in what others have said.

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use medfleet_domain::alert::life::Alert;
 use medfleet_domain::alert::{About, AlertId, Change, Ending, Spoken, Step};
+use medfleet_domain::fact::Amendment;
 use medfleet_domain::id::{SeqRange, Subject};
 use medfleet_domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -29,9 +30,11 @@ impl Problem {
     pub fn new(rule: &Rule, subject: &Subject, part: &str) -> Self {
         Self { subject: subject.clone(), rule: rule.name.clone(), part: part.to_owned() }
     }
-}
 
-impl Problem {
+    pub fn rule(&self) -> &str {
+        &self.rule
+    }
+
     pub fn of(alert: &Alert) -> Self {
         let About { rule, subject, part, .. } = &alert.about;
         Self { subject: subject.clone(), rule: rule.clone(), part: part.clone() }
@@ -92,6 +95,11 @@ impl Problems {
     /// The open alert of a problem.
     pub fn open(&self, problem: &Problem) -> Option<AlertId> {
         self.active.get(problem)?.alert.filter(|id| self.alerts[id].is_open())
+    }
+
+    /// The alert of a problem that goes on, also where somebody has closed it.
+    pub fn incident(&self, problem: &Problem) -> Option<AlertId> {
+        self.active.get(problem)?.alert
     }
 
     /// Lets a change happen to an alert that is known.
@@ -163,7 +171,7 @@ impl Problems {
         let began = sign.began;
         let near = |alert: &Alert| (alert.began.micros() - began.micros()).abs() <= rule.reopen_micros();
         let known = self.latest.get(&problem).is_some_and(|id| near(&self.alerts[id]));
-        if known || self.active.contains_key(&problem) || watch.suppresses(rule.when, began) {
+        if known || self.active.contains_key(&problem) || watch.suppresses(rule, began, began) {
             return;
         }
         let id = AlertId::of(&problem.rule, &problem.subject, &problem.part, entry.cause);
@@ -210,20 +218,29 @@ impl Problems {
         }
     }
 
-    /// These facts should not have been said.
-    pub fn withdraw(&mut self, subject: &Subject, facts: &SeqRange, at: Timestamp, by: &str, steps: &mut Vec<Step>) {
+    /// These facts should not have been said. A problem that stands without them stays.
+    pub fn withdraw(
+        &mut self,
+        subject: &Subject,
+        amendment: &Amendment,
+        at: Timestamp,
+        stands: impl Fn(&Problem) -> bool,
+        steps: &mut Vec<Step>,
+    ) {
+        let (facts, by) = (&amendment.target, &amendment.author);
         let named = |fact: Option<SeqRange>| fact.is_some_and(|fact| facts.contains(fact.epoch, fact.first));
         for problem in self.of(subject) {
-            if named(self.active[&problem].fact) {
+            if named(self.active[&problem].fact) && !stands(&problem) {
                 self.active.remove(&problem);
             }
         }
         let withdrawn = self
             .alerts
             .values()
-            .filter(|alert| alert.about.subject == *subject && !alert.withdrawn && named(alert.fact));
+            .filter(|alert| alert.about.subject == *subject && !alert.withdrawn && named(alert.fact))
+            .filter(|alert| !(alert.is_open() && stands(&Problem::of(alert))));
         for id in withdrawn.map(|alert| alert.id).collect::<Vec<_>>() {
-            steps.push(self.take(id, at, Change::CauseWithdrawn { by: by.to_owned() }));
+            steps.push(self.take(id, at, Change::CauseWithdrawn { by: by.clone() }));
         }
     }
 
@@ -238,14 +255,14 @@ impl Problems {
     }
 
     /// Raises an alert, or the last one again, once the problem has lasted long enough and nobody works on it.
-    fn ripen_one(&mut self, problem: &Problem, rule: &Rule, watch: &Watch, now: Timestamp, steps: &mut Vec<Step>) {
+    pub fn ripen_one(&mut self, problem: &Problem, rule: &Rule, watch: &Watch, now: Timestamp, steps: &mut Vec<Step>) {
         let Some(active) = self.active.get(problem).filter(|active| active.alert.is_none()) else { return };
         let waits = match rule.when {
             // Silence has been waited for already.
             When::DeviceSilent | When::AgentSilent | When::SiteSilent | When::PmOverdue => false,
             _ => now.micros() - active.began.micros() < rule.after_micros(),
         };
-        if waits || watch.suppresses(rule.when, now) {
+        if waits || watch.suppresses(rule, active.began, now) {
             return;
         }
         let Active { began, opening, fact, late, score, .. } = active.clone();

@@ -9,9 +9,9 @@ use medfleet_domain::id::SeqRange;
 use medfleet_domain::risk::{CERTAIN_PPM, Scored};
 use medfleet_domain::time::Timestamp;
 
-use super::{Desk, Entry, Problem, Sign, Told, is_late};
+use super::{Desk, Entry, Problem, Sign, Told};
 use crate::rule::When;
-use crate::voices::{false_alerts, misled};
+use crate::voices::{false_alerts, misled, same_person};
 
 impl Desk {
     pub(super) fn scored(&mut self, entry: Entry, told: Told<'_>, scored: &Scored, steps: &mut Vec<Step>) {
@@ -21,7 +21,8 @@ impl Desk {
             return;
         };
         watch.scored(scored.horizon_hours, at);
-        let (watch, spoken) = (&*watch, self.voices.speaker(scored));
+        let Some(watch) = self.watches.get(told.subject) else { return };
+        let spoken = self.voices.speaker(scored);
         let chance = spoken.as_ref().map_or(0.0, |spoken| f64::from(spoken.ppm) / f64::from(CERTAIN_PPM));
         let rules = self.rules.watching(When::AtRisk, told.site.as_str(), told.kind);
         for rule in rules.filter(|rule| rule.horizon_hours() == scored.horizon_hours) {
@@ -34,7 +35,7 @@ impl Desk {
                 self.problems.still(&problem, at);
             } else if !is_past && !self.problems.is_answered(&problem, rule, entry.at) {
                 let range = SeqRange::one(told.epoch, told.seq);
-                let late = is_late(entry, told.fact, rule.late_micros());
+                let late = self.is_late(entry, told, rule);
                 let sign = Sign { score: spoken.clone(), ..Sign::told(at, range, late) };
                 self.problems.begin(problem, rule, watch, entry, sign, steps);
             }
@@ -72,7 +73,7 @@ impl Desk {
             return None;
         }
         let by_technician = false_alerts(self.alerts(), &rule.name, (&spoken.model, &spoken.voice), entry.at);
-        let false_alerts = by_technician.get(technician).copied().unwrap_or(0);
+        let false_alerts = by_technician.get(&same_person(technician)).copied().unwrap_or(0);
         (false_alerts > false_alerts_max).then(|| Demotion {
             model: spoken.model.clone(),
             voice: spoken.voice.clone(),

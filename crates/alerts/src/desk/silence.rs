@@ -53,10 +53,12 @@ impl Desk {
                 };
                 match (self.hearing(watch, entry.at, after), above) {
                     (Hearing::Heard, _) => self.problems.end(&problem, entry.at, entry.at, steps),
-                    (Hearing::Silent, Hearing::Silent) => match self.silent_site(&watch.site) {
-                        Some(incident) => self.problems.absorb(&problem, incident, entry.at, steps),
-                        None => self.problems.end(&problem, entry.at, entry.at, steps),
-                    },
+                    // Until whoever speaks for it has an incident, it keeps its own.
+                    (Hearing::Silent, Hearing::Silent) => {
+                        if let Some(incident) = self.silent_site(&watch.site).or_else(|| self.silent_agent(watch)) {
+                            self.problems.absorb(&problem, incident, entry.at, steps);
+                        }
+                    }
                     (Hearing::Silent, Hearing::Heard) => {
                         let began = watch.heard_at.unwrap_or(entry.at);
                         self.problems.begin(problem, rule, watch, entry, Sign::since(began), steps);
@@ -90,11 +92,20 @@ impl Desk {
         }
     }
 
-    /// The incident of a silent site, if there is one.
+    /// The incident of a silent site, if there is one. One that somebody closed speaks for its agents for as long as it is silent.
     fn silent_site(&self, site: &SiteId) -> Option<AlertId> {
-        let subject = Subject::site(site);
-        let rules = self.rules.iter().filter(|rule| rule.when == When::SiteSilent);
-        rules.filter_map(|rule| self.problems.open(&Problem::new(rule, &subject, ""))).next()
+        self.incident(When::SiteSilent, &Subject::site(site))
+    }
+
+    /// The incident of the silent agent behind a device.
+    fn silent_agent(&self, device: &Watch) -> Option<AlertId> {
+        let agent = device.agent.as_ref()?;
+        self.incident(When::AgentSilent, &Subject::agent(agent))
+    }
+
+    fn incident(&self, when: When, subject: &Subject) -> Option<AlertId> {
+        let rules = self.rules.iter().filter(|rule| rule.when == when);
+        rules.filter_map(|rule| self.problems.incident(&Problem::new(rule, subject, ""))).next()
     }
 
     /// Whether the agent of a device is heard: without one, nobody speaks for the device.

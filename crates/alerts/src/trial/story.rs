@@ -53,6 +53,9 @@ pub struct Given {
     views: Vec<(String, f64)>,
     /// When it could be known; when it happened, where left out.
     known: Option<String>,
+    /// An import tells it: no agent observed it.
+    #[serde(default)]
+    imported: bool,
 }
 
 impl Given {
@@ -78,15 +81,19 @@ impl Given {
             known_at: self.known.as_deref().map_or(Ok(at), time)?,
             known_assumed: false,
             clock: Clock::Synchronised,
-            source: Source { kind: SourceKind::Device, name: "trial".into() },
+            source: Source { kind: self.witness(), name: "trial".into() },
             body: self.body()?,
         };
         let site = SiteId::new(self.site.as_deref().unwrap_or(SITE)).map_err(|invalid| invalid.to_string())?;
         let kind = DeviceKind::parse(self.kind.as_deref().unwrap_or("ct")).map_err(|invalid| invalid.to_string())?;
         let seq = Seq(self.number.unwrap_or(1_000 + entry.cause.offset));
-        let told =
-            Told { subject: &subject, site: &site, kind, agent: Some(&agent_id), epoch: Epoch(1), seq, fact: &fact };
+        let agent = (!self.imported).then_some(&agent_id);
+        let told = Told { subject: &subject, site: &site, kind, agent, epoch: Epoch(1), seq, fact: &fact };
         Ok(desk.admit(entry, told))
+    }
+
+    fn witness(&self) -> SourceKind {
+        if self.imported { SourceKind::Record } else { SourceKind::Device }
     }
 
     fn name(&self) -> &str {

@@ -35,6 +35,8 @@ pub struct Alert {
     /// When the problem began, and when it was raised or reopened last.
     pub began: Timestamp,
     pub raised_at: Timestamp,
+    /// Since when it has asked for attention: when it was raised, reopened or seen to go on, and at the end of a sleep.
+    pub called_at: Timestamp,
     /// It is told of a past that may be over: it wakes nobody until it is seen to go on.
     pub late: bool,
     /// The fact that opened it, if one did.
@@ -67,6 +69,7 @@ impl Alert {
             summary: summary.clone(),
             began: *began,
             raised_at: at,
+            called_at: at,
             late: *late,
             fact: *fact,
             score: score.clone(),
@@ -137,7 +140,7 @@ impl Alert {
     pub fn evolve(&mut self, change: &Change, at: Timestamp) {
         match change {
             Change::Raised { .. } => {}
-            Change::GoesOn => self.late = false,
+            Change::GoesOn => (self.late, self.called_at) = (false, at),
             Change::Acknowledged { by } => self.acknowledged_by = Some(by.clone()),
             Change::Assigned { to, .. } => {
                 self.assigned_to = Some(to.clone());
@@ -145,13 +148,14 @@ impl Alert {
                 self.acknowledged_by.get_or_insert_with(|| to.clone());
             }
             Change::Snoozed { until, .. } => {
-                self.snoozed_until = Some(*until);
+                (self.snoozed_until, self.called_at) = (Some(*until), *until);
                 self.calls += 1;
             }
             Change::Escalated { level } => self.escalations = (*level).max(self.escalations),
             Change::Resolved { because } => self.ended = Some((at, because.clone())),
             Change::Reopened { began, late, fact, score } => {
                 (self.began, self.raised_at, self.late, self.fact) = (*began, at, *late, *fact);
+                self.called_at = at;
                 self.score.clone_from(score);
                 (self.ended, self.acknowledged_by, self.snoozed_until, self.escalations) = (None, None, None, 0);
                 self.reopened += 1;

@@ -11,7 +11,7 @@ use medfleet_domain::alert::record::{News, Record, Turn, Writer};
 use medfleet_domain::contract::Pin;
 use medfleet_log::{Partition, Position, read_to_end};
 
-use super::{Decider, Lived, Mind, append, followed, now};
+use super::{Decider, Lived, Mind, Reach, append, followed, now};
 use crate::error::AlerterError;
 use crate::memory;
 use crate::topic::{self, Opened};
@@ -43,7 +43,17 @@ impl Decider {
         self.meters.differing.inc_by(differing as u64);
         let (facts, own) = (self.log.tail(&places).await?, self.log.tail(&[next]).await?);
         let begun = Instant::now();
-        let mut lived = Lived { id: life, turns: 0, mind, facts, own, ticked: begun, told: begun, remembered: begun };
+        let mut lived = Lived {
+            id: life,
+            turns: 0,
+            mind,
+            facts,
+            own,
+            reach: Reach::default(),
+            ticked: begun,
+            told: begun,
+            remembered: begun,
+        };
         self.renew_rules(&mut lived, book.rules()).await?;
         let (subjects, milliseconds) = (lived.mind.desk.watched(), started.elapsed().as_millis());
         tracing::info!(subjects, differing, milliseconds, "the desk is restored");

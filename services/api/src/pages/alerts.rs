@@ -56,6 +56,8 @@ struct AlertsPage {
     script: String,
     lines: Vec<Line>,
     total: String,
+    /// How many ask for attention and were told to nobody.
+    untold: usize,
     more: usize,
     shows: Vec<Choice>,
     whose: Vec<Choice>,
@@ -140,6 +142,7 @@ pub async fn page(
     rendered(&AlertsPage {
         script: crate::assets::href("alerts.js"),
         total: plural(found.len(), "alert"),
+        untold: found.iter().filter(|one| behind::is_untold(&app, &one.alert, now)).count(),
         more: found.len().saturating_sub(ALERTS_SHOWN_MAX),
         lines,
         shows: choices(&frame, "show", &[("open", "Open"), ("ended", "Ended"), ("all", "All")], narrow.show()),

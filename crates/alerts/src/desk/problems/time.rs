@@ -15,7 +15,14 @@ use crate::watch::Watch;
 
 impl Problems {
     /// All that time alone brings about: problems that have lasted long enough, errors that have ceased, alerts nobody took.
-    pub fn ripen(&mut self, rules: &Rules, watches: &BTreeMap<Subject, Watch>, entry: Entry, steps: &mut Vec<Step>) {
+    /// `listening` says since when the desk has listened without a gap: before that nobody could take an alert.
+    pub fn ripen(
+        &mut self,
+        rules: &Rules,
+        watches: &BTreeMap<Subject, Watch>,
+        (entry, listening): (Entry, Timestamp),
+        steps: &mut Vec<Step>,
+    ) {
         for problem in self.active.keys().cloned().collect::<Vec<_>>() {
             let Some(rule) = rules.named(&problem.rule) else { continue };
             let quiet = entry.at.micros() - self.active[&problem].seen_at.micros() >= rule.quiet_micros();
@@ -33,7 +40,7 @@ impl Problems {
                 self.ripen_one(&problem, rule, watch, entry.at, steps);
                 self.settle(&problem, rule, watch, entry.at, steps);
             }
-            self.escalate(&problem, rule, entry.at, steps);
+            self.escalate(&problem, rule, (entry.at, listening), steps);
         }
     }
 
@@ -72,15 +79,22 @@ impl Problems {
         };
         let settled = now.micros() - active.opening.at.micros() >= Rule::settle_micros();
         let heard = watch.heard_at.is_some_and(|heard| now.micros() - heard.micros() <= rule.late_micros());
-        if settled && heard && rule.when == When::DeviceFailed {
+        if settled && heard && rule.when == When::DeviceFailed && !watch.fails_by_import_alone() {
             self.goes_on(problem, now, steps);
         }
     }
 
-    fn escalate(&mut self, problem: &Problem, rule: &Rule, now: Timestamp, steps: &mut Vec<Step>) {
+    /// Levels are counted from the latest call.
+    fn escalate(
+        &mut self,
+        problem: &Problem,
+        rule: &Rule,
+        (now, listening): (Timestamp, Timestamp),
+        steps: &mut Vec<Step>,
+    ) {
         let Some(id) = self.open(problem) else { return };
         let alert = &self.alerts[&id];
-        let level = rule.level(now.micros() - alert.raised_at.micros());
+        let level = rule.level(now.micros() - alert.called_at.max(listening).micros());
         if alert.wants_attention(now) && level > alert.escalations {
             steps.push(self.take(id, now, Change::Escalated { level }));
         }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use medfleet_alerts::rule::{Rules, When};
 use medfleet_domain::alert::life::Alert;
-use medfleet_domain::alert::{AlertId, Ending};
+use medfleet_domain::alert::{AlertId, Ending, Urgency};
 use medfleet_domain::contract::Contract;
 use medfleet_domain::time::{MICROS_PER_DAY, Timestamp};
 use medfleet_kpi::ask::{Cycles, Repair};
@@ -29,6 +29,8 @@ const FAMILIES_MAX: usize = 12;
 const CASES_MAX: usize = 8;
 const FREE_MAX: usize = 12;
 const MESSAGES_MAX: usize = 12;
+/// After so long without a message there will be none.
+const UNTOLD_MICROS: i64 = 60 * 1_000_000;
 /// A line of errors in its own units.
 const WIDTH: f64 = 300.0;
 const HEIGHT: f64 = 60.0;
@@ -259,6 +261,14 @@ pub fn messages(app: &App, alert: AlertId) -> Vec<String> {
         };
         book.outbox().of(alert).take(MESSAGES_MAX).map(line).collect()
     })
+}
+
+/// Whether it has asked for attention for a minute and there is no message about it: nobody is on call. What can wait may wait for
+/// working hours, which are not known here.
+pub fn is_untold(app: &App, alert: &Alert, now: Timestamp) -> bool {
+    let asks = alert.about.urgency == Urgency::Page && alert.wants_attention(now);
+    let waited = now.micros() - alert.called_at.micros() >= UNTOLD_MICROS;
+    asks && waited && app.alerts.look(|book| book.outbox().of(alert.id).next().is_none())
 }
 
 impl Repairer {

@@ -71,6 +71,8 @@ struct CardPage {
     clock: String,
     life: Vec<(String, String)>,
     messages: Vec<String>,
+    /// It asks for attention, and nobody was told.
+    untold: bool,
     facts: Option<String>,
     fact: Option<String>,
     families: Vec<FamilyLine>,
@@ -207,6 +209,7 @@ impl Seen {
                 .map(|one| (self.clock.second(one.at), words::step(one, self.clock)))
                 .collect(),
             messages: behind::messages(app, alert.id),
+            untold: behind::is_untold(app, alert, self.now),
             facts,
             fact: alert.fact.map(|fact| format!("{}, number {}", fact.epoch, fact.first.0)),
             families: behind::families(&errors, self.clock),
@@ -260,8 +263,7 @@ impl Seen {
 
 /// The sentence that keeps a prediction from putting off what the manufacturer prescribes.
 fn guard(kind: DeviceKind, rule: Option<&Rule>) -> Option<&'static str> {
-    use DeviceKind::{Ct, Laser, Mri, Ultrasound, Xray};
-    let bound = matches!(kind, Ct | Mri | Xray | Ultrasound | Laser);
+    let bound = kind.keeps_makers_schedule();
     let overdue = rule.is_some_and(|rule| rule.when == When::PmOverdue);
     (bound && !overdue).then_some(GUARD)
 }
@@ -300,7 +302,9 @@ mod tests {
     #[test]
     fn imaging_and_lasers_keep_their_prescribed_maintenance() {
         let guarded = |kind| guard(kind, None).is_some();
-        assert!([DeviceKind::Ct, DeviceKind::Mri, DeviceKind::Xray, DeviceKind::Laser].into_iter().all(guarded));
+        assert!(
+            [DeviceKind::Ct, DeviceKind::Injector, DeviceKind::Ultrasound, DeviceKind::Laser].into_iter().all(guarded)
+        );
         assert!(!guarded(DeviceKind::InfusionPump));
     }
 }

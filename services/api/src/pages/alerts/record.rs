@@ -9,7 +9,7 @@ use medfleet_domain::kind::DeviceKind;
 /// Alerts looked back upon.
 pub const LOOKED_BACK_ON: usize = 20;
 
-/// The last alerts of the same rule and kind of equipment before one.
+/// The last alerts of the same rule and kind of equipment before one, those of the same part first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Record {
     pub raised: usize,
@@ -41,7 +41,9 @@ impl<'a> Past<'a> {
 impl Record {
     pub fn of(past: &Past<'_>, of: &Alert) -> Self {
         let mut record = Self::default();
-        for one in past.similar(of).take(LOOKED_BACK_ON) {
+        let (same, other): (Vec<&Alert>, Vec<&Alert>) =
+            past.similar(of).partition(|one| one.about.part == of.about.part);
+        for one in same.into_iter().chain(other).take(LOOKED_BACK_ON) {
             record.raised += 1;
             match one.finding.as_ref().and_then(|finding| finding.was_right()) {
                 Some(true) => record.right += 1,
@@ -57,14 +59,14 @@ impl Record {
         (self.right + 1) as f64 / (self.right + self.wrong + 2) as f64
     }
 
-    /// `7 of the last 20 confirmed; 9 without a verdict`.
+    /// `7 of the last 20 were right; 9 without a verdict`.
     pub fn words(&self) -> String {
         let silent = self.raised - self.right - self.wrong;
         match (self.raised, silent) {
             (0, _) => "This is the first of its sort".to_owned(),
-            (raised, 0) => format!("{} of the last {raised} confirmed", self.right),
+            (raised, 0) => format!("{} of the last {raised} were right", self.right),
             (raised, silent) if silent == raised => format!("None of the last {raised} has a verdict yet"),
-            (raised, silent) => format!("{} of the last {raised} confirmed; {silent} without a verdict", self.right),
+            (raised, silent) => format!("{} of the last {raised} were right; {silent} without a verdict", self.right),
         }
     }
 }
@@ -108,8 +110,21 @@ pub mod tests {
         let all = [judged(1, Finding::WearReplaced), other, judged(3, Finding::NothingFound), alert(4), alert(9)];
         let record = Record::of(&Past::of(&all), &alert(5));
         assert_eq!(record, Record { raised: 3, right: 1, wrong: 1 });
-        assert_eq!(record.words(), "1 of the last 3 confirmed; 1 without a verdict");
+        assert_eq!(record.words(), "1 of the last 3 were right; 1 without a verdict");
         assert_eq!(Record::of(&Past::of(&all), &alert(1)).words(), "This is the first of its sort");
+    }
+
+    #[test]
+    fn of_the_same_part_are_looked_back_on_first() {
+        let of_part = |id: u64, part: &str, finding| {
+            let mut alert = judged(id, finding);
+            alert.about.part = part.into();
+            alert
+        };
+        let mut all: Vec<Alert> = (1..=20).map(|id| of_part(id, "tube", Finding::Confirmed)).collect();
+        all.extend((21..=60).map(|id| of_part(id, "table", Finding::NothingFound)));
+        let new = of_part(61, "tube", Finding::NotDone);
+        assert_eq!(Record::of(&Past::of(&all), &new).words(), "20 of the last 20 were right");
     }
 
     #[test]

@@ -66,7 +66,7 @@ fn verdict(alert: &Alert) -> Option<bool> {
 }
 
 /// Whoever found nothing most often within the last week, beside the budget.
-fn week(by_technician: &BTreeMap<&str, u32>, budget: Option<u32>) -> String {
+fn week(by_technician: &BTreeMap<String, u32>, budget: Option<u32>) -> String {
     let most = by_technician.iter().max_by_key(|(_, count)| **count);
     let of = budget.map_or_else(|| ", no budget".to_owned(), |budget| format!(" of {budget}"));
     most.map_or_else(|| format!("0{of}"), |(by, count)| format!("{count}{of} ({by})"))
