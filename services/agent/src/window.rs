@@ -24,7 +24,7 @@ pub const RESEND_MIN_MICROS: i64 = 30 * MICROS_PER_SECOND;
 /// … and after this at the latest, however often it was sent.
 pub const RESEND_MAX_MICROS: i64 = 3_600 * MICROS_PER_SECOND;
 const RESEND_RECEIPT_TIMES: i64 = 4;
-/// Held facts are tried again after this, doubling while everything is held.
+/// Held facts are tried again together after this, doubling from one try to the next while everything is held.
 pub const HELD_MIN_MICROS: i64 = 5 * MICROS_PER_SECOND;
 pub const HELD_MAX_MICROS: i64 = 600 * MICROS_PER_SECOND;
 
@@ -100,7 +100,9 @@ pub struct Window {
     open: Ranges,
     batches: BTreeMap<u64, Batch>,
     next_number: u64,
-    held: Vec<(Steady, Ranges)>,
+    /// They wait for one moment, however many batches they came in.
+    held: Ranges,
+    held_until: Steady,
     held_micros: i64,
     receipt_micros: i64,
     linked: bool,
@@ -121,7 +123,8 @@ impl Window {
             open,
             batches: BTreeMap::new(),
             next_number: 1,
-            held: Vec::new(),
+            held: Ranges::default(),
+            held_until: Steady(0),
             held_micros: HELD_MIN_MICROS,
             receipt_micros: 0,
             linked: false,
@@ -167,7 +170,7 @@ impl Window {
             return None;
         }
         let resends = self.batches.values().filter_map(|batch| batch.due);
-        let held = self.held.iter().map(|(due, _)| *due);
+        let held = (!self.held.is_empty()).then_some(self.held_until);
         let live = self.waiting.first_from(self.live_from).filter(|_| self.has_slot(0)).map(|_| self.live_due());
         resends.chain(held).chain(live).min()
     }
@@ -332,19 +335,18 @@ impl Window {
             self.held_micros = HELD_MIN_MICROS;
             return;
         }
-        self.held.push((now.plus_micros(self.held_micros), held));
-        self.held_micros = (2 * self.held_micros).min(HELD_MAX_MICROS);
+        if self.held.is_empty() {
+            self.held_until = now.plus_micros(self.held_micros);
+        }
+        self.held.insert_all(held);
     }
 
     fn release_held(&mut self, now: Steady) {
-        let (due, kept) = std::mem::take(&mut self.held).into_iter().partition(|(due, _)| *due <= now);
-        self.held = kept;
-        for (_, mut ranges) in due as Vec<(Steady, Ranges)> {
-            while let Some(range) = ranges.first() {
-                self.waiting.insert(range.clone());
-                ranges.remove(range);
-            }
+        if self.held.is_empty() || now < self.held_until {
+            return;
         }
+        self.held_micros = (2 * self.held_micros).min(HELD_MAX_MICROS);
+        self.waiting.insert_all(std::mem::take(&mut self.held));
     }
 }
 
