@@ -6,6 +6,7 @@ use bytes::Bytes;
 use medfleet_domain::time::MICROS_PER_SECOND;
 use medfleet_journal::Reader;
 use medfleet_runtime::Shutdown;
+use medfleet_wire::BatchTopic;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
@@ -94,13 +95,15 @@ impl Delivery {
         records.retain(|(index, _)| indices.contains(index));
         let packed = self.packer.pack(number, from, &records)?;
         let facts = packed.runs.iter().map(|run| run.indices.len() as u64).sum::<u64>();
-        if facts > 0 && !self.link.publish(medfleet_wire::encode_batch(&packed.batch)) {
+        let topic = BatchTopic::new(packed.batch.site.clone(), packed.batch.agent.clone());
+        if facts > 0 && !self.link.publish(&topic, medfleet_wire::encode_batch(&packed.batch)) {
             self.window.unsent(number, self.now());
             return Ok(false);
         }
         self.window.sent(number, packed.covered, packed.runs, self.now());
         if facts > 0 {
             self.metrics.published.inc_by(facts);
+            self.metrics.corrected.inc_by(packed.corrected);
             self.metrics.batches.inc();
             self.metrics.resent.inc_by(u64::from(again));
         }
@@ -130,6 +133,9 @@ impl Delivery {
         self.metrics.stale_receipts.inc_by(u64::from(receipted.stale));
         self.metrics.receipted.inc_by(receipted.stored_facts);
         self.metrics.held.inc_by(receipted.held_facts);
+        for site in receipted.unknown_sites.iter().filter(|site| self.packer.correct(site)) {
+            tracing::warn!(%site, "nobody has defined this earlier site of the agent: what was accepted under it goes under the present one");
+        }
         for grave in &receipted.poisoned {
             let facts = grave.indices.len() as u64;
             self.metrics.poison.inc_by(facts);

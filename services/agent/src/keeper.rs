@@ -86,11 +86,13 @@ impl Keeper {
     ) -> Result<Self, AgentError> {
         let epoch = new_epoch(&recovered);
         let freed_below = recovered.freed_below;
+        // What the last life left open was seen where it stood.
+        let site = recovered.site.clone().unwrap_or_else(|| desk.site.clone());
         let (recorder, written) = Recorder::begin(agent, epoch, recovered, desk.clocks.read());
         let reader = journal.reader();
         let journal = Arc::new(Mutex::new(journal));
         let mut keeper = Self { journal, reader, config, recorder, desk, tried_below: 0 };
-        let mut entries = keeper.encode(written);
+        let mut entries = encode(written, &site);
         entries.push(keeper.checkpoint(freed_below)?);
         keeper.append(entries).await?;
         Ok(keeper)
@@ -232,8 +234,12 @@ impl Keeper {
     }
 
     fn encode(&self, written: Vec<Written>) -> Vec<Vec<u8>> {
-        written.into_iter().map(|each| encode_fact(each, &self.desk.site)).collect()
+        encode(written, &self.desk.site)
     }
+}
+
+fn encode(written: Vec<Written>, site: &SiteId) -> Vec<Vec<u8>> {
+    written.into_iter().map(|each| encode_fact(each, site)).collect()
 }
 
 /// How many of the first entries fit one append, and so one segment; at least one.

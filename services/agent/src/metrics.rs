@@ -9,6 +9,7 @@ use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
 pub struct AgentMetrics {
     accepted: IntCounterVec,
     published: IntCounterVec,
+    corrected: IntCounterVec,
     batches: IntCounterVec,
     resent: IntCounterVec,
     receipted: IntCounterVec,
@@ -29,6 +30,7 @@ pub struct AgentMetrics {
 pub struct OwnMetrics {
     pub accepted: IntCounter,
     pub published: IntCounter,
+    pub corrected: IntCounter,
     pub batches: IntCounter,
     pub resent: IntCounter,
     pub receipted: IntCounter,
@@ -54,6 +56,11 @@ impl AgentMetrics {
             published: room.counter_vec(
                 "published_facts_total",
                 "Facts handed to the link, repeats included.",
+                &by_agent,
+            )?,
+            corrected: room.counter_vec(
+                "corrected_site_facts_total",
+                "Facts handed to the link under the agent's site because nobody defined the one they were accepted under.",
                 &by_agent,
             )?,
             batches: room.counter_vec(
@@ -122,6 +129,7 @@ impl AgentMetrics {
         OwnMetrics {
             accepted: own(&self.accepted),
             published: own(&self.published),
+            corrected: own(&self.corrected),
             batches: own(&self.batches),
             resent: own(&self.resent),
             receipted: own(&self.receipted),

@@ -106,6 +106,9 @@ pub struct Recovered {
     pub last_sign_of_life: Option<Timestamp>,
     /// Facts below this index have their receipts; everything else is sent again.
     pub freed_below: u64,
+    /// Where the last life stood, and all sites that facts of the journal were accepted under.
+    pub site: Option<SiteId>,
+    pub sites: BTreeSet<SiteId>,
     /// Epochs seen, which a new life must not reuse.
     pub epochs: BTreeSet<Epoch>,
 }
@@ -122,7 +125,11 @@ impl Recovered {
                 self.freed_below = checkpoint.freed_below;
             }
             Entry::Fact { spooled, stated } => {
-                let Spooled { subject, epoch, seq, kind, fact, .. } = spooled;
+                let Spooled { subject, epoch, seq, site, kind, fact } = spooled;
+                if self.site.as_ref() != Some(&site) {
+                    self.sites.insert(site.clone());
+                    self.site = Some(site);
+                }
                 self.epochs.insert(epoch);
                 self.take_mark(&subject, Mark { epoch, last: seq, kind });
                 self.take_fact(subject, kind, stated, fact.fact);

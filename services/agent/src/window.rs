@@ -4,13 +4,13 @@
 //! whatever the broker says. What is live travels oldest first, as it comes; what an outage has left behind travels beside it, newest
 //! chunk first.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-use medfleet_domain::id::{Epoch, Seq, SeqRange, Subject};
+use medfleet_domain::id::{Epoch, Seq, SeqRange, SiteId, Subject};
 use medfleet_domain::kind::DeviceKind;
 use medfleet_domain::time::MICROS_PER_SECOND;
-use medfleet_wire::{Fate, FateKind, Receipt};
+use medfleet_wire::{Fate, FateKind, Receipt, Refusal};
 
 use crate::clock::Steady;
 use crate::ranges::Ranges;
@@ -48,6 +48,8 @@ pub struct Claim {
 pub struct SentRun {
     pub subject: Subject,
     pub kind: DeviceKind,
+    /// The site its facts were accepted under.
+    pub site: SiteId,
     pub epoch: Epoch,
     pub first_seq: Seq,
     /// The index of each fact in the journal.
@@ -71,6 +73,8 @@ pub struct Receipted {
     pub stale: bool,
     pub stored_facts: u64,
     pub held_facts: u64,
+    /// Sites of facts that are held because nobody has defined their site.
+    pub unknown_sites: BTreeSet<SiteId>,
     pub poisoned: Vec<Poisoned>,
 }
 
@@ -317,8 +321,11 @@ impl Window {
                     receipted.stored_facts += 1;
                     self.open.remove(*index..index + 1);
                 }
-                Some((FateKind::Held, _)) => {
+                Some((FateKind::Held, reason)) => {
                     receipted.held_facts += 1;
+                    if says_unknown_site(reason) && !receipted.unknown_sites.contains(&run.site) {
+                        receipted.unknown_sites.insert(run.site.clone());
+                    }
                     held.insert(*index..index + 1);
                 }
                 Some((FateKind::Poison, reason)) => {
@@ -348,6 +355,10 @@ impl Window {
         self.held_micros = (2 * self.held_micros).min(HELD_MAX_MICROS);
         self.waiting.insert_all(std::mem::take(&mut self.held));
     }
+}
+
+fn says_unknown_site(reason: &str) -> bool {
+    reason == Refusal::UnknownSite { site: String::new() }.code()
 }
 
 /// Joins neighbours refused for one reason, so that a tombstone names a range.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use medfleet_agent::clock::Steady;
 use medfleet_agent::window::{BatchLimits, Claim, MAX_BATCHES_IN_FLIGHT, SentRun, Window};
-use medfleet_domain::id::{DeviceId, Epoch, Seq, SeqRange, Subject};
+use medfleet_domain::id::{DeviceId, Epoch, Seq, SeqRange, SiteId, Subject};
 use medfleet_domain::kind::DeviceKind;
 use medfleet_domain::time::MICROS_PER_SECOND;
 use medfleet_wire::{Fate, FateKind, Receipt};
@@ -30,6 +30,7 @@ fn runs(indices: std::ops::Range<u64>) -> Vec<SentRun> {
             _ => runs.push(SentRun {
                 subject: subject(),
                 kind: DeviceKind::Ct,
+                site: SiteId::new("st-mary").unwrap(),
                 epoch: Epoch(1),
                 first_seq: Seq(index + 1),
                 indices: vec![index],

@@ -2,14 +2,20 @@
 
 mod support;
 
-use medfleet_agent::Refusal;
+use std::collections::BTreeSet;
+
+use medfleet_agent::{AgentConfig, Refusal};
 use medfleet_domain::condition::Condition;
-use medfleet_domain::fact::Body;
+use medfleet_domain::fact::{Body, Run};
+use medfleet_domain::id::Epoch;
 use medfleet_ingest::quarantine;
 use medfleet_log::Topic;
-use support::{PATIENCE, Street, device, end, now, seen, seqs_of, start_agent};
+use support::relay::relay;
+use support::{PATIENCE, SITE, Street, device, end, now, seen, seqs_of, start_agent};
 use tokio::time::timeout;
 
+/// Where an agent is moved to; as long as the site it comes from.
+const MOVED: &str = "st-jane";
 const CONDITIONS: [Condition; 2] = [Condition::Standby, Condition::Productive];
 
 #[tokio::test(flavor = "multi_thread")]
@@ -128,21 +134,75 @@ async fn a_full_journal_refuses_loudly_and_takes_again_what_follows_the_first_re
     street.close().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn poison_leaves_a_tombstone_frees_the_journal_and_can_be_driven_in_again() {
-    let mut street = Street::open().await;
-    street.define_site("elsewhere").await;
+/// One life at a site that sees a device and reaches no broker.
+async fn cut_off_at(street: &mut Street, site: &str) -> Epoch {
     let open_port = std::mem::replace(&mut street.port, 1);
-    let (agent, ending) = street.agent("edge-1").await;
-    let (intake, lost_epoch) = (agent.intake().unwrap(), agent.epoch());
+    let (agent, ending) = start_agent(AgentConfig { site: site.into(), ..street.agent_config("edge-1") }).await;
+    street.port = open_port;
+    let (intake, epoch) = (agent.intake().unwrap(), agent.epoch());
     intake.observe(seen("ct-1", Condition::Standby)).await.unwrap();
     drop(intake);
     end(agent, ending).await;
+    epoch
+}
 
-    // Moved to another site with facts on board that it may no longer speak for.
-    street.port = open_port;
+/// The next life, at another site: it delivers all there is, and all of it is taken.
+async fn delivered_at(street: &Street, site: &str) {
+    let (agent, ending) = start_agent(AgentConfig { site: site.into(), ..street.agent_config("edge-1") }).await;
+    timeout(PATIENCE, agent.drained()).await.expect("receipts for both lives");
+    assert_eq!(agent.metrics().poison.get(), 0);
+    assert!(street.values(Topic::QUARANTINE).await.is_empty());
+    end(agent, ending).await;
+}
+
+/// The sites under which the log has facts of this life, and that none of them is missing.
+async fn sites_of(street: &Street, life: Epoch) -> BTreeSet<String> {
+    let (mut sites, mut seqs) = (BTreeSet::new(), Vec::new());
+    let runs = street.records(Topic::FACTS).await.into_iter().map(|record| record.run);
+    for Run { subject, first_seq, site, facts, .. } in runs.filter(|run| run.epoch == life) {
+        sites.insert(site.to_string());
+        if subject == device("ct-1") {
+            seqs.extend((first_seq.0..).take(facts.len()));
+        }
+    }
+    assert_eq!(seqs, [1, 2], "opened and began, once each");
+    sites
+}
+
+/// They were once quarantined: an agent spoke for its present site only.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_agent_takes_along_to_another_site_comes_in_under_the_site_it_was_seen_at() {
+    let mut street = Street::open().await;
+    street.define_site(MOVED).await;
+    let life = cut_off_at(&mut street, SITE).await;
+    delivered_at(&street, MOVED).await;
+    assert_eq!(sites_of(&street, life).await, BTreeSet::from([SITE.to_owned()]));
+    street.sums();
+    street.close().await;
+}
+
+/// The cure of the runbook for held facts once threw away what it was to save.
+#[tokio::test(flavor = "multi_thread")]
+async fn facts_of_a_misspelt_site_come_in_under_the_site_that_it_was_corrected_to() {
+    let mut street = Street::open().await;
+    let life = cut_off_at(&mut street, "st-marry").await;
+    delivered_at(&street, SITE).await;
+    assert_eq!(sites_of(&street, life).await, BTreeSet::from([SITE.to_owned()]));
+    assert!(street.sums().held > 0, "they were offered under the site that was written");
+    street.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn poison_leaves_a_tombstone_frees_the_journal_and_can_be_driven_in_again() {
+    let mut street = Street::open().await;
+    street.define_site(MOVED).await;
+    let lost_epoch = cut_off_at(&mut street, SITE).await;
+
+    // On its way a batch of the first life becomes one of another site than its runs.
     let mut config = street.agent_config("edge-1");
-    config.site = "elsewhere".into();
+    let line = relay(&street.folder.path().join("server.crt"), street.port, SITE, MOVED).await;
+    (config.mqtt.host, config.mqtt.port, config.mqtt.plain) = ("127.0.0.1".into(), line, true);
+    config.site = MOVED.into();
     let (agent, ending) = start_agent(config).await;
     timeout(PATIENCE, agent.drained()).await.expect("poison frees the journal");
     timeout(PATIENCE, agent.drained()).await.expect("its tombstones are delivered");
@@ -165,7 +225,9 @@ async fn poison_leaves_a_tombstone_frees_the_journal_and_can_be_driven_in_again(
             _ => None,
         }));
     }
-    assert_eq!(buried, [(lost_epoch, 2, "foreign_run".to_owned())]);
+    // The second life said under the first one's site how long the device was seen there.
+    let refused_lives = [lost_epoch, agent.epoch()].map(|life| (life, 2, "foreign_run".to_owned()));
+    assert_eq!(BTreeSet::from_iter(buried), BTreeSet::from(refused_lives));
 
     for entry in &refused {
         quarantine::redrive(&street.admitter, entry, now()).await.unwrap();
