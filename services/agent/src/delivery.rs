@@ -21,6 +21,8 @@ use crate::window::{Claim, Poisoned, Window};
 
 /// Batches prepared before the loop looks at receipts again.
 const SEND_BURST_BATCHES: usize = 8;
+/// Tombstones of one request. The keeper makes them durable together, where a full journal has room for them.
+const GRAVES_MAX: usize = 256;
 const GAUGE_PERIOD: Duration = Duration::from_secs(5);
 
 pub(crate) struct Delivery {
@@ -151,7 +153,8 @@ impl Delivery {
         }
         if let Ok(permit) = self.commands.try_reserve() {
             let (reply, answer) = oneshot::channel();
-            permit.send(Command::Bury { graves: std::mem::take(&mut self.graves), reply });
+            let later = self.graves.split_off(self.graves.len().min(GRAVES_MAX));
+            permit.send(Command::Bury { graves: std::mem::replace(&mut self.graves, later), reply });
             self.burying = Some(answer);
         }
     }

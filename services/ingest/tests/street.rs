@@ -2,7 +2,7 @@
 
 mod support;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use medfleet_agent::{AgentConfig, Refusal};
 use medfleet_domain::condition::Condition;
@@ -129,6 +129,56 @@ async fn a_full_journal_refuses_loudly_and_takes_again_what_follows_the_first_re
         }
     };
     timeout(PATIENCE, taken).await.expect("there is room again");
+    drop(intake);
+    end(agent, ending).await;
+    street.close().await;
+}
+
+/// There was once no room for the next life's first words, and no other life to free any.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_life_without_room_for_its_first_words_delivers_the_backlog_and_then_accepts() {
+    let mut street = Street::open().await;
+    let open_port = std::mem::replace(&mut street.port, 1);
+    let mut config = street.agent_config("edge-1");
+    (config.journal.capacity_bytes, config.journal.segment_max_bytes) = (1024 * 1024, 64 * 1024);
+    let mut accepted = BTreeMap::new();
+    for life in 0..80 {
+        let (agent, ending) = start_agent(config.clone()).await;
+        let intake = agent.intake().unwrap();
+        for turn in 0..2_000 {
+            let all: Vec<_> = (0..60).map(|number| format!("ct-{number}")).collect();
+            let answers = intake.observe_all(all.iter().map(|name| seen(name, CONDITIONS[turn % 2])).collect()).await;
+            let taken = all.into_iter().zip(&answers).filter(|(_, answer)| answer.is_ok());
+            taken.for_each(|(name, _)| *accepted.entry((name, agent.epoch())).or_insert(0) += 1);
+            if answers.iter().any(Result::is_err) {
+                break;
+            }
+        }
+        assert!(agent.metrics().refused_full.get() > 0, "life {life} is full");
+        drop(intake);
+        end(agent, ending).await;
+    }
+    street.port = open_port;
+    config.mqtt.port = open_port;
+    let (agent, ending) = start_agent(config).await;
+    let intake = agent.intake().unwrap();
+    let taken = async {
+        while intake.observe(seen("ct-1", Condition::Engineering)).await.is_err() {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    };
+    timeout(PATIENCE, taken).await.expect("there is room again");
+    timeout(PATIENCE, agent.drained()).await.expect("the backlog is delivered");
+    assert_eq!(agent.metrics().full.get(), 0);
+    let mut began = BTreeMap::new();
+    for Run { subject, epoch, facts, .. } in street.records(Topic::FACTS).await.into_iter().map(|record| record.run) {
+        let said = facts.iter().filter(|sealed| matches!(sealed.fact.body, Body::Began { .. })).count();
+        *began.entry((subject.name().to_owned(), epoch)).or_insert(0) += said;
+    }
+    for (life, count) in &accepted {
+        assert_eq!(began.get(life), Some(count), "{life:?}");
+    }
+    assert!(street.identities().await.values().all(|times| *times == 1));
     drop(intake);
     end(agent, ending).await;
     street.close().await;
