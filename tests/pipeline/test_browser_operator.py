@@ -1,4 +1,4 @@
-"""An operator and the quarantine: facts that an agent took along to another site are refused, and driven in again, on the page and by command."""
+"""An operator and the quarantine: facts whose batch was said to be another site's are refused, and driven in again, on the page and by command."""
 
 import csv
 import io
@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from faults.judge import Tables
 from faults.process import ROOT, TABLES_POLL_SECONDS, Role, await_true, binary, free_ports, run, total
+from relay import Relay
 
 AGENT, OLD, NEW = "edge-1", "north", "south"
 REASON = "foreign_run"
@@ -28,7 +29,7 @@ BROWSER_SECONDS = 240
 
 
 class House:
-    """`medfleet up` with two sites and one agent, which is moved from one to the other with facts on board."""
+    """`medfleet up` with two sites and one agent, moved from one to the other with facts on board, which a relay says to be of the other."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.data = folder, folder / "data"
@@ -92,22 +93,24 @@ class House:
         return dict(tables.rows(f"SELECT condition, {lasted} FROM intervals WHERE device = ? AND condition IN ({wanted}) GROUP BY ALL", device))
 
     def move_agent(self) -> None:
-        """One life at the old site, with no broker to be reached; then one at the new site, which delivers."""
+        """One life at the old site, with no broker to be reached; then one at the new site, which delivers through the relay."""
         sources = "".join(self._source(device) for device in (BY_PAGE, BY_COMMAND))
         first = self._agent(OLD, free_ports(1), sources)
         first.start()
         taken = lambda: all(self._taken(device) == len(SEEN) for device in (BY_PAGE, BY_COMMAND))  # noqa: E731
         await_true("all rows in the journal", taken)
         first.stop()
-        second = self._agent(NEW, self.mqtt, "")
-        second.start()
+        relay = Relay(self.data / "secrets", self.mqtt, OLD, NEW)
+        second = self._agent(NEW, relay.port, "")
         try:
+            second.start()
             refused = lambda: total(second.metrics(), "medfleet_agent_poison_facts_total") > 0  # noqa: E731
             await_true("facts of the old site refused", refused)
             await_true("nothing without a receipt", lambda: total(second.metrics(), "medfleet_agent_unreceipted_facts") == 0)
             second.stop()
         finally:
             second.end()
+            relay.end()
 
     def _taken(self, device: str) -> int:
         path = self.folder / f"{device}.taken"

@@ -111,6 +111,13 @@ impl Journal {
         Ok(self.first_index())
     }
 
+    /// How many bytes [`Journal::truncate_front`] would free.
+    pub fn freeable_bytes(&self, below_index: u64) -> u64 {
+        let view = self.shared.view();
+        let followed_by = view.segments.iter().zip(view.segments.iter().skip(1));
+        followed_by.take_while(|(_, next)| next.first_index <= below_index).map(|(segment, _)| segment.end_bytes).sum()
+    }
+
     /// A handle for reading from any thread. It stays readable after the journal is closed.
     pub fn reader(&self) -> Reader {
         Reader::new(Arc::clone(&self.shared))

@@ -32,7 +32,9 @@ fn a_full_journal_refuses_loudly_drops_nothing_and_takes_records_again_once_some
     assert_eq!(journal.read(0, usize::MAX)?.len() as u64, held);
     assert_eq!(disk.names().len(), 2);
 
+    let left_bytes = journal.used_bytes() - journal.freeable_bytes(held);
     let first_index = journal.truncate_front(held)?;
+    assert_eq!((journal.used_bytes(), journal.freeable_bytes(held)), (left_bytes, 0));
     assert!(first_index > 0);
     assert!(journal.used_bytes() < used);
     assert_eq!(journal.append_batch([[3; 600]])?, held..held + 1);

@@ -10,8 +10,16 @@ use crate::error::AgentError;
 use crate::source::SourceConfig;
 use crate::window::BatchLimits;
 
-/// Room kept in the journal for checkpoints and signs of life, so that a full one can still be freed.
+/// Room kept in the journal for checkpoints and tombstones, so that a full one can still be freed.
 pub const RESERVE_MAX_BYTES: u64 = 16 * 1024 * 1024;
+/// Subjects that one agent follows, those of earlier lives included: it bounds its memory and the size of a checkpoint.
+pub const MAX_SUBJECTS: usize = 8_192;
+/// The journal has so much for each subject. A checkpoint takes less than 1 KiB for one, so that two fit into the reserve of any journal.
+pub const JOURNAL_BYTES_PER_SUBJECT: u64 = 16 * 1024;
+/// Each record of the journal fits a segment of this size.
+const SEGMENT_MIN_BYTES: u64 = 32 * 1024;
+/// A journal of fewer segments could be full and have none to free.
+const SEGMENTS_MIN: u64 = 4;
 /// The journal records of one batch. Published they weigh about the same, and the doors take a little more.
 pub const BATCH_MAX_BYTES_LIMIT: usize = medfleet_wire::limits::BATCH_MAX_BYTES - 64 * 1024;
 /// Facts of one batch: each may be a run of its own.
@@ -124,6 +132,7 @@ impl AgentConfig {
         self.agent_id()?;
         self.site_id()?;
         self.batch.check()?;
+        self.journal.check()?;
         if self.mqtt.keep_alive_seconds < 5 {
             let value = self.mqtt.keep_alive_seconds.to_string();
             return Err(AgentError::Config { what: "mqtt.keep_alive_seconds", value, cure: "set it to at least 5" });
@@ -165,6 +174,36 @@ impl BatchConfig {
 impl JournalConfig {
     pub fn limits(&self) -> medfleet_journal::Limits {
         medfleet_journal::Limits { segment_max_bytes: self.segment_max_bytes, capacity_bytes: self.capacity_bytes }
+    }
+
+    /// Subjects that it has room for.
+    pub fn max_subjects(&self) -> usize {
+        usize::try_from(self.capacity_bytes / JOURNAL_BYTES_PER_SUBJECT).unwrap_or(MAX_SUBJECTS).min(MAX_SUBJECTS)
+    }
+
+    fn check(&self) -> Result<(), AgentError> {
+        if self.segment_max_bytes < SEGMENT_MIN_BYTES {
+            let value = self.segment_max_bytes.to_string();
+            return Err(AgentError::Config {
+                what: "journal.segment_max_bytes",
+                value,
+                cure: "set it to at least 32768",
+            });
+        }
+        if self.capacity_bytes / SEGMENTS_MIN < self.segment_max_bytes {
+            let value = self.capacity_bytes.to_string();
+            return Err(AgentError::Config {
+                what: "journal.capacity_bytes",
+                value,
+                cure: "set it to at least four times journal.segment_max_bytes",
+            });
+        }
+        Ok(())
+    }
+
+    /// Of the reserve, what is kept for the checkpoint that frees a full journal.
+    pub fn kept_bytes(&self) -> u64 {
+        (self.capacity_bytes - self.full_at_bytes()) / 2
     }
 
     /// Beyond this, observations are refused.

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use medfleet_domain::time::MICROS_PER_SECOND;
 use medfleet_journal::Reader;
 use medfleet_runtime::Shutdown;
+use medfleet_wire::BatchTopic;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
@@ -20,6 +21,8 @@ use crate::window::{Claim, Poisoned, Window};
 
 /// Batches prepared before the loop looks at receipts again.
 const SEND_BURST_BATCHES: usize = 8;
+/// Tombstones of one request. The keeper makes them durable together, where a full journal has room for them.
+const GRAVES_MAX: usize = 256;
 const GAUGE_PERIOD: Duration = Duration::from_secs(5);
 
 pub(crate) struct Delivery {
@@ -94,13 +97,15 @@ impl Delivery {
         records.retain(|(index, _)| indices.contains(index));
         let packed = self.packer.pack(number, from, &records)?;
         let facts = packed.runs.iter().map(|run| run.indices.len() as u64).sum::<u64>();
-        if facts > 0 && !self.link.publish(medfleet_wire::encode_batch(&packed.batch)) {
+        let topic = BatchTopic::new(packed.batch.site.clone(), packed.batch.agent.clone());
+        if facts > 0 && !self.link.publish(&topic, medfleet_wire::encode_batch(&packed.batch)) {
             self.window.unsent(number, self.now());
             return Ok(false);
         }
         self.window.sent(number, packed.covered, packed.runs, self.now());
         if facts > 0 {
             self.metrics.published.inc_by(facts);
+            self.metrics.corrected.inc_by(packed.corrected);
             self.metrics.batches.inc();
             self.metrics.resent.inc_by(u64::from(again));
         }
@@ -130,6 +135,9 @@ impl Delivery {
         self.metrics.stale_receipts.inc_by(u64::from(receipted.stale));
         self.metrics.receipted.inc_by(receipted.stored_facts);
         self.metrics.held.inc_by(receipted.held_facts);
+        for site in receipted.unknown_sites.iter().filter(|site| self.packer.correct(site)) {
+            tracing::warn!(%site, "nobody has defined this earlier site of the agent: what was accepted under it goes under the present one");
+        }
         for grave in &receipted.poisoned {
             let facts = grave.indices.len() as u64;
             self.metrics.poison.inc_by(facts);
@@ -145,7 +153,8 @@ impl Delivery {
         }
         if let Ok(permit) = self.commands.try_reserve() {
             let (reply, answer) = oneshot::channel();
-            permit.send(Command::Bury { graves: std::mem::take(&mut self.graves), reply });
+            let later = self.graves.split_off(self.graves.len().min(GRAVES_MAX));
+            permit.send(Command::Bury { graves: std::mem::replace(&mut self.graves, later), reply });
             self.burying = Some(answer);
         }
     }

@@ -13,7 +13,7 @@ use medfleet_wire::BatchTopic;
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
 use rumqttc::v5::mqttbytes::QoS;
-use rumqttc::v5::mqttbytes::v5::{ConnectProperties, LastWill, Packet, SubscribeReasonCode};
+use rumqttc::v5::mqttbytes::v5::{ConnectProperties, Filter, LastWill, Packet, SubscribeReasonCode};
 use rumqttc::v5::{AsyncClient, Event, EventLoop, MqttOptions};
 use rumqttc::{NetworkOptions, TlsConfiguration, Transport};
 use rustls::pki_types::CertificateDer;
@@ -44,13 +44,12 @@ pub struct LinkState {
 #[derive(Clone)]
 pub struct Link {
     client: AsyncClient,
-    topic: String,
 }
 
 impl Link {
     /// Hands a batch to the polling task. True says that it is queued, not that it was sent.
-    pub fn publish(&self, payload: Vec<u8>) -> bool {
-        self.client.try_publish(self.topic.clone(), QoS::AtLeastOnce, false, payload).is_ok()
+    pub fn publish(&self, topic: &BatchTopic, payload: Vec<u8>) -> bool {
+        self.client.try_publish(topic.to_string(), QoS::AtLeastOnce, false, payload).is_ok()
     }
 
     pub fn disconnect(&self) {
@@ -63,26 +62,28 @@ impl Link {
 pub struct Poller {
     events: EventLoop,
     client: AsyncClient,
-    receipt_topic: String,
+    /// That of the agent's own site comes first.
+    receipt_topics: Vec<String>,
     reconnect_max: Duration,
     state: watch::Sender<LinkState>,
     receipts: mpsc::Sender<Bytes>,
     metrics: OwnMetrics,
 }
 
-/// Prepares the link; nothing is connected before [`Poller::run`].
+/// Prepares the link; nothing is connected before [`Poller::run`]. `others` are the topics of sites where the agent stood earlier.
 pub fn prepare(
     config: &MqttConfig,
     topic: &BatchTopic,
+    others: &[BatchTopic],
     state: watch::Sender<LinkState>,
     receipts: mpsc::Sender<Bytes>,
     metrics: OwnMetrics,
 ) -> Result<(Link, Poller), AgentError> {
     let (client, events) = AsyncClient::new(options(config, topic)?, 2 * MAX_BATCHES_IN_FLIGHT);
-    let receipt_topic = topic.receipt().to_string();
+    let receipt_topics = [topic].into_iter().chain(others).map(|topic| topic.receipt().to_string()).collect();
     let reconnect_max = Duration::from_secs(config.reconnect_max_seconds.max(1));
-    let link = Link { client: client.clone(), topic: topic.to_string() };
-    Ok((link, Poller { events, client, receipt_topic, reconnect_max, state, receipts, metrics }))
+    let link = Link { client: client.clone() };
+    Ok((link, Poller { events, client, receipt_topics, reconnect_max, state, receipts, metrics }))
 }
 
 impl Poller {
@@ -115,17 +116,20 @@ impl Poller {
         match event {
             Event::Incoming(Packet::ConnAck(_)) => {
                 // The queue was emptied by the reconnect, so there is room; without it the connection would stay silent and be resent.
-                if self.client.try_subscribe(self.receipt_topic.clone(), QoS::AtLeastOnce).is_err() {
-                    tracing::warn!(topic = self.receipt_topic, "receipts could not be subscribed, reconnecting");
+                let filters = self.receipt_topics.iter().map(|topic| Filter::new(topic.clone(), QoS::AtLeastOnce));
+                if self.client.try_subscribe_many(filters).is_err() {
+                    tracing::warn!(topics = ?self.receipt_topics, "receipts could not be subscribed, reconnecting");
                     let _ = self.client.try_disconnect();
                 }
                 false
             }
             Event::Incoming(Packet::SubAck(answer)) => {
-                let granted = matches!(answer.return_codes.as_slice(), [SubscribeReasonCode::Success(_)]);
-                if !granted {
-                    tracing::error!(topic = self.receipt_topic, codes = ?answer.return_codes, "broker refuses the receipts of this agent: check its rights");
+                let is_granted = |code: &SubscribeReasonCode| matches!(code, SubscribeReasonCode::Success(_));
+                if !answer.return_codes.iter().all(is_granted) {
+                    tracing::error!(topics = ?self.receipt_topics, codes = ?answer.return_codes, "broker refuses the receipts of this agent: check its rights");
                 }
+                // What is kept of another site then waits; it must not keep the agent's own from travelling.
+                let granted = answer.return_codes.first().is_some_and(is_granted);
                 self.set_up(granted);
                 granted
             }

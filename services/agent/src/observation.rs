@@ -69,7 +69,9 @@ pub enum Refusal {
         #[source]
         source: medfleet_wire::Refusal,
     },
-    #[error("the agent already follows {max_subjects} subjects: give {subject} to another agent")]
+    #[error(
+        "the agent already follows {max_subjects} subjects: raise journal.capacity_bytes if it is below 128 MiB, or give {subject} to another agent"
+    )]
     TooManySubjects { subject: Subject, max_subjects: usize },
     #[error(
         "the journal is full ({used_bytes} of {capacity_bytes} bytes): nothing was dropped, restore the link or raise journal.capacity_bytes"

@@ -25,6 +25,10 @@ impl Ranges {
         self.ends.insert(start, end);
     }
 
+    pub fn insert_all(&mut self, others: Self) {
+        others.ends.into_iter().for_each(|(start, end)| self.insert(start..end));
+    }
+
     pub fn remove(&mut self, range: Range<u64>) {
         if range.is_empty() {
             return;

@@ -4,16 +4,21 @@ use std::collections::BTreeMap;
 
 use medfleet_domain::condition::Clock;
 use medfleet_domain::fact::{Body, Fact};
-use medfleet_domain::id::{AgentId, Epoch, SeqRange, Subject};
+use medfleet_domain::id::{AgentId, Epoch, SeqRange, SiteId, Subject};
 use medfleet_domain::kind::DeviceKind;
 use medfleet_domain::time::{Day, MICROS_PER_HOUR, MICROS_PER_SECOND, Timestamp};
 
 use crate::clock::{Change, ClockWatch, Reading, Steady};
+use crate::config::MAX_SUBJECTS;
 use crate::observation::{Observation, Refusal, Saying, Seen, Stated};
-use crate::spool::Recovered;
+use crate::spool::{Recovered, record_bound_bytes};
 use crate::stretcher::{Open, Stretcher, agent_source};
 use crate::writer::{Mark, Writer, Written};
 
+/// Of one observation's witness.
+pub const SOURCE_NAME_MAX_BYTES: usize = 128;
+/// Stretches that the hour cuts in one moment; the next goes on.
+pub const TICK_MAX_STRETCHES: usize = 2 * MAX_SUBJECTS;
 /// How often the agent says that it lives.
 pub const HEARTBEAT_MICROS: i64 = 30 * MICROS_PER_SECOND;
 
@@ -28,6 +33,7 @@ pub struct Recorder {
     watch: ClockWatch,
     stretcher: Stretcher,
     writer: Writer,
+    max_subjects: usize,
     now: Timestamp,
     last_heartbeat: Option<Steady>,
 }
@@ -42,6 +48,7 @@ impl Recorder {
             watch: ClockWatch::new(last_sign_of_life),
             stretcher: Stretcher::default(),
             writer: Writer::new(epoch, marks),
+            max_subjects: MAX_SUBJECTS,
             now: reading.wall,
             last_heartbeat: None,
         };
@@ -54,13 +61,44 @@ impl Recorder {
         (recorder, written)
     }
 
+    /// Follows no more subjects than this. Those it knows already stay known.
+    pub fn follow_at_most(&mut self, max_subjects: usize) {
+        self.max_subjects = max_subjects;
+    }
+
     /// To be called before anything else of a moment, and once a second: judges the clock, cuts on the hour, gives signs of life.
     pub fn turn(&mut self, reading: Reading) -> Vec<Written> {
+        self.turn_within(reading, TICK_MAX_STRETCHES)
+    }
+
+    /// What must be there in the journal for the turn of this moment, at most, hours to be cut aside.
+    pub fn turn_bound_bytes(&self, reading: Reading, site: &SiteId) -> u64 {
+        let own = |subject: &Subject| record_bound_bytes(subject, site, &agent_source());
+        let heartbeat = 2 * own(&self.agent);
+        match self.watch.clone().read(reading) {
+            Change::None | Change::Agreed => heartbeat,
+            Change::Unconfirmed { until } | Change::Strayed { until, .. } => {
+                heartbeat + self.stretcher.change_bound_bytes(until, site)
+            }
+            Change::Corrected { until, .. } => {
+                let doubts: u64 = self.writer.subjects_of_life().map(own).sum();
+                heartbeat + self.stretcher.change_bound_bytes(until, site) + doubts
+            }
+        }
+    }
+
+    /// What must be there in the journal for an observation of this moment, at most.
+    pub fn observe_bound_bytes(&self, observation: &Observation, site: &SiteId) -> u64 {
+        self.stretcher.observe_bound_bytes(observation, self.now, site)
+    }
+
+    /// [`Self::turn`], cutting no more stretches than this on the hour.
+    pub fn turn_within(&mut self, reading: Reading, max_stretches: usize) -> Vec<Written> {
         let mut written = Vec::new();
         let change = self.watch.read(reading);
         self.now = reading.wall;
         self.take_change(change, &mut written);
-        let cut = self.stretcher.tick(reading.wall);
+        let cut = self.stretcher.tick(reading.wall, max_stretches.min(TICK_MAX_STRETCHES));
         self.write(cut, &mut written);
         self.heartbeat(reading, &mut written);
         written
@@ -68,12 +106,26 @@ impl Recorder {
 
     /// Takes one observation of this moment. A refused one has changed nothing.
     pub fn observe(&mut self, observation: Observation) -> Result<Vec<Written>, Refusal> {
+        self.check_subject(&observation)?;
         self.check_stated(&observation)?;
         check_event(&observation, self.now)?;
         let sayings = self.stretcher.observe(observation, self.now, self.watch.clock())?;
         let mut written = Vec::new();
         self.write(sayings, &mut written);
         Ok(written)
+    }
+
+    /// A checkpoint has a place for so many subjects, and for names of witnesses that are no longer than this.
+    fn check_subject(&self, observation: &Observation) -> Result<(), Refusal> {
+        let (subject, bytes, limit) = (&observation.subject, observation.source.name.len(), SOURCE_NAME_MAX_BYTES);
+        if bytes > limit {
+            let source = medfleet_wire::Refusal::Oversized { what: "source name", bytes, limit };
+            return Err(Refusal::Unfit { subject: subject.clone(), source });
+        }
+        if !self.writer.knows(subject) && self.writer.subjects() >= self.max_subjects {
+            return Err(Refusal::TooManySubjects { subject: subject.clone(), max_subjects: self.max_subjects });
+        }
+        Ok(())
     }
 
     /// A time that no reader takes must not get into the journal, and one of the future would keep out all that follows in its order.

@@ -65,7 +65,10 @@ impl Agent {
         let (state_sender, link_state) = watch::channel(LinkState::default());
         let (receipt_sender, receipts) = mpsc::channel(RECEIPT_QUEUE_RECEIPTS);
         let topic = BatchTopic::new(site.clone(), agent.clone());
-        let (link, poller) = link::prepare(&config.mqtt, &topic, state_sender, receipt_sender, metrics.clone())?;
+        let elsewhere = recovered.sites.iter().filter(|earlier| **earlier != site);
+        let others: Vec<_> = elsewhere.map(|earlier| BatchTopic::new(earlier.clone(), agent.clone())).collect();
+        let (link, poller) =
+            link::prepare(&config.mqtt, &topic, &others, state_sender, receipt_sender, metrics.clone())?;
 
         let progress = (durable.clone(), freed.clone());
         let desk =
@@ -75,7 +78,7 @@ impl Agent {
         let durable_end = *durable.borrow();
         let delivery = Delivery {
             window: window(&config, epoch, backlog, durable_end),
-            packer: Packer { agent, site, session: epoch.0 },
+            packer: Packer::new(agent, site, epoch.0),
             reader: keeper.reader(),
             batch_max_bytes: config.batch.max_bytes,
             link,

@@ -5,14 +5,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use medfleet_domain::fact::{Body, Fact};
-use medfleet_domain::id::{Epoch, SiteId, Subject};
+use medfleet_domain::fact::{Body, Fact, Source};
+use medfleet_domain::id::{Epoch, NAME_MAX_BYTES, SiteId, Subject};
 use medfleet_domain::kind::DeviceKind;
 use medfleet_domain::time::{MICROS_PER_HOUR, Timestamp};
 use medfleet_wire::Spooled;
 use serde::{Deserialize, Serialize};
 
 use crate::error::AgentError;
+use crate::recorder::SOURCE_NAME_MAX_BYTES;
 use crate::stretcher::Open;
 use crate::writer::{Mark, Written};
 
@@ -21,6 +22,14 @@ const TAG_FACT: u8 = 1;
 /// A fact of a source that keeps its own time.
 const TAG_STATED_FACT: u8 = 2;
 const TAG_CHECKPOINT: u8 = 3;
+/// A checkpoint that is too large for one record.
+const TAG_CHECKPOINT_PART: u8 = 4;
+/// Its number among the parts, and how many there are.
+const PART_HEADER_BYTES: usize = 9;
+/// What a record of the journal takes besides the names in it: its header, times, an epoch, seqs and words.
+const RECORD_BASE_BYTES: usize = 256;
+/// A fact of fixed size with the longest names there may be.
+pub const RECORD_BOUND_MAX_BYTES: u64 = (RECORD_BASE_BYTES + 2 * NAME_MAX_BYTES + SOURCE_NAME_MAX_BYTES) as u64;
 
 /// All that a new life has to know of the ones before.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,10 +54,19 @@ impl Checkpoint {
         Self { version: CHECKPOINT_VERSION, freed_below, last_sign_of_life: now, marks, open }
     }
 
-    pub fn encode(&self) -> Result<Vec<u8>, AgentError> {
+    /// In as many records as it takes, each of no more than `record_max_bytes`.
+    pub fn encode(&self, record_max_bytes: usize) -> Result<Vec<Vec<u8>>, AgentError> {
         let mut bytes = vec![TAG_CHECKPOINT];
         serde_json::to_writer(&mut bytes, self).map_err(|source| AgentError::Checkpoint { source })?;
-        Ok(bytes)
+        if bytes.len() <= record_max_bytes {
+            return Ok(vec![bytes]);
+        }
+        let parts = bytes[1..].chunks(record_max_bytes.saturating_sub(PART_HEADER_BYTES).max(1));
+        let count = parts.len() as u32;
+        let part = |(number, part): (u32, &[u8])| {
+            [&[TAG_CHECKPOINT_PART], &number.to_le_bytes()[..], &count.to_le_bytes(), part].concat()
+        };
+        Ok((0..).zip(parts).map(part).collect())
     }
 }
 
@@ -57,6 +75,24 @@ impl Checkpoint {
 pub enum Entry {
     Fact { spooled: Spooled, stated: bool },
     Checkpoint(Checkpoint),
+    CheckpointPart(Part),
+}
+
+/// A piece of a checkpoint that is written in several records. Only all of them say anything.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part {
+    number: u32,
+    count: u32,
+    bytes: Vec<u8>,
+}
+
+impl Part {
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        let (number, rest) = bytes.split_first_chunk()?;
+        let (count, bytes) = rest.split_first_chunk()?;
+        let (number, count) = (u32::from_le_bytes(*number), u32::from_le_bytes(*count));
+        (number < count).then(|| Self { number, count, bytes: bytes.to_vec() })
+    }
 }
 
 impl Entry {
@@ -68,18 +104,28 @@ impl Entry {
                     .map_err(|error| AgentError::Entry { index, why: error.to_string() })?;
                 Ok(Self::Fact { spooled, stated: *tag == TAG_STATED_FACT })
             }
-            TAG_CHECKPOINT => {
-                let checkpoint: Checkpoint = serde_json::from_slice(rest)
-                    .map_err(|error| AgentError::Entry { index, why: error.to_string() })?;
-                if checkpoint.version != CHECKPOINT_VERSION {
-                    let why = format!("it is a checkpoint of version {}", checkpoint.version);
-                    return Err(AgentError::Entry { index, why });
-                }
-                Ok(Self::Checkpoint(checkpoint))
+            TAG_CHECKPOINT => Ok(Self::Checkpoint(decode_checkpoint(index, rest)?)),
+            TAG_CHECKPOINT_PART => {
+                let why = || AgentError::Entry { index, why: "it is no part of a checkpoint".into() };
+                Ok(Self::CheckpointPart(Part::decode(rest).ok_or_else(why)?))
             }
             tag => Err(AgentError::Entry { index, why: format!("its tag is {tag}") }),
         }
     }
+}
+
+fn decode_checkpoint(index: u64, bytes: &[u8]) -> Result<Checkpoint, AgentError> {
+    let checkpoint: Checkpoint =
+        serde_json::from_slice(bytes).map_err(|error| AgentError::Entry { index, why: error.to_string() })?;
+    if checkpoint.version != CHECKPOINT_VERSION {
+        return Err(AgentError::Entry { index, why: format!("it is a checkpoint of version {}", checkpoint.version) });
+    }
+    Ok(checkpoint)
+}
+
+/// How much a fact of fixed size takes in the journal, at most.
+pub fn record_bound_bytes(subject: &Subject, site: &SiteId, source: &Source) -> u64 {
+    (RECORD_BASE_BYTES + subject.name().len() + site.as_str().len() + source.name.len()) as u64
 }
 
 /// A fact as the journal keeps it.
@@ -106,28 +152,67 @@ pub struct Recovered {
     pub last_sign_of_life: Option<Timestamp>,
     /// Facts below this index have their receipts; everything else is sent again.
     pub freed_below: u64,
+    /// Where the last life stood, and all sites that facts of the journal were accepted under.
+    pub site: Option<SiteId>,
+    pub sites: BTreeSet<SiteId>,
+    /// Where the newest whole checkpoint begins: what is below can be freed without another.
+    pub checkpoint_at: Option<u64>,
+    /// Parts of a checkpoint, and where they begin, until the last one is there.
+    gathered: (u64, u32, Vec<u8>),
     /// Epochs seen, which a new life must not reuse.
     pub epochs: BTreeSet<Epoch>,
 }
 
 impl Recovered {
+    /// Of a journal that begins here.
+    pub fn from(first_index: u64) -> Self {
+        Self { freed_below: first_index, ..Self::default() }
+    }
+
     /// Takes in the records of the journal in their order.
-    pub fn take(&mut self, entry: Entry) {
+    pub fn take(&mut self, index: u64, entry: Entry) -> Result<(), AgentError> {
         match entry {
-            Entry::Checkpoint(checkpoint) => {
-                self.epochs.extend(checkpoint.marks.iter().map(|(_, mark)| mark.epoch));
-                self.marks = checkpoint.marks.into_iter().collect();
-                self.open = checkpoint.open.into_iter().collect();
-                self.last_sign_of_life = Some(checkpoint.last_sign_of_life);
-                self.freed_below = checkpoint.freed_below;
-            }
+            Entry::Checkpoint(checkpoint) => self.take_checkpoint(index, checkpoint),
+            Entry::CheckpointPart(part) => self.take_part(index, part)?,
             Entry::Fact { spooled, stated } => {
-                let Spooled { subject, epoch, seq, kind, fact, .. } = spooled;
+                let Spooled { subject, epoch, seq, site, kind, fact } = spooled;
+                if self.site.as_ref() != Some(&site) {
+                    self.sites.insert(site.clone());
+                    self.site = Some(site);
+                }
                 self.epochs.insert(epoch);
                 self.take_mark(&subject, Mark { epoch, last: seq, kind });
                 self.take_fact(subject, kind, stated, fact.fact);
             }
         }
+        Ok(())
+    }
+
+    /// A life that was torn off within its checkpoint has left the first parts of one, and the next begins anew.
+    fn take_part(&mut self, index: u64, part: Part) -> Result<(), AgentError> {
+        if part.number == 0 {
+            self.gathered = (index, 0, Vec::new());
+        }
+        let (began_at, next, bytes) = &mut self.gathered;
+        if part.number != *next || *began_at + u64::from(part.number) != index {
+            return Ok(());
+        }
+        *next += 1;
+        bytes.extend(part.bytes);
+        if *next == part.count {
+            let (began_at, _, bytes) = std::mem::take(&mut self.gathered);
+            self.take_checkpoint(began_at, decode_checkpoint(index, &bytes)?);
+        }
+        Ok(())
+    }
+
+    fn take_checkpoint(&mut self, index: u64, checkpoint: Checkpoint) {
+        self.checkpoint_at = Some(index);
+        self.epochs.extend(checkpoint.marks.iter().map(|(_, mark)| mark.epoch));
+        self.marks = checkpoint.marks.into_iter().collect();
+        self.open = checkpoint.open.into_iter().collect();
+        self.last_sign_of_life = Some(checkpoint.last_sign_of_life);
+        self.freed_below = checkpoint.freed_below;
     }
 
     fn take_mark(&mut self, subject: &Subject, mark: Mark) {

@@ -7,15 +7,14 @@ use std::collections::BTreeMap;
 
 use medfleet_domain::condition::{Clock, Condition, Degradation, SourceKind};
 use medfleet_domain::fact::{Body, Source, Stretch};
-use medfleet_domain::id::Subject;
+use medfleet_domain::id::{SiteId, Subject};
 use medfleet_domain::kind::DeviceKind;
-use medfleet_domain::time::{MICROS_PER_DAY, Timestamp};
+use medfleet_domain::time::{MICROS_PER_DAY, MICROS_PER_HOUR, Timestamp};
+use medfleet_wire::limits::SPOOLED_MAX_BYTES;
 use serde::{Deserialize, Serialize};
 
 use crate::observation::{Observation, Refusal, Saying, Seen, Stated};
-
-/// Subjects that one agent follows: it bounds its memory and the size of a checkpoint.
-pub const MAX_SUBJECTS: usize = 8_192;
+use crate::spool::record_bound_bytes;
 
 /// A source that keeps its own time and says nothing of a subject for longer has not watched it: what lies between is unknown.
 pub const STATED_MAX_MICROS: i64 = 400 * MICROS_PER_DAY;
@@ -98,16 +97,50 @@ impl Stretcher {
         Ok(sayings)
     }
 
-    /// Cuts on the UTC hour what the agent's clock has carried past it.
-    pub fn tick(&mut self, now: Timestamp) -> Vec<Saying> {
+    /// Cuts on the UTC hour what the agent's clock has carried past it, and says what could not be recorded when it ended. No more than
+    /// about `at_most` stretches: the rest is for the next moment.
+    pub fn tick(&mut self, now: Timestamp, at_most: usize) -> Vec<Saying> {
         let mut sayings = Vec::new();
-        for (subject, open) in &mut self.open {
-            if !open.stated && open.ended.is_none() && now >= open.from.next_hour() {
-                cut(&mut sayings, subject, open, now, now);
+        self.open.retain(|subject, open| {
+            if open.stated && open.ended.is_none() {
+                return true;
+            }
+            let until = open.ended.unwrap_or(now);
+            while open.from.next_hour() <= until && sayings.len() < at_most {
+                let hour = open.from.next_hour();
+                push(&mut sayings, subject, open, hour, now);
+            }
+            let is_over = open.ended.is_some() && open.from.next_hour() > until;
+            if is_over && open.from < until {
+                push(&mut sayings, subject, open, until, now);
+            }
+            !is_over
+        });
+        sayings
+    }
+
+    /// How much a clock that was set at `until` makes this say at most: every stretch up to there, and every condition anew.
+    pub fn change_bound_bytes(&self, until: Timestamp, site: &SiteId) -> u64 {
+        let bound = |(subject, open): (&Subject, &Open)| {
+            let facts = full_hours(open.from, open.ended.unwrap_or(until)) + 2;
+            facts * record_bound_bytes(subject, site, &open.source)
+        };
+        self.open.iter().map(bound).sum()
+    }
+
+    /// How much an observation makes this say at most: every stretch up to it, its own fact, and the first of its subject.
+    pub fn observe_bound_bytes(&self, observation: &Observation, now: Timestamp, site: &SiteId) -> u64 {
+        let Observation { subject, source, stated, seen, .. } = observation;
+        let own = record_bound_bytes(subject, site, source);
+        match (seen, self.open.get(subject)) {
+            (Seen::Event(_), _) => SPOOLED_MAX_BYTES as u64 + own,
+            (_, None) => 2 * own,
+            (_, Some(open)) => {
+                let until = open.ended.unwrap_or(When::of(*stated, now).at);
+                let hours = full_hours(open.from, until).min((STATED_MAX_MICROS / MICROS_PER_HOUR).cast_unsigned() + 1);
+                (hours + 1) * record_bound_bytes(subject, site, &open.source) + 2 * own
             }
         }
-        self.forget_ended(&mut sayings, now);
-        sayings
     }
 
     /// Closes everything at `until`, a moment of the clock that was believed so far.
@@ -164,9 +197,6 @@ impl Stretcher {
                 ),
                 _,
             ) => Err(Refusal::NotForSources { subject: subject.clone(), body: body.name() }),
-            (Seen::Condition { .. }, None) if self.open.len() >= MAX_SUBJECTS => {
-                Err(Refusal::TooManySubjects { subject: subject.clone(), max_subjects: MAX_SUBJECTS })
-            }
             (Seen::Condition { .. } | Seen::Lost, Some(open)) if stated.is_some_and(|stated| stated.at < open.from) => {
                 let at = stated.map_or(open.from, |stated| stated.at);
                 Err(Refusal::OutOfOrder { subject: subject.clone(), at, open_from: open.from })
@@ -188,16 +218,6 @@ impl Stretcher {
             cut(&mut sayings, subject, open, until, now);
         }
         sayings
-    }
-
-    fn forget_ended(&mut self, sayings: &mut Vec<Saying>, now: Timestamp) {
-        self.open.retain(|subject, open| match open.ended {
-            Some(until) => {
-                close(sayings, subject, open, until, now);
-                false
-            }
-            None => true,
-        });
     }
 }
 
@@ -228,6 +248,11 @@ impl When {
         let Self { at, known_at, assumed, stated } = self;
         Saying { subject, kind, stated, at, known_at, known_assumed: assumed, clock, source, body }
     }
+}
+
+/// Hours of the clock that begin between the two.
+fn full_hours(from: Timestamp, until: Timestamp) -> u64 {
+    u64::try_from((until.0 - from.next_hour().0).div_euclid(MICROS_PER_HOUR) + 1).unwrap_or(0)
 }
 
 /// Says the stretches of all full hours up to `until` and leaves the rest open.

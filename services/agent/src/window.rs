@@ -4,13 +4,13 @@
 //! whatever the broker says. What is live travels oldest first, as it comes; what an outage has left behind travels beside it, newest
 //! chunk first.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-use medfleet_domain::id::{Epoch, Seq, SeqRange, Subject};
+use medfleet_domain::id::{Epoch, Seq, SeqRange, SiteId, Subject};
 use medfleet_domain::kind::DeviceKind;
 use medfleet_domain::time::MICROS_PER_SECOND;
-use medfleet_wire::{Fate, FateKind, Receipt};
+use medfleet_wire::{Fate, FateKind, Receipt, Refusal};
 
 use crate::clock::Steady;
 use crate::ranges::Ranges;
@@ -24,7 +24,7 @@ pub const RESEND_MIN_MICROS: i64 = 30 * MICROS_PER_SECOND;
 /// … and after this at the latest, however often it was sent.
 pub const RESEND_MAX_MICROS: i64 = 3_600 * MICROS_PER_SECOND;
 const RESEND_RECEIPT_TIMES: i64 = 4;
-/// Held facts are tried again after this, doubling while everything is held.
+/// Held facts are tried again together after this, doubling from one try to the next while everything is held.
 pub const HELD_MIN_MICROS: i64 = 5 * MICROS_PER_SECOND;
 pub const HELD_MAX_MICROS: i64 = 600 * MICROS_PER_SECOND;
 
@@ -48,6 +48,8 @@ pub struct Claim {
 pub struct SentRun {
     pub subject: Subject,
     pub kind: DeviceKind,
+    /// The site its facts were accepted under.
+    pub site: SiteId,
     pub epoch: Epoch,
     pub first_seq: Seq,
     /// The index of each fact in the journal.
@@ -71,6 +73,8 @@ pub struct Receipted {
     pub stale: bool,
     pub stored_facts: u64,
     pub held_facts: u64,
+    /// Sites of facts that are held because nobody has defined their site.
+    pub unknown_sites: BTreeSet<SiteId>,
     pub poisoned: Vec<Poisoned>,
 }
 
@@ -100,7 +104,9 @@ pub struct Window {
     open: Ranges,
     batches: BTreeMap<u64, Batch>,
     next_number: u64,
-    held: Vec<(Steady, Ranges)>,
+    /// They wait for one moment, however many batches they came in.
+    held: Ranges,
+    held_until: Steady,
     held_micros: i64,
     receipt_micros: i64,
     linked: bool,
@@ -121,7 +127,8 @@ impl Window {
             open,
             batches: BTreeMap::new(),
             next_number: 1,
-            held: Vec::new(),
+            held: Ranges::default(),
+            held_until: Steady(0),
             held_micros: HELD_MIN_MICROS,
             receipt_micros: 0,
             linked: false,
@@ -167,7 +174,7 @@ impl Window {
             return None;
         }
         let resends = self.batches.values().filter_map(|batch| batch.due);
-        let held = self.held.iter().map(|(due, _)| *due);
+        let held = (!self.held.is_empty()).then_some(self.held_until);
         let live = self.waiting.first_from(self.live_from).filter(|_| self.has_slot(0)).map(|_| self.live_due());
         resends.chain(held).chain(live).min()
     }
@@ -314,8 +321,11 @@ impl Window {
                     receipted.stored_facts += 1;
                     self.open.remove(*index..index + 1);
                 }
-                Some((FateKind::Held, _)) => {
+                Some((FateKind::Held, reason)) => {
                     receipted.held_facts += 1;
+                    if says_unknown_site(reason) && !receipted.unknown_sites.contains(&run.site) {
+                        receipted.unknown_sites.insert(run.site.clone());
+                    }
                     held.insert(*index..index + 1);
                 }
                 Some((FateKind::Poison, reason)) => {
@@ -332,20 +342,23 @@ impl Window {
             self.held_micros = HELD_MIN_MICROS;
             return;
         }
-        self.held.push((now.plus_micros(self.held_micros), held));
-        self.held_micros = (2 * self.held_micros).min(HELD_MAX_MICROS);
+        if self.held.is_empty() {
+            self.held_until = now.plus_micros(self.held_micros);
+        }
+        self.held.insert_all(held);
     }
 
     fn release_held(&mut self, now: Steady) {
-        let (due, kept) = std::mem::take(&mut self.held).into_iter().partition(|(due, _)| *due <= now);
-        self.held = kept;
-        for (_, mut ranges) in due as Vec<(Steady, Ranges)> {
-            while let Some(range) = ranges.first() {
-                self.waiting.insert(range.clone());
-                ranges.remove(range);
-            }
+        if self.held.is_empty() || now < self.held_until {
+            return;
         }
+        self.held_micros = (2 * self.held_micros).min(HELD_MAX_MICROS);
+        self.waiting.insert_all(std::mem::take(&mut self.held));
     }
+}
+
+fn says_unknown_site(reason: &str) -> bool {
+    reason == Refusal::UnknownSite { site: String::new() }.code()
 }
 
 /// Joins neighbours refused for one reason, so that a tombstone names a range.

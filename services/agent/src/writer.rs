@@ -96,6 +96,19 @@ impl Writer {
         self.places.iter().filter_map(doubtful).collect()
     }
 
+    /// Subjects of this life and the ones before.
+    pub fn subjects(&self) -> usize {
+        self.earlier.len() + self.places.len()
+    }
+
+    pub fn subjects_of_life(&self) -> impl Iterator<Item = &Subject> {
+        self.places.keys()
+    }
+
+    pub fn knows(&self, subject: &Subject) -> bool {
+        self.places.contains_key(subject) || self.earlier.contains_key(subject)
+    }
+
     /// Where every subject's stream stands, those of earlier lives included.
     pub fn marks(&self) -> BTreeMap<Subject, Mark> {
         let mut marks = self.earlier.clone();

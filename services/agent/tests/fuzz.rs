@@ -132,11 +132,14 @@ fn fuzz_journal_entry() {
     let written = recorder.turn(Reading { steady: Steady(60_000_000), ..reading() });
     let mut corpus: Vec<Vec<u8>> = written.into_iter().map(|each| encode_fact(each, &site)).collect();
     let checkpoint = medfleet_agent::spool::Checkpoint::new(0, now(), recorder.marks(), recorder.open());
-    corpus.push(checkpoint.encode().unwrap());
+    corpus.extend(checkpoint.encode(1 << 20).unwrap());
+    corpus.extend(checkpoint.encode(64).unwrap());
     fuzz("agent's journal entry", corpus, Bounds::default(), |bytes| match Entry::decode(3, bytes) {
         Ok(entry) => {
             let mut recovered = Recovered::default();
-            recovered.take(entry);
+            if recovered.take(3, entry).is_err() {
+                return "no whole checkpoint";
+            }
             Recorder::begin(&AgentId::new("edge-1").unwrap(), Epoch(9), recovered, reading());
             "read"
         }

@@ -45,7 +45,7 @@ impl Records {
     fn recovered(&self) -> Recovered {
         let mut recovered = Recovered::default();
         for (index, bytes) in (0..).zip(&self.0) {
-            recovered.take(Entry::decode(index, bytes).unwrap());
+            recovered.take(index, Entry::decode(index, bytes).unwrap()).unwrap();
         }
         recovered
     }
@@ -61,7 +61,7 @@ impl Records {
 
     fn checkpoint(&mut self, recorder: &Recorder) {
         let checkpoint = Checkpoint::new(0, recorder.now(), recorder.marks(), recorder.open());
-        self.0.push(checkpoint.encode().unwrap());
+        self.0.extend(checkpoint.encode(1 << 20).unwrap());
     }
 }
 
@@ -248,4 +248,68 @@ fn years_that_no_row_speaks_of_are_unknown_and_cost_nothing() {
     assert_eq!(written.len(), 1, "it is seen to begin anew");
     let written = life.observe(told(START, Condition::Productive)).unwrap();
     assert_eq!(stretches(&written), [(-60, 0)]);
+}
+
+#[test]
+fn a_checkpoint_of_many_records_is_taken_whole_or_not_at_all() {
+    let mut records = Records::default();
+    let (mut recorder, _) = records.begin(1, 0);
+    for number in 0..40 {
+        records.take(recorder.observe(seen(&format!("ct-{number}"), Condition::Productive)).unwrap());
+    }
+    records.take(recorder.turn(reading(100)));
+    let before = records.recovered();
+    let parts = Checkpoint::new(7, recorder.now(), recorder.marks(), recorder.open()).encode(1_000).unwrap();
+    assert!(parts.len() > 5 && parts.iter().all(|part| part.len() <= 1_000));
+    let first_part = records.0.len() as u64;
+    for kept in 0..=parts.len() {
+        let mut torn = Records([&records.0[..], &parts[..kept]].concat());
+        let recovered = torn.recovered();
+        assert_eq!((&recovered.marks, &recovered.open), (&before.marks, &before.open), "{kept} parts");
+        let is_whole = kept == parts.len();
+        assert_eq!(recovered.freed_below, if is_whole { 7 } else { 0 });
+        assert_eq!(recovered.checkpoint_at == Some(first_part), is_whole);
+        // The next life writes its own, whatever was left of this one.
+        torn.0.extend(parts.clone());
+        assert_eq!(torn.recovered().freed_below, 7);
+    }
+}
+
+/// The journal is asked for room before anything is said.
+#[test]
+fn nothing_takes_more_of_the_journal_than_was_asked_for() {
+    let site = SiteId::new("st-mary").unwrap();
+    let in_journal = |written: &[Written]| -> u64 {
+        let bytes = |each: &Written| encode_fact(each.clone(), &site).len() + medfleet_journal::RECORD_HEADER_BYTES;
+        written.iter().map(bytes).sum::<usize>() as u64
+    };
+    let (mut recorder, _) = Records::default().begin(1, 0);
+    let (long, mut said) = ("x".repeat(96), 0);
+    let steps =
+        [(0, 0), (30, 30), (40_000, 40_000), (40_010, 4_000), (40_020, 40_020), (40_030, 80_000), (41_000, 80_970)];
+    for (steady, wall) in steps {
+        let clock = Reading { steady: Steady(steady * MICROS_PER_SECOND), ..reading(wall) };
+        // Hours that are cut have their own room, one after the other.
+        let (bound, written) = (recorder.turn_bound_bytes(clock, &site), recorder.turn_within(clock, 0));
+        assert!(in_journal(&written) <= bound, "{bound} bytes at {steady} s: {written:?}");
+        said += written.len();
+        let told_at = |days: i64| Some(Stated { at: Timestamp::from_seconds(START + days * 86_400), known_at: None });
+        let observations = [
+            seen("ct-1", if steady % 20 == 0 { Condition::Standby } else { Condition::Productive }),
+            seen(&long, if steady % 20 == 0 { Condition::Productive } else { Condition::Standby }),
+            Observation { stated: told_at(-300 + steady / 1_000), ..seen("told", Condition::Standby) },
+            Observation {
+                seen: Seen::Event(Body::Unbound(medfleet_domain::human::Binding { place: "p".repeat(9_000) })),
+                ..seen("ct-3", Condition::Standby)
+            },
+            Observation { seen: Seen::Lost, ..seen("ct-1", Condition::Standby) },
+        ];
+        for observation in observations {
+            let bound = recorder.observe_bound_bytes(&observation, &site);
+            let Ok(written) = recorder.observe(observation.clone()) else { continue };
+            assert!(in_journal(&written) <= bound, "{bound} bytes for {observation:?}: {written:?}");
+            said += written.len();
+        }
+    }
+    assert!(said > 1_000, "{said} facts");
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use medfleet_agent::clock::Steady;
 use medfleet_agent::window::{BatchLimits, Claim, MAX_BATCHES_IN_FLIGHT, SentRun, Window};
-use medfleet_domain::id::{DeviceId, Epoch, Seq, SeqRange, Subject};
+use medfleet_domain::id::{DeviceId, Epoch, Seq, SeqRange, SiteId, Subject};
 use medfleet_domain::kind::DeviceKind;
 use medfleet_domain::time::MICROS_PER_SECOND;
 use medfleet_wire::{Fate, FateKind, Receipt};
@@ -30,6 +30,7 @@ fn runs(indices: std::ops::Range<u64>) -> Vec<SentRun> {
             _ => runs.push(SentRun {
                 subject: subject(),
                 kind: DeviceKind::Ct,
+                site: SiteId::new("st-mary").unwrap(),
                 epoch: Epoch(1),
                 first_seq: Seq(index + 1),
                 indices: vec![index],
@@ -232,6 +233,31 @@ fn without_a_receipt_a_batch_goes_again_after_thirty_seconds_then_sixty() {
         let claim = window.next(Steady(at)).unwrap_or_else(|| panic!("nothing after {wait} s"));
         assert_eq!((claim.number, claim.again), (1, wait > 0));
         window.sent(claim.number, claim.indices.clone(), runs(claim.indices), Steady(at));
+    }
+}
+
+/// Each receipt once doubled the pause, so that eight held batches waited for ten minutes.
+#[test]
+fn what_is_held_is_tried_again_after_five_seconds_then_ten_however_many_batches_it_is() {
+    let mut window = Window::new(SESSION, LIMITS, 0..32);
+    window.linked(Steady(0));
+    let mut at = 0;
+    for wait in [5, 10, 20] {
+        let mut sent = Vec::new();
+        while let Some(claim) = window.next(Steady(at)) {
+            let runs = runs(claim.indices.clone());
+            window.sent(claim.number, claim.indices, runs.clone(), Steady(at));
+            sent.push((claim.number, runs));
+        }
+        let facts: usize = sent.iter().flat_map(|(_, runs)| runs).map(|run| run.indices.len()).sum();
+        assert!(facts == 28 && sent.len() >= 8, "all go together: {facts} facts in {} batches", sent.len());
+        for (number, runs) in sent {
+            window.receipt(&receipt(number, &runs, FateKind::Held), Steady(at));
+        }
+        at += wait * MICROS_PER_SECOND - 1;
+        assert_eq!(window.next(Steady(at)), None, "before {wait} s have passed");
+        at += 1;
+        assert_eq!(window.wake_at(), Some(Steady(at)), "after {wait} s");
     }
 }
 

@@ -2,14 +2,20 @@
 
 mod support;
 
-use medfleet_agent::Refusal;
+use std::collections::{BTreeMap, BTreeSet};
+
+use medfleet_agent::{AgentConfig, Refusal};
 use medfleet_domain::condition::Condition;
-use medfleet_domain::fact::Body;
+use medfleet_domain::fact::{Body, Run};
+use medfleet_domain::id::Epoch;
 use medfleet_ingest::quarantine;
 use medfleet_log::Topic;
-use support::{PATIENCE, Street, device, end, now, seen, seqs_of, start_agent};
+use support::relay::relay;
+use support::{PATIENCE, SITE, Street, device, end, now, seen, seqs_of, start_agent};
 use tokio::time::timeout;
 
+/// Where an agent is moved to; as long as the site it comes from.
+const MOVED: &str = "st-jane";
 const CONDITIONS: [Condition; 2] = [Condition::Standby, Condition::Productive];
 
 #[tokio::test(flavor = "multi_thread")]
@@ -128,21 +134,125 @@ async fn a_full_journal_refuses_loudly_and_takes_again_what_follows_the_first_re
     street.close().await;
 }
 
+/// There was once no room for the next life's first words, and no other life to free any.
 #[tokio::test(flavor = "multi_thread")]
-async fn poison_leaves_a_tombstone_frees_the_journal_and_can_be_driven_in_again() {
+async fn a_life_without_room_for_its_first_words_delivers_the_backlog_and_then_accepts() {
     let mut street = Street::open().await;
-    street.define_site("elsewhere").await;
     let open_port = std::mem::replace(&mut street.port, 1);
-    let (agent, ending) = street.agent("edge-1").await;
-    let (intake, lost_epoch) = (agent.intake().unwrap(), agent.epoch());
+    let mut config = street.agent_config("edge-1");
+    (config.journal.capacity_bytes, config.journal.segment_max_bytes) = (1024 * 1024, 64 * 1024);
+    let mut accepted = BTreeMap::new();
+    for life in 0..80 {
+        let (agent, ending) = start_agent(config.clone()).await;
+        let intake = agent.intake().unwrap();
+        for turn in 0..2_000 {
+            let all: Vec<_> = (0..60).map(|number| format!("ct-{number}")).collect();
+            let answers = intake.observe_all(all.iter().map(|name| seen(name, CONDITIONS[turn % 2])).collect()).await;
+            let taken = all.into_iter().zip(&answers).filter(|(_, answer)| answer.is_ok());
+            taken.for_each(|(name, _)| *accepted.entry((name, agent.epoch())).or_insert(0) += 1);
+            if answers.iter().any(Result::is_err) {
+                break;
+            }
+        }
+        assert!(agent.metrics().refused_full.get() > 0, "life {life} is full");
+        drop(intake);
+        end(agent, ending).await;
+    }
+    street.port = open_port;
+    config.mqtt.port = open_port;
+    let (agent, ending) = start_agent(config).await;
+    let intake = agent.intake().unwrap();
+    let taken = async {
+        while intake.observe(seen("ct-1", Condition::Engineering)).await.is_err() {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    };
+    timeout(PATIENCE, taken).await.expect("there is room again");
+    timeout(PATIENCE, agent.drained()).await.expect("the backlog is delivered");
+    assert_eq!(agent.metrics().full.get(), 0);
+    let mut began = BTreeMap::new();
+    for Run { subject, epoch, facts, .. } in street.records(Topic::FACTS).await.into_iter().map(|record| record.run) {
+        let said = facts.iter().filter(|sealed| matches!(sealed.fact.body, Body::Began { .. })).count();
+        *began.entry((subject.name().to_owned(), epoch)).or_insert(0) += said;
+    }
+    for (life, count) in &accepted {
+        assert_eq!(began.get(life), Some(count), "{life:?}");
+    }
+    assert!(street.identities().await.values().all(|times| *times == 1));
+    drop(intake);
+    end(agent, ending).await;
+    street.close().await;
+}
+
+/// One life at a site that sees a device and reaches no broker.
+async fn cut_off_at(street: &mut Street, site: &str) -> Epoch {
+    let open_port = std::mem::replace(&mut street.port, 1);
+    let (agent, ending) = start_agent(AgentConfig { site: site.into(), ..street.agent_config("edge-1") }).await;
+    street.port = open_port;
+    let (intake, epoch) = (agent.intake().unwrap(), agent.epoch());
     intake.observe(seen("ct-1", Condition::Standby)).await.unwrap();
     drop(intake);
     end(agent, ending).await;
+    epoch
+}
 
-    // Moved to another site with facts on board that it may no longer speak for.
-    street.port = open_port;
+/// The next life, at another site: it delivers all there is, and all of it is taken.
+async fn delivered_at(street: &Street, site: &str) {
+    let (agent, ending) = start_agent(AgentConfig { site: site.into(), ..street.agent_config("edge-1") }).await;
+    timeout(PATIENCE, agent.drained()).await.expect("receipts for both lives");
+    assert_eq!(agent.metrics().poison.get(), 0);
+    assert!(street.values(Topic::QUARANTINE).await.is_empty());
+    end(agent, ending).await;
+}
+
+/// The sites under which the log has facts of this life, and that none of them is missing.
+async fn sites_of(street: &Street, life: Epoch) -> BTreeSet<String> {
+    let (mut sites, mut seqs) = (BTreeSet::new(), Vec::new());
+    let runs = street.records(Topic::FACTS).await.into_iter().map(|record| record.run);
+    for Run { subject, first_seq, site, facts, .. } in runs.filter(|run| run.epoch == life) {
+        sites.insert(site.to_string());
+        if subject == device("ct-1") {
+            seqs.extend((first_seq.0..).take(facts.len()));
+        }
+    }
+    assert_eq!(seqs, [1, 2], "opened and began, once each");
+    sites
+}
+
+/// They were once quarantined: an agent spoke for its present site only.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_agent_takes_along_to_another_site_comes_in_under_the_site_it_was_seen_at() {
+    let mut street = Street::open().await;
+    street.define_site(MOVED).await;
+    let life = cut_off_at(&mut street, SITE).await;
+    delivered_at(&street, MOVED).await;
+    assert_eq!(sites_of(&street, life).await, BTreeSet::from([SITE.to_owned()]));
+    street.sums();
+    street.close().await;
+}
+
+/// The cure of the runbook for held facts once threw away what it was to save.
+#[tokio::test(flavor = "multi_thread")]
+async fn facts_of_a_misspelt_site_come_in_under_the_site_that_it_was_corrected_to() {
+    let mut street = Street::open().await;
+    let life = cut_off_at(&mut street, "st-marry").await;
+    delivered_at(&street, SITE).await;
+    assert_eq!(sites_of(&street, life).await, BTreeSet::from([SITE.to_owned()]));
+    assert!(street.sums().held > 0, "they were offered under the site that was written");
+    street.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn poison_leaves_a_tombstone_frees_the_journal_and_can_be_driven_in_again() {
+    let mut street = Street::open().await;
+    street.define_site(MOVED).await;
+    let lost_epoch = cut_off_at(&mut street, SITE).await;
+
+    // On its way a batch of the first life becomes one of another site than its runs.
     let mut config = street.agent_config("edge-1");
-    config.site = "elsewhere".into();
+    let line = relay(&street.folder.path().join("server.crt"), street.port, SITE, MOVED).await;
+    (config.mqtt.host, config.mqtt.port, config.mqtt.plain) = ("127.0.0.1".into(), line, true);
+    config.site = MOVED.into();
     let (agent, ending) = start_agent(config).await;
     timeout(PATIENCE, agent.drained()).await.expect("poison frees the journal");
     timeout(PATIENCE, agent.drained()).await.expect("its tombstones are delivered");
@@ -165,7 +275,9 @@ async fn poison_leaves_a_tombstone_frees_the_journal_and_can_be_driven_in_again(
             _ => None,
         }));
     }
-    assert_eq!(buried, [(lost_epoch, 2, "foreign_run".to_owned())]);
+    // The second life said under the first one's site how long the device was seen there.
+    let refused_lives = [lost_epoch, agent.epoch()].map(|life| (life, 2, "foreign_run".to_owned()));
+    assert_eq!(BTreeSet::from_iter(buried), BTreeSet::from(refused_lives));
 
     for entry in &refused {
         quarantine::redrive(&street.admitter, entry, now()).await.unwrap();

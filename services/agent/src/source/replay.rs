@@ -1,7 +1,8 @@
 //! Replays a file of what was seen earlier: CSV with a header, or one JSON object per line, read by a mapping file.
 //!
 //! Rows bring their own time. How far the file was taken in is kept beside the journal and written after the rows are durable, so a
-//! crash between the two repeats at most one chunk; every other row enters once, over any number of starts.
+//! crash between the two repeats at most one chunk; every other row enters once, over any number of starts. Of a chunk that finds the
+//! journal full, the rows that were durable before are kept as taken.
 
 use std::fs::{self, File};
 use std::io::{BufReader, Write};
@@ -16,7 +17,7 @@ use crate::observation::Observation;
 use crate::source::Source;
 use crate::source::replay_file::{BadRow, Rows};
 use crate::source::replay_row::Mapping;
-use crate::source::simulated::offer;
+use crate::source::simulated::offer_in_order;
 
 /// Rows that become durable together.
 const CHUNK_ROWS: usize = 512;
@@ -94,12 +95,20 @@ impl Source for Replay {
         let mut rows = rows.skip(usize::try_from(taken).unwrap_or(usize::MAX)).peekable();
         while rows.peek().is_some() {
             let mut observations: Vec<Observation> = Vec::new();
+            let mut row_ends: Vec<usize> = Vec::new();
             for row in rows.by_ref().take(CHUNK_ROWS) {
                 observations.extend(self.observe(row)?);
-                taken += 1;
+                row_ends.push(observations.len());
             }
-            offer(&intake, &self.name, observations).await;
-            keep(&self.progress, taken)?;
+            let before = taken;
+            taken += row_ends.len() as u64;
+            let rows_within = |settled: usize| row_ends.partition_point(|end| *end <= settled) as u64;
+            let keep_settled = |settled: usize| keep(&self.progress, before + rows_within(settled));
+            if observations.is_empty() {
+                keep(&self.progress, taken)?;
+            } else if !offer_in_order(&intake, &self.name, observations, keep_settled).await? {
+                return Ok(());
+            }
         }
         tracing::info!(source = self.name, rows = taken, "file was replayed to its end");
         Ok(())

@@ -55,26 +55,39 @@ impl Source for Plug {
 
 /// Offers observations until each is accepted or refused for its own sake. A full journal makes the source wait, in order.
 pub(crate) async fn offer(intake: &Intake, source: &str, observations: Vec<Observation>) {
-    let mut waiting = observations;
+    offer_in_order(intake, source, observations, |_| Ok(())).await.unwrap_or_default();
+}
+
+/// The same, and `settled` hears after each try how many of them, from the first on, need not be offered again. Of an agent that ends it
+/// hears nothing more, and what is left is for the next life. Answers whether all are settled.
+pub(crate) async fn offer_in_order(
+    intake: &Intake,
+    source: &str,
+    observations: Vec<Observation>,
+    mut settled: impl FnMut(usize) -> Result<(), AgentError> + Send,
+) -> Result<bool, AgentError> {
+    let (count, mut waiting) = (observations.len(), observations);
     while !waiting.is_empty() {
         let answers = intake.observe_all(waiting.clone()).await;
-        let mut full = Vec::new();
-        for (observation, answer) in waiting.into_iter().zip(answers) {
-            match answer {
-                Ok(()) => {}
-                Err(Refusal::Full { .. }) => full.push(observation),
-                Err(Refusal::Closed) => return,
-                Err(refusal) => {
-                    tracing::warn!(source, subject = %observation.subject, %refusal, "observation was refused")
-                }
+        let is_left = |answer: &Result<(), Refusal>| matches!(answer, Err(Refusal::Full { .. } | Refusal::Closed));
+        let closed = answers.contains(&Err(Refusal::Closed));
+        let first_left = answers.iter().position(is_left).unwrap_or(waiting.len());
+        for (observation, answer) in waiting.iter().zip(&answers[..first_left]) {
+            if let Err(refusal) = answer {
+                tracing::warn!(source, subject = %observation.subject, %refusal, "observation was refused");
             }
         }
-        waiting = full;
+        waiting.drain(..first_left);
+        settled(count - waiting.len())?;
+        if closed {
+            return Ok(false);
+        }
         if !waiting.is_empty() {
             tracing::warn!(source, observations = waiting.len(), "journal is full, the source waits");
             tokio::time::sleep(RETRY_FULL).await;
         }
     }
+    Ok(true)
 }
 
 #[derive(Debug, Clone, Deserialize)]

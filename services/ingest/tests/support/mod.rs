@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "every test file uses its own part")]
 
 pub mod client;
+pub mod relay;
 
 use std::collections::BTreeMap;
 use std::path::Path;
