@@ -21,6 +21,9 @@ const MINUTE: i64 = 60_000_000;
 /// Two days before New York changes to summer time.
 pub const BEGIN: Timestamp = Day::from_civil(2026, 3, 6).start();
 pub const DAYS: i64 = 9;
+/// A story with long silences.
+pub const SPARSE_DAYS: i64 = 70;
+const SPARSE_PAUSE: i64 = 12 * 60;
 const DEVICES: i64 = 7;
 /// Records between two flushes, on average.
 const FLUSH_EVERY: i64 = 10;
@@ -28,6 +31,30 @@ const SITES: [(&str, &str); 2] = [("east", "America/New_York"), ("west", "Americ
 /// Who hears the devices; the last of them may be late as a whole.
 const AGENTS: [&str; 3] = ["a-0", "a-1", "a-2"];
 const KINDS: [DeviceKind; 3] = [DeviceKind::Ct, DeviceKind::Laser, DeviceKind::Ventilator];
+
+/// What of a story had happened before an instant: a stretch only as far as it had come.
+/// What is said of sites, and what takes something back, is knowledge.
+pub fn happened(told: &[Told], before: Timestamp) -> Vec<Told> {
+    let cut = |one: &Told| {
+        let mut one = one.clone();
+        let [sealed] = &mut one.run.facts[..] else { return Some(one) };
+        let mut fact = sealed.fact.clone();
+        // What holds from a later day on is not there yet.
+        if matches!(&fact.body, Body::ContractDefined(contract) if contract.valid_from > before.day()) {
+            return None;
+        }
+        let is_knowledge = one.run.subject.kind == SubjectKind::Site || matches!(fact.body, Body::Amended(_));
+        if fact.at >= before && !is_knowledge {
+            return None;
+        }
+        if let Body::Stretch(stretch) = &mut fact.body {
+            stretch.until = stretch.until.min(before);
+        }
+        *sealed = medfleet_wire::seal(fact);
+        Some(one)
+    };
+    told.iter().filter_map(cut).collect()
+}
 
 /// A record, when the log took it, and whether a flush follows.
 #[derive(Clone)]
@@ -116,6 +143,9 @@ impl Arrival {
 }
 
 pub struct Story {
+    days: i64,
+    /// Minutes between two records, at most.
+    pause: i64,
     chance: Chance,
     devices: Vec<Device>,
     told: Vec<Told>,
@@ -125,7 +155,13 @@ pub struct Story {
 
 impl Story {
     pub fn new(seed: u64) -> Self {
-        Self { chance: Chance::new(seed ^ 0x5bd1), devices: Vec::new(), told: Vec::new(), statements: 0 }
+        let chance = Chance::new(seed ^ 0x5bd1);
+        Self { days: DAYS, pause: 90, chance, devices: Vec::new(), told: Vec::new(), statements: 0 }
+    }
+
+    /// Devices of which nothing is heard for weeks.
+    pub fn sparse(seed: u64) -> Self {
+        Self { days: SPARSE_DAYS, pause: SPARSE_PAUSE, ..Self::new(seed) }
     }
 
     pub fn tell(mut self) -> Vec<Told> {
@@ -142,9 +178,9 @@ impl Story {
             self.register(number, site, kind, now);
             now += MINUTE;
         }
-        let end = BEGIN.0 + DAYS * 24 * 60 * MINUTE;
+        let end = BEGIN.0 + self.days * 24 * 60 * MINUTE;
         while now < end {
-            now += self.chance.within(0, 90) * MINUTE;
+            now += self.chance.within(0, self.pause) * MINUTE;
             match self.chance.within(0, 48) {
                 0 => self.new_calendar(now),
                 1 => self.moved_or_retired(now),
@@ -195,7 +231,10 @@ impl Story {
     fn stretch(&mut self, now: i64) {
         let at = self.some_device();
         let late = self.chance.one_in(5);
-        let from = if late { self.chance.within(BEGIN.0, now.max(BEGIN.0 + 1)) } else { self.devices[at].told_until };
+        // What nobody heard stays unknown where little is heard.
+        let heard = if self.days == DAYS { 0 } else { now - 2 * 24 * 60 * MINUTE };
+        let next = self.devices[at].told_until.max(heard);
+        let from = if late { self.chance.within(BEGIN.0, now.max(BEGIN.0 + 1)) } else { next };
         let from = if self.chance.one_in(2) { from } else { from + self.chance.within(0, 40) * MINUTE };
         let length = self.chance.within(1, 900) * MINUTE + self.chance.within(0, 3) * 1_234_567;
         let until = (from + length).min(Timestamp(from).day().end().0).min(now);

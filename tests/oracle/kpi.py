@@ -354,6 +354,7 @@ def repair_clocks(orders: Sequence[Order], now: int) -> dict:
     """The four clocks of corrective orders, and how long they waited for whom."""
     told: dict[str, list] = {"response": [], "repair": [], "turnaround": [], "parts_wait": []}
     waited: dict[str, int] = {"parts": 0, "vendor": 0, "facility": 0, "own": 0}
+    not_told = 0
 
     def ran(begins: int, ends: int | None) -> tuple[int, bool]:
         return (min(now, now if ends is None else ends) - begins, ends is not None and ends <= now)
@@ -362,8 +363,10 @@ def repair_clocks(orders: Sequence[Order], now: int) -> dict:
         waits = {name: united((begins, now if ends is None else ends) for party, begins, ends in order.waits if party in parties) for name, parties in WAITS.items()}
         for name, spans in waits.items():
             waited[name] += length(spans)
-        if order.arrived is not None or order.finished is None:
+        if order.arrived is not None or (order.started is None and order.mended is None):
             told["response"].append(ran(order.opened, order.arrived))
+        else:
+            not_told += 1
         if order.started is not None:
             worked, ended = ran(order.started, order.mended)
             between = common(united(span for spans in waits.values() for span in spans), [(order.started, order.started + worked)])
@@ -373,6 +376,7 @@ def repair_clocks(orders: Sequence[Order], now: int) -> dict:
             runs_still = any(party == "parts" and ends is None for party, _, ends in order.waits)
             told["parts_wait"].append((length(waits["parts"]), not runs_still))
     figures = {f"{name}_{part}": value for name, of in told.items() for part, value in clock(of).items()}
+    figures["response_not_told"] = not_told
     return figures | {f"waited_{name}_seconds": of / SECOND for name, of in waited.items()}
 
 

@@ -16,7 +16,8 @@ from test_sql import connect
 
 # What a demo cannot hold: nobody amends it, and nobody issued a statement yet.
 MAY_BE_EMPTY = {"amendments", "backdated", "issued_statements"}
-ORIGIN = {"period_from", "period_until", "as_of", "cut", "cut_made_at", "lag_records"}
+ORIGIN = ["period_from", "period_until", "as_of", "at", "cut", "cut_made_at", "lag_records"]
+WITHOUT_PERIOD = ("order_phases", "contract_versions", "issued_statements")
 
 
 @pytest.fixture(scope="module")
@@ -75,16 +76,20 @@ def told_order(told: dict, names: list[str]) -> list[tuple]:
 
 def in_csv(house: House, view: str, asked: str, names: list[str]) -> list[tuple]:
     lines = list(csv.DictReader(io.StringIO(house.get(f"/api/v1/kpi/{view}?{asked}&format=csv"))))
-    assert all(set(line) - set(names) == ORIGIN for line in lines), view
+    assert all(list(line)[len(names):] == ORIGIN for line in lines), view
     return [tuple(line[name] for name in names) for line in lines]
 
 
 def in_sql(connection, view: str, since: date, until: date, device: str | None, names: list[str]) -> list[tuple]:
-    given = "" if view in ("order_phases", "contract_versions", "issued_statements") else f"'{since}', '{until}'"
+    given = "" if view in WITHOUT_PERIOD else f"'{since}', '{until}'"
     narrow = f"{', ' if given else ''}device => '{device}'" if device else ""
     cursor = connection.execute(f"SELECT * FROM {view}({given}{narrow})")
-    assert [column.name for column in cursor.description] == names, view
-    return sorted([tuple(plain(cell) for cell in row) for row in cursor.fetchall()], key=str)
+    # Period, cut and lag stand in every row, under the names of a file.
+    origin = ORIGIN[2:] if view in WITHOUT_PERIOD else ORIGIN
+    assert [column.name for column in cursor.description] == [*names, *origin], view
+    rows = cursor.fetchall()
+    assert all(dict(zip(origin, row[len(names):], strict=True))["cut_made_at"] and row[-1] is not None for row in rows), view
+    return sorted([tuple(plain(cell) for cell in row[: len(names)]) for row in rows], key=str)
 
 
 def plain(cell):
@@ -109,6 +114,52 @@ def written(cell) -> str:
         return str(int(cell)) if cell.is_integer() else repr(cell)
     text = str(cell)
     return f"'{text}" if isinstance(cell, str) and text[:1] in "=+-@\t\r" and text else text
+
+
+def test_at_is_the_same_state_by_rest_as_a_file_on_a_page_and_in_sql(house: House) -> None:
+    """A repair that is over was open then, and what failed later is not there, whoever asks."""
+    until = datetime.now(UTC).date() - timedelta(days=1)
+    since = until - timedelta(days=28)
+    over = house.json(f"/api/v1/kpi/repairs?{query(**{'from': since, 'until': until})}")["rows"]
+    instants = [(datetime.fromisoformat(row["opened_at"]), datetime.fromisoformat(row["finished_at"])) for row in over if row["finished"]]
+    opened, finished = max(instants, key=lambda pair: pair[1] - pair[0])
+    at = (opened + (finished - opened) / 2).replace(microsecond=0)
+    with connect(house, "at", "--all") as connection:
+        cut = connection.execute("SELECT cut FROM cut_info").fetchone()[0]
+        for view in ("repairs", "failures", "downtimes", "reliability", "uptime", "pm", "concurrency"):
+            asked = query(**{"from": since, "until": until, "cut": cut, "at": at.isoformat()})
+            told = house.json(f"/api/v1/kpi/{view}?{asked}")
+            assert datetime.fromisoformat(told["cut"]["at"]) == at and datetime.fromisoformat(told["period"]["until"]) <= at
+            names = [column["name"] for column in told["columns"]]
+            rows = sorted([tuple(plain(row[name]) for name in names) for row in told["rows"]], key=str)
+            assert in_csv(house, view, asked, names) == [tuple(written(cell) for cell in row) for row in told_order(told, names)], view
+            if view != "uptime":
+                cursor = connection.execute(f"SELECT {', '.join(names)} FROM {view}('{since}', '{until}', at => '{at.isoformat()}')")
+                assert sorted([tuple(plain(cell) for cell in row) for row in cursor.fetchall()], key=str) == rows, view
+            if view == "repairs":
+                open_then = [row for row in told["rows"] if not row["finished"]]
+                assert open_then and all(datetime.fromisoformat(row["opened_at"]) < at for row in told["rows"])
+        fleet = query(**{"from": since, "until": until, "cut": cut, "at": at.isoformat(), "group": "site_kind"})
+        sums = {(row["site"], row["kind"]): row["seconds"]["known"] for row in house.json(f"/api/v1/uptime?{fleet}")["rows"]}
+        in_rows = connection.execute(f"SELECT site, kind, known_seconds FROM uptime('{since}', '{until}', at => '{at.isoformat()}')").fetchall()
+        assert sums == {(site, kind): pytest.approx(known) for site, kind, known in in_rows}
+    page = house.get(f"/?{query(**{'from': since, 'until': until, 'at': at.isoformat()})}")
+    assert "As it stood before" in page and f"at={at.isoformat().replace('+00:00', 'Z')}" in page
+
+
+def test_a_comparison_out_of_memory_is_that_of_the_views(house: House) -> None:
+    until = datetime.now(UTC).date() - timedelta(days=1)
+    for days, by in ((30, "failures"), (30, "downtime"), (7, "failures"), (90, "downtime")):
+        since = until - timedelta(days=days)
+        with connect(house, "compared", "--all") as connection:
+            cut = connection.execute("SELECT cut FROM cut_info").fetchone()[0]
+            told = house.json(f"/api/v1/comparison?{query(**{'from': since, 'until': until, 'cut': cut, 'by': by})}")
+            names = [column["name"] for column in told["columns"]]
+            rows = connection.execute(f"SELECT {', '.join(names)} FROM comparison('{since}', '{until}', by => '{by}')").fetchall()
+        found = [[row[name] for name in names] for row in told["rows"]]
+        assert len(rows) == len(found) >= 24 and sum(row["observed"] for row in told["rows"]) > 0
+        for row, wanted in zip(rows, found, strict=True):
+            assert list(row) == [pytest.approx(cell) if isinstance(cell, float) else cell for cell in wanted], (since, by)
 
 
 def test_a_scorecard_says_what_sql_says_of_each_site_and_kind(house: House) -> None:

@@ -1,6 +1,5 @@
 -- One row: one version of a calendar or contract that holds within [$from, $until) and was recorded at $closed or
--- later: what it changes of that period it changes afterwards. Its size is the difference between the figures as of
--- an instant before it and now.
+-- later: what it changes of that period it changes afterwards. Its size is computed beside it.
 WITH versions AS (
     SELECT
         'calendar' AS what,

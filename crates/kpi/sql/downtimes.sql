@@ -1,6 +1,6 @@
 -- One row: one time off line of one device that began within [$from, $until): down, scheduled or not, until
--- something says that it worked. Beyond $now nothing is counted; `ended` says whether it had ended. Read from
--- eight days before the period to now, as failures are; of the times it worked only sums are kept.
+-- something says that it worked. Beyond $now nothing is counted; `ended` says whether it had ended. Read as failures
+-- are; of the times it worked only sums are kept.
 WITH beyond AS ({heads}),
 asked AS ({asked}),
 downs AS (
@@ -18,6 +18,9 @@ downs AS (
     GROUP BY i.device, i.site, i.kind, i.from_at, i.until_at, i.condition, i.degradation, i.reason, i.source_kind,
         i.assumed, i.conflict, i.claim, i.author
     HAVING SUM(i.weight) > 0
+    UNION ALL
+    SELECT device, site, kind, from_us, until_us, condition
+    FROM ({earlier_downs}) AS earlier
     UNION ALL
     SELECT subject, site, kind, from_us, least(coalesce(until_us, CAST($now AS BIGINT)), CAST($now AS BIGINT)), condition
     FROM asked AS a

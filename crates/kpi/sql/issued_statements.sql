@@ -7,7 +7,7 @@ SELECT
     contract,
     CAST(period_from AS BIGINT) AS period_from_us,
     CAST(period_until AS BIGINT) AS period_until_us,
-    cut,
+    cut AS pinned_cut,
     CAST(as_of AS BIGINT) AS as_of_us,
     offsets,
     CAST(contract_valid_from AS INT) AS contract_valid_from_day,

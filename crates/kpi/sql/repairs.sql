@@ -1,6 +1,6 @@
 -- One row: one corrective order opened within [$from, $until), with the four clocks of its repair as far as they
 -- have run: what is not finished at $now is censored, not left out. Response: opened to arrival (or remote
--- connection). Active repair: repair started to repaired, waits in between taken out. Turnaround: opened to returned
+-- connection); null where nobody told of one and the order went on without it. Active repair: repair started to repaired, waits in between taken out. Turnaround: opened to returned
 -- to service, else closed. Waiting for parts: all such waits of the order together; it runs while one of them does.
 -- Waits for others by party.
 WITH lives AS ({order_lives}),
@@ -50,8 +50,12 @@ SELECT
     c.cause_code,
     c.opened_us,
     c.finished_us,
-    least(coalesce(c.arrived_us, c.repair_started_us, c.mended_us, CAST($now AS BIGINT)), CAST($now AS BIGINT)) - c.opened_us AS response_us,
-    (coalesce(c.arrived_us, c.repair_started_us, c.mended_us) <= CAST($now AS BIGINT)) IS TRUE AS responded,
+    CASE
+        WHEN c.arrived_us <= CAST($now AS BIGINT) THEN c.arrived_us - c.opened_us
+        WHEN c.repair_started_us <= CAST($now AS BIGINT) OR c.mended_us <= CAST($now AS BIGINT) THEN NULL
+        ELSE CAST($now AS BIGINT) - c.opened_us
+    END AS response_us,
+    (c.arrived_us <= CAST($now AS BIGINT)) IS TRUE AS responded,
     CASE WHEN c.repair_started_us <= CAST($now AS BIGINT) THEN
         least(coalesce(c.mended_us, CAST($now AS BIGINT)), CAST($now AS BIGINT)) - c.repair_started_us
         - coalesce(w.within_repair_us, 0) END AS repair_us,

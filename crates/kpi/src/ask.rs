@@ -68,7 +68,8 @@ pub struct Repair {
     pub cause_code: Option<String>,
     pub opened: Timestamp,
     pub finished: Option<Timestamp>,
-    pub response: Duration,
+    /// None: nobody told of an arrival or a remote connection, and the order went on.
+    pub response: Option<Duration>,
     /// None: it has not begun, or nobody told when.
     pub active: Option<Duration>,
     pub turnaround: Duration,
@@ -134,7 +135,7 @@ pub async fn repairs(session: &SessionContext, question: &Question) -> Result<Ve
             cause_code: line.some_text("cause_code")?,
             opened: line.time("opened_us")?,
             finished: line.some_time("finished_us")?,
-            response: clock(line.int("response_us")?, "responded")?,
+            response: line.some_int("response_us")?.map(|micros| clock(micros, "responded")).transpose()?,
             active: line.some_int("repair_us")?.map(|micros| clock(micros, "repaired")).transpose()?,
             turnaround: clock(line.int("turnaround_us")?, "finished")?,
             parts: match line.int("parts_waits")? {

@@ -97,6 +97,7 @@ pub fn figures() -> Vec<Figure<Scorecard>> {
     all.extend(failures());
     all.extend(off_line());
     all.extend(durations!("response", response, "median from opening to arrival or remote connection"));
+    all.extend(response_not_told());
     all.extend(durations!("repair", active, "median active repair, waits taken out"));
     all.extend(durations!("turnaround", turnaround, "median from opening to return to service"));
     all.extend(durations!("parts_wait", parts, "median wait for parts, of the orders that waited for them"));
@@ -186,6 +187,13 @@ fn off_line() -> [Figure<Scorecard>; 4] {
             let off_line = &card.off_line;
             Cell::number(card.measure.steady_availability(card.failures.count, off_line.micros, off_line.count))
         };
+    }
+}
+
+fn response_not_told() -> [Figure<Scorecard>; 1] {
+    figures! {
+        "response_not_told", "count", "orders that went on although nobody told of an arrival: not among the count",
+            |card| Cell::count(card.repairs.response_not_told);
     }
 }
 

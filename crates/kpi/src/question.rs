@@ -3,8 +3,8 @@
 use medfleet_domain::time::{Day, Timestamp};
 use medfleet_lake::ScalarValue;
 
-/// Views of episodes read so much before the period, to see what began before it; and all that came after, for an outage may
-/// end months later.
+/// Views of episodes read so much before the period, to see what began before it (of a device that was down then, all of its
+/// past); and all that came after, for an outage may end months later.
 const MARGIN_DAYS: i32 = 8;
 
 /// Which devices; empty is all.

@@ -107,6 +107,8 @@ impl OffLine {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Repairs {
     pub response: Durations,
+    /// Orders that went on although nobody told of an arrival: no clock of theirs can be read.
+    pub response_not_told: u64,
     pub active: Durations,
     pub turnaround: Durations,
     /// Of the orders that waited for parts.
@@ -242,7 +244,8 @@ fn repairs(orders: &[Repair]) -> Repairs {
     };
     let sum = |of: fn(&Repair) -> i64| orders.iter().map(of).sum();
     Repairs {
-        response: clock(|order| Some(order.response)),
+        response: clock(|order| order.response),
+        response_not_told: orders.iter().filter(|order| order.response.is_none()).count() as u64,
         active: clock(|order| order.active),
         turnaround: clock(|order| Some(order.turnaround)),
         parts: clock(|order| order.parts),

@@ -18,21 +18,31 @@ IN_FORCE = f"""
 COVERS = "d.site = c.site AND (c.kind IS NULL OR d.kind = c.kind) AND (c.devices IS NULL OR strpos(',' || c.devices || ',', ',' || d.device || ',') > 0)"
 
 
-def covered() -> dict:
-    """Figures of every covered device in the hours that its contract names, without the contract's weights and exclusions."""
-    return sql(f"""
+def in_hours(by: str, also: str = "") -> str:
+    """Sums over covered devices in the hours that their contract names, and what is divided from them, without the contract's weights and exclusions."""
+    return f"""
         WITH c AS ({IN_FORCE}
         ),
         of_hours AS (
-            SELECT d.device, d.site, d.kind, c.contract, c.period, c.hours, c.guarantee_bp / 10000.0 AS guarantee,
+            SELECT d.device, d.site, d.kind, c.contract, c.hours, c.guarantee_bp / 10000.0 AS guarantee,
                 CASE c.hours WHEN 'of_site' THEN base_up_seconds WHEN 'around_the_clock' THEN up_seconds END AS up,
                 CASE c.hours WHEN 'of_site' THEN base_up_seconds + base_down_seconds WHEN 'around_the_clock' THEN known_seconds END AS known,
+                CASE c.hours WHEN 'of_site' THEN base_conflict_seconds WHEN 'around_the_clock' THEN conflict_seconds END AS conflict,
                 CASE c.hours WHEN 'of_site' THEN base_registered_seconds WHEN 'around_the_clock' THEN registered_seconds END AS base
             FROM uptime_by_device({PERIOD}) AS d INNER JOIN c ON {COVERS}
         )
-        SELECT device, site, kind, contract, guarantee, up / nullif(known, 0) AS uptime, up / nullif(base, 0) AS worst,
-            (base - known + up) / nullif(base, 0) AS best, known / nullif(base, 0) AS coverage, base / 3600 AS "base hours", (known - up) / 3600 AS "hours down", hours AS "hours of"
-        FROM of_hours ORDER BY uptime""")
+        SELECT {by}, guarantee{also}, sum(up) / nullif(sum(known), 0) AS uptime, sum(up) / nullif(sum(base), 0) AS worst,
+            (sum(base) - sum(known) + sum(up) + sum(conflict)) / nullif(sum(base), 0) AS best, sum(known) / nullif(sum(base), 0) AS coverage, sum(base) / 3600 AS "base hours",
+            (sum(known) - sum(up)) / 3600 AS "hours down", hours AS "hours of"
+        FROM of_hours GROUP BY {by}, guarantee, hours ORDER BY uptime"""
+
+
+def covered() -> dict:
+    return sql(in_hours("device, site, kind, contract"))
+
+
+def of_contracts() -> dict:
+    return sql(in_hours("contract, site", ", count(DISTINCT device) AS devices"))
 
 
 def issued() -> dict:
@@ -42,13 +52,26 @@ def issued() -> dict:
             1 - s.weighted_us_bp / 10000.0 / 1e6 / nullif(s.base_seconds, 0) AS figure,
             1 - (s.weighted_us_bp / 10000.0 / 1e6 + s.unknown_seconds) / nullif(s.base_seconds, 0) AS "at worst",
             s.base_seconds / 3600 AS "base hours", s.weighted_us_bp / 10000.0 / 3.6e9 AS "weighted hours down", s.unknown_seconds / 3600 AS "hours unknown",
-            s.issued_at AS issued, s.author, s.cut
+            s.issued_at AS issued, s.author, s.pinned_cut AS cut
         FROM issued_statements() AS s
         INNER JOIN contract_versions() AS v ON v.site = s.site AND v.contract = s.contract
             AND v.valid_from_day = s.contract_valid_from_day AND v.recorded_at = s.contract_recorded_at
         WHERE s.contract IN (${contract:sqlstring}) AND s.site IN (${site:sqlstring})
             AND s.period_from_at >= $__timeFrom()::timestamptz - INTERVAL '1 day' AND s.period_until_at <= $__timeTo()::timestamptz + INTERVAL '1 day'
         ORDER BY s.device, s.issued_at""")
+
+
+def issued_by_contract() -> dict:
+    """What was issued, added up over the devices of a contract before it is divided."""
+    return sql("""
+        SELECT s.contract, s.site, s.period_from_at AS "from", s.period_until_at AS "until", count(*) AS statements,
+            1 - sum(s.weighted_us_bp) / 10000.0 / 1e6 / nullif(sum(s.base_seconds), 0) AS figure,
+            1 - (sum(s.weighted_us_bp) / 10000.0 / 1e6 + sum(s.unknown_seconds)) / nullif(sum(s.base_seconds), 0) AS "at worst",
+            sum(s.base_seconds) / 3600 AS "base hours", sum(s.weighted_us_bp) / 10000.0 / 3.6e9 AS "weighted hours down", sum(s.unknown_seconds) / 3600 AS "hours unknown"
+        FROM issued_statements() AS s
+        WHERE s.contract IN (${contract:sqlstring}) AND s.site IN (${site:sqlstring})
+            AND s.period_from_at >= $__timeFrom()::timestamptz - INTERVAL '1 day' AND s.period_until_at <= $__timeTo()::timestamptz + INTERVAL '1 day'
+        GROUP BY s.contract, s.site, s.period_from_at, s.period_until_at ORDER BY s.contract, s.period_from_at""")
 
 
 def build() -> dict:
@@ -74,6 +97,16 @@ def build() -> dict:
             "Issued statements", "The figure that counts: as it was issued, with the contract's weights, exclusions and clocks, at the cut that it names. What came later adjusts the next one.",
             issued(), "none", "no statement of this period was issued",
             overrides=[device_link(), *ratio_columns("guarantee", "figure", "at worst"), *hour_columns("base hours", "weighted hours down", "hours unknown")],
+        ),
+        table(
+            "Issued, by contract", "The figures of the issued statements added up over the devices of a contract and then divided: base less weighted hours down ÷ base.",
+            issued_by_contract(), "none", "no statement of this period was issued",
+            overrides=[link("site", "medfleet-site"), *ratio_columns("figure", "at worst"), *hour_columns("base hours", "weighted hours down", "hours unknown")],
+        ),
+        table(
+            "Uptime by contract", f"Hours up ÷ hours known, each added up over the covered devices first, in the hours of their contract, before weights, exclusions and clocks. {UNKNOWN_SAYS}",
+            of_contracts(), "none", NOTHING_KNOWN,
+            overrides=[link("site", "medfleet-site"), *ratio_columns("guarantee", "uptime", "worst", "best", "coverage"), *hour_columns("base hours", "hours down")],
         ),
         table(
             "Uptime in the contract's hours", f"Up ÷ known of every covered device in the hours of its contract, before weights, exclusions and clocks. {UNKNOWN_SAYS} No figure where a contract has hours of its own.",

@@ -10,8 +10,8 @@ use medfleet_kpi::scorecard::Scorecard;
 use serde::{Deserialize, Serialize};
 
 use crate::error::ApiError;
+use crate::pages::amended::reason;
 use crate::pages::format::{Clock, decimal, duration, fine_percent, grouped, hours, some_percent};
-use crate::pages::reason;
 use crate::{OpenCut, Period};
 use outage::Outage;
 use read::{Read, SiteCard};

@@ -50,16 +50,20 @@ pub struct OpenCut {
     sums: Arc<Sums>,
     heads: Arc<Heads>,
     earlier: Option<Earlier>,
+    /// The cut that keeps what its states share.
+    of: Option<Arc<OpenCut>>,
+    /// What happened at this instant or later is left out.
+    before: Option<Timestamp>,
     live: OnceCell<Arc<Vec<LiveDevice>>>,
     sites: OnceCell<Arc<Vec<Stated<Site>>>>,
     devices: OnceCell<Arc<Vec<Stated<DeviceVersion>>>>,
 }
 
-/// An earlier state: what was known before an instant of what a cut contains.
+/// An earlier state of knowledge: what was known before an instant of what a cut contains.
+#[derive(Clone)]
 struct Earlier {
     at: Timestamp,
     known: Known,
-    of: Arc<OpenCut>,
 }
 
 impl OpenCut {
@@ -71,7 +75,7 @@ impl OpenCut {
     fn sharing(cut: Cut, session: SessionContext, sums: Arc<Sums>, heads: Arc<Heads>) -> Self {
         let (kpi, live, sites, devices) = Default::default();
         let session = OnceCell::new_with(Some(session));
-        Self { cut, session, kpi, sums, heads, earlier: None, live, sites, devices }
+        Self { cut, session, kpi, sums, heads, earlier: None, of: None, before: None, live, sites, devices }
     }
 
     /// Takes over what was read of tables that have not changed since another cut.
@@ -91,15 +95,28 @@ impl OpenCut {
         let known = self.sums.known_at(self, at).await?;
         let (session, kpi, live, sites, devices) = Default::default();
         let (sums, heads) = (Arc::clone(&self.sums), Arc::clone(&self.heads));
-        let earlier = Some(Earlier { at, known, of: Arc::clone(self) });
-        Ok(Self { cut: self.cut.clone(), session, kpi, sums, heads, earlier, live, sites, devices })
+        let (earlier, of) = (Some(Earlier { at, known }), Some(Arc::clone(self)));
+        let cut = self.cut.clone();
+        Ok(Self { cut, session, kpi, sums, heads, earlier, of, before: None, live, sites, devices })
+    }
+
+    /// The same, of what had happened before an instant. Sums and lists are shared: they are asked up to there.
+    pub async fn happened(self: &Arc<Self>, before: Timestamp) -> Result<Self, ApiError> {
+        // The sums are moved on by the whole tables.
+        self.sums.reach(self.whole()).await?;
+        let session = medfleet_kpi::happened(self.session().await?, before).await?;
+        let (kpi, live, sites, devices) = Default::default();
+        let (sums, heads) = (Arc::clone(&self.sums), Arc::clone(&self.heads));
+        let (session, before) = (OnceCell::new_with(Some(session)), Some(before));
+        let (earlier, of) = (self.earlier.clone(), Some(Arc::clone(self.of.as_ref().unwrap_or(self))));
+        let cut = self.cut.clone();
+        Ok(Self { cut, session, kpi, sums, heads, earlier, of, before, live, sites, devices })
     }
 
     /// Its tables; those of an earlier state hold the rows whose cause was known, and are opened when first asked for.
     pub async fn session(&self) -> Result<&SessionContext, ApiError> {
         let narrow = || async {
-            let opened = self.earlier.as_ref().and_then(|earlier| Some((earlier.of.session.get()?, &earlier.known)));
-            match opened {
+            match self.whole().session.get().zip(self.known()) {
                 Some((whole, known)) => as_known(whole, known).await,
                 // A cut itself has its session from the beginning, so nobody comes here.
                 None => Ok::<_, ApiError>(SessionContext::new()),
@@ -128,7 +145,13 @@ impl OpenCut {
 
     /// The time of the cut, or the earlier instant it is asked about.
     pub fn at(&self) -> Timestamp {
-        self.as_of_instant().map_or(self.made_at(), |at| at.min(self.made_at()))
+        let instants = [self.as_of_instant(), self.before].into_iter().flatten();
+        instants.fold(self.made_at(), Ord::min)
+    }
+
+    /// What happened then or later is left out, where that was asked for.
+    pub const fn before(&self) -> Option<Timestamp> {
+        self.before
     }
 
     pub const fn made_at(&self) -> Timestamp {
@@ -165,7 +188,9 @@ impl OpenCut {
         let whole = self.whole();
         let read = || async { query::read_versions(whole).await.map(Arc::new) };
         let stated = whole.devices.get_or_try_init(read).await?;
-        Ok(query::standing(stated.iter().filter(|stated| keeps(&stated.row)), self.known()))
+        let begun = |version: &DeviceVersion| self.before.is_none_or(|before| version.from < before);
+        let asked = stated.iter().filter(|stated| begun(&stated.row) && keeps(&stated.row));
+        Ok(query::standing(asked, self.known()))
     }
 
     /// Greatest append time of anything the cut contains.
@@ -183,7 +208,7 @@ impl OpenCut {
 
     /// The cut that keeps what its earlier states share.
     fn whole(&self) -> &Self {
-        self.earlier.as_ref().map_or(self, |earlier| &earlier.of)
+        self.of.as_deref().unwrap_or(self)
     }
 }
 
@@ -250,6 +275,11 @@ impl Cuts {
         let earlier = Arc::new(open.as_of(at).await?);
         push(&self.earlier, Arc::clone(&earlier));
         Ok(earlier)
+    }
+
+    /// A cut as far as things had happened before an instant; the cut itself when that is all of it.
+    pub async fn happened(&self, open: Arc<OpenCut>, before: Timestamp) -> Result<Arc<OpenCut>, ApiError> {
+        if before >= open.at() { Ok(open) } else { Ok(Arc::new(open.happened(before).await?)) }
     }
 
     /// Looks for a newer cut and opens it.

@@ -33,6 +33,9 @@ pub struct PeriodQuery {
     pub days: Option<String>,
     /// What was known before this UTC day or instant, instead of what is known now. The period ends there at the latest.
     pub as_of: Option<String>,
+    /// What had happened before this UTC day or instant, by all that is known: what was open then is open. The period ends
+    /// there at the latest.
+    pub at: Option<String>,
     /// Ask an earlier cut; the answer of every other question about that cut agrees with it.
     pub cut: Option<String>,
 }
@@ -48,7 +51,10 @@ impl PeriodQuery {
 
     /// The period asked for, as far as the cut goes.
     pub fn read(&self, cut_at: Timestamp) -> Result<Period, Problem> {
-        let settled = floor(cut_at.plus_micros(-SETTLE_MICROS), MICROS_PER_HOUR);
+        let settled = match self.at()? {
+            Some(_) => floor(cut_at, QUARTER_MICROS),
+            None => floor(cut_at.plus_micros(-SETTLE_MICROS), MICROS_PER_HOUR),
+        };
         let until = match said(&self.until) {
             None => settled,
             Some(text) => instant("until", text)?.min(floor(cut_at, QUARTER_MICROS)),
@@ -87,9 +93,16 @@ impl PeriodQuery {
     }
 
     pub fn as_of(&self) -> Result<Option<Timestamp>, Problem> {
-        let cure = "write a day as 2026-03-01 or an instant as 2026-03-01T06:15:00Z";
-        let read = |text: &str| read_instant(text).ok_or_else(|| Problem::bad_value("as_of", text, cure));
-        said(&self.as_of).map(read).transpose()
+        said(&self.as_of).map(|text| exact("as_of", text)).transpose()
+    }
+
+    pub fn at(&self) -> Result<Option<Timestamp>, Problem> {
+        said(&self.at).map(|text| exact("at", text)).transpose()
+    }
+
+    /// Whether anything but the newest cut and all of it is asked about.
+    pub fn is_pinned(&self) -> Result<bool, Problem> {
+        Ok(self.cut()?.is_some() || self.as_of()?.is_some() || self.at()?.is_some())
     }
 
     pub fn cut(&self) -> Result<Option<i64>, Problem> {

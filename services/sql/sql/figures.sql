@@ -1,5 +1,5 @@
 -- Part of a row: sums in microseconds as figures in seconds, and the ratios of measure.rs of crates/kpi.
--- `up`, `down`, `total` and the waits come from the query around it.
+-- `up`, `down`, `total`, `base_total` and the waits come from the query around it.
 devices,
 monitored,
 total / 1e6 AS registered_seconds,
@@ -21,13 +21,14 @@ base_registered / 1e6 AS base_registered_seconds,
 base_productive / 1e6 AS base_productive_seconds,
 base_up / 1e6 AS base_up_seconds,
 base_down / 1e6 AS base_down_seconds,
+base_conflict / 1e6 AS base_conflict_seconds,
 base_up / nullif(CAST(base_up + base_down AS DOUBLE), 0) AS base_uptime,
+(base_up + base_down) / nullif(CAST(base_total AS DOUBLE), 0) AS base_coverage,
+base_up / nullif(CAST(base_total AS DOUBLE), 0) AS base_worst,
+least(base_total - base_down + base_conflict, base_total) / nullif(CAST(base_total AS DOUBLE), 0) AS base_best,
 base_productive / nullif(CAST(base_up + base_down AS DOUBLE), 0) AS base_utilization,
 base_own_wait / 1e6 AS base_own_wait_seconds,
 base_supplier_wait / 1e6 AS base_supplier_wait_seconds,
 base_facility_wait / 1e6 AS base_facility_wait_seconds,
 base_up / nullif(CAST(base_up + base_down - base_waited AS DOUBLE), 0) AS equipment_dependent_uptime,
-base_up / nullif(CAST(base_up + base_down - base_waited_not_supplier AS DOUBLE), 0) AS supplier_dependent_uptime,
-instant(CAST($from AS BIGINT)) AS from_at,
-instant(CAST($until AS BIGINT)) AS until_at,
-CAST($cut AS BIGINT) AS cut
+base_up / nullif(CAST(base_up + base_down - base_waited_not_supplier AS DOUBLE), 0) AS supplier_dependent_uptime

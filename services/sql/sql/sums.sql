@@ -16,6 +16,7 @@
     SUM(base_up_us) AS base_up,
     SUM(base_scheduled_down_us) AS base_scheduled_down,
     SUM(base_unscheduled_down_us) AS base_unscheduled_down,
+    SUM(base_conflict_us) AS base_conflict,
     SUM(base_own_wait_us) AS base_own_wait,
     SUM(base_supplier_wait_us) AS base_supplier_wait,
     SUM(base_facility_wait_us) AS base_facility_wait

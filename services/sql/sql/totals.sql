@@ -4,6 +4,7 @@
 SELECT
     *,
     greatest(registered, up + down) AS total,
+    greatest(base_registered, base_up + base_scheduled_down + base_unscheduled_down) AS base_total,
     base_scheduled_down + base_unscheduled_down AS base_down,
     least(base_own_wait + base_supplier_wait + base_facility_wait, base_unscheduled_down) AS base_waited,
     least(base_own_wait + base_facility_wait, base_unscheduled_down) AS base_waited_not_supplier

@@ -1,4 +1,4 @@
--- One row: one site and kind from `from_at` to `until_at`. Sums are device-seconds; each ratio stands
+-- One row: one site and kind over the period. Sums are device-seconds; each ratio stands
 -- beside what it was divided from, and is null where there is nothing to divide. Up is productive,
 -- standby or engineering. `worst` takes all unknown time as down, `best` as up (and with it the downtime
 -- in which use was seen).

@@ -1,5 +1,4 @@
--- One row: one device from `from_at` to `until_at`, at one site and of one kind; the columns mean what
--- they mean in `uptime`.
+-- One row: one device over the period, at one site and of one kind; the columns mean what they mean in `uptime`.
 WITH spent AS ({uptime}),
 sums AS (
     SELECT device, site, kind, {sums}

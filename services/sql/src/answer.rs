@@ -14,6 +14,7 @@ use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, TableProvi
 use datafusion::physical_plan::ExecutionPlan;
 
 use crate::kpi::{Asked, Kpi};
+use crate::origin::Origin;
 use crate::sight::Tables;
 
 /// One call of a function over the tables of one user.
@@ -22,21 +23,23 @@ pub struct Answer {
     sql: &'static str,
     tables: Arc<Tables>,
     asked: Asked,
+    origin: Origin,
     schema: SchemaRef,
 }
 
 impl Answer {
     /// Plans once for the schema: a question that cannot be is refused here.
     pub async fn new(kpi: &'static Kpi, sql: &'static str, tables: Arc<Tables>, asked: Asked) -> Result<Self> {
-        let plan = tables.plan(sql, &asked.params()).await?;
+        let origin = Origin::of(kpi, &asked, &tables);
+        let plan = origin.behind(tables.plan(sql, &asked.params()).await?)?;
         let schema = Arc::clone(DFSchema::inner(plan.schema()));
-        Ok(Self { kpi, sql, tables, asked, schema })
+        Ok(Self { kpi, sql, tables, asked, origin, schema })
     }
 
     /// The tables as they were known, with the base hours that were in force then.
     async fn tables(&self) -> Result<Tables> {
         let hours = self.kpi.asks_hours().then_some(self.asked.hours_within);
-        self.tables.known(self.asked.as_of, hours).await
+        self.tables.known(self.asked.as_of, self.asked.at, hours).await
     }
 }
 
@@ -67,7 +70,7 @@ impl TableProvider for Answer {
         filters: &[Expr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let plan = self.tables().await?.plan(self.sql, &self.asked.params()).await?;
+        let plan = self.origin.behind(self.tables().await?.plan(self.sql, &self.asked.params()).await?)?;
         let mut plan = LogicalPlanBuilder::from(plan).alias(self.kpi.name)?;
         if let Some(filter) = conjunction(filters.iter().cloned()) {
             plan = plan.filter(filter)?;

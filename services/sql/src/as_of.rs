@@ -5,7 +5,7 @@ use std::sync::Arc;
 use datafusion::catalog::view::ViewTable;
 use datafusion::common::{DataFusionError, Result, ScalarValue};
 use datafusion::prelude::SessionContext;
-use medfleet_domain::time::Span;
+use medfleet_domain::time::{Span, Timestamp};
 use medfleet_kpi::hours::Hours;
 use medfleet_lake::{ROLLUP_DAY_SQL, ROLLUP_QUARTER_SQL};
 
@@ -16,13 +16,17 @@ use crate::text;
 const ROLLUPS: [&str; 2] = ["rollup_quarter", "rollup_day"];
 
 impl Tables {
-    /// The tables as they were known at an instant, else as they are; with the base hours in force then, where they are
-    /// asked for over a span.
-    pub async fn known(&self, as_of: Option<i64>, hours_within: Option<Span>) -> Result<Self> {
-        let tables = match as_of {
+    /// The tables as they were known at an instant and up to what had happened before one, else as they are; with the base
+    /// hours in force then, where they are asked for over a span.
+    pub async fn known(&self, as_of: Option<i64>, before: Option<i64>, hours_within: Option<Span>) -> Result<Self> {
+        let mut tables = match as_of {
             Some(at) => self.as_of(at).await?,
             None => self.apart(),
         };
+        if let Some(before) = before {
+            let happened = medfleet_kpi::happened(&tables.session, Timestamp(before)).await;
+            tables.session = happened.map_err(|error| DataFusionError::External(Box::new(error)))?;
+        }
         if let Some(within) = hours_within {
             let hours = Hours::read(&tables.session, within).await;
             hours.map_err(|error| DataFusionError::External(Box::new(error)))?.register(&tables.session);
@@ -32,7 +36,7 @@ impl Tables {
 
     /// Every table without what was appended at this instant or later, in microseconds. Plans only; nothing is read.
     async fn as_of(&self, at: i64) -> Result<Self> {
-        let earlier = Self { cut: self.cut.clone(), session: bare(&self.session), names: self.names.clone() };
+        let earlier = self.with(bare(&self.session), self.names.clone());
         for name in self.names.iter().filter(|name| !ROLLUPS.contains(&name.as_str()) && *name != EVERY_FACT) {
             let sql = text::BEFORE.replace("{table}", name);
             let plan = self.plan(&sql, &[("as_of", ScalarValue::Int64(Some(at)))]).await?;
@@ -41,7 +45,7 @@ impl Tables {
         let quarters = earlier.plan(ROLLUP_QUARTER_SQL, &[]).await?;
         earlier.session.register_table(ROLLUPS[0], Arc::new(ViewTable::new(quarters, None)))?;
         // Its days are those of the sites as they stand, one row each.
-        let apart = Self { cut: self.cut.clone(), session: bare(&self.session), names: Vec::new() };
+        let apart = self.with(bare(&self.session), Vec::new());
         for (name, sql) in [("intervals", "SELECT * FROM intervals"), ("sites", text::SITES.as_str())] {
             let plan = earlier.plan(sql, &[]).await?;
             apart.session.register_table(name, Arc::new(ViewTable::new(plan, None)))?;
@@ -55,7 +59,11 @@ impl Tables {
     /// The same tables, in a session that may have functions of its own.
     fn apart(&self) -> Self {
         let session = SessionContext::new_with_state(self.session.state());
-        Self { cut: self.cut.clone(), session, names: self.names.clone() }
+        self.with(session, self.names.clone())
+    }
+
+    fn with(&self, session: SessionContext, names: Vec<String>) -> Self {
+        Self { cut: self.cut.clone(), session, names, lag: self.lag.clone() }
     }
 }
 

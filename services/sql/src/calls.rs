@@ -146,12 +146,12 @@ mod tests {
     fn a_call_that_cannot_be_is_refused_with_the_way_to_call() {
         for (sql, word) in [
             ("SELECT * FROM uptime(when => 'a')", "when"),
-            ("SELECT * FROM uptime('a', 'b', 'c', 'd')", "fewer"),
+            ("SELECT * FROM uptime('a', 'b', 'c', 'd', 'e')", "fewer"),
             ("SELECT * FROM uptime('a', since => 'b')", "twice"),
         ] {
             let refusal = arranged(sql).unwrap_err();
             assert!(
-                refusal.message.contains(word) && refusal.cure.contains("uptime(since, until, [as_of])"),
+                refusal.message.contains(word) && refusal.cure.contains("uptime(since, until, [as_of], [at])"),
                 "{refusal:?}"
             );
         }

@@ -58,7 +58,7 @@ impl LagRecords {
         self.0.store(records.unwrap_or(NOT_KNOWN), Ordering::Relaxed);
     }
 
-    fn told(&self) -> Option<i64> {
+    pub fn told(&self) -> Option<i64> {
         Some(self.0.load(Ordering::Relaxed)).filter(|records| *records != NOT_KNOWN)
     }
 }

@@ -12,6 +12,7 @@ use datafusion::common::{Result, ScalarValue};
 use datafusion::logical_expr::Expr;
 use futures::FutureExt as _;
 use medfleet_domain::time::{Span, Timestamp};
+use medfleet_kpi::backdated;
 use medfleet_kpi::comparison::By;
 use medfleet_kpi::registry::{self, View};
 use medfleet_kpi::scorecard::Group;
@@ -21,6 +22,7 @@ use medfleet_lake::Cut;
 
 use crate::answer::Answer;
 use crate::made::{Made, MadeRows};
+use crate::origin::Origin;
 use crate::refusal::Refusal;
 use crate::refusal::sqlstate::INVALID_PARAMETER_VALUE;
 use crate::sight::Tables;
@@ -38,10 +40,12 @@ pub enum Argument {
     Since,
     /// The end, excluded; never past the cut.
     Until,
-    /// One instant.
-    At,
+    /// One instant; needed.
+    Instant,
     /// What was known at an instant, instead of what is known now.
     AsOf,
+    /// What had happened before an instant, by all that is known.
+    At,
     /// What was appended before this instant was in time; the end of the period when left out.
     Closed,
     /// A narrowing to one name; left out or empty is all.
@@ -59,7 +63,7 @@ impl Argument {
         match self {
             Self::Since => "since",
             Self::Until => "until",
-            Self::At => "at",
+            Self::At | Self::Instant => "at",
             Self::AsOf => "as_of",
             Self::Closed => "closed",
             Self::Narrow(name) => name,
@@ -70,7 +74,7 @@ impl Argument {
     }
 
     const fn is_needed(self) -> bool {
-        matches!(self, Self::Since | Self::Until | Self::At | Self::Device)
+        matches!(self, Self::Since | Self::Until | Self::Instant | Self::Device)
     }
 }
 
@@ -98,8 +102,13 @@ impl Kpi {
     pub fn asks_hours(&self) -> bool {
         match &self.rows {
             Rows::File(sql) => sql.contains("base_micros("),
-            Rows::Made(made) => *made == Made::Scorecards,
+            Rows::Made(made) => *made != Made::Comparison,
         }
+    }
+
+    /// Whether its rows are about a period.
+    pub fn has_period(&self) -> bool {
+        self.arguments.contains(&Argument::Since)
     }
 
     /// What one row of it means.
@@ -113,24 +122,26 @@ impl Kpi {
 
 /// Every function: those with figures, each view of the KPI room under its own name, and what is made of them.
 pub static KPIS: LazyLock<Vec<Kpi>> = LazyLock::new(|| {
-    use Argument::{AsOf, At, By, Device, Group, Narrow, Since, Until};
-    let narrowed = vec![Since, Until, Narrow("site"), Narrow("kind"), Narrow("device"), AsOf];
+    use Argument::{AsOf, At, By, Closed, Device, Group, Instant, Narrow, Since, Until};
+    let narrowed = vec![Since, Until, Narrow("site"), Narrow("kind"), Narrow("device"), AsOf, At];
     let of = |name, arguments, rows| Kpi { name, arguments, rows, grain_micros: QUARTER_MICROS };
     let kpi = |name, arguments, sql: &str| of(name, arguments, Rows::File(sql.to_owned()));
     let own = [
-        kpi("uptime", vec![Since, Until, AsOf], &text::UPTIME),
+        kpi("uptime", vec![Since, Until, AsOf, At], &text::UPTIME),
         kpi("uptime_by_device", narrowed, &text::UPTIME_BY_DEVICE),
         // Drawn and not divided, so to the very instant.
-        Kpi { grain_micros: 1, ..kpi("timeline", vec![Device, Since, Until, AsOf], &text::TIMELINE) },
-        kpi("devices_at", vec![At, AsOf], &text::DEVICES_AT),
+        Kpi { grain_micros: 1, ..kpi("timeline", vec![Device, Since, Until, AsOf, At], &text::TIMELINE) },
+        kpi("devices_at", vec![Instant, AsOf], &text::DEVICES_AT),
     ];
-    // `uptime_by_device` is that view, with its ratios.
-    let views = registry::views().iter().filter(|view| view.name != "uptime");
+    // `uptime_by_device` is that view, with its ratios; sizes are made beside the versions of terms.
+    let views = registry::views().iter().filter(|view| !["uptime", backdated::VIEW].contains(&view.name));
     let of_view = |view: &View| kpi(view.name, arguments(view), &view.shown_sql());
-    let carded = vec![Since, Until, Narrow("site"), Narrow("kind"), Narrow("device"), Group, AsOf];
+    let carded = vec![Since, Until, Narrow("site"), Narrow("kind"), Narrow("device"), Group, AsOf, At];
+    let dated = vec![Since, Until, Narrow("site"), Narrow("kind"), Narrow("device"), Closed, AsOf, At];
     let made = [
         of("scorecards", carded, Rows::Made(Made::Scorecards)),
-        of("comparison", vec![Since, Until, Narrow("kind"), By, AsOf], Rows::Made(Made::Comparison)),
+        of(backdated::VIEW, dated, Rows::Made(Made::Backdated)),
+        of("comparison", vec![Since, Until, Narrow("kind"), By, AsOf, At], Rows::Made(Made::Comparison)),
     ];
     own.into_iter().chain(views.map(of_view)).chain(made).collect()
 });
@@ -147,7 +158,7 @@ fn arguments(view: &View) -> Vec<Argument> {
     if has("closed") {
         arguments.push(Argument::Closed);
     }
-    arguments.push(Argument::AsOf);
+    arguments.extend([Argument::AsOf, Argument::At]);
     arguments
 }
 
@@ -168,7 +179,9 @@ impl TableFunctionImpl for Function {
         let asked = asked(kpi, args.exprs(), &tables.cut)?;
         let sql = match &kpi.rows {
             Rows::File(sql) => sql,
-            Rows::Made(made) => return Ok(Arc::new(MadeRows::new(*made, tables, asked))),
+            Rows::Made(made) => {
+                return Ok(Arc::new(MadeRows::new(*made, Origin::of(kpi, &asked, &tables), tables, asked)));
+            }
         };
         let answer = Answer::new(kpi, sql, tables, asked);
         // The tables are in memory as far as planning goes, so it never waits.
@@ -225,19 +238,22 @@ pub fn usage(kpi: &Kpi) -> String {
 #[derive(Debug)]
 pub struct Asked {
     pub question: Question,
-    /// What a file may name beside the question.
-    named: Vec<(&'static str, ScalarValue)>,
+    /// The one instant that a function is about.
+    pub instant: Option<i64>,
     pub group: Group,
     pub by: By,
     /// What was known at an instant; None: all that the cut contains.
     pub as_of: Option<i64>,
+    /// What had happened before an instant; None: everything.
+    pub at: Option<i64>,
     pub hours_within: Span,
 }
 
 impl Asked {
     /// The `$names` of a file.
     pub fn params(&self) -> Vec<(&'static str, ScalarValue)> {
-        self.question.parameters().into_iter().chain(self.named.iter().cloned()).collect()
+        let instant = self.instant.map(|at| ("at", ScalarValue::Int64(Some(at))));
+        self.question.parameters().into_iter().chain(instant).collect()
     }
 }
 
@@ -246,9 +262,8 @@ fn asked(kpi: &'static Kpi, exprs: &[Expr], cut: &Cut) -> Result<Asked> {
         return Err(wrong(kpi, &format!("{} arguments", exprs.len()), &usage(kpi)).into());
     }
     let cut_at = cut.made_at.0;
-    let (mut since, mut until, mut closed, mut as_of) = (None, None, None, None);
+    let (mut since, mut until, mut closed, mut as_of, mut at, mut of_instant) = (None, None, None, None, None, None);
     let (mut scope, mut group, mut by) = (Scope::default(), Group::default(), By::default());
-    let mut named = vec![("cut", ScalarValue::Int64(Some(cut.number)))];
     for (place, argument) in kpi.arguments.iter().enumerate() {
         let value = exprs.get(place).map_or(Ok(Given::Nothing), |expr| given(kpi, expr))?;
         if argument.is_needed() && matches!(value, Given::Nothing) {
@@ -257,10 +272,9 @@ fn asked(kpi: &'static Kpi, exprs: &[Expr], cut: &Cut) -> Result<Asked> {
         match argument {
             Argument::Since => since = Some(instant(kpi, value)?.unwrap_or(cut_at - DAY_MICROS)),
             Argument::Until => until = Some(instant(kpi, value)?.unwrap_or(cut_at)),
-            Argument::At => {
-                named.push(("at", ScalarValue::Int64(Some(instant(kpi, value)?.unwrap_or(cut_at)))));
-            }
+            Argument::Instant => of_instant = Some(instant(kpi, value)?.unwrap_or(cut_at)),
             Argument::AsOf => as_of = instant(kpi, value)?.filter(|at| *at < cut_at),
+            Argument::At => at = instant(kpi, value)?.filter(|at| *at < cut_at),
             Argument::Closed => closed = instant(kpi, value)?,
             Argument::Narrow("site") => scope.site = words(kpi, value)?,
             Argument::Narrow("kind") => scope.kind = words(kpi, value)?,
@@ -270,7 +284,7 @@ fn asked(kpi: &'static Kpi, exprs: &[Expr], cut: &Cut) -> Result<Asked> {
         }
     }
     // Nothing can be known of what lies beyond, and what is open is open up to there.
-    let known_until = as_of.unwrap_or(cut_at);
+    let known_until = [as_of, at].into_iter().flatten().fold(cut_at, Ord::min);
     let (from, until) = match (since, until) {
         (Some(since), Some(until)) => period(kpi, since, until, known_until)?,
         _ => (Timestamp(known_until - DAY_MICROS), Timestamp(known_until)),
@@ -278,7 +292,7 @@ fn asked(kpi: &'static Kpi, exprs: &[Expr], cut: &Cut) -> Result<Asked> {
     let question = Question { scope, ..Question::new(from, until, Timestamp(known_until)) };
     let question = question.closed_at(Timestamp(closed.unwrap_or(until.0)));
     let hours_within = Span { from: from.plus_micros(-2 * DAY_MICROS), until: until.plus_micros(2 * DAY_MICROS) };
-    Ok(Asked { question, named, group, by, as_of, hours_within })
+    Ok(Asked { question, instant: of_instant, group, by, as_of, at, hours_within })
 }
 
 fn one_of<T: Copy>(kpi: &Kpi, all: &[(&str, T)], value: Given) -> Result<T> {
@@ -372,9 +386,9 @@ mod tests {
         names.dedup();
         assert_eq!(names.len(), KPIS.len());
         let written = |name| usage(find(name).unwrap());
-        assert_eq!(written("failures"), "call it as failures(since, until, [site], [kind], [device], [as_of])");
-        assert_eq!(written("order_phases"), "call it as order_phases([site], [kind], [device], [as_of])");
-        assert_eq!(written("comparison"), "call it as comparison(since, until, [kind], [by], [as_of])");
+        assert_eq!(written("failures"), "call it as failures(since, until, [site], [kind], [device], [as_of], [at])");
+        assert_eq!(written("order_phases"), "call it as order_phases([site], [kind], [device], [as_of], [at])");
+        assert_eq!(written("comparison"), "call it as comparison(since, until, [kind], [by], [as_of], [at])");
         assert!(
             find("repairs").is_some_and(|kpi| !kpi.asks_hours()) && find("uptime").is_some_and(|kpi| kpi.asks_hours())
         );

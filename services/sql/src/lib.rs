@@ -2,7 +2,7 @@
 //!
 //! A connection meets its rooms in this order: `service` (the door) → `connection` (TLS, messages and their time) →
 //! `frames` (how long a message may be) → `login` and `scram` (who asks) → `protocol` → `guard` and `settings` (what may
-//! be said) → `session`, `portal` and `cursor` → `prepared` and `calls` (planned over one cut) → `desk`, `sight`, `kpi`, `answer`, `made` and `catalog`
+//! be said) → `session`, `portal` and `cursor` → `prepared` and `calls` (planned over one cut) → `desk`, `sight`, `kpi`, `answer`, `made`, `origin` and `catalog`
 //! (what that user sees of it) → `rows` (out, as far as the limits go).
 
 mod answer;
@@ -24,6 +24,7 @@ mod login;
 mod made;
 mod memory;
 mod meters;
+mod origin;
 mod portal;
 mod prepared;
 mod protocol;

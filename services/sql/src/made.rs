@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use datafusion::arrow::array::{ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray};
-use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use datafusion::arrow::compute::cast;
+use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::{DataFusionError, Result, exec_err};
 use datafusion::execution::memory_pool::MemoryConsumer;
@@ -18,12 +19,14 @@ use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
 use datafusion::prelude::SessionContext;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
+use medfleet_kpi::backdated;
 use medfleet_kpi::comparison::{self, ComparedSite, Fleet};
 use medfleet_kpi::figures;
 use medfleet_kpi::scorecard::{self, Scorecard, scorecards};
 use medfleet_kpi::table::{Cell, Figure, Heading, Table};
 
 use crate::kpi::Asked;
+use crate::origin::Origin;
 use crate::sight::Tables;
 
 /// Rows are turned into columns so many at a time.
@@ -34,6 +37,7 @@ const ROWS_AT_ONCE: usize = 1_024;
 pub enum Made {
     Scorecards,
     Comparison,
+    Backdated,
 }
 
 impl Made {
@@ -41,6 +45,7 @@ impl Made {
         match self {
             Self::Scorecards => scorecard::ONE_ROW,
             Self::Comparison => comparison::ONE_ROW,
+            Self::Backdated => backdated::ONE_ROW,
         }
     }
 
@@ -48,6 +53,7 @@ impl Made {
         let headings = match self {
             Self::Scorecards => Table::of(&figures::figures(), &[]).headings,
             Self::Comparison => Table::of(&comparison::figures(), &[]).headings,
+            Self::Backdated => Table::of(&backdated::figures(), &[]).headings,
         };
         let field = |heading: &Heading| Field::new(&heading.name, data_type(heading.unit), true);
         Schema::new(headings.iter().map(field).collect::<Vec<_>>())
@@ -59,7 +65,9 @@ fn data_type(unit: &str) -> DataType {
     match unit {
         "text" => DataType::Utf8,
         "yes or no" => DataType::Boolean,
-        "count" | "place" => DataType::Int64,
+        "count" | "place" | "position" => DataType::Int64,
+        "day" => DataType::Date32,
+        "instant, UTC" => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
         _ => DataType::Float64,
     }
 }
@@ -69,8 +77,9 @@ fn data_type(unit: &str) -> DataType {
 pub struct MadeRows(Arc<Work>);
 
 impl MadeRows {
-    pub fn new(made: Made, tables: Arc<Tables>, asked: Asked) -> Self {
-        Self(Arc::new(Work { made, tables, asked: Arc::new(asked), schema: Arc::new(made.schema()) }))
+    pub fn new(made: Made, origin: Origin, tables: Arc<Tables>, asked: Asked) -> Self {
+        let schema = origin.schema(&made.schema());
+        Self(Arc::new(Work { made, tables, asked: Arc::new(asked), origin, schema }))
     }
 }
 
@@ -101,6 +110,7 @@ struct Work {
     made: Made,
     tables: Arc<Tables>,
     asked: Arc<Asked>,
+    origin: Origin,
     schema: SchemaRef,
 }
 
@@ -127,8 +137,8 @@ type Batches = Box<dyn Iterator<Item = Result<RecordBatch>> + Send>;
 impl Work {
     async fn make(&self, context: &TaskContext) -> Result<Batches> {
         let failed = |error| DataFusionError::External(Box::new(error));
-        let hours = (self.made == Made::Scorecards).then_some(self.asked.hours_within);
-        let tables = self.tables.known(self.asked.as_of, hours).await?;
+        let hours = (self.made != Made::Comparison).then_some(self.asked.hours_within);
+        let tables = self.tables.known(self.asked.as_of, self.asked.at, hours).await?;
         let session = within(&tables.session, context);
         let Asked { question, group, by, .. } = &*self.asked;
         match self.made {
@@ -144,6 +154,10 @@ impl Work {
                 let sites: Vec<ComparedSite> = sites.map_err(|error| DataFusionError::External(Box::new(error)))?;
                 self.batches(context, sites, comparison::figures().into())
             }
+            Made::Backdated => {
+                let versions = backdated::backdated(&session, question).await.map_err(failed)?;
+                self.batches(context, versions, backdated::figures().into())
+            }
         }
     }
 
@@ -156,12 +170,12 @@ impl Work {
     ) -> Result<Batches> {
         let held = MemoryConsumer::new(format!("{self:?}")).register(context.memory_pool());
         held.try_grow(std::mem::size_of_val(rows.as_slice()))?;
-        let schema = Arc::clone(&self.schema);
+        let (schema, origin) = (Arc::clone(&self.schema), self.origin.clone());
         let firsts = (0..rows.len()).step_by(ROWS_AT_ONCE);
         Ok(Box::new(firsts.map(move |first| {
             let _held = &held;
             let last = rows.len().min(first + ROWS_AT_ONCE);
-            batch(&Table::of(&figures, &rows[first..last]), &schema)
+            batch(&Table::of(&figures, &rows[first..last]), &origin, &schema)
         })))
     }
 }
@@ -172,10 +186,12 @@ fn within(tables: &SessionContext, context: &TaskContext) -> SessionContext {
     SessionContext::new_with_state(state)
 }
 
-fn batch(table: &Table, schema: &SchemaRef) -> Result<RecordBatch> {
+fn batch(table: &Table, origin: &Origin, schema: &SchemaRef) -> Result<RecordBatch> {
     let column =
         |(place, field): (usize, &Arc<Field>)| column(table.rows.iter().map(|row| &row[place]), field.data_type());
-    let columns = schema.fields().iter().enumerate().map(column).collect::<Result<Vec<_>>>()?;
+    let own = schema.fields().iter().take(table.headings.len());
+    let mut columns = own.enumerate().map(column).collect::<Result<Vec<_>>>()?;
+    columns.extend(origin.arrays(table.rows.len())?);
     Ok(RecordBatch::try_new(Arc::clone(schema), columns)?)
 }
 
@@ -184,6 +200,10 @@ fn column<'a>(cells: impl Iterator<Item = &'a Cell>, data_type: &DataType) -> Re
         DataType::Utf8 => Arc::new(cells.map(text).collect::<Result<StringArray>>()?),
         DataType::Boolean => Arc::new(cells.map(flag).collect::<Result<BooleanArray>>()?),
         DataType::Int64 => Arc::new(cells.map(whole).collect::<Result<Int64Array>>()?),
+        // A cell writes days and instants as text.
+        DataType::Date32 | DataType::Timestamp(..) => {
+            cast(&cells.map(text).collect::<Result<StringArray>>()?, data_type)?
+        }
         _ => Arc::new(cells.map(number).collect::<Result<Float64Array>>()?),
     })
 }
@@ -230,7 +250,7 @@ mod tests {
         let counts = column(cells.iter(), &data_type("count")).unwrap();
         assert_eq!((counts.data_type(), counts.len(), counts.null_count()), (&DataType::Int64, 2, 1));
         assert!(column(cells.iter(), &data_type("seconds")).is_err());
-        for made in [Made::Scorecards, Made::Comparison] {
+        for made in [Made::Scorecards, Made::Comparison, Made::Backdated] {
             let schema = made.schema();
             assert!(schema.fields().iter().any(|field| field.data_type() == &DataType::Float64), "{made:?}");
             assert_eq!(schema.field_with_name("site").unwrap().data_type(), &DataType::Utf8, "{made:?}");

@@ -36,6 +36,7 @@ pub struct Tables {
     pub cut: Cut,
     pub(crate) session: SessionContext,
     pub(crate) names: Vec<String>,
+    pub(crate) lag: LagRecords,
 }
 
 impl fmt::Debug for Tables {
@@ -76,7 +77,7 @@ impl Tables {
             let view = Arc::new(ViewTable::new(places, None));
             session.register_table(EVERY_FACT, view).map_err(SqlError::engine("the log's times"))?;
         }
-        let mut tables = Self { cut: cut.clone(), session, names };
+        let mut tables = Self { cut: cut.clone(), session, names, lag: lag.clone() };
         if tables.session.table_exist("every_verdict").unwrap_or(false) {
             tables.narrow_by_device().await.map_err(SqlError::engine("the tables of a user"))?;
         }

@@ -172,34 +172,59 @@ pub async fn time(folder: &Path, paths: &[String]) -> anyhow::Result<()> {
     Ok(serving.await??)
 }
 
-pub async fn ask(folder: &Path, questions: usize, users: usize) -> anyhow::Result<()> {
-    let Served { address, token, serving, shutdown, _log } = serve(folder).await?;
-    let (sites, days) = shape(address, &token).await?;
-    println!("{sites} sites, {days} days; resident {} MiB", resident_mebibytes());
-    let asked = Arc::new(AtomicUsize::new(0));
-    let began = Instant::now();
-    let users: Vec<_> = (0..users)
-        .map(|user| tokio::spawn(one_user(user, address, token.clone(), Arc::clone(&asked), questions, sites, days)))
-        .collect();
-    let mut times: BTreeMap<&str, Vec<Duration>> = BTreeMap::new();
-    for user in users {
-        for (class, took) in user.await?? {
-            times.entry(class).or_default().push(took);
-            times.entry("all").or_default().push(took);
+/// Users at one api, who go on where they were.
+pub struct Users {
+    served: Served,
+    sites: u64,
+    days: i32,
+    dice: Vec<Dice>,
+    times: BTreeMap<&'static str, Vec<Duration>>,
+    took: Duration,
+}
+
+impl Users {
+    pub async fn at(folder: &Path, users: usize) -> anyhow::Result<Self> {
+        let served = serve(folder).await?;
+        let (sites, days) = shape(served.address, &served.token).await?;
+        println!("{sites} sites, {days} days; resident {} MiB", resident_mebibytes());
+        let dice = (0..users).map(|user| Dice::new(user as u64 + 1)).collect();
+        Ok(Self { served, sites, days, dice, times: BTreeMap::new(), took: Duration::ZERO })
+    }
+
+    pub const fn days(&self) -> i32 {
+        self.days
+    }
+
+    /// All of them ask, until so many questions are answered.
+    pub async fn ask(&mut self, questions: usize) -> anyhow::Result<()> {
+        let asked = Arc::new(AtomicUsize::new(0));
+        let began = Instant::now();
+        let Served { address, token, .. } = &self.served;
+        let (sites, days) = (self.sites, self.days);
+        let user = |dice| one_user(dice, *address, token.clone(), Arc::clone(&asked), questions, sites, days);
+        let users: Vec<_> = self.dice.drain(..).map(user).map(tokio::spawn).collect();
+        for user in users {
+            let (dice, times) = user.await??;
+            self.dice.push(dice);
+            for (class, took) in times {
+                self.times.entry(class).or_default().push(took);
+                self.times.entry("all").or_default().push(took);
+            }
         }
+        self.took += began.elapsed();
+        Ok(())
     }
-    let took = began.elapsed().as_secs_f64();
-    println!(
-        "{questions} questions in {took:.1} s, {:.0} a second; resident {} MiB",
-        questions as f64 / took,
-        resident_mebibytes()
-    );
-    for (class, times) in &mut times {
-        report(class, times);
+
+    /// Says how long it took, and ends the api.
+    pub async fn end(mut self) -> anyhow::Result<()> {
+        let (questions, took) = (self.times.get("all").map_or(0, Vec::len), self.took.as_secs_f64());
+        println!("{questions} questions in {took:.1} s, {:.0} a second", questions as f64 / took);
+        for (class, times) in &mut self.times {
+            report(class, times);
+        }
+        self.served.shutdown.request();
+        Ok(self.served.serving.await??)
     }
-    shutdown.request();
-    serving.await??;
-    Ok(())
 }
 
 pub fn report(class: &str, times: &mut [Duration]) {
@@ -216,15 +241,14 @@ pub fn report(class: &str, times: &mut [Duration]) {
 }
 
 async fn one_user(
-    user: usize,
+    mut dice: Dice,
     address: SocketAddr,
     token: String,
     asked: Arc<AtomicUsize>,
     questions: usize,
     sites: u64,
     days: i32,
-) -> anyhow::Result<Vec<(&'static str, Duration)>> {
-    let mut dice = Dice::new(user as u64 + 1);
+) -> anyhow::Result<(Dice, Vec<(&'static str, Duration)>)> {
     let mut times = Vec::new();
     while asked.fetch_add(1, Ordering::Relaxed) < questions {
         let (class, path) = question(&mut dice, sites, days);
@@ -232,7 +256,7 @@ async fn one_user(
         get(address, &token, &path, "gzip").await?;
         times.push((class, started.elapsed()));
     }
-    Ok(times)
+    Ok((dice, times))
 }
 
 async fn get(address: SocketAddr, token: &str, path: &str, encoding: &str) -> anyhow::Result<String> {
@@ -258,7 +282,7 @@ async fn shape(address: SocketAddr, token: &str) -> anyhow::Result<(u64, i32)> {
     Ok((answer.matches("\"time_zone\"").count() as u64, day.0 - FIRST.0))
 }
 
-fn resident_mebibytes() -> u64 {
+pub fn resident_mebibytes() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find(|line| line.starts_with("VmRSS")).unwrap_or_default().to_owned();
     line.split_whitespace().nth(1).and_then(|text| text.parse::<u64>().ok()).unwrap_or(0) / 1_024

@@ -1,17 +1,18 @@
-//! The fleet page at full size: `grow` makes the lake once, `ask` measures the api over it, `time` single pages, `control` asks the same sums of
-//! plain DataFusion and writes them out for PostgreSQL. See `run.sh` beside this file.
+//! The fleet page at full size: `grow` makes the lake once, `sums` writes its day sums out for the controls, `ask` measures the api over it and
+//! the controls in turns (plain DataFusion, and PostgreSQL where a script of pgbench is named), `time` single pages. See `run.sh` beside this file.
 
 mod ask;
 mod control;
 mod extras;
 mod grow;
 mod install;
+mod rounds;
 
 use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
 
-const USAGE: &str = "fleet grow FOLDER [DEVICES SITES DAYS] | fleet ask FOLDER [QUESTIONS USERS] | fleet time FOLDER PATH… | fleet control FOLDER [QUESTIONS USERS]";
+const USAGE: &str = "fleet grow FOLDER [DEVICES SITES DAYS] | fleet sums FOLDER | fleet ask FOLDER [QUESTIONS USERS ROUNDS [SCRIPT]] | fleet time FOLDER PATH…";
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
@@ -28,9 +29,12 @@ async fn main() -> anyhow::Result<()> {
             let days = i32::try_from(number(2, 396)?).context("days")?;
             grow::grow(&folder, grow::Size { devices: number(0, 50_000)?, sites: number(1, 40)?, days }).await
         }
-        "ask" => ask::ask(&folder, number(0, 2_000)?, number(1, 8)?).await,
+        "sums" => control::sums(&folder).await,
+        "ask" => {
+            let (questions, users, rounds) = (number(0, 2_000)?, number(1, 8)?, number(2, 8)?.max(1));
+            rounds::rounds(&folder, questions, users, rounds, numbers.get(3).map(PathBuf::from)).await
+        }
         "time" => ask::time(&folder, numbers).await,
-        "control" => control::control(&folder, number(0, 40)?, number(1, 8)?).await,
         _ => bail!("{USAGE}"),
     }
 }

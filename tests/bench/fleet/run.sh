@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
-# The fleet page at full size beside its controls: plain DataFusion over the same files, PostgreSQL 15 over the same day sums.
+# The fleet page at full size beside its controls: plain DataFusion over the same files, PostgreSQL 15 over the same day sums. All are asked in
+# turns by one call, so that what the machine does beside them falls on all alike.
 #
 #   tests/bench/fleet/run.sh FOLDER [QUESTIONS] [USERS]     FOLDER keeps the lake (about 3 GB), grown at the first run
 #
-# Prints a line for each class of question. MEDFLEET_FLEET_SIZE="DEVICES SITES DAYS" makes another fleet.
+# Prints a line for each class of question. MEDFLEET_FLEET_SIZE="DEVICES SITES DAYS" makes another fleet,
+# MEDFLEET_FLEET_ROUNDS says how often turns are taken.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../../.." && pwd -P)
 folder=${1:?say where the lake may be kept} questions=${2:-2000} users=${3:-8}
@@ -20,8 +22,7 @@ if [[ ! -f $folder/grown ]]; then
     "$fleet" grow "$folder" "${size[@]}"
     touch "$folder/grown"
 fi
-"$fleet" ask "$folder" "$questions" "$users"
-"$fleet" control "$folder" 40 "$users"
+"$fleet" sums "$folder"
 
 # The server may not run as root, and its own user sees nothing of a home: it lives where all may go.
 cluster=$(mktemp -d)
@@ -43,7 +44,4 @@ cat >"$folder/question.sql" <<SQL
 SELECT site, kind, condition, SUM(micros) FROM day_sums
 WHERE day >= DATE '$first' + :from AND day < DATE '$first' + :from + :length GROUP BY site, kind, condition;
 SQL
-rm -f "$folder"/times.*
-/usr/lib/postgresql/15/bin/pgbench -n -c "$users" -j 2 -t 25 -f "$folder/question.sql" --log --log-prefix "$folder/times" >"$folder/pgbench.txt"
-awk '{ print $3 / 1000 }' "$folder"/times.* | sort -g | awk '{ t[NR] = $1 } END {
-    printf "PostgreSQL 15, day sums: %d asked, p50 %.1f ms, p95 %.1f ms, worst %.1f ms\n", NR, t[int(NR / 2) + 1], t[int(NR * 0.95)], t[NR] }'
+"$fleet" ask "$folder" "$questions" "$users" "${MEDFLEET_FLEET_ROUNDS:-8}" "$folder/question.sql"

@@ -1,7 +1,8 @@
 -- One row: one run of unscheduled down of one device, as long as nothing says that it worked in between: silence
 -- ends no failure. A maintenance overrun is none. In use: it was in use when last seen within the day before. Read from
--- eight days before the period, so that what began before it is not taken for a beginning, to now, so that its end is
--- found. Of the many times it worked only sums are kept; the small side of a join comes first.
+-- eight days before the period, of a device that was down then from the beginning of its trouble, so that what began before
+-- it is not taken for a beginning; to now, so that its end is found. Of the many times it worked only sums are kept; the
+-- small side of a join comes first.
 WITH beyond AS ({heads}),
 asked AS ({asked}),
 downs AS (
@@ -19,6 +20,10 @@ downs AS (
     GROUP BY i.device, i.site, i.kind, i.from_at, i.until_at, i.claim, i.source_kind, i.degradation, i.reason, i.assumed,
         i.conflict, i.author
     HAVING SUM(i.weight) > 0
+    UNION ALL
+    SELECT device, site, kind, from_us, until_us, told
+    FROM ({earlier_downs}) AS earlier
+    WHERE condition = 'unscheduled_down' AND reason <> 'maintenance_overrun'
     UNION ALL
     SELECT subject, site, kind, from_us, least(coalesce(until_us, CAST($now AS BIGINT)), CAST($now AS BIGINT)), TRUE
     FROM asked AS a

@@ -8,7 +8,7 @@ macro_rules! sql {
 pub(super) use sql;
 
 /// Files that others name. A part may name the parts below it.
-const PARTS: [(&str, &str); 20] = [
+const PARTS: [(&str, &str); 22] = [
     ("{foretold}", sql!("parts/foretold")),
     ("{alerts}", sql!("parts/alerts")),
     ("{uptime}", sql!("uptime")),
@@ -16,6 +16,8 @@ const PARTS: [(&str, &str); 20] = [
     ("{cycles}", sql!("cycles")),
     ("{in_service}", sql!("parts/in_service")),
     ("{trouble}", sql!("parts/trouble")),
+    ("{earlier_downs}", sql!("parts/earlier_downs")),
+    ("{carried}", sql!("parts/carried")),
     ("{asked}", sql!("parts/asked")),
     ("{numbered_downs}", sql!("parts/numbered_downs")),
     ("{worked}", sql!("parts/worked")),

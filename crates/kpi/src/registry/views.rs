@@ -52,7 +52,7 @@ const REPAIRS: &[Column] = columns! {
     cause_code: Text, "what it names as its cause";
     opened_us: InstantMicros, "when it was requested";
     finished_us: InstantMicros, "when it was returned to service, else closed; null: open";
-    response_us: Micros, "request to arrival, so far";
+    response_us: Micros, "request to arrival, so far; null: nobody told of an arrival, and the order went on";
     responded: Flag, "somebody had arrived or connected";
     repair_us: Micros, "active repair, so far; null: not begun or not told";
     repaired: Flag, "the repair had ended";
@@ -286,7 +286,7 @@ const ISSUED_STATEMENTS: &[Column] = columns! {
     contract: Text, "its contract";
     period_from_us: InstantMicros, "the period";
     period_until_us: InstantMicros, "its end";
-    cut: Number, "the cut it was computed at";
+    pinned_cut: Number, "the cut it was computed at";
     as_of_us: InstantMicros, "greatest append time that the cut contains";
     offsets: Text, "JSON: partition of the log to next offset";
     contract_valid_from_day: Number, "version of the contract";

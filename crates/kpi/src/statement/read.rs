@@ -116,7 +116,7 @@ pub async fn issued(session: &SessionContext, question: &Question) -> Result<Vec
             statement: line.text("statement")?,
             contract: line.text("contract")?,
             period: Span { from: line.time("period_from_us")?, until: line.time("period_until_us")? },
-            cut: line.int("cut")?,
+            cut: line.int("pinned_cut")?,
             as_of: line.time("as_of_us")?,
             offsets: serde_json::from_str(&offsets).map_err(|_| wrong())?,
             base_micros: line.int("base_us")?,

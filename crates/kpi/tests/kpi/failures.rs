@@ -2,6 +2,8 @@
 
 use medfleet_domain::human::{Claimed, Party, Phase};
 use medfleet_kpi::ask::{self, EpisodeClass, downtimes, failures, repairs};
+use medfleet_kpi::happened;
+use medfleet_kpi::scorecard::{Group, scorecards};
 use medfleet_kpi::stats::rate::Rate;
 use medfleet_kpi::stats::survival;
 
@@ -142,6 +144,68 @@ async fn what_began_before_the_period_is_not_of_it() {
 }
 
 #[tokio::test]
+async fn silence_of_weeks_within_an_outage_begins_no_other() {
+    let mut house = House::new();
+    // Of each it is heard on 2 February that it is down, and then nothing for a month.
+    for device in ["ct-1", "ct-2", "ct-3", "ct-4"] {
+        house.register(device, "01-01 00:00");
+        house.hears(device, S, "02-02 08:00", "02-02 09:00");
+        house.hears(device, UD, "02-02 09:00", "02-02 10:00");
+    }
+    house.hears("ct-1", UD, "03-05 08:00", "03-05 09:00");
+    // This one worked for an hour within that month.
+    house.hears("ct-2", S, "02-10 08:00", "02-10 09:00");
+    house.hears("ct-2", UD, "03-05 08:00", "03-05 09:00");
+    // A person says so, beyond what the ledger holds.
+    house.claims("ct-3", "03-06 08:00", Claimed::Down, "03-06 08:00", None);
+    // Down twice, then it works: the trouble that began in February ended before the order was opened.
+    house.hears("ct-4", UD, "02-28 20:00", "02-28 21:00");
+    house.hears("ct-4", S, "02-28 21:00", "02-28 22:00");
+    house.order("ct-4", "wo-4", "03-01 08:00", Phase::Opened);
+    house.order("ct-4", "wo-4", "03-01 09:00", Phase::ReturnedToService);
+    let session = house.session().await;
+    let march = failures(&session, &march()).await.expect("the view answers");
+    let named: Vec<_> = march.iter().map(|one| (&*one.device, one.onset, &*one.evidence)).collect();
+    let alone = ("ct-2", at("03-05 08:00"), "not_recovered");
+    assert_eq!(named, [alone, ("ct-4", at("03-01 08:00"), "order")], "what began before the period is not of it");
+    let off_line = downtimes(&session, &self::march()).await.expect("the view answers");
+    let named: Vec<_> = off_line.iter().map(|one| (&*one.device, one.onset)).collect();
+    assert_eq!(named, [("ct-2", at("03-05 08:00"))]);
+    let february = question("02-01 00:00", "03-01 00:00", MARCH.2);
+    let began = failures(&session, &february).await.expect("the view answers");
+    let down: Vec<_> = began.iter().map(|one| (&*one.device, one.onset, one.down_micros / HOUR)).collect();
+    let since = at("02-02 09:00");
+    let claimed = (at(MARCH.2).0 - at("03-06 08:00").0) / HOUR;
+    assert_eq!(down, [("ct-1", since, 2), ("ct-2", since, 1), ("ct-3", since, 1 + claimed), ("ct-4", since, 2)]);
+}
+
+#[tokio::test]
+async fn at_an_instant_what_was_open_then_is_open_and_what_came_later_is_not_there() {
+    let mut house = House::new();
+    house.register("ct-7", "02-01 00:00");
+    house.hears("ct-7", P, "03-02 06:00", "03-02 08:00");
+    house.hears("ct-7", UD, "03-02 08:00", "03-03 12:00");
+    house.order("ct-7", "wo-1", "03-02 08:10", Phase::Opened);
+    house.order("ct-7", "wo-1", "03-02 10:00", Phase::Arrived);
+    house.order("ct-7", "wo-1", "03-03 12:00", Phase::ReturnedToService);
+    house.hears("ct-7", S, "03-03 12:00", "03-03 14:00");
+    let noon = at("03-02 12:00");
+    let session = happened(&house.session().await, noon).await.expect("the tables are cut");
+    let asked = question(MARCH.0, "03-02 12:00", "03-02 12:00");
+    let found = failures(&session, &asked).await.expect("the view answers");
+    let seen: Vec<_> = found.iter().map(|one| (one.ended, one.down_micros / HOUR)).collect();
+    assert_eq!(seen, [(None, 4)], "nobody knew when it would end");
+    let clocks = repairs(&session, &asked).await.expect("the view answers").remove(0);
+    assert_eq!(
+        (clocks.finished, clocks.turnaround.ended, clocks.turnaround.micros),
+        (None, false, noon.0 - clocks.opened.0)
+    );
+    assert!(clocks.response.is_some_and(|one| one.ended), "somebody had come");
+    let whole = failures(&house.session().await, &march()).await.expect("the view answers");
+    assert_eq!((whole[0].ended, whole[0].down_micros / HOUR), (Some(at("03-03 12:00")), 28));
+}
+
+#[tokio::test]
 async fn the_four_clocks_of_a_repair_run_on_while_it_is_open() {
     let mut house = House::new();
     house.register("ct-7", "02-01 00:00");
@@ -160,7 +224,7 @@ async fn the_four_clocks_of_a_repair_run_on_while_it_is_open() {
     let found = repairs(&house.session().await, &asked).await.expect("the view answers");
     let first = &found[0];
     let hours = |micros: i64| micros as f64 / HOUR as f64;
-    assert_eq!((hours(first.response.micros), first.response.ended), (1.0, true));
+    assert_eq!(first.response.map(|one| (hours(one.micros), one.ended)), Some((1.0, true)));
     assert_eq!(first.active.map(|one| (hours(one.micros), one.ended)), Some((2.0, true)), "27 h less 25 h of waiting");
     assert_eq!(first.parts.map(|one| (hours(one.micros), one.ended)), Some((24.0, true)));
     assert_eq!(hours(first.facility_micros), 1.0);
@@ -174,6 +238,27 @@ async fn the_four_clocks_of_a_repair_run_on_while_it_is_open() {
     assert_eq!((summary.count, summary.open), (2, 1));
     assert_eq!(summary.median_micros, Some(29 * HOUR), "half have ended by then");
     assert_eq!(summary.p90_micros, None, "the open one may take any time");
+}
+
+#[tokio::test]
+async fn a_response_that_nobody_told_is_none_and_one_that_nobody_gave_yet_runs() {
+    let mut house = House::new();
+    house.register("ct-7", "02-01 00:00");
+    house.order("ct-7", "wo-1", "03-02 08:00", Phase::Opened);
+    house.order("ct-7", "wo-1", "03-02 09:30", Phase::RepairStarted);
+    house.order("ct-7", "wo-1", "03-02 12:30", Phase::ReturnedToService);
+    house.order("ct-7", "wo-2", "03-03 08:00", Phase::Opened);
+    house.order("ct-7", "wo-2", "03-04 08:00", Phase::Closed);
+    house.order("ct-7", "wo-3", "03-05 08:00", Phase::Opened);
+    house.order("ct-7", "wo-4", "03-06 08:00", Phase::Opened);
+    house.order("ct-7", "wo-4", "03-06 10:00", Phase::Arrived);
+    let asked = question(MARCH.0, MARCH.1, "03-08 08:00");
+    let session = house.session().await;
+    let found = repairs(&session, &asked).await.expect("the view answers");
+    let seen: Vec<_> = found.iter().map(|one| one.response.map(|one| (one.micros / HOUR, one.ended))).collect();
+    assert_eq!(seen, [None, None, Some((72, false)), Some((2, true))]);
+    let card = scorecards(&session, &asked, Group::Fleet).await.expect("it is made").remove(0);
+    assert_eq!((card.repairs.response.count, card.repairs.response_not_told), (2, 2), "what is not told is counted");
 }
 
 #[tokio::test]

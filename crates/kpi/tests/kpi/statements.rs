@@ -1,5 +1,6 @@
 //! Contract statements over a cut: the golden figures from facts to sheet, issuing, and the adjustments of the next one.
 
+use medfleet_domain::condition::Degradation;
 use medfleet_domain::contract::*;
 use medfleet_domain::fact::Body;
 use medfleet_domain::human::Claimed;
@@ -7,6 +8,7 @@ use medfleet_domain::kind::DeviceKind;
 use medfleet_domain::statement::{Class, Maintenance};
 use medfleet_domain::time::Day;
 use medfleet_kpi::Question;
+use medfleet_kpi::backdated::{Part, backdated};
 use medfleet_kpi::registry::view;
 use medfleet_kpi::statement::{Adjustment, Asked, Sheet, issued, statement};
 use medfleet_lake::SessionContext;
@@ -83,6 +85,22 @@ async fn golden_24_both_treatments_of_maintenance_stand_on_the_sheet_by_name() {
     ];
     assert_eq!(figures, expected);
     assert_eq!(sheet.statement.maintenance.as_str(), "excluded from downtime only");
+}
+
+#[tokio::test]
+async fn a_contract_recorded_late_is_listed_with_the_points_by_which_it_moved_the_figure() {
+    let mut house = covered();
+    house.hears("ct-7", S, "03-10 08:00", "03-10 17:00");
+    let partial = Claimed::Partial(Degradation::Partial);
+    house.claims("ct-7", "03-10 14:00", partial, "03-10 10:00", Some("03-10 14:00"));
+    let whole = Contract { valid_from: Day::from_civil(2026, 3, 1), partial: BasisPoints(10_000), ..contract() };
+    house.fleet("05-02 09:00", Body::ContractDefined(Box::new(whole)));
+    let march = Question::new(at("03-01 00:00"), at("04-01 00:00"), at("06-01 00:00"));
+    let listed = backdated(&house.session().await, &march).await.expect("it answers");
+    let part = |over: i64| Some(Part { over: over * HOUR, under: 198 * HOUR });
+    assert_eq!((listed.len(), listed[0].version.contract.as_deref()), (1, Some("SC-1")));
+    assert_eq!((listed[0].before, listed[0].after), (part(196), part(194)), "four hours at half, then as a whole");
+    assert!(listed[0].points().is_some_and(|points| (points + 200.0 / 198.0).abs() < 1e-9));
 }
 
 #[tokio::test]

@@ -2,7 +2,8 @@
 
 use medfleet_domain::fact::Body;
 use medfleet_domain::human::{Claimed, Party, Phase};
-use medfleet_kpi::ask::{Concurrency, amendments, backdated, concurrency, evidence, uptime};
+use medfleet_kpi::ask::{Concurrency, amendments, concurrency, evidence, uptime};
+use medfleet_kpi::backdated::{Part, backdated};
 use medfleet_kpi::measure::Measure;
 
 use crate::given::{HOUR, House, P, S, UD, at, question, span};
@@ -90,12 +91,34 @@ async fn golden_23_saturdays_from_may_leave_march_alone_and_backdating_is_listed
     let march = question("03-01 00:00", "04-01 00:00", "06-01 00:00");
     let listed = backdated(&house.session().await, &march).await.expect("the view answers");
     assert_eq!(listed.len(), 1, "the one of April begins in May: {listed:#?}");
-    let one = &listed[0];
+    let one = &listed[0].version;
     assert_eq!(
         (&*one.what, one.valid_from.to_string(), one.recorded),
         ("calendar", "2026-03-01".into(), at("05-02 09:00"))
     );
     assert_eq!(backdated(&house.as_of(as_of_1_may).await, &march).await.expect("the view answers"), []);
+}
+
+#[tokio::test]
+async fn a_calendar_recorded_late_is_listed_with_the_points_by_which_it_moved_the_figure() {
+    let mut house = House::new();
+    house.register("ct-7", "02-01 00:00");
+    // A Friday and a Saturday of March: up in base hours of the one, down on the other.
+    house.hears("ct-7", S, "03-20 08:00", "03-20 17:00");
+    house.hears("ct-7", UD, "03-21 08:00", "03-21 10:00");
+    house.calendar("03-01 00:00", "05-02 09:00", 1..=6);
+    // Another, about days without a word, moves nothing that can be divided otherwise.
+    house.calendar("03-23 00:00", "05-03 09:00", 1..=7);
+    let march = question("03-01 00:00", "04-01 00:00", "06-01 00:00");
+    let listed = backdated(&house.session().await, &march).await.expect("it answers");
+    let part = |over: i64, under: i64| Some(Part { over: over * HOUR, under: under * HOUR });
+    let sizes: Vec<_> = listed.iter().map(|one| (one.before, one.after)).collect();
+    assert_eq!(sizes, [(part(9, 9), part(9, 11)), (part(9, 11), part(9, 11))]);
+    let points = listed[0].points().expect("both are known");
+    assert!((points - (9.0 / 11.0 - 1.0) * 100.0).abs() < 1e-9, "{points}");
+    let other = march.clone().of_device("ct-8");
+    let listed = backdated(&house.session().await, &other).await.expect("it answers");
+    assert_eq!((listed.len(), listed[0].before, listed[0].after), (2, None, None), "a device narrows the size alone");
 }
 
 #[tokio::test]

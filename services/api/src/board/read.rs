@@ -2,13 +2,15 @@
 
 use medfleet_domain::time::{Day, MICROS_PER_SECOND, Timestamp};
 use medfleet_kpi::Question;
-use medfleet_kpi::ask::{self, Amended, Backdated};
+use medfleet_kpi::ask::{self, Amended};
+use medfleet_kpi::backdated::{Sized, backdated};
 use medfleet_kpi::scorecard::{Group, Scorecard, scorecards};
 
 use super::outage::Outage;
 use super::{Board, Issue};
 use crate::cuts::OpenCut;
 use crate::error::ApiError;
+use crate::pages::amended;
 use crate::period::Period;
 use crate::query::{self, Site};
 
@@ -20,7 +22,7 @@ pub struct Read {
     pub outages: Vec<Outage>,
     /// Of the last report's period, the largest change first.
     pub amended: Vec<Amended>,
-    pub backdated: Vec<Backdated>,
+    pub backdated: Vec<Sized>,
     pub demo: bool,
     named: Vec<Site>,
     before: Period,
@@ -87,17 +89,17 @@ impl Read {
     }
 
     pub fn backdated_words(&self) -> Vec<String> {
-        let words = |one: &Backdated| {
-            let which = one.contract.as_deref().or(one.kind.as_deref()).unwrap_or("all equipment");
-            let (site, at) = (self.name(&one.site), one.recorded);
-            format!("{} at {site} ({which}), valid from {}, recorded {at}", one.what, one.valid_from)
+        let words = |one: &Sized| {
+            let (which, moved, points) = (amended::terms(one), amended::moved(one), amended::points(one));
+            let (site, from, at) = (self.name(&one.version.site), one.version.valid_from, one.version.recorded);
+            format!("{site}, {which}, valid from {from}, recorded {at}: {moved} ({points})")
         };
         self.backdated.iter().map(words).collect()
     }
 }
 
 /// What changed in the period of the last report since it was issued; of the first one, after its period had ended.
-async fn amended(open: &OpenCut, board: &Board) -> Result<(Vec<Amended>, Vec<Backdated>), ApiError> {
+async fn amended(open: &OpenCut, board: &Board) -> Result<(Vec<Amended>, Vec<Sized>), ApiError> {
     let session = open.kpi().await?;
     let question = match &board.last {
         // The cut contained what was appended at this very microsecond.
@@ -113,7 +115,7 @@ async fn amended(open: &OpenCut, board: &Board) -> Result<(Vec<Amended>, Vec<Bac
     let size = |one: &Amended| (one.after.0 - one.before.0).abs().max((one.after.1 - one.before.1).abs());
     amended.retain(|one| size(one) >= MICROS_PER_SECOND);
     amended.sort_by_key(|one| std::cmp::Reverse(size(one)));
-    Ok((amended, ask::backdated(session, &question).await?))
+    Ok((amended, backdated(session, &question).await?))
 }
 
 /// The same days of the year before; 29 February has 28 February there.

@@ -1,5 +1,6 @@
 //! One device: what it is now, what it was, what it reported, and what was done about it.
 
+pub(crate) mod amended;
 mod file;
 mod work;
 
@@ -24,9 +25,8 @@ use crate::query::{self, DeviceVersion, Piece, Reported, Scope, Site};
 use crate::rest;
 use crate::service::App;
 use crate::timeline::{Origin, merged, without_holes};
-use work::{AmendedLine, EpisodeLine, OrderLine, PmLine, Work};
-
-pub use work::reason;
+use amended::AmendedLine;
+use work::{EpisodeLine, OrderLine, PmLine, Work};
 
 const ERRORS_SHOWN_MAX: usize = 25;
 const OUTAGES_SHOWN_MAX: usize = 25;
@@ -99,7 +99,7 @@ pub async fn page(
     let cure = "look it up on its site's page, or register it first";
     let current = current.ok_or_else(|| Problem::not_found("device", &name, cure))?;
     if let Some(wanted) = wanted {
-        let sheets = file::sheets(&open, &name, period, drawn).await?;
+        let sheets = file::sheets(&open, current, period, drawn).await?;
         return Ok(File::of(&app, &open, period, &name, sheets).await.answer(wanted)?);
     }
     let frame = Frame::new(&app, &open, &asked, period).await?;
@@ -112,7 +112,7 @@ pub async fn page(
     let pieces = merged(without_holes(query::timeline(&open, &name, drawn).await?, drawn));
     let errors = query::errors(&open, &name, drawn).await?;
     let counters = query::counters(&open, &name, drawn).await?;
-    let work = Work::of(&open, &name, drawn).await?;
+    let work = Work::of(&open, current, drawn).await?;
     let contracts = crate::kpi::contracts_of(&open, current).await?;
     let clock = Clock::of(&site.time_zone);
     let crumbs = vec![frame.crumb("Fleet", "/"), frame.crumb(&site.name, &format!("/sites/{}", site.site))];
@@ -143,7 +143,7 @@ pub async fn page(
         episodes: work.episode_lines(&frame, &name, clock, open.at()),
         orders: work.order_lines(clock),
         maintenance: work.pm_lines(clock),
-        amended: work.amended_lines(),
+        amended: work.amended_lines(clock),
         statements: contracts.into_iter().map(statement).collect(),
         errors_more: errors.len().saturating_sub(ERRORS_SHOWN_MAX),
         errors: errors.into_iter().take(ERRORS_SHOWN_MAX).map(|error| error_line(error, clock)).collect(),

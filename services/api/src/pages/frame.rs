@@ -62,6 +62,8 @@ pub struct Frame {
     pub cut_age: String,
     /// Only what was known before this instant is shown, when it was asked for.
     pub as_of: Option<String>,
+    /// Only what had happened before this instant, likewise.
+    pub at: Option<String>,
     pub lag: String,
     pub pinned: bool,
     pub demo: bool,
@@ -70,13 +72,11 @@ pub struct Frame {
 impl Frame {
     pub async fn new(app: &State<App>, open: &OpenCut, asked: &PeriodQuery, period: Period) -> Result<Self, Problem> {
         let (utc, made_at) = (Clock::of("UTC"), Timestamp(open.cut.made_at.0));
-        let pinned = asked.cut()?.is_some() || asked.as_of()?.is_some();
-        let days = whole_days(asked);
-        let pin = match (open.as_of_instant(), pinned) {
-            (Some(at), _) => format!("&as_of={}&cut={}", address(at), open.cut.number),
-            (None, true) => format!("&cut={}", open.cut.number),
-            (None, false) => String::new(),
-        };
+        let (pinned, days) = (asked.is_pinned()?, whole_days(asked));
+        let instants = [("as_of", open.as_of_instant()), ("at", open.before())];
+        let named = instants.into_iter().filter_map(|(name, at)| Some(format!("&{name}={}", address(at?))));
+        let cut = pinned.then(|| format!("&cut={}", open.cut.number));
+        let pin: String = named.chain(cut).collect();
         let query = match days {
             Some(days) => format!("days={days}{pin}"),
             None => format!("from={}&until={}{pin}", address(period.from), address(period.until)),
@@ -109,6 +109,7 @@ impl Frame {
             cut_time: format!("{} UTC", utc.second(made_at)),
             cut_age: duration(now().0 - made_at.0),
             as_of: open.as_of_instant().map(|at| format!("{} UTC", utc.second(at))),
+            at: open.before().map(|at| format!("{} UTC", utc.second(at))),
             lag,
             pinned,
             demo: false,
@@ -126,9 +127,9 @@ impl Frame {
         self
     }
 
-    /// The page is about what was known earlier.
-    pub const fn is_as_of(&self) -> bool {
-        self.as_of.is_some()
+    /// The page is about what was known earlier, or had happened earlier.
+    pub const fn is_earlier(&self) -> bool {
+        self.as_of.is_some() || self.at.is_some()
     }
 
     pub fn rooms(&self) -> Vec<Choice> {

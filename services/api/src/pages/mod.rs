@@ -20,7 +20,7 @@ mod site;
 mod statement;
 mod strip;
 
-pub(crate) use device::reason;
+pub(crate) use device::amended;
 
 use askama::Template;
 use axum::Router;

@@ -184,7 +184,7 @@ fn compose(frame: Frame, told: &Told, (name, zone): (&str, &str), day: Day, said
         lines: lines.map(|line| line_out(&frame, &sheet.device, line, clock)).collect(),
         lines_more: statement.lines.len().saturating_sub(LINES_SHOWN_MAX),
         adjustments: adjustments(&frame, &told.adjustments, clock),
-        issue: (!sheet.is_open && told.issued.is_none() && !frame.is_as_of())
+        issue: (!sheet.is_open && told.issued.is_none() && !frame.is_earlier())
             .then(|| IssueForm { cut: frame.cut, day: first.to_string() }),
         issued: told.issued.as_ref().map(|one| IssuedWords::of(one, sheet)),
         clock: zone.to_owned(),

@@ -35,6 +35,8 @@ pub struct StatementQuery {
     pub day: Option<String>,
     /// What was known before this UTC day or instant, instead of what is known now.
     pub as_of: Option<String>,
+    /// What had happened before this UTC day or instant, by all that is known.
+    pub at: Option<String>,
     pub cut: Option<String>,
     /// json (when nothing is said), or csv for the lines alone.
     pub format: Option<String>,
@@ -42,7 +44,8 @@ pub struct StatementQuery {
 
 impl StatementQuery {
     async fn open(&self, app: &App) -> Result<std::sync::Arc<OpenCut>, Problem> {
-        let asked = PeriodQuery { cut: self.cut.clone(), as_of: self.as_of.clone(), ..PeriodQuery::default() };
+        let (cut, as_of, at) = (self.cut.clone(), self.as_of.clone(), self.at.clone());
+        let asked = PeriodQuery { cut, as_of, at, ..PeriodQuery::default() };
         open_cut(app, &asked).await
     }
 }

@@ -39,6 +39,8 @@ pub struct CutInfo {
     pub age_seconds: i64,
     /// Only what was known before this instant was asked for.
     pub as_of: Option<String>,
+    /// Only what had happened before this instant was asked for.
+    pub at: Option<String>,
     /// Append time of the newest fact it contains.
     pub newest_appended_at: Option<String>,
     /// Records in the log that it does not contain; absent when the log does not say.
@@ -52,6 +54,7 @@ impl CutInfo {
             made_at: Timestamp(open.cut.made_at.0).to_string(),
             age_seconds: ((query::now().0 - open.cut.made_at.0) / 1_000_000).max(0),
             as_of: open.as_of_instant().map(|at| at.to_string()),
+            at: open.before().map(|at| at.to_string()),
             newest_appended_at: open.newest_appended().map(|at| at.to_string()),
             lag_records: lag_records(&open.cut, app.log.as_ref()).await.ok(),
         }
@@ -78,13 +81,17 @@ pub async fn scope(app: &App, asked: &PeriodQuery) -> Result<(Arc<OpenCut>, Peri
     Ok((open, period))
 }
 
-/// The cut a question is about, as far as it was known when it says so.
+/// The cut a question is about: as far as it was known, and as far as things had happened, when it says so.
 pub async fn open_cut(app: &App, asked: &PeriodQuery) -> Result<Arc<OpenCut>, Problem> {
-    let cut = app.cuts.find(asked.cut()?).await?;
-    Ok(match asked.as_of()? {
-        Some(at) => app.cuts.as_of(cut, at).await?,
-        None => cut,
-    })
+    let (as_of, at) = (asked.as_of()?, asked.at()?);
+    let mut open = app.cuts.find(asked.cut()?).await?;
+    if let Some(as_of) = as_of {
+        open = app.cuts.as_of(open, as_of).await?;
+    }
+    if let Some(at) = at {
+        open = app.cuts.happened(open, at).await?;
+    }
+    Ok(open)
 }
 
 /// Ratios with the seconds they are made of. A ratio is absent where there is nothing to divide by.

@@ -104,12 +104,13 @@ impl Outgoing {
     }
 
     /// Where the rows come from.
-    pub fn origin(&self) -> [(&'static str, Cell); 6] {
+    pub fn origin(&self) -> [(&'static str, Cell); 7] {
         let told = |text: &Option<String>| text.as_deref().map_or(Cell::Nothing, Cell::text);
         [
             ("period_from", Cell::text(&self.period.from)),
             ("period_until", Cell::text(&self.period.until)),
             ("as_of", told(&self.cut.as_of)),
+            ("at", told(&self.cut.at)),
             ("cut", Cell::Whole(self.cut.number)),
             ("cut_made_at", Cell::text(&self.cut.made_at)),
             ("lag_records", self.cut.lag_records.map_or(Cell::Nothing, Cell::Whole)),

@@ -22,10 +22,10 @@ impl Sums {
         kinds.into_iter().collect()
     }
 
-    /// The fleet of a question about all sites; None where the tables must be asked: about one site or device, when there
-    /// is more than memory may hold, and before the first cut.
+    /// The fleet of a question about all sites; None where the tables must be asked: about one site or device, about what
+    /// had happened before an instant, when there is more than memory may hold, and before the first cut.
     pub async fn fleet(&self, open: &OpenCut, asks: &Asks) -> Result<Option<Fleet>, ApiError> {
-        if !asks.scope.site.is_empty() || !asks.scope.device.is_empty() {
+        if !asks.scope.site.is_empty() || !asks.scope.device.is_empty() || open.before().is_some() {
             return Ok(None);
         }
         self.reach(open).await?;

@@ -1,5 +1,6 @@
 //! The api over made-up fleets: what the `.sql` files say, what pages and programs get, who is let in.
 
+mod board;
 mod facts;
 mod fleet;
 mod fuzz;

@@ -19,7 +19,7 @@ const MONDAY: i64 = 1_772_409_600_000_000;
 const SECOND: i64 = 1_000_000;
 
 /// The fleet as a cut made at `at`.
-async fn open(fleet: &Fleet, at: i64) -> OpenCut {
+pub async fn open(fleet: &Fleet, at: i64) -> OpenCut {
     let folder = tempfile::tempdir().unwrap();
     let lake = Lake::open_local(folder.path()).await.unwrap();
     let reader = Reader::new(lake, ReaderLimits::default()).unwrap();

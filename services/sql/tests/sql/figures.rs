@@ -14,7 +14,7 @@ async fn corrections_are_netted_and_uptime_adds_up() {
     for call in ["uptime('2026-03-02', '2026-03-03')", "uptime_by_device('2026-03-02', '2026-03-03')"] {
         let sql = format!(
             "SELECT registered_seconds, known_seconds, up_seconds, unscheduled_down_seconds, uptime, coverage, worst, \
-             best, base_registered_seconds, base_down_seconds, devices, monitored, cut, from_at, until_at FROM {call}"
+             best, base_registered_seconds, base_down_seconds, devices, monitored, cut, period_from, period_until FROM {call}"
         );
         let row = told(&ann, &sql).await.remove(0);
         let number = |place: usize| row.get(place).unwrap().parse::<f64>().unwrap();
@@ -99,7 +99,7 @@ async fn about_tells_what_one_row_of_everything_means() {
     assert!(views.iter().all(|view| named.contains(view)), "{named:?}");
     assert!(named.contains(&"uptime".to_owned()));
     let usage = column(&ann, "SELECT usage FROM about WHERE name = 'timeline'").await;
-    assert_eq!(usage, ["SELECT * FROM timeline(device, since, until, [as_of])"]);
+    assert_eq!(usage, ["SELECT * FROM timeline(device, since, until, [as_of], [at])"]);
 }
 
 #[tokio::test]
@@ -123,6 +123,40 @@ async fn as_of_tells_what_was_known_and_now_tells_what_is() {
     };
     assert_eq!(column(&ann, &at_five("")).await, ["unscheduled_down"]);
     assert_eq!(column(&ann, &at_five(&format!(", as_of => '{before}'"))).await, ["standby"]);
+}
+
+#[tokio::test]
+async fn at_tells_what_had_happened_and_stands_in_every_row_beside_cut_and_lag() {
+    let rig = Rig::open().await;
+    rig.hear_late(2).await;
+    let ann = rig.client("ann").await;
+    let (period, half) = ("'2026-03-02', '2026-03-03'", "2026-03-02 10:30:00.000000+00");
+    for call in ["uptime", "uptime_by_device", "scorecards", "reliability"] {
+        let sql = format!(
+            "SELECT unscheduled_down_seconds, period_until, at, as_of, cut, lag_records FROM {call}({period}, at => '{half}')"
+        );
+        let row = told(&ann, &sql).await.remove(0);
+        // An hour that was told late, and half of the other.
+        let wanted = [Some("5400.0"), Some(half), Some(half), None, Some("2")];
+        assert_eq!([0, 1, 2, 3, 4].map(|place| row.get(place)), wanted, "{call}");
+    }
+    let open = format!("SELECT ended_at, down_seconds FROM failures({period}, at => '{half}')");
+    let row = told(&ann, &open).await.remove(0);
+    assert_eq!((row.get(0), row.get(1)), (None, Some("5400.0")), "nobody knew when it would end");
+    let before = column(&ann, &format!("SELECT instant({})::text", LATE - SECOND)).await.remove(0);
+    let both = format!("SELECT unscheduled_down_seconds FROM uptime({period}, as_of => '{before}', at => '{half}')");
+    assert_eq!(column(&ann, &both).await, ["1800.0"], "what had happened by then, as it was known");
+    let last = format!("SELECT max(until_at) FROM timeline('ct-north', {period}, at => '{half}')");
+    assert_eq!(column(&ann, &last).await, [half]);
+    let origin = ["period_from", "period_until", "as_of", "at", "cut", "cut_made_at", "lag_records"];
+    for name in column(&ann, "SELECT name FROM about WHERE usage LIKE '%[at])%'").await {
+        let needs = if name == "timeline" { "'ct-north', " } else { "" };
+        let has_period = !["order_phases", "contract_versions", "issued_statements"].contains(&&*name);
+        let (asked, first) = if has_period { (format!("{needs}{period}"), 0) } else { (String::new(), 2) };
+        let described = ann.prepare(&format!("SELECT * FROM {name}({asked})")).await.unwrap();
+        let names: Vec<&str> = described.columns().iter().map(|column| column.name()).collect();
+        assert!(names.ends_with(&origin[first..]), "{name}: {names:?}");
+    }
 }
 
 #[tokio::test]

@@ -5,16 +5,18 @@ use medfleet_domain::human::{OrderClass, Phase};
 use medfleet_domain::statement::OrderFact;
 use medfleet_domain::time::{MICROS_PER_DAY, Timestamp};
 use medfleet_kpi::ask::{self, Amended, Episode, EpisodeClass, PmState, PmWork, Repair};
+use medfleet_kpi::backdated::{Sized, backdated};
 use medfleet_kpi::statement::order_facts;
 use medfleet_kpi::stats::survival::Duration;
 
+use super::amended::AmendedLine;
 use crate::cuts::OpenCut;
 use crate::error::ApiError;
 use crate::kpi::question;
-use crate::pages::format::{Clock, duration, some_percent};
+use crate::pages::format::{Clock, duration};
 use crate::pages::frame::Frame;
 use crate::period::Period;
-use crate::query::Scope;
+use crate::query::{DeviceVersion, Scope};
 
 /// An order that was opened so long before the period may still be open in it.
 const ORDERS_BEFORE_DAYS: i64 = 400;
@@ -28,6 +30,8 @@ pub struct Work {
     pub orders: Vec<OrderFact>,
     pub pm: Vec<PmWork>,
     pub amended: Vec<Amended>,
+    /// Calendars and contracts that were recorded after the period.
+    backdated: Vec<Sized>,
 }
 
 pub struct EpisodeLine {
@@ -62,18 +66,13 @@ pub struct PmLine {
     pub note: String,
 }
 
-pub struct AmendedLine {
-    pub arrived: String,
-    pub reason: &'static str,
-    pub uptime: String,
-    pub size: String,
-    pub records: String,
-}
-
 impl Work {
-    pub async fn of(open: &OpenCut, device: &str, period: Period) -> Result<Self, ApiError> {
+    /// Of a device where it is now: terms are those of its site and kind.
+    pub async fn of(open: &OpenCut, device: &DeviceVersion, period: Period) -> Result<Self, ApiError> {
         let session = open.kpi().await?;
-        let scope = Scope { device, ..Scope::default() };
+        let name = device.device.as_str();
+        let scope = Scope { device: name, ..Scope::default() };
+        let here = question(open, period, Scope { site: &device.site, kind: &device.kind, device: name });
         let asked = question(open, period, scope);
         let from = Timestamp(period.from.0 - ORDERS_BEFORE_DAYS * MICROS_PER_DAY);
         let earlier = question(open, Period { from, ..period }, scope);
@@ -86,6 +85,7 @@ impl Work {
             orders: order_facts(session, &asked).await?,
             pm: ask::pm(session, &asked).await?,
             amended: ask::amendments(session, &asked).await?,
+            backdated: backdated(session, &here).await?,
         })
     }
 
@@ -121,7 +121,7 @@ impl Work {
                 None => format!("Open: {}", self.stands(&of.work_order)),
             },
             opened: clock.minute(of.opened),
-            response: clocked(Some(of.response)),
+            response: of.response.map_or_else(|| "not told".to_owned(), |clock| clocked(Some(clock))),
             waited: if waited.is_empty() { "–".to_owned() } else { waited.join(", ") },
             repair: clocked(of.active),
             turnaround: clocked(Some(of.turnaround)),
@@ -144,8 +144,10 @@ impl Work {
     }
 
     /// What changed after something had been known; the first telling of a time changes nothing.
-    pub fn amended_lines(&self) -> Vec<AmendedLine> {
-        self.amended.iter().filter(|one| one.before != (0, 0)).map(amended_line).collect()
+    pub fn amended_lines(&self, clock: Clock) -> Vec<AmendedLine> {
+        let records = self.amended.iter().filter(|one| one.before != (0, 0)).map(AmendedLine::of);
+        let terms = self.backdated.iter().filter(|one| one.before != one.after || one.before.is_none());
+        records.chain(terms.map(|one| AmendedLine::of_terms(one, clock))).collect()
     }
 }
 
@@ -222,36 +224,6 @@ fn pm_line(one: &PmWork, clock: Clock) -> PmLine {
     }
 }
 
-fn amended_line(one: &Amended) -> AmendedLine {
-    let (before, after) = one.uptime();
-    let up = one.after.0 - one.before.0;
-    let down = one.after.1 - one.before.1;
-    let change =
-        |micros: i64| if micros < 0 { format!("−{}", duration(-micros)) } else { format!("+{}", duration(micros)) };
-    AmendedLine {
-        arrived: one.arrived.to_string(),
-        reason: reason(&one.reason),
-        uptime: format!("{} → {}", some_percent(before), some_percent(after)),
-        size: format!("{} up, {} down", change(up), change(down)),
-        records: match one.first_offset == one.last_offset {
-            true => format!("{}:{}", one.log_partition, one.first_offset),
-            false => format!("{}:{} to {}", one.log_partition, one.first_offset, one.last_offset),
-        },
-    }
-}
-
-/// Why a closed period changed.
-pub fn reason(word: &str) -> &'static str {
-    match word {
-        "backlog" => "an agent's backlog arrived",
-        "claim" => "a person's claim",
-        "corrected" => "a fact was corrected",
-        "voided" => "a fact was voided",
-        "clock_step" => "a clock was wrong",
-        _ => "later records",
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -261,24 +233,5 @@ mod tests {
         assert_eq!(clocked(Some(Duration { micros: 7_200_000_000, ended: true })), "2 h");
         assert_eq!(clocked(Some(Duration { micros: 7_200_000_000, ended: false })), "2 h so far");
         assert_eq!(clocked(None), "–");
-    }
-
-    #[test]
-    fn an_amendment_says_what_it_was_and_what_it_is() {
-        let one = Amended {
-            device: "mr-3".into(),
-            site: "north".into(),
-            kind: "mri".into(),
-            arrived: medfleet_domain::time::Day::from_civil(2026, 4, 4),
-            reason: "backlog".into(),
-            before: (981 * 3_600_000_000, 19 * 3_600_000_000),
-            after: (976 * 3_600_000_000, 24 * 3_600_000_000),
-            log_partition: 2,
-            first_offset: 10,
-            last_offset: 12,
-        };
-        let line = amended_line(&one);
-        assert_eq!((line.uptime.as_str(), line.records.as_str()), ("98.1% → 97.6%", "2:10 to 12"));
-        assert_eq!(line.size, "−5 h up, +5 h down");
     }
 }

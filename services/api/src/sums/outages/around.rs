@@ -19,6 +19,8 @@ pub struct Then {
     read: BTreeSet<i32>,
     /// By seat and day that is read: microseconds in which it worked, as far as is known.
     told: HashMap<u32, BTreeMap<i32, i64>>,
+    /// The day after that of the instant: from then on nothing is known.
+    end: i32,
 }
 
 impl Then {
@@ -28,8 +30,9 @@ impl Then {
         late: impl Iterator<Item = &'a Entry>,
         read: impl Iterator<Item = (i32, &'a [Entry])>,
         asked: impl Fn(u32) -> bool,
+        now: i64,
     ) -> Self {
-        let mut then = Self::default();
+        let mut then = Self { end: day_of(now) + 1, ..Self::default() };
         let add = |sums: &mut HashMap<u32, BTreeMap<i32, i64>>, entry: &Entry| {
             let sum = sums.entry(entry.seat).or_default().entry(day_of(entry.from)).or_default();
             *sum += entry.known_micros();
@@ -46,6 +49,8 @@ impl Then {
 
     /// Whether a device worked in its seat on any day of `from..until`.
     fn worked(&self, book: &Book, seat: u32, from: i32, until: i32) -> bool {
+        // The sums hold what came later, too.
+        let until = until.min(self.end);
         if from >= until {
             return false;
         }

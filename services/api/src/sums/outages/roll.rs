@@ -79,7 +79,7 @@ impl Book {
         let may = self.outages.may_have_failed(asked);
         let is_asked = |seat: u32| may.get(seat as usize).copied().unwrap_or(false);
         let late = self.late.values().flatten();
-        Then::of(known, late, read.iter().map(|(day, entries)| (day.0, entries.as_slice())), is_asked)
+        Then::of(known, late, read.iter().map(|(day, entries)| (day.0, entries.as_slice())), is_asked, asked.now)
     }
 
     /// By seat, what was told in the period of devices that were not in service there.
