@@ -10,7 +10,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from faults.process import ROOT
+from faults.process import ROOT, await_true
 from test_alerts import House
 
 BROWSER_SECONDS = 180

@@ -308,7 +308,8 @@ def settled(house: House, claims: int) -> None:
     """Until every claim is a step, and the last word about every alert has reached its receiver."""
 
     def is_told(alert: dict) -> bool:
-        messages = house.messages(alert["alert"])
+        # Of what was over before it could be said nothing is said.
+        messages = [one for one in house.messages(alert["alert"]) if one["standing"] != "moot"]
         # What began and ended while nobody could be told is told to nobody.
         last = messages[-1]["occasion"] if messages else "over"
         return last == ("attention" if alert["open"] else "over") and all(one["standing"] == "delivered" for one in messages)
@@ -320,7 +321,8 @@ def settled(house: House, claims: int) -> None:
 
 
 def judge(house: House, hook: Hook, kills: int, between: int, between_at_least: int) -> None:
-    intents = [message for alert in house.alerts() for message in house.messages(alert["alert"])]
+    messages = [message for alert in house.alerts() for message in house.messages(alert["alert"])]
+    intents = [message for message in messages if message["standing"] != "moot"]
     ids = [post.headers["webhook-id"] for post in hook.of("/hook")]
     repeats = len(ids) - len(set(ids))
     print(f"{house.role.kills} kills, {between} of them between send and outcome; {len(intents)} messages, {repeats} came again")

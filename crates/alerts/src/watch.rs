@@ -137,7 +137,7 @@ impl Watch {
             rule.when != When::DeviceFailed || began.micros() - since.micros() < rule.order_holds_micros()
         };
         let mut windows = stated.planned.values().filter(|plan| plan.window.contains(now));
-        let planned = self.shown.now().condition() == Some(Condition::ScheduledDown)
+        let planned = self.shown.now().condition == Some(Condition::ScheduledDown)
             || windows.any(|plan| plan.begun || holds(plan.window.from));
         let worked_on = stated.orders.values().any(|touched| holds(*touched));
         let infected = stated.returned_at.is_some_and(|returned| now.micros() - returned.micros() < INFECTED_MICROS);
@@ -179,7 +179,7 @@ impl Watch {
         let before = (self.failing_since(), self.is_retired());
         let failed = word.is_failure();
         let said = Said { identity: witness.identity, at: witness.at, imported: witness.imported, word };
-        let history = if matches!(said.word, Word::Shows { .. }) { &mut self.shown } else { &mut self.stated };
+        let history = if matches!(said.word, Word::Shows(_)) { &mut self.shown } else { &mut self.stated };
         history.hear(said);
         if !self.amended.is_empty() {
             self.rebuild();
@@ -246,7 +246,7 @@ impl Watch {
         let (mut shown, mut stated) = (Vec::new(), Vec::new());
         for held in amendments.corrected() {
             let Some(word) = Word::of(&held.body) else { continue };
-            let kept = if matches!(word, Word::Shows { .. }) { &mut shown } else { &mut stated };
+            let kept = if matches!(word, Word::Shows(_)) { &mut shown } else { &mut stated };
             let imported = self.told_by_import(held.identity());
             kept.push(Said { identity: held.identity(), at: held.at, imported, word });
         }

@@ -14,11 +14,8 @@ use serde::{Deserialize, Serialize};
 /// What alerts make of a fact.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Word {
-    /// In this condition, until then at least.
-    Shows {
-        until: Option<Timestamp>,
-        condition: Condition,
-    },
+    /// In this condition from then on.
+    Shows(Condition),
     Claims(Claimed),
     Order {
         order: String,
@@ -53,8 +50,8 @@ pub struct Plan {
 /// What follows from words.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct State {
-    /// The condition told of the latest moment, since when it has lasted without a break, and whether imports alone say so.
-    shown: Option<(Timestamp, Condition)>,
+    /// The condition that began last, since when it has lasted without a break, and whether imports alone say so.
+    pub condition: Option<Condition>,
     pub since: Option<Timestamp>,
     pub imported: bool,
     /// An open claim of down: since when, and whether an import made it.
@@ -80,8 +77,8 @@ pub struct History {
 impl Word {
     pub fn of(body: &Body) -> Option<Self> {
         Some(match body {
-            Body::Began { condition, .. } => Self::Shows { until: None, condition: *condition },
-            Body::Stretch(stretch) => Self::Shows { until: Some(stretch.until), condition: stretch.condition },
+            Body::Began { condition, .. } => Self::Shows(*condition),
+            Body::Stretch(stretch) => Self::Shows(stretch.condition),
             // A claim that says when it ends is a matter of the ledger.
             Body::Asserted(asserted) if asserted.until.is_none() => Self::Claims(asserted.claim),
             Body::Order(one) => {
@@ -98,7 +95,7 @@ impl Word {
     }
 
     pub const fn is_failure(&self) -> bool {
-        matches!(self, Self::Shows { condition: Condition::UnscheduledDown, .. })
+        matches!(self, Self::Shows(Condition::UnscheduledDown))
     }
 
     /// Of one moment what ends something comes last.
@@ -116,18 +113,17 @@ const fn is_done(phase: Phase) -> bool {
 }
 
 impl State {
-    pub fn condition(&self) -> Option<Condition> {
-        self.shown.map(|(_, condition)| condition)
-    }
-
     pub fn down_since(&self) -> Option<Timestamp> {
-        self.since.filter(|_| self.condition() == Some(Condition::UnscheduledDown))
+        self.since.filter(|_| self.condition == Some(Condition::UnscheduledDown))
     }
 
     fn take(&mut self, said: &Said) {
         let at = said.at;
         match &said.word {
-            Word::Shows { until, condition } => self.show(at, until.unwrap_or(at), *condition, said.imported),
+            Word::Shows(condition) if self.condition == Some(*condition) => self.imported &= said.imported,
+            Word::Shows(condition) => {
+                (self.condition, self.since, self.imported) = (Some(*condition), Some(at), said.imported);
+            }
             Word::Claims(Claimed::Down) => {
                 let (_, imported) = self.claimed_down.get_or_insert((at, said.imported));
                 *imported &= said.imported;
@@ -139,19 +135,6 @@ impl State {
             Word::Registered => self.retired = false,
             Word::Retired => self.retired = true,
         }
-    }
-
-    /// One that begins before the latest moment told of changes nothing any more.
-    fn show(&mut self, from: Timestamp, until: Timestamp, condition: Condition, imported: bool) {
-        if self.shown.is_some_and(|(latest, _)| from < latest) {
-            return;
-        }
-        if self.condition() == Some(condition) {
-            self.imported &= imported;
-        } else {
-            (self.since, self.imported) = (Some(from), imported);
-        }
-        self.shown = Some((until, condition));
     }
 
     fn order(&mut self, at: Timestamp, (order, class): (&String, OrderClass), phase: Phase, planned: Option<Span>) {

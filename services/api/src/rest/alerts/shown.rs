@@ -209,7 +209,7 @@ pub struct MessageOut {
     /// email, webhook or alertmanager.
     pub channel: String,
     pub address: String,
-    /// due, sending, delivered or given_up.
+    /// due, sending, delivered, given_up or moot: over before it could be said.
     pub standing: String,
     pub attempts: u32,
     /// Attempts that were cut off and made again under the same id.
