@@ -7,7 +7,7 @@ from pathlib import Path
 
 import kpi
 import lanl
-from product import fold, medfleet
+from product import medfleet
 
 MAPPING = lanl.LOG.parent / "mapping.toml"
 
@@ -34,7 +34,6 @@ class Imported:
     def tell(self) -> None:
         arguments = ["import", "--mapping", str(MAPPING), "--rejects", str(self.rejects), "-"]
         self.said = medfleet(self.data, *arguments, stdin=self.file.read_bytes())
-        fold(self.data)
 
     def oracle(self) -> tuple[dict[int, dict], dict[str, int]]:
         log, outages, nodes = self._read()

@@ -33,10 +33,10 @@ def expected() -> dict[str, dict]:
 
 def test_a_benchmark_is_told_in_one_command_and_every_figure_is_that_of_its_files(tmp_path):
     said = medfleet(tmp_path, "import", "--mapping", str(FOLDER / "mapping.toml"))
+    assert said.endswith("folded into the tables\n")
     for name in ["machines", "telemetry", "errors", "maint", "failures"]:
         rows = len(read(name))
         assert f"PdM_{name}.csv: {rows} rows read = {rows} imported + 0 refused" in said
-    fold(tmp_path)
     tables = Tables(tmp_path)
     told = tables.maintained()
     for machine, figures in expected().items():
@@ -52,3 +52,10 @@ def test_a_benchmark_is_told_in_one_command_and_every_figure_is_that_of_its_file
         assert told[machine]["unscheduled_down"] == told[machine]["standby"] == 0, "nobody said so"
     assert any(prevented for figures in expected().values() for _, prevented in figures["replaced"])
     assert any(not prevented for figures in expected().values() for _, prevented in figures["replaced"])
+
+
+def test_an_import_that_is_told_not_to_fold_leaves_it_to_a_processor(tmp_path):
+    said = medfleet(tmp_path, "import", "--mapping", str(FOLDER / "mapping.toml"), "--no-fold")
+    assert "folded" not in said and not (tmp_path / "lake" / "facts").exists()
+    fold(tmp_path)
+    assert sum(told["failures"] for told in Tables(tmp_path).maintained().values()) == len(read("failures"))

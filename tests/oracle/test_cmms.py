@@ -8,7 +8,7 @@ from pathlib import Path
 
 import cmms
 import pytest
-from product import fold, medfleet
+from product import medfleet
 from tables import Tables
 
 MAPPING = cmms.FOLDER / "mapping.toml"
@@ -26,7 +26,6 @@ class Imported:
 
     def tell(self) -> None:
         self.said = medfleet(self.data, "import", "--mapping", str(MAPPING), "--rejects", str(self.rejects), str(self.tables))
-        fold(self.data)
 
     def compare(self) -> None:
         told, expected = Tables(self.data).maintained(), cmms.figures(self.tables)

@@ -380,6 +380,12 @@ pub struct ImportOptions {
     /// Reads and reports, and tells nothing.
     #[arg(long)]
     pub check: bool,
+    /// Leaves what was told to a processor. Else the import folds it into the tables, as it owns the embedded log; on Kafka a
+    /// processor does.
+    #[arg(long)]
+    pub no_fold: bool,
+    #[command(flatten)]
+    pub keep: KeepOptions,
 }
 
 #[derive(Args)]

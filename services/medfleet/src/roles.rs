@@ -101,6 +101,29 @@ pub async fn api(place: &Place, options: &ApiOptions) -> anyhow::Result<()> {
     see_through(crew, &shutdown).await
 }
 
+/// Folds everything in the log into the tables: for a command that owns the log. It ends when nothing is left, or when it is
+/// asked to.
+pub async fn fold_until_idle(
+    house: &House,
+    log: Arc<dyn EventLog>,
+    lake: Lake,
+    config: ProcessorConfig,
+    shutdown: &Shutdown,
+) -> anyhow::Result<()> {
+    let (metrics, health, done) = (Metrics::new()?, Health::new(), Shutdown::new());
+    let mut crew = Crew::new();
+    fold(&mut crew, house, log, lake, config, &metrics, &health, &done)?;
+    let folded = see_through(crew, &done);
+    tokio::pin!(folded);
+    match shutdown.unless_requested(&mut folded).await {
+        Some(ended) => ended,
+        None => {
+            done.request();
+            folded.await
+        }
+    }
+}
+
 /// Starts a worker, its watchdog and the upkeep of the tables.
 #[expect(clippy::too_many_arguments, reason = "each is a different thing that the process lends to the role")]
 pub fn fold(

@@ -7,6 +7,7 @@ use std::fs;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -15,14 +16,17 @@ use medfleet_domain::time::{Span, Timestamp};
 use medfleet_import::{FILE_MAX_BYTES, Files, Mapping, Plan, Telling};
 use medfleet_ingest::judge::EARLIEST_PLAUSIBLE;
 use medfleet_ingest::{Admitter, Meters};
+use medfleet_processor::ProcessorConfig;
 use medfleet_runtime::{Metrics, Shutdown, now_micros};
 
 use crate::backing;
 use crate::cli::{ImportOptions, Place};
 use crate::house::House;
+use crate::roles;
 
 /// The name under which standard input is read.
 const STANDARD_INPUT: &str = "-";
+const FOLDING_TICK: Duration = Duration::from_millis(200);
 /// Runs handed to the log in one append, each with few facts: a window has one or two runs of a subject.
 const APPEND_MAX_RUNS: usize = 1_000;
 /// Facts handed to the log in one append, unless a single run has more.
@@ -66,6 +70,20 @@ pub async fn run(place: &Place, options: &ImportOptions) -> anyhow::Result<()> {
         !shutdown.is_requested(),
         "asked to end before the end of the tables: import them again, nothing is told twice"
     );
+    if options.no_fold || place.kafka.is_some() {
+        println!("a processor folds this into the tables: `medfleet up`, or `medfleet processor`");
+        return Ok(());
+    }
+    let folding = ProgressBar::new_spinner().with_message("folding into the tables");
+    folding.enable_steady_tick(FOLDING_TICK);
+    let config = options.keep.apply(ProcessorConfig::until_idle());
+    roles::fold_until_idle(&house, log, lake, config, &shutdown).await?;
+    folding.finish_and_clear();
+    anyhow::ensure!(
+        !shutdown.is_requested(),
+        "asked to end before all was folded: `medfleet up` or `medfleet processor` goes on from here"
+    );
+    println!("folded into the tables");
     Ok(())
 }
 
