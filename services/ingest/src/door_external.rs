@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use bytes::Bytes;
 use medfleet_domain::time::Timestamp;
 use medfleet_runtime::{Backoff, Shutdown, now_micros};
 use medfleet_wire::{BatchTopic, SHARD_COUNT, Shard};
@@ -14,7 +15,7 @@ use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::{ConnectProperties, Filter, Packet, Publish};
 use rumqttc::v5::{AsyncClient, ConnectionError, Event, EventLoop, MqttOptions};
 use rumqttc::{NetworkOptions, TlsConfiguration, Transport};
-use tokio::sync::{Mutex, Notify, mpsc};
+use tokio::sync::{Mutex, Notify, OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinSet;
 
 use crate::admitter::Admitter;
@@ -36,6 +37,11 @@ const ROOM_WAIT_MAX: Duration = Duration::from_secs(5);
 /// client sends one of them for ten packets that it reads, so that all of a flood may wait here. Were there less room, workers would
 /// wait for it, arrivals for workers, and the client, which alone makes room, for arrivals.
 const REQUEST_QUEUE_REQUESTS: usize = 262_144;
+/// Receipts that wait for the network or for the broker's word. Nobody waits for room here, for the same reason: a receipt that has none is
+/// let go and counted, and its agent sends the batch again.
+const RECEIPTS_MAX_BYTES: usize = 128 * 1024 * 1024;
+/// What the client keeps of a receipt besides its payload.
+const RECEIPT_BESIDES_BYTES: usize = 512;
 const RECONNECT_FIRST: Duration = Duration::from_millis(200);
 const RECONNECT_MAX: Duration = Duration::from_secs(10);
 /// The broker keeps our session so long: a short absence loses no place in the queue.
@@ -63,13 +69,40 @@ struct Arrived {
 /// The client, and which connection it is on.
 struct Connection {
     client: AsyncClient,
+    /// Bytes that receipts may still take.
+    room: Arc<Semaphore>,
     generation: RwLock<u64>,
     /// This connection is to end.
     is_over: AtomicBool,
     over: Notify,
 }
 
+/// A receipt and its room, which is free again when the client has let go of it.
+struct Waiting {
+    receipt: Vec<u8>,
+    _room: OwnedSemaphorePermit,
+}
+
+impl AsRef<[u8]> for Waiting {
+    fn as_ref(&self) -> &[u8] {
+        &self.receipt
+    }
+}
+
 impl Connection {
+    fn new(client: AsyncClient) -> Self {
+        let room = Arc::new(Semaphore::new(RECEIPTS_MAX_BYTES));
+        Self { client, room, generation: RwLock::default(), is_over: AtomicBool::default(), over: Notify::new() }
+    }
+
+    /// Hands a receipt to the client. A worker may wait for a place in its queue. False says that it was let go.
+    async fn answer(&self, topic: String, receipt: Vec<u8>) -> bool {
+        let bytes = u32::try_from(receipt.len() + RECEIPT_BESIDES_BYTES).unwrap_or(u32::MAX);
+        let Ok(room) = Arc::clone(&self.room).try_acquire_many_owned(bytes) else { return false };
+        let payload = Bytes::from_owner(Waiting { receipt, _room: room });
+        self.client.publish_bytes(topic, QoS::AtLeastOnce, false, payload).await.is_ok()
+    }
+
     fn generation(&self) -> u64 {
         *self.generation.read().unwrap_or_else(PoisonError::into_inner)
     }
@@ -118,8 +151,7 @@ impl ExternalDoor {
         crate::crypto::name_provider();
         let (client, events) = AsyncClient::new(self.options(), REQUEST_QUEUE_REQUESTS);
         let (queue, arrivals) = mpsc::channel(ARRIVAL_QUEUE_MESSAGES);
-        let (generation, is_over, over) = (RwLock::default(), AtomicBool::default(), Notify::new());
-        let connection = Arc::new(Connection { client, generation, is_over, over });
+        let connection = Arc::new(Connection::new(client));
         let arrivals = Arc::new(Mutex::new(arrivals));
         let mut workers = JoinSet::new();
         for _ in 0..WORKERS {
@@ -267,9 +299,9 @@ async fn take(admitter: &Admitter, meters: &Meters, connection: &Connection, pub
         Ok(Some(receipt)) => {
             let Ok(parsed) = BatchTopic::parse(&topic) else { return true };
             let payload = medfleet_wire::encode_receipt(&receipt);
-            // A worker may wait for room. A receipt that gets lost costs a repeated batch.
-            let sent = connection.client.publish(parsed.receipt().to_string(), QoS::AtLeastOnce, false, payload).await;
-            meters.receipts_unsent.inc_by(u64::from(sent.is_err()));
+            // A receipt that gets lost costs a repeated batch.
+            let is_on_its_way = connection.answer(parsed.receipt().to_string(), payload).await;
+            meters.receipts_unsent.inc_by(u64::from(!is_on_its_way));
             true
         }
         Ok(None) => true,
@@ -277,5 +309,28 @@ async fn take(admitter: &Admitter, meters: &Meters, connection: &Connection, pub
             tracing::error!(%topic, %error, "batch not taken");
             false
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use medfleet_wire::limits::RECEIPT_MAX_BYTES;
+
+    use super::*;
+
+    /// Their number alone was limited once, and let a quarter of a terabyte wait.
+    #[tokio::test]
+    async fn receipts_that_wait_take_no_more_memory_than_this_and_give_it_back() {
+        let (client, events) = AsyncClient::new(MqttOptions::new("ingest", "localhost", 1), REQUEST_QUEUE_REQUESTS);
+        let connection = Connection::new(client);
+        let fit = RECEIPTS_MAX_BYTES / (RECEIPT_MAX_BYTES + RECEIPT_BESIDES_BYTES);
+        for number in 0..2 * fit {
+            let on_its_way = connection.answer("medfleet/v1/a/0/b/receipt".into(), vec![0; RECEIPT_MAX_BYTES]).await;
+            assert_eq!(on_its_way, number < fit, "receipt {number}");
+        }
+        assert!(connection.answer("medfleet/v1/a/0/b/receipt".into(), vec![0; 100]).await, "a small one has room");
+        let room = Arc::clone(&connection.room);
+        drop((events, connection));
+        assert_eq!(room.available_permits(), RECEIPTS_MAX_BYTES);
     }
 }

@@ -4,144 +4,24 @@
 mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::TcpListener;
-use std::ops::RangeInclusive;
-use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::sync::Arc;
 use std::time::Duration;
 
 use medfleet_domain::condition::Condition;
 use medfleet_domain::fact::{Body, Run};
-use medfleet_domain::fleet::Site;
-use medfleet_domain::id::{AgentId, SiteId, Subject};
+use medfleet_domain::id::{AgentId, SiteId};
 use medfleet_domain::time::Timestamp;
-use medfleet_ingest::{Admitter, ExternalDoor, Meters, quarantine};
-use medfleet_log::EventLog;
-use medfleet_runtime::{Metrics, Shutdown};
+use medfleet_ingest::quarantine;
 use medfleet_wire::limits::BATCH_MAX_BYTES;
 use medfleet_wire::{Batch, BatchTopic, FateKind, encode_batch, encode_fact, pb};
 use prost::Message as _;
 use rumqttc::v5::mqttbytes::v5::PubAckReason;
+use support::broker::{AGENT, Broker, Ingest, OTHERS};
 use support::client::Client;
 use support::{agent_config, device, embedded_log, end, fact, identities, now, run, seen, seqs_of, site, start_agent};
 use tokio::time::timeout;
 
-const AGENT: &str = "edge-1";
-const OTHERS: [&str; 3] = ["edge-2", "edge-3", "st-mary.edge-1"];
-const SHARDS: RangeInclusive<u8> = 0..=63;
 /// Two batches in a row may be lost with the broker's memory, and go again after 30 and then 60 seconds.
 const PATIENCE: Duration = Duration::from_secs(240);
-
-/// A Mosquitto of this test alone. Dropping it ends it.
-struct Broker {
-    folder: PathBuf,
-    port: u16,
-}
-
-impl Broker {
-    /// None where brokers are not wanted.
-    fn start(folder: &Path) -> Option<Self> {
-        if std::env::var_os("MEDFLEET_TEST_MQTT_TLS").is_none() {
-            let required = std::env::var("MEDFLEET_REQUIRE_BROKERS").is_ok_and(|value| value == "1");
-            assert!(!required, "MEDFLEET_TEST_MQTT_TLS is not set though brokers are required");
-            eprintln!("skipped: MEDFLEET_TEST_MQTT_TLS is not set");
-            return None;
-        }
-        let broker = Self { folder: folder.join("mosquitto"), port: free_port() };
-        broker.script(&["start"], &[&broker.port.to_string()]);
-        broker.script(&["users"], &[AGENT, OTHERS[0], OTHERS[1], OTHERS[2]]);
-        std::fs::write(folder.join("password"), broker.password(AGENT)).unwrap();
-        Some(broker)
-    }
-
-    fn script(&self, before: &[&str], after: &[&str]) {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../infra/dev/mosquitto.sh");
-        let done = Command::new(script).args(before).arg(&self.folder).args(after).output().unwrap();
-        assert!(done.status.success(), "{before:?}: {}", String::from_utf8_lossy(&done.stderr));
-    }
-
-    fn kill_and_start(&self) {
-        self.script(&["kill"], &[]);
-        self.script(&["start"], &[&self.port.to_string()]);
-    }
-
-    fn password(&self, name: &str) -> String {
-        let text = std::fs::read_to_string(self.folder.join("credentials")).unwrap();
-        let pairs: BTreeMap<&str, &str> = text.lines().filter_map(|line| line.split_once(':')).collect();
-        pairs[name].to_owned()
-    }
-
-    fn ca(&self) -> PathBuf {
-        self.folder.join("tls/ca.crt")
-    }
-}
-
-impl Drop for Broker {
-    fn drop(&mut self) {
-        self.script(&["stop"], &[]);
-    }
-}
-
-/// Two neighbouring ports that were free a moment ago: the broker takes both.
-fn free_port() -> u16 {
-    loop {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        if port < u16::MAX && TcpListener::bind(("127.0.0.1", port + 1)).is_ok() {
-            return port;
-        }
-    }
-}
-
-/// Ingest at this broker.
-struct Ingest {
-    ending: Shutdown,
-    metrics: Metrics,
-    task: tokio::task::JoinHandle<Result<(), medfleet_ingest::IngestError>>,
-}
-
-impl Ingest {
-    async fn start(broker: &Broker, log: &Arc<dyn EventLog>) -> Self {
-        Self::start_with(broker, log, SHARDS).await
-    }
-
-    async fn start_with(broker: &Broker, log: &Arc<dyn EventLog>, shards: RangeInclusive<u8>) -> Self {
-        let metrics = Metrics::new().unwrap();
-        let meters = Meters::new(&metrics).unwrap();
-        let admitter = Admitter::new(Arc::clone(log), meters.clone());
-        let body = Body::SiteDefined(Site {
-            title: "St Mary".into(),
-            time_zone: "Europe/Berlin".into(),
-            region: "north".into(),
-            demo: true,
-        });
-        let defined = Run { subject: Subject::site(&site()), agent: None, ..run("-", 1, vec![fact(now(), body)]) };
-        admitter.run(defined, now()).await.unwrap();
-        let door = ExternalDoor {
-            host: "localhost".into(),
-            port: broker.port,
-            ca_pem: Some(std::fs::read(broker.ca()).unwrap()),
-            user: Some(("ingest".into(), broker.password("ingest"))),
-            first_shard: *shards.start(),
-            last_shard: *shards.end(),
-        };
-        let ending = Shutdown::new();
-        let task = tokio::spawn(door.run(admitter, meters, ending.clone()));
-        Self { ending, metrics, task }
-    }
-
-    /// Facts that this process appended.
-    fn appended(&self) -> u64 {
-        let text = self.metrics.encode().unwrap();
-        let line = text.lines().find_map(|line| line.strip_prefix("medfleet_ingest_facts_total{fate=\"appended\"} "));
-        line.map_or(0, |count| count.parse().unwrap())
-    }
-
-    async fn end(self) {
-        self.ending.request();
-        timeout(PATIENCE, self.task).await.expect("ingest ends").unwrap().unwrap();
-    }
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_broker_and_a_new_ingest_lose_nothing() {

@@ -1,4 +1,4 @@
-//! Whatever arrives at the MQTT door: judged with a reason and balanced sums, or its connection ends; good facts go on.
+//! Whatever arrives at the MQTT doors: judged with a reason and balanced sums, or its connection ends; good facts go on.
 
 mod support;
 
@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use medfleet_domain::condition::Condition;
-use medfleet_domain::fact::Body;
+use medfleet_domain::fact::{Body, Run};
 use medfleet_domain::id::AgentId;
 use medfleet_fuzz::{Bounds, Heap, fuzz};
 use medfleet_ingest::judge;
@@ -18,12 +18,13 @@ use medfleet_wire::limits::{BATCH_MAX_BYTES, BATCH_MAX_RUNS};
 use medfleet_wire::{Batch, BatchTopic, encode_batch};
 use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::{
-    Connect, Disconnect, DisconnectReasonCode, Filter, Login, PingReq, Publish, Subscribe,
+    Connect, Disconnect, DisconnectReasonCode, Filter, Login, PingReq, PubAckReason, Publish, Subscribe,
 };
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, StreamOwned};
-use support::client::client_tls;
-use support::{PASSWORD, PATIENCE, Street, end, fact, now, run, seen, site};
+use support::broker::{AGENT, Broker, Ingest, OTHERS};
+use support::client::{Client, client_tls};
+use support::{PASSWORD, PATIENCE, Street, agent_config, embedded_log, end, fact, now, run, seen, site, start_agent};
 use tokio::time::timeout;
 
 #[global_allocator]
@@ -39,9 +40,15 @@ fn topic() -> BatchTopic {
 }
 
 fn batch() -> Vec<u8> {
+    batch_of("edge-9", 1)
+}
+
+fn batch_of(agent: &str, number: u64) -> Vec<u8> {
+    let agent = AgentId::new(agent).unwrap();
     let facts = (0..3).map(|_| fact(now(), Body::Heartbeat)).collect();
     let runs = vec![run("ct-1", 1, facts), run("ct-2", 5, vec![fact(now().plus_seconds(86_400), Body::Heartbeat)])];
-    encode_batch(&Batch { agent: AgentId::new("edge-9").unwrap(), site: site(), session: 5, number: 1, runs })
+    let runs = runs.into_iter().map(|run| Run { agent: Some(agent.clone()), ..run }).collect();
+    encode_batch(&Batch { agent, site: site(), session: 5, number, runs })
 }
 
 /// A run of nothing is two bytes, and is put into quarantine with its origin and its reason.
@@ -156,4 +163,85 @@ async fn fuzz_mqtt_door() {
     drop(intake);
     end(good, ending).await;
     street.close().await;
+}
+
+/// What ingest has counted of facts by fate, and the reasons that it has given.
+fn judged(ingest: &Ingest) -> (Vec<u64>, BTreeSet<String>) {
+    let text = ingest.metrics.encode().unwrap();
+    let of = |name: &str, label: &str| -> u64 {
+        let line = format!("medfleet_ingest_{name}{{{label}}} ");
+        text.lines().find_map(|each| each.strip_prefix(&line)).map_or(0, |number| number.parse().unwrap())
+    };
+    let fates = ["received", "appended", "quarantined", "held"];
+    let counts = fates.map(|fate| of("facts_total", &format!("fate=\"{fate}\""))).to_vec();
+    let given = |code: &&&str| of("quarantined_total", &format!("reason=\"{code}\"")) > 0;
+    (counts, medfleet_wire::Refusal::CODES.iter().filter(given).map(|code| (*code).to_owned()).collect())
+}
+
+/// A real broker hands on whatever an agent publishes on its topic; the door's connection to it must outlive all of that.
+#[tokio::test(flavor = "multi_thread")]
+async fn fuzz_external_mqtt_door() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(broker) = Broker::start(folder.path()) else { return };
+    let ingest = Ingest::start(&broker, &embedded_log(folder.path()).await).await;
+    let config = agent_config(folder.path(), AGENT, broker.port, &broker.ca(), &folder.path().join("password"));
+    let (good, ending) = start_agent(config).await;
+    let intake = good.intake().unwrap();
+    let stranger = OTHERS[0];
+    let topic = BatchTopic::new(site(), AgentId::new(stranger).unwrap());
+    let mut client = Client::new(&broker.ca(), broker.port, stranger, stranger, &broker.password(stranger));
+    // Until ingest has subscribed the broker drops what is said, and says that it does.
+    loop {
+        client.say(&topic.to_string(), batch_of(stranger, 1)).await;
+        if client.acknowledged().await != PubAckReason::NoMatchingSubscribers {
+            break;
+        }
+    }
+    let runtime = tokio::runtime::Handle::current();
+    let (mut client, ingest, grown) = tokio::task::spawn_blocking(move || {
+        let (mut messages, mut before) = (0, 0);
+        // The heap of this thread says little of the door's; the whole process is looked at below.
+        let bounds = Bounds {
+            input_max_bytes: BATCH_MAX_BYTES + 64,
+            kept_max_bytes: usize::MAX,
+            peak_base_bytes: 1024 * 1024,
+            ..Bounds::default()
+        };
+        fuzz("external MQTT door", vec![batch_of(stranger, 2)], bounds, |payload| {
+            messages += 1;
+            if messages == WARM_UP_CONNECTIONS {
+                before = resident_bytes();
+            }
+            let acknowledged = runtime.block_on(async {
+                client.say(&topic.to_string(), payload.to_vec()).await;
+                client.acknowledged().await
+            });
+            format!("{acknowledged:?} {:?}", judged(&ingest).1)
+        });
+        let grown = if before == 0 { 0 } else { resident_bytes().saturating_sub(before) };
+        (client, ingest, grown)
+    })
+    .await
+    .unwrap();
+    println!("fuzz external MQTT door: the process has grown by {grown} bytes since message {WARM_UP_CONNECTIONS}");
+    assert!(grown <= GROWTH_MAX_BYTES, "the process has grown by {grown} bytes");
+    // The same connection answers the stranger when it says something sound, and others all along.
+    client.subscribe(&BatchTopic::new(site(), AgentId::new(stranger).unwrap()).receipt().to_string()).await;
+    client.say(&BatchTopic::new(site(), AgentId::new(stranger).unwrap()).to_string(), batch_of(stranger, 77_777)).await;
+    while client.receipt().await.number != 77_777 {}
+    intake.observe(seen("ct-2", Condition::Standby)).await.unwrap();
+    timeout(PATIENCE, good.drained()).await.expect("good facts are unharmed");
+    let balanced = async {
+        loop {
+            let (counts, reasons) = judged(&ingest);
+            if counts[0] == counts[1] + counts[2] + counts[3] && !reasons.is_empty() {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    timeout(PATIENCE, balanced).await.expect("the sums balance, and something was refused");
+    drop(intake);
+    end(good, ending).await;
+    ingest.end().await;
 }

@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "every test file uses its own part")]
 
+pub mod broker;
 pub mod client;
 pub mod relay;
 
