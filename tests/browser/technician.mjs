@@ -1,6 +1,7 @@
 // A technician with a phone: `node technician.mjs LOGIN_LINK [FOLDER] [taps | risk HORIZON ALERT]`.
 // `taps` opens the first alert of the list, reads its card, acknowledges it, finds it among their own, and gives a verdict while the
-// network is cut: the tap is kept in sight and sent once the network is back, and counts once. `risk` reads why devices are at
+// network is cut: the tap is kept in sight and sent once the network is back, and counts once. A verdict is corrected while it is
+// kept, a browser has no room, a proxy answers, and the desk refuses. `risk` reads why devices are at
 // risk, what the model behind that is worth, and the card of an alert that a model raised. Fails on an accessibility finding at
 // WCAG 2.1 AA, a script error, a request to another host, a page that scrolls sideways, or one that weighs too much with its files.
 
@@ -101,11 +102,87 @@ async function taps(page, context) {
   cut = false;
   await look(page, "sent");
 
-  const { life } = await (await context.request.get(`${origin}/api/v1/alerts/${alert}`)).json();
-  const steps = life.map((step) => step.change);
+  const steps = await life(context, alert);
   must(steps.filter((step) => step === "acknowledged").length === 1, `acknowledged once: ${steps}`);
   must(steps.filter((step) => step === "judged").length === 1, `judged once: ${steps}`);
   console.log(`${alert}: ${steps.join(", ")}`);
+  await corrected(page, context, alert);
+  await withoutRoom(page);
+  await notOurs(page, context);
+  await refused(page, context);
+}
+
+async function life(context, alert) {
+  const told = await (await context.request.get(`${origin}/api/v1/alerts/${alert}`)).json();
+  return told.life.map((step) => step.change);
+}
+
+/** A verdict that is corrected before it could be sent: both are sent, and the later holds. */
+async function corrected(page, context, alert) {
+  cut = true;
+  await context.setOffline(true);
+  for (const part of ["gantry", "tube"]) {
+    await page.getByText("Give a verdict").tap();
+    await page.getByLabel("Other part").fill(part);
+    await page.locator('button[value="other_part"]').tap();
+  }
+  must((await page.getByText("Kept, will be sent: Other part").count()) === 2, "not both verdicts are kept");
+  await context.setOffline(false);
+  await page.getByText("Verdict: Other part: tube").waitFor();
+  await page.getByText("Kept, will be sent").first().waitFor({ state: "detached" });
+  cut = false;
+  const judged = (await life(context, alert)).filter((step) => step === "judged").length;
+  must(judged === 3, `judged ${judged} times after a correction`);
+}
+
+/** A browser that keeps nothing sends the form by itself. */
+async function withoutRoom(page) {
+  await page.evaluate(() => {
+    Storage.prototype.setItem = () => {
+      throw new DOMException("no room", "QuotaExceededError");
+    };
+  });
+  await page.getByText("Give a verdict").tap();
+  await page.getByRole("button", { name: "Confirmed" }).tap();
+  await page.waitForURL(/asked=/);
+  await page.getByText("Verdict: Confirmed").waitFor();
+}
+
+/** What a proxy answers is no refusal of ours: the tap stays. */
+async function notOurs(page, context) {
+  cut = true;
+  await context.route(/\/alerts\/[0-9a-f]{16}$/, (route) => {
+    if (route.request().method() !== "POST") return route.continue();
+    return route.fulfill({ status: 429, contentType: "text/html", body: "<p>Slow down</p>" });
+  });
+  await page.getByText("Give a verdict").tap();
+  await page.getByRole("button", { name: "Not done" }).tap();
+  await page.getByText("The server could not take it (429)").waitFor();
+  must((await page.getByText("Kept, will be sent: Not done").count()) === 1, "a proxy's answer lost the tap");
+  await context.unroute(/\/alerts\/[0-9a-f]{16}$/);
+  await page.evaluate(() => dispatchEvent(new Event("online")));
+  await page.getByText("Verdict: Not done").waitFor();
+  cut = false;
+}
+
+/** What the desk refuses is said wherever the person is by then, until it is seen. */
+async function refused(page, context) {
+  cut = true;
+  await context.setOffline(true);
+  for (const reason of ["fuse replaced", "fuse replaced twice"]) {
+    await page.getByText("Give on, put to sleep, close").tap();
+    await page.getByLabel("What fixed it").fill(reason);
+    await page.getByRole("button", { name: "Close", exact: true }).tap();
+  }
+  await context.setOffline(false);
+  const words = page.locator("#kept .wrong", { hasText: "was not taken. Not done: it ended at" });
+  await words.waitFor();
+  cut = false;
+  await page.goto(`${origin}/alerts`);
+  await words.waitFor();
+  await look(page, "refused");
+  await page.getByRole("button", { name: "Seen" }).tap();
+  await words.waitFor({ state: "detached" });
 }
 
 async function risk(page) {
