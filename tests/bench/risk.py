@@ -127,7 +127,7 @@ def main():
     judged_silent = sum(len(ones) for (_, silent), ones in counted.items() if silent)
     floors = {
         f"trees reach {share:.1%} of the oracle's PR-AUC (at least 90 %)": share >= 0.9,
-        f"calibration error {parts['reliability']['error']:.4f} (below 0.03)": parts["reliability"]["error"] < 0.03,
+        f"calibration error {error:.4f} (below 0.03)": error < 0.03,
         f"which is {error / base_rate:.1%} of the base rate (below 20 %)": error < 0.2 * base_rate,
         f"slope {parts['slope']:.3f}, of device-days as decided {heard['slope']:.3f} (0.8 to 1.2)":
             all(0.8 <= one["slope"] <= 1.2 for one in (parts, heard)),

@@ -1,8 +1,8 @@
 -- One row: one corrective order opened within [$from, $until), with the four clocks of its repair as far as they
 -- have run: what is not finished at $now is censored, not left out. Response: opened to arrival (or remote
--- connection); null where nobody told of one and the order went on without it. Active repair: repair started to repaired, waits in between taken out. Turnaround: opened to returned
--- to service, else closed. Waiting for parts: all such waits of the order together; it runs while one of them does.
--- Waits for others by party.
+-- connection); null where nobody told of one and the order went on without it. Active repair: repair started to
+-- repaired, waits in between taken out. Turnaround: opened to returned to service, else closed. Waiting for parts: all
+-- such waits of the order together; it runs while one of them does. Waits for others by party.
 WITH lives AS ({order_lives}),
 waits AS (
     SELECT

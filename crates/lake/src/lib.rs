@@ -3,6 +3,9 @@
 //! A [`Lake`] holds one folder per table and, in it, one folder per generation. A [`TableWriter`]
 //! flushes Arrow batches with the offsets they came from in one commit; a [`Reader`] opens the
 //! tables at a [`Cut`] for SQL. The layer knows batches, offsets and versions, not what they mean.
+//!
+//! Futures that plan, load or write are boxed: a future is compiled where it is polled, and without that every crate above would
+//! compile the engine's again.
 
 pub mod cell;
 mod commit;

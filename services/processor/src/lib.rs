@@ -1,4 +1,7 @@
 //! The processor: folds the log into tables, each with its offsets in the same commit.
+//!
+//! What others wait for is handed out boxed: a future is compiled where it is polled, and without that every program that starts
+//! a worker would compile all of this again.
 
 mod appetite;
 pub mod archive;

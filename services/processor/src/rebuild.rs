@@ -96,11 +96,11 @@ async fn rebuild_all(
 ) -> Result<BTreeMap<&'static str, Rebuilt>, ProcessorError> {
     let origin = origin(&*log);
     let homes = partitions(&*log)?;
+    let apps = apps(&origin.log, &homes);
     let mut alike: BTreeMap<BTreeMap<String, i64>, Vec<Current>> = BTreeMap::new();
     for name in tables {
         let table = lake.current_or_create(definition(name)?, &origin).await?;
-        let apps = homes.iter().map(|home| app_id(&origin.log, *home));
-        let txns = reached(&table, apps.collect::<Vec<_>>()).await?;
+        let txns = reached(&table, &apps).await?;
         alike.entry(txns).or_default().push(Current::of(table, &origin).await?);
     }
     let mut rebuilt = BTreeMap::new();
@@ -109,6 +109,11 @@ async fn rebuild_all(
         rebuilt.extend(ground.rebuild(tables, &progress).await?);
     }
     Ok(rebuilt)
+}
+
+/// Under what names tables know these partitions of the log.
+fn apps<'a>(log: &str, homes: impl IntoIterator<Item = &'a Partition>) -> Vec<String> {
+    homes.into_iter().map(|home| app_id(log, *home)).collect()
 }
 
 /// Where one partition's records are read: what the archive tells, then what the log has.
@@ -158,8 +163,7 @@ impl Ground {
             Err(LakeError::ShapeChanged { detail, .. }) => return Err(ProcessorError::UnreadableArchive { detail }),
             Err(error) => return Err(error.into()),
         }
-        let apps: Vec<String> = homes.iter().map(|home| app_id(&origin.log, *home)).collect();
-        let archived = reached(&archive, apps).await?;
+        let archived = reached(&archive, apps(&origin.log, homes)).await?;
         let mut sources = Vec::new();
         for home in homes {
             let app = app_id(&origin.log, *home);
@@ -251,7 +255,7 @@ impl Ground {
         memory: Memory,
     ) -> Result<Clerk, ProcessorError> {
         let reader = || Reader::new(self.lake.clone(), ReaderLimits::default());
-        let apps: Vec<String> = sources.into_iter().map(|source| app_id(&self.origin.log, source.home)).collect();
+        let apps = apps(&self.origin.log, sources.into_iter().map(|source| &source.home));
         let (mut writers, mut made) = (Vec::new(), BTreeSet::new());
         for fresh in &self.fresh {
             let Restored { writer, .. } = restore(fresh, &self.origin, &apps).await?;
@@ -282,10 +286,10 @@ impl Ground {
 
 /// Content hash of every table that exists.
 pub fn hashes(lake: &Lake) -> BoxFuture<'_, Result<BTreeMap<&'static str, ContentHash>, ProcessorError>> {
-    hash_all(lake).boxed()
+    hash_tables(lake).boxed()
 }
 
-async fn hash_all(lake: &Lake) -> Result<BTreeMap<&'static str, ContentHash>, ProcessorError> {
+async fn hash_tables(lake: &Lake) -> Result<BTreeMap<&'static str, ContentHash>, ProcessorError> {
     let reader = Reader::new(lake.clone(), ReaderLimits::default())?;
     let mut found = BTreeMap::new();
     for name in crate::TABLES {
