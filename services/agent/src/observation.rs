@@ -29,6 +29,8 @@ pub struct Stated {
 pub enum Seen {
     /// In this condition from now on, until the source says otherwise. Saying it again changes nothing.
     Condition { condition: Condition, degradation: Degradation },
+    /// Was seen to begin under an earlier life, which has said so, and goes on; its stretches are said up to the stated time.
+    Ongoing { condition: Condition, degradation: Degradation },
     /// The source no longer sees the subject: what follows is unknown, which is no fact and needs no row.
     Lost,
     /// An error, a sample or another single fact.

@@ -44,7 +44,8 @@ pub struct Stretcher {
 impl Stretcher {
     /// Takes over what the last life left open, and says the stretches up to its last sign of life.
     ///
-    /// Stretches whose source keeps its own time end at their last cut: the agent's signs of life say nothing about them.
+    /// Of stretches whose source keeps its own time only the source knows whether they go on: the agent's signs of life say nothing
+    /// about them.
     pub fn resume(left_open: BTreeMap<Subject, Open>, last_sign_of_life: Timestamp, now: Timestamp) -> Vec<Saying> {
         let mut sayings = Vec::new();
         for (subject, mut open) in left_open {
@@ -63,33 +64,32 @@ impl Stretcher {
         self.check(&subject, stated, &seen)?;
         let clock = if stated.is_some() { Clock::Holdover } else { clock };
         let when = When::of(stated, now);
-        let unwatched = |open: &Open| open.stated && when.at.0 - open.from.0 > STATED_MAX_MICROS;
+        // What keeps its own time was watched up to its last cut and by nobody else.
+        let unwatched = |open: &Open| open.stated && (stated.is_none() || when.at.0 - open.from.0 > STATED_MAX_MICROS);
         if !matches!(seen, Seen::Event(_)) && self.open.get(&subject).is_some_and(unwatched) {
             self.open.remove(&subject);
         }
         let mut sayings = Vec::new();
+        let stated = stated.is_some();
         match seen {
             Seen::Event(body) => sayings.push(when.saying(subject, kind, source, clock, body)),
+            Seen::Ongoing { condition, degradation } => {
+                let open = Open { from: when.at, condition, degradation, kind, source, clock, stated, ended: None };
+                self.open.entry(subject).or_insert(open);
+            }
             Seen::Lost => self.close_one(&mut sayings, &subject, when, now),
             Seen::Condition { condition, degradation } => {
                 let same = |open: &Open| {
                     (open.condition, open.degradation, &open.source, open.ended, open.stated)
-                        == (condition, degradation, &source, None, stated.is_some())
+                        == (condition, degradation, &source, None, stated)
                 };
                 if self.open.get(&subject).is_some_and(same) {
                     return Ok(self.cut_one(&subject, when.at, now));
                 }
                 self.close_one(&mut sayings, &subject, when, now);
-                let open = Open {
-                    from: when.at,
-                    condition,
-                    degradation,
-                    kind,
-                    source: source.clone(),
-                    clock,
-                    stated: stated.is_some(),
-                    ended: None,
-                };
+                let from = when.at;
+                let open =
+                    Open { from, condition, degradation, kind, source: source.clone(), clock, stated, ended: None };
                 self.open.insert(subject.clone(), open);
                 sayings.push(when.saying(subject, kind, source, clock, Body::Began { condition, degradation }));
             }
@@ -173,14 +173,17 @@ impl Stretcher {
         }
     }
 
-    /// A change of this subject's condition could not be recorded: its stretch must not grow past this moment.
+    /// A change of this subject's condition could not be recorded: its stretch must not grow past this moment. What comes after it in
+    /// its source's order changes that no more, whatever time it states.
     pub fn refuse(&mut self, observation: &Observation, now: Timestamp) {
         let at = When::of(observation.stated, now).at;
         if let (Seen::Condition { .. } | Seen::Lost, Some(open)) =
             (&observation.seen, self.open.get_mut(&observation.subject))
         {
-            let ended = open.ended.get_or_insert(at);
-            *ended = (*ended).min(at).max(open.from);
+            // An earlier time would not have been taken for a change.
+            if at >= open.from {
+                open.ended.get_or_insert(at);
+            }
         }
     }
 

@@ -276,3 +276,51 @@ async fn a_replayed_file_that_finds_the_journal_full_goes_on_in_the_next_life_wh
     }
     assert_eq!(BTreeSet::from_iter(&said).len(), said.len(), "no row is there twice");
 }
+
+/// What a device did between two rows was once lost when the agent was started again between them.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_replayed_by_two_lives_says_what_it_says_to_one_wherever_the_first_one_ends() {
+    let rows = [
+        "ct-1,1772323500,busy",
+        "ct-2,1772323600,idle",
+        "ct-1,1772327000,busy",
+        "ct-1,1772326800,idle",
+        "ct-2,1772334000,gone",
+        "ct-1,1772334100,busy",
+        "ct-2,1772337600,busy",
+        "ct-1,1772337600,gone",
+        "ct-1,4070908800,busy",
+        "ct-1,1772338000,idle",
+        "ct-2,1772345000,idle",
+        "ct-1,1772346000,busy",
+        "ct-2,1772346001,gone",
+    ];
+    let whole = stretches_of_lives(&rows, &[rows.len()]).await;
+    assert_eq!(whole.len(), 15, "{whole:?}");
+    for first in 0..rows.len() {
+        assert_eq!(stretches_of_lives(&rows, &[first, rows.len()]).await, whole, "the first life takes {first} rows");
+    }
+}
+
+/// All stretches that lives of an agent say of a file which each of them finds with so many rows.
+async fn stretches_of_lives(rows: &[&str], lives: &[usize]) -> Vec<(String, i64, i64, Condition)> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let mapping = "format = 'csv'\ndevice = 'asset'\nkind = 'ct'\n[time]\ncolumn = 'at'\nformat = 'unix_seconds'\n\
+                   [condition]\ncolumn = 'state'\nwords = { busy = 'productive', idle = 'standby', gone = 'lost' }\n";
+    std::fs::write(path("mapping.toml"), mapping).unwrap();
+    let config = ReplayConfig { path: path("rows.csv"), mapping: path("mapping.toml"), progress: Some(path("taken")) };
+    for count in lives {
+        std::fs::write(path("rows.csv"), format!("asset,at,state\n{}\n", rows[..*count].join("\n"))).unwrap();
+        let running = start(&path("journal"), SMALL).await;
+        Box::new(Replay::open(&config).unwrap()).run(running.0.intake().unwrap()).await.unwrap();
+        end(running).await;
+    }
+    let stretches = spooled(&path("journal"), SMALL).into_iter().filter_map(|each| {
+        let Body::Stretch(stretch) = each.fact.fact.body else { return None };
+        Some((each.subject.name().to_owned(), each.fact.fact.at.second(), stretch.until.second(), stretch.condition))
+    });
+    let mut stretches: Vec<_> = stretches.collect();
+    stretches.sort();
+    stretches
+}

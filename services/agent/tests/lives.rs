@@ -207,6 +207,31 @@ fn a_source_with_its_own_time_is_neither_cut_nor_resumed_by_the_agents_clock() {
     assert_eq!(stretches(&records.begin(2, 20_000).1), []);
 }
 
+/// Of a file whose later rows go back in time, the last of all that were refused once ended what had begun before the first of them.
+#[test]
+fn what_a_full_journal_refuses_ends_a_condition_at_the_first_of_it() {
+    for out_of_order_first in [false, true] {
+        let (mut life, _) = Records::default().begin(1, 0);
+        life.observe(told(START - 900, Condition::Standby)).unwrap();
+        let mut refused = vec![told(START - 600, Condition::Productive), told(START - 3_000, Condition::Standby)];
+        if out_of_order_first {
+            refused.rotate_left(1);
+        }
+        for observation in &refused {
+            life.refuse(observation, Timestamp::from_seconds(START));
+        }
+        let mut written = life.turn(reading(1));
+        refused.retain(|observation| observation.stated.unwrap().at.second() > START - 900);
+        written.extend(life.observe(refused.remove(0)).unwrap());
+        written.extend(life.observe(told(START - 300, Condition::Standby)).unwrap());
+        assert_eq!(
+            stretches(&written),
+            [(-900, -800), (-800, -600), (-600, -300)],
+            "cut on the hour; {out_of_order_first}"
+        );
+    }
+}
+
 #[test]
 fn what_only_the_agent_may_say_is_refused() {
     let (mut recorder, _) = Records::default().begin(1, 0);

@@ -2,22 +2,28 @@
 //!
 //! Rows bring their own time. How far the file was taken in is kept beside the journal and written after the rows are durable, so a
 //! crash between the two repeats at most one chunk; every other row enters once, over any number of starts. Of a chunk that finds the
-//! journal full, the rows that were durable before are kept as taken.
+//! journal full, the rows that were durable before are kept as taken. A new life reads the taken rows again, to know what goes on: how a
+//! device was between two rows is known from both, whenever the agent was not there.
 
 use std::fs::{self, File};
 use std::io::{BufReader, Write};
 use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
+use medfleet_domain::id::{AgentId, Epoch, Subject};
 use serde::Deserialize;
 
+use crate::clocks::{Clocks, SystemClocks};
 use crate::error::AgentError;
 use crate::intake::Intake;
-use crate::observation::Observation;
+use crate::observation::{Observation, Seen, Stated};
+use crate::recorder::Recorder;
 use crate::source::Source;
-use crate::source::replay_file::{BadRow, Rows};
+use crate::source::replay_file::{BadRow, ReadRow, Rows};
 use crate::source::replay_row::Mapping;
 use crate::source::simulated::offer_in_order;
+use crate::spool::Recovered;
+use crate::stretcher::Open;
 
 /// Rows that become durable together.
 const CHUNK_ROWS: usize = 512;
@@ -56,8 +62,34 @@ impl Replay {
         fs::read_to_string(&self.progress).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0)
     }
 
+    /// What the rows taken by earlier lives leave open, as those lives judged them.
+    fn ongoing(&self, taken: impl Iterator<Item = ReadRow>) -> Result<Vec<Observation>, AgentError> {
+        let reader = AgentId::new("replay").map_err(|source| AgentError::Invalid { source })?;
+        let (mut recorder, _) =
+            Recorder::begin(&reader, Epoch(0), Recovered::default(), SystemClocks::new(None).read());
+        for row in taken {
+            let row = match row {
+                Ok((_, row)) => row,
+                Err(BadRow::Refused { .. }) => continue,
+                Err(BadRow::Input(source)) => return Err(self.unreadable(source)),
+            };
+            // What was refused then is refused now, and was told then.
+            for observation in self.mapping.observe(&row).unwrap_or_default() {
+                let _ = recorder.observe(observation);
+            }
+        }
+        let goes_on = |(subject, open): (&Subject, &Open)| Observation {
+            subject: subject.clone(),
+            kind: open.kind,
+            source: open.source.clone(),
+            stated: Some(Stated { at: open.from, known_at: None }),
+            seen: Seen::Ongoing { condition: open.condition, degradation: open.degradation },
+        };
+        Ok(recorder.open().iter().map(goes_on).collect())
+    }
+
     /// What one row says. Only a file that cannot be read any further is an error.
-    fn observe(&self, row: Result<(u64, super::replay_file::Row), BadRow>) -> Result<Vec<Observation>, AgentError> {
+    fn observe(&self, row: ReadRow) -> Result<Vec<Observation>, AgentError> {
         let (line, why) = match row {
             Ok((line, row)) => match self.mapping.observe(&row) {
                 Ok(seen) => return Ok(seen),
@@ -92,9 +124,10 @@ impl Source for Replay {
         let mut taken = self.taken();
         let file = File::open(&self.path).map_err(|source| self.unreadable(source))?;
         let rows = Rows::new(BufReader::new(file), &self.mapping);
-        let mut rows = rows.skip(usize::try_from(taken).unwrap_or(usize::MAX)).peekable();
+        let mut rows = rows.peekable();
+        let mut ongoing = self.ongoing(rows.by_ref().take(usize::try_from(taken).unwrap_or(usize::MAX)))?;
         while rows.peek().is_some() {
-            let mut observations: Vec<Observation> = Vec::new();
+            let mut observations = std::mem::take(&mut ongoing);
             let mut row_ends: Vec<usize> = Vec::new();
             for row in rows.by_ref().take(CHUNK_ROWS) {
                 observations.extend(self.observe(row)?);

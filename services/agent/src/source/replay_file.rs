@@ -24,6 +24,9 @@ pub enum BadRow {
     Input(io::Error),
 }
 
+/// A row and its line, or why it is none.
+pub type ReadRow = Result<(u64, Row), BadRow>;
+
 /// All rows of an input, with their line numbers.
 pub struct Rows<R> {
     format: Format<R>,
@@ -52,7 +55,7 @@ impl<R: BufRead> Rows<R> {
 }
 
 impl<R: BufRead> Iterator for Rows<R> {
-    type Item = Result<(u64, Row), BadRow>;
+    type Item = ReadRow;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.is_over {
