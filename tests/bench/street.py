@@ -41,12 +41,15 @@ class House:
             raise Failure(f"no sign-in link was printed\n{self.role.last_words()}")
         self.token = found[1]
 
+    def ask(self, path: str) -> dict:
+        request = urllib.request.Request(f"http://{self.address}{path}", headers={"Authorization": f"Bearer {self.token}"})
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return json.load(answer)
+
     def newest_cut(self) -> int | None:
         """The cut that SQL over HTTP answers from now."""
-        request = urllib.request.Request(f"http://{self.address}/api/v1/sites", headers={"Authorization": f"Bearer {self.token}"})
         try:
-            with urllib.request.urlopen(request, timeout=30) as answer:
-                return json.load(answer)["cut"]["number"]
+            return self.ask("/api/v1/sites")["cut"]["number"]
         except (urllib.error.URLError, OSError):
             return None
 

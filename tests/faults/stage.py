@@ -39,6 +39,8 @@ class Stage:
     link_names: tuple[str, ...]
     kafka: str | None = None
     journal_share = JOURNAL_SHARE
+    options: tuple[str, ...] = ()
+    """Of `medfleet up`, besides."""
 
     def __init__(self, folder: Path, loads: list[AgentLoad], agent_bytes_per_second: int = 0) -> None:
         """The link of the agents is paced from their first fact on; 0: they deliver as fast as they can."""
@@ -114,7 +116,7 @@ class Embedded(Stage):
         http, mqtt = f"127.0.0.1:{free_ports(1)}", free_ports(1)
         self.define_sites()
         passwords = {load.name: self._password(load.name) for load in loads}
-        command = [binary("medfleet"), "up", "--no-demo", "--data", str(self.data), "--listen", http, "--mqtt-listen", f"127.0.0.1:{mqtt}", "--sql-listen", f"127.0.0.1:{free_ports(1)}"]
+        command = [binary("medfleet"), "up", "--no-demo", "--data", str(self.data), "--listen", http, "--mqtt-listen", f"127.0.0.1:{mqtt}", "--sql-listen", f"127.0.0.1:{free_ports(1)}", *self.options]
         self.up = Role("up", command, self.folder / "up.log", http)
         self.others.append(self.up)
         self.up.start()

@@ -105,7 +105,7 @@ def test_the_commands_of_the_docs_train_and_backtest_a_public_log(tmp_path):
         assert [one["speaker"] for one in backtest["spoken"]][-3:] == ["rules", "hazard", "trees"]
         (decision,) = backtest["decisions"]
         assert (decision["speaks"], decision["devices"]) == ("rules", 1)
-        assert decision["because"] == f"the rules speak: {decision['failures']} failures on 1 devices, and more can be said from 30 failures on 5 devices"
+        assert decision["because"] == f"the rules speak: {decision['failures']} failures on 1 device, and more can be said from 30 failures on 5 devices"
         assert backtest["heard"]["device_days"]["failures"] > 0
 
 

@@ -1,6 +1,9 @@
-"""A day of facts from one agent arrives late and at once: history amends itself, and the others stay fresh."""
+"""A day of facts from one agent arrives late and at once: history amends itself, the others stay fresh, and nobody is woken for yesterday."""
 
+import json
 import time
+import urllib.request
+import uuid
 from pathlib import Path
 
 from faults import load, oracle
@@ -10,6 +13,7 @@ from faults.load import SITES, AgentLoad, Shape
 from faults.play import Play
 from faults.process import TABLES_POLL_SECONDS, Role, await_true, binary, free_ports
 from faults.stage import Embedded
+from peers.hook import Hook
 
 HOUR_MILLIS = 3_600_000
 # 64 devices of one agent that speak about every 5 minutes: what they say in 24 hours and a little.
@@ -20,6 +24,13 @@ FRESH_WITHIN_SECONDS = 10.0
 LIVE_AGENTS, LIVE_DEVICES = 3, 8
 FIRST_FACTS_SECONDS = 60.0
 BACKLOG_DEADLINE_SECONDS = 240.0
+ALERT_DEADLINE_SECONDS = 60.0
+RULES = """
+rules:
+  - { name: device-failed, when: device_failed, urgency: page, says: "{subject} has failed", after_minutes: 0 }
+  - { name: device-error, when: device_error, severity: minor, urgency: page, says: "{subject}: {part}" }
+"""
+ROUTES = "people: {{ kim: [{{ webhook: '{url}/hook' }}] }}\nroutes: [{{ name: all, levels: [[{{ people: [kim] }}]] }}]\n"
 
 
 class Live:
@@ -47,6 +58,12 @@ class LateStage(Embedded):
 
     live_passwords: dict[str, Path] | None = None
 
+    def __init__(self, folder: Path, loads: list[AgentLoad], hook: Hook) -> None:
+        (folder / "rules.yaml").write_text(RULES)
+        (folder / "routes.yaml").write_text(ROUTES.format(url=hook.url))
+        self.options = ("--rules", str(folder / "rules.yaml"), "--routes", str(folder / "routes.yaml"), "--deliver-to", "127.0.0.1")
+        super().__init__(folder, loads)
+
     def _password(self, agent: str) -> Path:
         """Passwords are read when the process starts."""
         if self.live_passwords is None:
@@ -61,6 +78,13 @@ class LateStage(Embedded):
             self.others.insert(0, live.role)
             live.role.start()
 
+    def call(self, path: str, body: dict | None = None) -> dict:
+        token = (self.data / "secrets/login.token").read_text()
+        headers = {"Authorization": f"Bearer {token}", "Idempotency-Key": str(uuid.uuid4())}
+        data = None if body is None else json.dumps(body).encode()
+        with urllib.request.urlopen(urllib.request.Request(f"http://{self.up.address}{path}", data, headers), timeout=10) as answer:
+            return json.loads(answer.read())
+
 
 def test_a_day_that_arrives_late_amends_history_and_delays_nobody(tmp_path: Path) -> None:
     loads = load.write(tmp_path, BACKLOG_FACTS, 1, seed=24, shape=BACKLOG)
@@ -68,7 +92,8 @@ def test_a_day_that_arrives_late_amends_history_and_delays_nobody(tmp_path: Path
     spans = [row["at"] for file in loads[0].files for row in file.rows]
     assert max(spans) - min(spans) > 24 * HOUR_MILLIS, "the backlog is shorter than a day"
     assert max(spans) < time.time() * 1_000, "the backlog reaches into the future"
-    stage = LateStage(tmp_path, loads)
+    hook = Hook()
+    stage = LateStage(tmp_path, loads, hook)
     try:
         late: Agent = stage.agents[0]
         late.role.kill()
@@ -92,6 +117,7 @@ def test_a_day_that_arrives_late_amends_history_and_delays_nobody(tmp_path: Path
             f"{worst_before:.1f} s before, at most {max(ages):.1f} s over {len(ages)} looks while they arrived"
         )
         assert max(ages) < FRESH_WITHIN_SECONDS
+        nobody_is_woken_for_yesterday(stage, hook, {row["device"] for file in loads[0].files for row in file.rows})
         for live in stage.live:
             live.role.stop()
         lives = Play(stage, expected.facts_total()).drain()
@@ -100,6 +126,30 @@ def test_a_day_that_arrives_late_amends_history_and_delays_nobody(tmp_path: Path
         assert found.violations == []
     finally:
         stage.end()
+        hook.end()
+
+
+def nobody_is_woken_for_yesterday(stage: LateStage, hook: Hook, devices: set[str]) -> None:
+    """Of each device of the backlog a person says now that it is down: who was told of that has been told of all before it."""
+
+    def of_yesterday() -> dict[str, list]:
+        return {device: stage.call(f"/api/v1/alerts?subject={device}&limit=1000")["alerts"] for device in devices}
+
+    await_true("an alert of each device of the backlog", lambda: all(of_yesterday().values()), ALERT_DEADLINE_SECONDS)
+    alerts_before = of_yesterday()
+    for device in devices:
+        stage.call(f"/api/v1/devices/{device}/assertions", {"claim": "down", "author": "kim", "reason": "seen"})
+
+    def told() -> list[str]:
+        return [post.json()["data"]["subject"].removeprefix("device/") for post in hook.of("/hook")]
+
+    await_true("a call for each device that is down now", lambda: devices <= set(told()), ALERT_DEADLINE_SECONDS)
+    told_of = [subject for subject in told() if subject in devices]
+    assert sorted(told_of) == sorted(devices), "somebody was called for what was over"
+    late = sum(len(alerts) for alerts in alerts_before.values())
+    print(f"{late} alerts of yesterday called nobody, {len(told()) - len(told_of)} messages of live devices and {len(told_of)} of what people said went out")
+    assert all(alert["late"] for alerts in alerts_before.values() for alert in alerts)
+    assert len(told()) > len(told_of), "a live device failed meanwhile and nobody was called"
 
 
 def _folded(stage: Embedded, expected: oracle.Expected) -> bool:

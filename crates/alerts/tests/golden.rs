@@ -1,13 +1,15 @@
-//! Golden cases of the desk. Case 18: one switch dies and 200 devices of a site are silent. That nobody counts it as downtime
+//! Golden cases of the desk. Case 2: a device fails and its agent falls silent; how that is worded is shown in
+//! `services/api/src/pages/now.rs`, here, that its alert stays. Case 18: one switch dies and 200 devices of a site are silent. That nobody counts it as downtime
 //! is shown in `crates/kpi/tests/kpi/scores.rs`; here, that it is one incident.
 
 use std::collections::BTreeMap;
 
 use medfleet_alerts::desk::{Desk, Entry, Told};
 use medfleet_alerts::rule::Rules;
+use medfleet_domain::alert::life::Alert;
 use medfleet_domain::alert::{Change, Step};
 use medfleet_domain::condition::{Clock, Condition, Degradation, SourceKind};
-use medfleet_domain::fact::{Body, Fact, Source};
+use medfleet_domain::fact::{Body, Fact, Source, Stretch};
 use medfleet_domain::id::{AgentId, Cause, Epoch, Seq, SiteId, Subject, SubjectKind};
 use medfleet_domain::kind::DeviceKind;
 use medfleet_domain::time::Timestamp;
@@ -79,6 +81,35 @@ impl Site {
         }
         raised
     }
+}
+
+#[test]
+fn golden_02_the_alert_of_a_device_that_failed_and_fell_silent_stays_open() {
+    let mut site = Site::new();
+    let device = Subject::new(SubjectKind::Device, "ct-0").expect("a name");
+    let heard =
+        |site: &mut Site, minute: i64, body: Body| site.told(&device, 0, NINE.plus_seconds(minute * MINUTE), body);
+    let began = |condition| Body::Began { condition, degradation: Degradation::None };
+    let mut steps = heard(&mut site, 0, began(Condition::Standby));
+    steps.extend(heard(&mut site, 60, began(Condition::UnscheduledDown)));
+    let stretch = Stretch {
+        until: NINE.plus_seconds(80 * MINUTE),
+        condition: Condition::UnscheduledDown,
+        degradation: Degradation::None,
+    };
+    steps.extend(heard(&mut site, 60, Body::Stretch(stretch)));
+    // Silent from 10:20; it is noon.
+    steps.extend(site.listens(NINE.plus_seconds(80 * MINUTE), 100));
+    let failed = |site: &Site| {
+        let of_device = |alert: &&Alert| alert.about.subject == device && &*alert.about.rule == "device-failed";
+        site.desk.alerts().filter(of_device).map(Alert::is_open).collect::<Vec<_>>()
+    };
+    assert_eq!(site.raised(&steps).get("device-failed ct-0"), Some(&1));
+    assert_eq!(failed(&site), [true], "nobody has seen it work");
+    // Seen to work at two.
+    heard(&mut site, 5 * 60, began(Condition::Standby));
+    site.listens(NINE.plus_seconds(5 * 60 * MINUTE), 30);
+    assert_eq!(failed(&site), [false]);
 }
 
 #[test]

@@ -20,6 +20,9 @@ pub struct Fate {
 }
 
 impl Fate {
+    /// Of an instant whose future nobody knows.
+    pub const OPEN: Self = Self { failed_after: None, watched_for: 0 };
+
     /// Whether it failed within the horizon; None where it was taken out or lost from sight before.
     pub fn within(self, horizon: Horizon) -> Option<bool> {
         match self.failed_after {
@@ -45,7 +48,7 @@ pub struct PartHistory {
     pub watched: Span,
     /// In order of onset.
     pub failures: Vec<Failure>,
-    /// Taken out on plan or on evidence of wear: nobody knows how long it would have lasted. In order.
+    /// Taken out on plan, on evidence of wear or for a reason nobody told: nobody knows how long it would have lasted. In order.
     pub taken_out: Vec<Timestamp>,
     /// Somebody was to look at it and did not: what became of it from then on says nothing about the time before. In order.
     pub unseen: Vec<Timestamp>,
@@ -96,10 +99,9 @@ pub struct Presence {
 }
 
 impl Presence {
-    /// The fate of an instant whose future nobody knows. None where nothing is said.
-    pub fn open(&self, at: Timestamp) -> Option<Fate> {
-        let unknown = Fate { failed_after: None, watched_for: 0 };
-        (self.heard.hold(at) && !self.ill.hold(at)).then_some(unknown)
+    /// Whether at this instant something would be said of it.
+    pub fn speaks(&self, at: Timestamp) -> bool {
+        self.heard.hold(at) && !self.ill.hold(at)
     }
 }
 
@@ -183,7 +185,7 @@ mod tests {
         let span = |from: i32, until: i32| Span { from: day(from), until: day(until) };
         let heard = Spans::from_iter([span(0, 103)]);
         let presence = Presence { heard, ill: Spans::from_iter([span(10, 11), span(40, 62)]) };
-        let spoken = |at: i32| presence.open(day(at)).is_some();
+        let spoken = |at: i32| presence.speaks(day(at));
         assert!(spoken(39) && spoken(62) && spoken(102));
         assert!(!spoken(10) && !spoken(41) && !spoken(61) && !spoken(103));
     }

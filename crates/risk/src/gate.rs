@@ -87,8 +87,9 @@ pub fn decide(past: &Past, horizon: Horizon, demands: &Demands, seed: u64) -> De
         because: String::new(),
     };
     if failures < demands.failures_min || devices < demands.devices_min {
+        let on = if devices == 1 { "device" } else { "devices" };
         decision.because = format!(
-            "the rules speak: {failures} failures on {devices} devices, and more can be said from {} failures on {} devices",
+            "the rules speak: {failures} failures on {devices} {on}, and more can be said from {} failures on {} devices",
             demands.failures_min, demands.devices_min
         );
         return decision;
@@ -264,7 +265,7 @@ mod tests {
         past.failures = (0..50).map(|nth| (7, Timestamp(nth))).collect();
         let decision = speaks(&past);
         assert_eq!((decision.speaks, decision.failures, decision.devices), (Speaker::Rules, 50, 1));
-        assert!(decision.because.contains("50 failures on 1 devices"), "{}", decision.because);
+        assert!(decision.because.contains("50 failures on 1 device,"), "{}", decision.because);
     }
 
     #[test]

@@ -18,7 +18,7 @@ pub struct Raised {
     pub finding: Option<Finding>,
     /// When the device failed first while it stood.
     pub failed: Option<Timestamp>,
-    /// Its cause was withdrawn, its part replaced on plan or its device retired: nobody knows what would have come.
+    /// Its cause was withdrawn, its part replaced or its device retired: nobody knows what would have come.
     pub censored: bool,
 }
 

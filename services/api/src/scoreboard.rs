@@ -40,11 +40,11 @@ pub struct Line {
     pub raised: RaisedLive,
 }
 
-/// One row: one part of one device that was replaced on plan, and when.
+/// One row: one part of one device that was replaced, and when. Where no failure came before, on plan or not, nobody knows what would have.
 const TAKEN_OUT: &str = "
     SELECT device, component, CAST(at AS BIGINT) AS at_us
     FROM components
-    WHERE preventive AND CAST(at AS BIGINT) <= CAST($now AS BIGINT)
+    WHERE CAST(at AS BIGINT) <= CAST($now AS BIGINT)
     GROUP BY device, component, CAST(at AS BIGINT), epoch, seq
     HAVING SUM(weight) > 0";
 
@@ -74,7 +74,7 @@ struct Course {
     /// When wear was found and the part replaced.
     wear: ByDevice,
     retired: ByDevice,
-    /// When parts were replaced on plan, in order.
+    /// When parts were replaced, in order.
     taken_out: BTreeMap<(String, String), Vec<Timestamp>>,
 }
 
@@ -92,7 +92,7 @@ impl Course {
         })
     }
 
-    /// What is seen counts before what is not: a device that failed has failed, whatever was replaced on plan meanwhile.
+    /// What is seen counts before what is not: a device that failed has failed, whatever was replaced meanwhile.
     fn outcome(&self, score: &Said, end: Timestamp) -> Outcome {
         let first = |of: &ByDevice| first_within(of.get(&score.device), score.at, end);
         if let Some(onset) = first(&self.onsets) {
@@ -105,7 +105,7 @@ impl Course {
         if self.is_lost(&score.device, part, score.at, end) { Outcome::Censored } else { Outcome::Passed }
     }
 
-    /// Whether within that time the part was replaced on plan, or the device retired.
+    /// Whether within that time the part was replaced, or the device retired.
     fn is_lost(&self, device: &str, part: &str, from: Timestamp, until: Timestamp) -> bool {
         let taken_out = self.taken_out.get(&(device.to_owned(), part.to_owned()));
         [taken_out, self.retired.get(device)].iter().any(|lost| first_within(*lost, from, until).is_some())

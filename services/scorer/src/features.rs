@@ -300,9 +300,11 @@ impl<'a> Roll<'a> {
             let at = Timestamp(now.value(place));
             let fate = |one: &Enrolled<'_>| match question.tense {
                 Tense::Past => one.history_at(at, &self.borders).fate(at),
-                Tense::Present => one.part.presence.open(at),
+                Tense::Present => Some(Fate::OPEN),
             };
-            let Some(fate) = self.part(device, group).and_then(fate) else { continue };
+            // An example is an instant at which a score would have been said.
+            let spoken = |one: &&Enrolled<'_>| one.part.presence.speaks(at);
+            let Some(fate) = self.part(device, group).filter(spoken).and_then(fate) else { continue };
             let weight = (question.keep)(&Asked { device, group, at, fate });
             if weight <= 0.0 {
                 continue;

@@ -2,7 +2,7 @@
 
 use medfleet_domain::fact::Body;
 use medfleet_domain::human::{Claimed, Party, Phase};
-use medfleet_kpi::ask::{Concurrency, amendments, concurrency, evidence, uptime};
+use medfleet_kpi::ask::{Concurrency, Uptime, amendments, concurrency, evidence, uptime};
 use medfleet_kpi::backdated::{Part, backdated};
 use medfleet_kpi::measure::Measure;
 
@@ -228,6 +228,36 @@ async fn a_backlog_is_listed_with_its_size_its_cause_and_its_date() {
     assert_eq!((one.first_offset, one.last_offset), (first_late as i64, first_late as i64 + 13));
     let (before, after) = one.uptime();
     assert_eq!((before, after.map(|ratio| (ratio * 1_000.0).round())), (Some(1.0), Some(981.0)));
+}
+
+#[tokio::test]
+async fn golden_05_what_an_agent_delivers_a_day_later_is_listed_with_its_cause_and_the_evening_before_stays() {
+    let mut house = House::new();
+    house.register("ct-7", "02-01 00:00");
+    house.hears("ct-7", S, "03-20 09:00", "03-20 10:00");
+    house.hears("ct-7", S, "03-20 12:00", "03-20 13:00");
+    let (evening, told_before) = (house.now(), house.told_at);
+    for from in ["03-20 10:00", "03-20 11:00"] {
+        let from = at(from);
+        house.backlog("ct-7", S, from, from.plus_micros(HOUR), at("03-21 09:00"));
+    }
+    let morning = question("03-20 09:00", "03-20 13:00", "03-21 12:00");
+    let sums = |rows: Vec<Uptime>| -> Measure { rows.into_iter().map(|row| row.measure).sum() };
+    let before = sums(uptime(&house.as_of(evening).await, &morning).await.expect("the view answers"));
+    assert_eq!((before.unknown(), before.known()), (2 * HOUR, 2 * HOUR));
+    let now = sums(uptime(&house.session().await, &morning).await.expect("the view answers"));
+    assert_eq!((now.unknown(), now.known(), now.unscheduled_down), (0, 4 * HOUR, 0));
+    let found =
+        amendments(&house.session().await, &morning.closed_at(at("03-20 20:00"))).await.expect("the view answers");
+    assert_eq!(found.len(), 1, "{found:#?}");
+    let one = &found[0];
+    assert_eq!((&*one.device, &*one.reason, one.arrived.to_string()), ("ct-7", "backlog", "2026-03-21".into()));
+    assert_eq!((one.before, one.after), ((2 * HOUR, 0), (4 * HOUR, 0)));
+    assert_eq!(
+        (one.first_offset, one.last_offset),
+        (told_before as i64 + 1, told_before as i64 + 2),
+        "the facts that did it"
+    );
 }
 
 #[tokio::test]

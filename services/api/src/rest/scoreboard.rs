@@ -32,13 +32,17 @@ pub struct ScoreboardLineOut {
     pub name: Option<String>,
     /// Scores: one is of one device and day.
     pub scores: usize,
-    /// Scores besides, of which nobody can know whether they were right: the part was replaced on plan, or the device retired.
+    /// Scores besides, of which nobody can know whether they were right: the part was replaced, or the device retired.
     pub censored: usize,
     /// Scores whose device failed within the horizon, or would have, beside the sum of all chances, which is what was promised.
     pub happened: usize,
     pub promised: f64,
     /// Their ratio: 1 is right. Absent where nothing was promised.
     pub happened_per_promised: Option<f64>,
+    /// Slope of what happened on what was said, both as logits: 1 is right, below 1 is too sure. Absent without both outcomes.
+    pub slope: Option<f64>,
+    /// Mean distance of chances from what happened, over ten bins of scores of equal size.
+    pub calibration_error: f64,
     pub brier: f64,
     /// Absent where nothing failed, or everything.
     pub pr_auc: Option<f64>,
@@ -69,7 +73,7 @@ pub struct RaisedOut {
     pub right: usize,
     /// Nothing was found, or the alert is over and nothing followed.
     pub wrong: usize,
-    /// It still stands, its cause was withdrawn, nobody looked, the part was replaced on plan or the device retired.
+    /// It still stands, its cause was withdrawn, nobody looked, the part was replaced or the device retired.
     pub undecided: usize,
     /// Right ÷ right and wrong.
     pub precision: Option<f64>,
@@ -120,6 +124,8 @@ impl From<Line> for ScoreboardLineOut {
             happened: live.figures.failures,
             promised: live.promised,
             happened_per_promised: live.happened_per_promised(),
+            slope: live.figures.slope,
+            calibration_error: live.figures.reliability.error,
             brier: live.figures.brier,
             pr_auc: live.figures.pr_auc,
             roc_auc: live.figures.roc_auc,

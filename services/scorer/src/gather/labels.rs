@@ -8,7 +8,7 @@ use std::sync::Arc;
 use medfleet_domain::amend::Amendments;
 use medfleet_domain::fact::{Amendment, Body};
 use medfleet_domain::held::Held;
-use medfleet_domain::human::{Asserted, Claimed, OrderClass, OrderPhase, Phase};
+use medfleet_domain::human::{Asserted, Claimed, ComponentReplaced, OrderClass, OrderPhase, Phase};
 use medfleet_domain::id::{Epoch, Seq};
 use medfleet_domain::time::{Span, Timestamp};
 use medfleet_risk::fate::{Failure, PartHistory, Spans};
@@ -79,7 +79,8 @@ impl Gathered {
         let watched = self.watched();
         let down = orders.iter().filter_map(|(order, failure)| order.down(*failure, watched.until)).collect();
         let verdicts = standing(&self.verdicts, known).collect();
-        Labels { watched, failures, taken_out: taken_out(&stated), down, verdicts }
+        let taken_out = taken_out(&stated, &failures);
+        Labels { watched, failures, taken_out, down, verdicts }
     }
 
     fn turns_known(&self, known: Timestamp) -> Vec<Turn> {
@@ -164,15 +165,19 @@ fn orders(stated: &[(Told, Body)], turns: &[Turn]) -> Vec<(Order, Failure)> {
     orders.into_iter().map(whole).collect()
 }
 
-/// Taken out on plan, in order.
-fn taken_out(stated: &[(Told, Body)]) -> Vec<(Arc<str>, Timestamp)> {
-    let planned = |(told, body): &(Told, Body)| match body {
-        Body::ComponentReplaced(replaced) if replaced.preventive => {
+/// Taken out on plan, or by somebody who tells of no failure: nobody knows how long it would have lasted. In order.
+fn taken_out(stated: &[(Told, Body)], failures: &[(Arc<str>, Failure)]) -> Vec<(Arc<str>, Timestamp)> {
+    let mends = |replaced: &ComponentReplaced, at: Timestamp| {
+        let under_repair = |failure: &Failure| failure.onset <= at && failure.returned.is_none_or(|back| at <= back);
+        failures.iter().any(|(part, failure)| **part == *replaced.component && under_repair(failure))
+    };
+    let censored = |(told, body): &(Told, Body)| match body {
+        Body::ComponentReplaced(replaced) if replaced.preventive || !mends(replaced, told.at) => {
             Some((Arc::from(replaced.component.as_str()), told.at))
         }
         _ => None,
     };
-    let mut taken: Vec<(Arc<str>, Timestamp)> = stated.iter().filter_map(planned).collect();
+    let mut taken: Vec<(Arc<str>, Timestamp)> = stated.iter().filter_map(censored).collect();
     taken.sort_by_key(|(_, at)| *at);
     taken
 }

@@ -87,6 +87,10 @@ impl Gathered {
         let readings = counter.map(|counter| self.pieces.readings(&part.component, &counter.name)).unwrap_or_default();
         let (mut from, mut lives) = (watched.from, Vec::new());
         for (end, (renewed, failed)) in ends.into_iter().filter(|(end, _)| *end < watched.until) {
+            // What is done to a part that is being mended ends no life of it.
+            if end < from {
+                continue;
+            }
             lives.extend(piece(from, end, failed, group, part, &readings));
             from = renewed.max(from);
         }
