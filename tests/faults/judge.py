@@ -7,12 +7,12 @@ import duckdb
 
 from .delta import active_files, current
 from .factbytes import life_before
-from .load import CHUNK_ROWS
 from .oracle import Expected
 
-LOADED_KINDS = ("began", "stretch", "usage", "error")
-# What one row of the load can become at most: a beginning, the hours of its stretch, two samples and an error.
-FACTS_PER_ROW_MAX = 6
+# What an agent that is killed may say again under new identities, of each file at most: the condition it was taking in, of which it cannot
+# tell whether all was durable. That changes no second. A sample or an error it never says again.
+SAID_AGAIN_MAX = {"began": 1, "stretch": 2, "usage": 0, "error": 0}
+FILES_PER_AGENT = 2
 EXAMPLES = 5
 
 
@@ -85,7 +85,7 @@ def judge(lake: Path, expected: Expected, lives: list[Life], agent_kills: int, a
     _counts(tables, found, expected, agent_kills)
     _conditions(tables, found, expected)
     _usage(tables, found, expected)
-    _errors(tables, found, expected, agent_kills)
+    _errors(tables, found, expected)
     return found
 
 
@@ -138,12 +138,12 @@ def _lives(tables: Tables, found: Judgement, lives: list[Life]) -> None:
 
 
 def _counts(tables: Tables, found: Judgement, expected: Expected, agent_kills: int) -> None:
-    """Kinds of facts as the load makes them; an agent killed over a chunk may say it once more, under new identities."""
-    spare = agent_kills * CHUNK_ROWS * FACTS_PER_ROW_MAX * 2
+    """Kinds of facts as the load makes them."""
     counts = dict(tables.rows("SELECT kind, count(*) FROM facts WHERE verdict = 'new' AND agent IS NOT NULL GROUP BY kind"))
     found.figures["facts_by_kind"], found.figures["facts_expected"] = counts, dict(expected.facts)
-    for kind in LOADED_KINDS:
+    for kind in SAID_AGAIN_MAX:
         stands, least = counts.get(kind, 0), expected.facts[kind]
+        spare = agent_kills * FILES_PER_AGENT * SAID_AGAIN_MAX[kind]
         good = least <= stands <= least + spare
         found.check(good, f"{stands} `{kind}` facts, the load makes {least} (at most {spare} may be said again)")
 
@@ -188,7 +188,7 @@ def _usage(tables: Tables, found: Judgement, expected: Expected) -> None:
     found.figures["usage_increments"] = sum(wanted.values()) / 1e3
 
 
-def _errors(tables: Tables, found: Judgement, expected: Expected, agent_kills: int) -> None:
+def _errors(tables: Tables, found: Judgement, expected: Expected) -> None:
     rows = tables.rows("SELECT text, device, code, sum(weight) FROM errors GROUP BY ALL HAVING sum(weight) <> 0")
     stands = {text: (device, code) for text, device, code, _ in rows}
     missing = expected.error_texts.items() - stands.items()
@@ -196,10 +196,8 @@ def _errors(tables: Tables, found: Judgement, expected: Expected, agent_kills: i
     found.check(not missing, f"{len(missing)} errors are missing, such as {list(missing)[:EXAMPLES]}")
     found.check(not strange, f"{len(strange)} errors nobody reported, such as {list(strange)[:EXAMPLES]}")
     again = sum(weight - 1 for *_, weight in rows)
-    said_again = tables.one("SELECT count(*) FROM facts WHERE verdict = 'new' AND kind = 'error' AND agent IS NOT NULL") - len(expected.error_texts)
-    found.check(again == said_again, f"{again} errors count again, {said_again} were accepted again")
-    found.check(agent_kills > 0 or again == 0, f"{again} errors count twice though no agent died")
-    found.figures["errors"], found.figures["errors_said_again_by_killed_agents"] = len(stands), int(again)
+    found.check(again == 0, f"{again} errors count again")
+    found.figures["errors"] = len(stands)
 
 
 def _compare(found: Judgement, what: str, wanted: dict, rows: list[tuple]) -> None:

@@ -1,8 +1,7 @@
 """The load: replay files for agents, written from one seed. What they must lead to is computed from these rows alone (oracle.py).
 
-A file is a sequence of chunks of as many rows as the agent makes durable together. In a chunk every device is seen from its first row to
-a last word `gone`, so a chunk that an agent repeats after its death says the same stretches, samples and times again. Errors carry the
-number of their row: a repeated one is told apart from a duplicated one.
+A file is a sequence of chunks. In a chunk every device is seen from its first row to a last word `gone`, so that of two chunks told in the
+wrong order each says what it would have said. Errors carry the number of their row: each is there once.
 """
 
 import json
@@ -43,8 +42,8 @@ class File:
 
     def taken_rows(self) -> int:
         try:
-            return int(self.taken.read_text())
-        except (FileNotFoundError, ValueError):
+            return int(self.taken.read_text().split()[0])
+        except (FileNotFoundError, ValueError, IndexError):
             return 0
 
 

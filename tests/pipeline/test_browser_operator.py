@@ -114,7 +114,7 @@ class House:
 
     def _taken(self, device: str) -> int:
         path = self.folder / f"{device}.taken"
-        return int(path.read_text() or 0) if path.exists() else 0
+        return int(path.read_text().split()[0]) if path.exists() else 0
 
     def _source(self, device: str) -> str:
         rows = self.folder / f"{device}.csv"

@@ -1,8 +1,11 @@
 //! The way in for sources: an observation is accepted once its facts are durable, and refused with a reason otherwise.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use tokio::sync::{mpsc, oneshot};
 
-use crate::observation::{Observation, Refusal};
+use crate::observation::{Observation, Place, Refusal};
 use crate::window::Poisoned;
 
 /// Calls that may wait for the journal; more make their source wait.
@@ -28,11 +31,18 @@ pub(crate) enum Command {
 #[derive(Clone)]
 pub struct Intake {
     commands: mpsc::Sender<Command>,
+    /// How far replays were taken in when this life began.
+    taken: Arc<BTreeMap<u64, Place>>,
 }
 
 impl Intake {
-    pub(crate) fn new(commands: mpsc::Sender<Command>) -> Self {
-        Self { commands }
+    pub(crate) fn new(commands: mpsc::Sender<Command>, taken: BTreeMap<u64, Place>) -> Self {
+        Self { commands, taken: Arc::new(taken) }
+    }
+
+    /// The last observation of a replay that earlier lives made durable.
+    pub fn taken(&self, reel: u64) -> Option<Place> {
+        self.taken.get(&reel).copied()
     }
 
     /// Returns once the facts of this observation are durable in the agent's journal.
@@ -99,7 +109,7 @@ mod tests {
         let source = Source { kind: SourceKind::Device, name: "test".into() };
         let subject = Subject::device(&DeviceId::new("ct-1").unwrap());
         let one = Observation { subject, kind: DeviceKind::Ct, source, stated: None, seen };
-        let intake = Intake::new(commands);
+        let intake = Intake::new(commands, BTreeMap::new());
         let answers = intake.observe_all(vec![one.clone(); 3 * CALL_MAX_OBSERVATIONS]).await;
         assert_eq!(answers.len(), 3 * CALL_MAX_OBSERVATIONS);
         assert!(answers.iter().all(Result::is_err), "what follows a refused part must wait with it");

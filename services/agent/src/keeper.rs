@@ -359,6 +359,7 @@ impl Keeper {
             Life::Waiting { recovered, .. } => {
                 let sign = recovered.last_sign_of_life.unwrap_or_else(|| self.desk.clocks.read().wall);
                 Checkpoint::new(freed_below, sign, recovered.marks.clone(), &recovered.open)
+                    .with_taken(&recovered.taken)
             }
         })
     }
@@ -370,7 +371,7 @@ impl Keeper {
 }
 
 fn checkpoint_of(recorder: &Recorder, freed_below: u64) -> Checkpoint {
-    Checkpoint::new(freed_below, recorder.now(), recorder.marks(), recorder.open())
+    Checkpoint::new(freed_below, recorder.now(), recorder.marks(), recorder.open()).with_taken(recorder.taken())
 }
 
 /// As the journal has them.

@@ -5,6 +5,7 @@ use medfleet_domain::fact::{Body, Source};
 use medfleet_domain::id::Subject;
 use medfleet_domain::kind::DeviceKind;
 use medfleet_domain::time::Timestamp;
+use serde::{Deserialize, Serialize};
 
 /// One thing that one source saw of one subject.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +24,29 @@ pub struct Stated {
     pub at: Timestamp,
     /// When it could first be known; None declares it equal to `at`, assumed.
     pub known_at: Option<Timestamp>,
+    pub origin: Option<Origin>,
+}
+
+impl Stated {
+    /// Known when it happened, as far as anybody says.
+    pub const fn at(at: Timestamp) -> Self {
+        Self { at, known_at: None, origin: None }
+    }
+}
+
+/// Where an observation stands in what is replayed. The journal keeps it with the fact, so that the next life goes on behind it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Origin {
+    /// One replay of one file, drawn anew where it begins from its beginning.
+    pub reel: u64,
+    pub place: Place,
+}
+
+/// A row, counted from 0, and which of its observations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Place {
+    pub row: u64,
+    pub nth: u32,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,6 +68,7 @@ pub struct Saying {
     pub kind: DeviceKind,
     /// Its source keeps its own time.
     pub stated: bool,
+    pub origin: Option<Origin>,
     pub at: Timestamp,
     pub known_at: Timestamp,
     pub known_assumed: bool,

@@ -10,7 +10,7 @@ use medfleet_domain::time::{Day, MICROS_PER_HOUR, MICROS_PER_SECOND, Timestamp};
 
 use crate::clock::{Change, ClockWatch, Reading, Steady};
 use crate::config::MAX_SUBJECTS;
-use crate::observation::{Observation, Refusal, Saying, Seen, Stated};
+use crate::observation::{Observation, Origin, Place, Refusal, Saying, Seen, Stated};
 use crate::spool::{Recovered, record_bound_bytes};
 use crate::stretcher::{Open, Stretcher, agent_source};
 use crate::writer::{Mark, Writer, Written};
@@ -19,6 +19,8 @@ use crate::writer::{Mark, Writer, Written};
 pub const SOURCE_NAME_MAX_BYTES: usize = 128;
 /// Stretches that the hour cuts in one moment; the next goes on.
 pub const TICK_MAX_STRETCHES: usize = 2 * MAX_SUBJECTS;
+/// Replays of which it is known how far they were taken in. Of one that is forgotten only its progress file knows.
+const REELS_KEPT: usize = 256;
 /// How often the agent says that it lives.
 pub const HEARTBEAT_MICROS: i64 = 30 * MICROS_PER_SECOND;
 
@@ -36,13 +38,15 @@ pub struct Recorder {
     max_subjects: usize,
     now: Timestamp,
     last_heartbeat: Option<Steady>,
+    /// How far each replay was taken in.
+    taken: BTreeMap<u64, Place>,
 }
 
 impl Recorder {
     /// Begins a life under a new epoch, and says first what the last one left open. A checkpoint must follow before anything else:
     /// without it, signs of this life could later be taken for signs of the last one.
     pub fn begin(agent: &AgentId, epoch: Epoch, recovered: Recovered, reading: Reading) -> (Self, Vec<Written>) {
-        let Recovered { marks, open, last_sign_of_life, .. } = recovered;
+        let Recovered { marks, open, last_sign_of_life, taken, .. } = recovered;
         let mut recorder = Self {
             agent: Subject::agent(agent),
             watch: ClockWatch::new(last_sign_of_life),
@@ -51,6 +55,7 @@ impl Recorder {
             max_subjects: MAX_SUBJECTS,
             now: reading.wall,
             last_heartbeat: None,
+            taken,
         };
         recorder.watch.read(reading);
         let left_over = last_sign_of_life.map_or_else(Vec::new, |sign| Stretcher::resume(open, sign, reading.wall));
@@ -109,10 +114,26 @@ impl Recorder {
         self.check_subject(&observation)?;
         self.check_stated(&observation)?;
         check_event(&observation, self.now)?;
+        let origin = observation.stated.and_then(|stated| stated.origin);
         let sayings = self.stretcher.observe(observation, self.now, self.watch.clock())?;
         let mut written = Vec::new();
         self.write(sayings, &mut written);
+        if let Some(Origin { reel, place }) = origin {
+            self.take_to(reel, place);
+        }
         Ok(written)
+    }
+
+    fn take_to(&mut self, reel: u64, place: Place) {
+        self.taken.insert(reel, place);
+        while self.taken.len() > REELS_KEPT {
+            let another = self.taken.keys().copied().find(|one| *one != reel);
+            another.map(|another| self.taken.remove(&another));
+        }
+    }
+
+    pub fn taken(&self) -> &BTreeMap<u64, Place> {
+        &self.taken
     }
 
     /// A checkpoint has a place for so many subjects, and for names of witnesses that are no longer than this.
@@ -130,7 +151,7 @@ impl Recorder {
 
     /// A time that no reader takes must not get into the journal, and one of the future would keep out all that follows in its order.
     fn check_stated(&self, observation: &Observation) -> Result<(), Refusal> {
-        let Some(Stated { at, known_at }) = observation.stated else { return Ok(()) };
+        let Some(Stated { at, known_at, .. }) = observation.stated else { return Ok(()) };
         let (known_at, subject) = (known_at.unwrap_or(at), observation.subject.clone());
         let judges = self.watch.clock() != Clock::Suspect && self.now >= CLOCK_IS_SET_FROM;
         let latest = self.now.plus_micros(AHEAD_MAX_MICROS);
@@ -234,6 +255,7 @@ impl Recorder {
             subject,
             kind,
             stated: false,
+            origin: None,
             at,
             known_at: at,
             known_assumed: false,

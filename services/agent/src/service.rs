@@ -57,7 +57,7 @@ impl Agent {
         let own_clocks = || Arc::new(SystemClocks::new(config.clock.synchronised_file.clone())) as Arc<dyn Clocks>;
         let clocks = surroundings.clocks.unwrap_or_else(own_clocks);
         let (journal, recovered) = open(&config).await?;
-        let backlog = recovered.freed_below..journal.next_index();
+        let (backlog, taken) = (recovered.freed_below..journal.next_index(), recovered.taken.clone());
 
         let (command_sender, commands) = mpsc::channel(INTAKE_QUEUE_CALLS);
         let (durable_sender, durable) = watch::channel(backlog.end);
@@ -92,7 +92,7 @@ impl Agent {
             graves: Vec::new(),
             burying: None,
         };
-        let intake = Intake::new(command_sender);
+        let intake = Intake::new(command_sender, taken);
         let tasks = spawn(keeper, delivery, poller, sources, &intake, &shutdown);
         tokio::spawn(show_link(link_state, surroundings.health, shutdown));
         let (durable, freed) = progress;

@@ -13,6 +13,7 @@ use medfleet_wire::Spooled;
 use serde::{Deserialize, Serialize};
 
 use crate::error::AgentError;
+use crate::observation::{Origin, Place};
 use crate::recorder::SOURCE_NAME_MAX_BYTES;
 use crate::stretcher::Open;
 use crate::writer::{Mark, Written};
@@ -22,6 +23,8 @@ const TAG_FACT: u8 = 1;
 /// A fact of a source that keeps its own time.
 const TAG_STATED_FACT: u8 = 2;
 const TAG_CHECKPOINT: u8 = 3;
+/// The same, with where it stands in what is replayed.
+const TAG_REPLAYED_FACT: u8 = 5;
 /// A checkpoint that is too large for one record.
 const TAG_CHECKPOINT_PART: u8 = 4;
 /// Its number among the parts, and how many there are.
@@ -40,6 +43,9 @@ pub struct Checkpoint {
     pub last_sign_of_life: Timestamp,
     pub marks: Vec<(Subject, Mark)>,
     pub open: Vec<(Subject, Open)>,
+    /// How far each replay was taken in.
+    #[serde(default)]
+    taken: Vec<(u64, Place)>,
 }
 
 impl Checkpoint {
@@ -51,7 +57,11 @@ impl Checkpoint {
     ) -> Self {
         let open = open.iter().map(|(subject, open)| (subject.clone(), open.clone())).collect();
         let marks = marks.into_iter().collect();
-        Self { version: CHECKPOINT_VERSION, freed_below, last_sign_of_life: now, marks, open }
+        Self { version: CHECKPOINT_VERSION, freed_below, last_sign_of_life: now, marks, open, taken: Vec::new() }
+    }
+
+    pub fn with_taken(self, taken: &BTreeMap<u64, Place>) -> Self {
+        Self { taken: taken.iter().map(|(reel, place)| (*reel, *place)).collect(), ..self }
     }
 
     /// In as many records as it takes, each of no more than `record_max_bytes`.
@@ -73,7 +83,7 @@ impl Checkpoint {
 /// One record of the journal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Entry {
-    Fact { spooled: Spooled, stated: bool },
+    Fact { spooled: Spooled, stated: bool, origin: Option<Origin> },
     Checkpoint(Checkpoint),
     CheckpointPart(Part),
 }
@@ -99,10 +109,17 @@ impl Entry {
     pub fn decode(index: u64, bytes: &[u8]) -> Result<Self, AgentError> {
         let (tag, rest) = bytes.split_first().ok_or(AgentError::Entry { index, why: "it is empty".into() })?;
         match *tag {
-            TAG_FACT | TAG_STATED_FACT => {
+            TAG_FACT | TAG_STATED_FACT | TAG_REPLAYED_FACT => {
+                let (origin, rest) = if *tag == TAG_REPLAYED_FACT {
+                    let why = || AgentError::Entry { index, why: "it ends within its origin".into() };
+                    let (origin, rest) = split_origin(rest).ok_or_else(why)?;
+                    (Some(origin), rest)
+                } else {
+                    (None, rest)
+                };
                 let spooled = medfleet_wire::decode_spooled(rest)
                     .map_err(|error| AgentError::Entry { index, why: error.to_string() })?;
-                Ok(Self::Fact { spooled, stated: *tag == TAG_STATED_FACT })
+                Ok(Self::Fact { spooled, stated: *tag != TAG_FACT, origin })
             }
             TAG_CHECKPOINT => Ok(Self::Checkpoint(decode_checkpoint(index, rest)?)),
             TAG_CHECKPOINT_PART => {
@@ -112,6 +129,14 @@ impl Entry {
             tag => Err(AgentError::Entry { index, why: format!("its tag is {tag}") }),
         }
     }
+}
+
+fn split_origin(bytes: &[u8]) -> Option<(Origin, &[u8])> {
+    let (reel, rest) = bytes.split_first_chunk()?;
+    let (row, rest) = rest.split_first_chunk()?;
+    let (nth, rest) = rest.split_first_chunk()?;
+    let place = Place { row: u64::from_le_bytes(*row), nth: u32::from_le_bytes(*nth) };
+    Some((Origin { reel: u64::from_le_bytes(*reel), place }, rest))
 }
 
 fn decode_checkpoint(index: u64, bytes: &[u8]) -> Result<Checkpoint, AgentError> {
@@ -130,8 +155,13 @@ pub fn record_bound_bytes(subject: &Subject, site: &SiteId, source: &Source) -> 
 
 /// A fact as the journal keeps it.
 pub fn encode_fact(written: Written, site: &SiteId) -> Vec<u8> {
-    let tag = if written.stated { TAG_STATED_FACT } else { TAG_FACT };
-    let mut bytes = vec![tag];
+    let mut bytes = match written.origin {
+        Some(Origin { reel, place: Place { row, nth } }) => {
+            [&[TAG_REPLAYED_FACT], &reel.to_le_bytes()[..], &row.to_le_bytes(), &nth.to_le_bytes()].concat()
+        }
+        None if written.stated => vec![TAG_STATED_FACT],
+        None => vec![TAG_FACT],
+    };
     let spooled = Spooled {
         subject: written.subject,
         epoch: written.epoch,
@@ -150,6 +180,8 @@ pub struct Recovered {
     pub marks: BTreeMap<Subject, Mark>,
     pub open: BTreeMap<Subject, Open>,
     pub last_sign_of_life: Option<Timestamp>,
+    /// How far each replay was taken in.
+    pub taken: BTreeMap<u64, Place>,
     /// Facts below this index have their receipts; everything else is sent again.
     pub freed_below: u64,
     /// Where the last life stood, and all sites that facts of the journal were accepted under.
@@ -174,7 +206,8 @@ impl Recovered {
         match entry {
             Entry::Checkpoint(checkpoint) => self.take_checkpoint(index, checkpoint),
             Entry::CheckpointPart(part) => self.take_part(index, part)?,
-            Entry::Fact { spooled, stated } => {
+            Entry::Fact { spooled, stated, origin } => {
+                self.taken.extend(origin.map(|origin| (origin.reel, origin.place)));
                 let Spooled { subject, epoch, seq, site, kind, fact } = spooled;
                 if self.site.as_ref() != Some(&site) {
                     self.sites.insert(site.clone());
@@ -211,6 +244,7 @@ impl Recovered {
         self.epochs.extend(checkpoint.marks.iter().map(|(_, mark)| mark.epoch));
         self.marks = checkpoint.marks.into_iter().collect();
         self.open = checkpoint.open.into_iter().collect();
+        self.taken = checkpoint.taken.into_iter().collect();
         self.last_sign_of_life = Some(checkpoint.last_sign_of_life);
         self.freed_below = checkpoint.freed_below;
     }

@@ -13,7 +13,7 @@ use medfleet_domain::time::{MICROS_PER_DAY, MICROS_PER_HOUR, Timestamp};
 use medfleet_wire::limits::SPOOLED_MAX_BYTES;
 use serde::{Deserialize, Serialize};
 
-use crate::observation::{Observation, Refusal, Saying, Seen, Stated};
+use crate::observation::{Observation, Origin, Refusal, Saying, Seen, Stated};
 use crate::spool::record_bound_bytes;
 
 /// A source that keeps its own time and says nothing of a subject for longer has not watched it: what lies between is unknown.
@@ -231,15 +231,16 @@ struct When {
     known_at: Timestamp,
     assumed: bool,
     stated: bool,
+    origin: Option<Origin>,
 }
 
 impl When {
     fn of(stated: Option<Stated>, now: Timestamp) -> Self {
         match stated {
-            Some(Stated { at, known_at }) => {
-                Self { at, known_at: known_at.unwrap_or(at), assumed: known_at.is_none(), stated: true }
+            Some(Stated { at, known_at, origin }) => {
+                Self { at, known_at: known_at.unwrap_or(at), assumed: known_at.is_none(), stated: true, origin }
             }
-            None => Self { at: now, known_at: now, assumed: false, stated: false },
+            None => Self { at: now, known_at: now, assumed: false, stated: false, origin: None },
         }
     }
 
@@ -248,8 +249,8 @@ impl When {
     }
 
     fn saying(self, subject: Subject, kind: DeviceKind, source: Source, clock: Clock, body: Body) -> Saying {
-        let Self { at, known_at, assumed, stated } = self;
-        Saying { subject, kind, stated, at, known_at, known_assumed: assumed, clock, source, body }
+        let Self { at, known_at, assumed, stated, origin } = self;
+        Saying { subject, kind, stated, origin, at, known_at, known_assumed: assumed, clock, source, body }
     }
 }
 
@@ -280,6 +281,7 @@ fn push(sayings: &mut Vec<Saying>, subject: &Subject, open: &mut Open, until: Ti
         subject: subject.clone(),
         kind: open.kind,
         stated: open.stated,
+        origin: None,
         at: open.from,
         known_at: known_at.max(until),
         known_assumed: open.stated,

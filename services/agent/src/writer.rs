@@ -12,7 +12,7 @@ use medfleet_domain::kind::DeviceKind;
 use medfleet_domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::observation::Saying;
+use crate::observation::{Origin, Saying};
 use crate::stretcher::agent_source;
 
 /// Where a subject's stream stands: the last life that wrote to it, and its last seq.
@@ -38,6 +38,8 @@ pub struct Written {
     pub kind: DeviceKind,
     /// Its source keeps its own time.
     pub stated: bool,
+    /// Where it stands in what its source replays, if it is all that an observation says, or the last of it.
+    pub origin: Option<Origin>,
     pub fact: Fact,
 }
 
@@ -75,10 +77,10 @@ impl Writer {
         if !self.places.contains_key(&saying.subject) {
             self.open(&saying, now, clock, into);
         }
-        let Saying { subject, kind, stated, at, known_at, known_assumed, clock, source, body } = saying;
+        let Saying { subject, kind, stated, origin, at, known_at, known_assumed, clock, source, body } = saying;
         let seq = self.next_seq(&subject, kind);
         let fact = Fact { at, known_at, known_assumed, clock, source, body };
-        into.push(Written { subject, epoch: self.epoch, seq, kind, stated, fact });
+        into.push(Written { subject, epoch: self.epoch, seq, kind, stated, origin, fact });
     }
 
     /// Everything said so far is sound: no later correction can cast doubt on it.
@@ -124,7 +126,7 @@ impl Writer {
         let seq = self.next_seq(&subject, kind);
         let body = Body::Opened { previous };
         let fact = Fact { at: now, known_at: now, known_assumed: false, clock, source: agent_source(), body };
-        into.push(Written { subject, epoch: self.epoch, seq, kind, stated: false, fact });
+        into.push(Written { subject, epoch: self.epoch, seq, kind, stated: false, origin: None, fact });
     }
 
     fn next_seq(&mut self, subject: &Subject, kind: DeviceKind) -> Seq {
@@ -154,6 +156,7 @@ mod tests {
             subject: subject(name),
             kind: DeviceKind::Ct,
             stated: false,
+            origin: None,
             at,
             known_at: at,
             known_assumed: false,

@@ -194,7 +194,7 @@ fn a_source_with_its_own_time_is_neither_cut_nor_resumed_by_the_agents_clock() {
     let (mut recorder, _) = records.begin(1, 0);
     recorder.turn(reading(0));
     let at = |second: i64, condition| {
-        let stated = Some(Stated { at: Timestamp::from_seconds(second), known_at: None });
+        let stated = Some(Stated::at(Timestamp::from_seconds(second)));
         Observation { stated, ..seen("ct-1", condition) }
     };
     records.take(recorder.observe(at(100, Condition::Standby)).unwrap());
@@ -240,7 +240,7 @@ fn what_only_the_agent_may_say_is_refused() {
 }
 
 fn told(second: i64, condition: Condition) -> Observation {
-    let stated = Some(Stated { at: Timestamp::from_seconds(second), known_at: None });
+    let stated = Some(Stated::at(Timestamp::from_seconds(second)));
     Observation { stated, ..seen("ct-1", condition) }
 }
 
@@ -258,7 +258,7 @@ fn a_row_of_the_future_is_refused_and_the_rows_after_it_are_taken() {
 fn a_time_without_a_calendar_date_never_reaches_the_journal() {
     let (mut life, _) = Records::default().begin(1, 0);
     for at in [Timestamp::MIN, Timestamp::from_seconds(-70_000_000_000), Timestamp::MAX] {
-        let stated = Some(Stated { at, known_at: None });
+        let stated = Some(Stated::at(at));
         let refused = life.observe(Observation { stated, ..seen("ct-1", Condition::Standby) });
         assert!(matches!(refused, Err(Refusal::Unfit { .. } | Refusal::Ahead { .. })), "{at:?}: {refused:?}");
     }
@@ -318,7 +318,7 @@ fn nothing_takes_more_of_the_journal_than_was_asked_for() {
         let (bound, written) = (recorder.turn_bound_bytes(clock, &site), recorder.turn_within(clock, 0));
         assert!(in_journal(&written) <= bound, "{bound} bytes at {steady} s: {written:?}");
         said += written.len();
-        let told_at = |days: i64| Some(Stated { at: Timestamp::from_seconds(START + days * 86_400), known_at: None });
+        let told_at = |days: i64| Some(Stated::at(Timestamp::from_seconds(START + days * 86_400)));
         let observations = [
             seen("ct-1", if steady % 20 == 0 { Condition::Standby } else { Condition::Productive }),
             seen(&long, if steady % 20 == 0 { Condition::Productive } else { Condition::Standby }),

@@ -131,7 +131,8 @@ mod tests {
         let address = listener.local_addr().unwrap();
         let config = ReachabilityConfig { address: address.to_string(), period_seconds: 1, timeout_seconds: 3 };
         let (commands, mut offered) = mpsc::channel(8);
-        let running = tokio::spawn(Box::new(Reachability::new(&config).unwrap()).run(Intake::new(commands)));
+        let running =
+            tokio::spawn(Box::new(Reachability::new(&config).unwrap()).run(Intake::new(commands, Default::default())));
 
         let mut codes = Vec::new();
         looked_at(&listener).await;

@@ -150,7 +150,7 @@ impl Mapping {
             subject: subject.clone(),
             kind: self.kind,
             source: source.clone(),
-            stated: Some(Stated { at, known_at }),
+            stated: Some(Stated { at, known_at, origin: None }),
             seen,
         };
         Ok(seen.into_iter().map(observation).collect())

@@ -1,0 +1,5 @@
+//! The keeper of the journal, through a whole agent.
+
+mod full_journal;
+mod given;
+mod replay;
