@@ -55,6 +55,8 @@ pub struct Desk {
     watches: BTreeMap<Subject, Watch>,
     problems: Problems,
     voices: Voices,
+    /// Until when the silence of a site or of an agent spoke for all beneath it.
+    spoken_for: BTreeMap<Subject, Timestamp>,
     /// Since when it has been told the time without a gap, and when it was told last.
     listening_since: Option<Timestamp>,
     ticked_at: Option<Timestamp>,
@@ -68,7 +70,8 @@ const AWAY_MICROS: i64 = 5 * 60 * MICROS_PER_SECOND;
 impl Desk {
     pub fn new(rules: Rules) -> Self {
         let (watches, problems, voices) = (BTreeMap::new(), Problems::default(), Voices::default());
-        Self { rules, watches, problems, voices, listening_since: None, ticked_at: None, reads_at: None }
+        let (spoken_for, listening_since, ticked_at, reads_at) = (BTreeMap::new(), None, None, None);
+        Self { rules, watches, problems, voices, spoken_for, listening_since, ticked_at, reads_at }
     }
 
     pub fn alert(&self, id: AlertId) -> Option<&Alert> {

@@ -49,16 +49,37 @@ impl Site {
     /// Every agent and every device is heard, the agents one after the other within some minutes.
     fn lives(&mut self, from: Timestamp) -> Vec<Step> {
         let mut steps = Vec::new();
-        for number in 0..DEVICES {
-            let agent = number / DEVICES_PER_AGENT;
-            let at = from.plus_seconds(agent * 15);
-            if number % DEVICES_PER_AGENT == 0 {
-                let edge = AgentId::new(&format!("edge-{agent}")).expect("a name");
-                steps.extend(self.told(&Subject::agent(&edge), agent, at, Body::Heartbeat));
-            }
+        for agent in 0..DEVICES / DEVICES_PER_AGENT {
+            steps.extend(self.agent_lives(agent, from.plus_seconds(agent * 15)));
+        }
+        steps
+    }
+
+    /// One agent and its devices are heard.
+    fn agent_lives(&mut self, agent: i64, at: Timestamp) -> Vec<Step> {
+        let mut steps = self.beat(agent, at);
+        for number in agent * DEVICES_PER_AGENT..(agent + 1) * DEVICES_PER_AGENT {
             let device = Subject::new(SubjectKind::Device, &format!("ct-{number}")).expect("a name");
             let began = Body::Began { condition: Condition::Productive, degradation: Degradation::None };
             steps.extend(self.told(&device, agent, at, began));
+        }
+        steps
+    }
+
+    fn beat(&mut self, agent: i64, at: Timestamp) -> Vec<Step> {
+        let edge = AgentId::new(&format!("edge-{agent}")).expect("a name");
+        self.told(&Subject::agent(&edge), agent, at, Body::Heartbeat)
+    }
+
+    /// Agents alone are heard, and the desk listens.
+    fn beats(&mut self, from: Timestamp, minutes: i64) -> Vec<Step> {
+        let mut steps = Vec::new();
+        for minute in 0..minutes {
+            let now = from.plus_seconds(minute * MINUTE);
+            for agent in 0..DEVICES / DEVICES_PER_AGENT {
+                steps.extend(self.beat(agent, now));
+            }
+            steps.extend(self.listens(now, 1));
         }
         steps
     }
@@ -116,13 +137,51 @@ fn golden_02_the_alert_of_a_device_that_failed_and_fell_silent_stays_open() {
 fn golden_18_one_dead_switch_is_one_incident_of_its_site() {
     let mut site = Site::new();
     let mut steps = site.lives(NINE);
+    // Idle devices say nothing; their agents live for 50 minutes more.
+    steps.extend(site.beats(NINE.plus_seconds(5 * MINUTE), 50));
     // The switch dies; nobody comes before the next morning.
-    steps.extend(site.listens(NINE.plus_seconds(5 * MINUTE), 24 * 60));
+    steps.extend(site.listens(NINE.plus_seconds(55 * MINUTE), 24 * 60));
     assert_eq!(site.raised(&steps), BTreeMap::from([("site-silent st-mary".to_owned(), 1)]));
     assert_eq!(site.desk.alerts().filter(|alert| alert.is_open()).count(), 1);
-    let back = NINE.plus_seconds((24 * 60 + 6) * MINUTE);
-    let mut after = site.lives(back);
-    after.extend(site.listens(back.plus_seconds(5 * MINUTE), 10));
-    assert_eq!(site.raised(&after), BTreeMap::new(), "the switch lives again and nothing new is raised");
+    // The switch lives again, and one agent after the other comes back, with its devices.
+    let back = NINE.plus_seconds((24 * 60 + 56) * MINUTE);
+    let mut after = Vec::new();
+    for agent in 0..DEVICES / DEVICES_PER_AGENT {
+        let at = back.plus_seconds(agent * MINUTE);
+        after.extend(site.agent_lives(agent, at));
+        after.extend(site.listens(at.plus_seconds(1), 1));
+    }
+    after.extend(site.beats(back.plus_seconds(20 * MINUTE), 5));
+    assert_eq!(site.raised(&after), BTreeMap::new(), "nothing new is raised");
     assert_eq!(site.desk.alerts().filter(|alert| alert.is_open()).count(), 0);
+}
+
+#[test]
+fn one_agent_that_dies_is_one_incident_whatever_its_devices_said_last() {
+    let mut site = Site::new();
+    let mut steps = site.lives(NINE);
+    steps.extend(site.beats(NINE.plus_seconds(5 * MINUTE), 50));
+    let dead = NINE.plus_seconds(55 * MINUTE);
+    for minute in 0..10 * 60 {
+        let now = dead.plus_seconds(minute * MINUTE);
+        for agent in 1..DEVICES / DEVICES_PER_AGENT {
+            steps.extend(site.agent_lives(agent, now));
+        }
+        steps.extend(site.listens(now, 1));
+    }
+    assert_eq!(site.raised(&steps), BTreeMap::from([("agent-silent edge-0".to_owned(), 1)]));
+    // One that stays away when the site has come back is told of in its own time.
+    let mut after = Vec::new();
+    after.extend(site.listens(dead.plus_seconds(600 * MINUTE), 60));
+    let back = dead.plus_seconds(660 * MINUTE);
+    for minute in 0..60 {
+        for agent in 2..DEVICES / DEVICES_PER_AGENT {
+            after.extend(site.agent_lives(agent, back.plus_seconds(minute * MINUTE)));
+        }
+        after.extend(site.listens(back.plus_seconds(minute * MINUTE), 1));
+    }
+    let raised = site.raised(&after);
+    assert_eq!(raised.get("site-silent st-mary"), Some(&1));
+    assert_eq!(raised.get("agent-silent edge-1"), Some(&1), "silent by itself for long enough");
+    assert_eq!(raised.keys().filter(|name| name.starts_with("device-silent")).count(), 0);
 }

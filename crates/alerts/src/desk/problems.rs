@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use medfleet_domain::alert::life::Alert;
 use medfleet_domain::alert::{About, AlertId, Change, Ending, Spoken, Step};
 use medfleet_domain::fact::Amendment;
-use medfleet_domain::id::{SeqRange, Subject};
+use medfleet_domain::id::{SeqRange, Subject, SubjectKind};
 use medfleet_domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -199,6 +199,19 @@ impl Problems {
         if let Some(id) = active.alert.filter(|id| self.alerts[id].is_open()) {
             steps.push(self.take(id, at, Change::Resolved { because: Ending::Over { at: over_at } }));
         }
+    }
+
+    /// Somebody is heard again. A site or an agent had an incident that spoke for all beneath it until now.
+    pub fn end_silence(
+        &mut self,
+        (problem, at): (&Problem, Timestamp),
+        spoken_for: &mut BTreeMap<Subject, Timestamp>,
+        steps: &mut Vec<Step>,
+    ) {
+        if problem.subject.kind != SubjectKind::Device && self.incident(problem).is_some() {
+            spoken_for.insert(problem.subject.clone(), at);
+        }
+        self.end(problem, at, at, steps);
     }
 
     /// Its alert is part of a larger incident.

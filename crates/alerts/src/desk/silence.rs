@@ -28,7 +28,8 @@ impl Desk {
         for (when, subject) in [(When::AgentSilent, agent), (When::SiteSilent, &site)] {
             for rule in self.rules.watching(when, watch.site.as_str(), watch.kind) {
                 if self.hearing(watch, entry.at, rule.after_micros()) == Hearing::Heard {
-                    self.problems.end(&Problem::new(rule, subject, ""), entry.at, entry.at, steps);
+                    let over = (&Problem::new(rule, subject, ""), entry.at);
+                    self.problems.end_silence(over, &mut self.spoken_for, steps);
                 }
             }
         }
@@ -46,16 +47,19 @@ impl Desk {
                 let problem = Problem::new(rule, subject, "");
                 let after = rule.after_micros();
                 // Whoever stands above it in silence speaks for it.
-                let above = match (when, self.silent_site(&watch.site)) {
-                    (When::DeviceSilent, _) => self.agent_of(watch, entry.at, after),
+                let incident = self.incident_above(when, watch);
+                let above = match (when, incident) {
                     (_, Some(_)) => Hearing::Silent,
+                    (When::DeviceSilent, None) => self.agent_of(watch, entry.at, after),
                     (_, None) => Hearing::Heard,
                 };
                 match (self.hearing(watch, entry.at, after), above) {
-                    (Hearing::Heard, _) => self.problems.end(&problem, entry.at, entry.at, steps),
+                    (Hearing::Heard, _) => {
+                        self.problems.end_silence((&problem, entry.at), &mut self.spoken_for, steps);
+                    }
                     // Until whoever speaks for it has an incident, it keeps its own.
                     (Hearing::Silent, Hearing::Silent) => {
-                        if let Some(incident) = self.silent_site(&watch.site).or_else(|| self.silent_agent(watch)) {
+                        if let Some(incident) = incident {
                             self.problems.absorb(&problem, incident, entry.at, steps);
                         }
                     }
@@ -86,10 +90,16 @@ impl Desk {
                     let began = agents.iter().filter_map(|watch| watch.heard_at).max().unwrap_or(entry.at);
                     self.problems.begin(problem, rule, agents[0], entry, Sign::since(began), steps);
                 } else if agents.iter().any(|watch| heard(watch) == Hearing::Heard) {
-                    self.problems.end(&problem, entry.at, entry.at, steps);
+                    self.problems.end_silence((&problem, entry.at), &mut self.spoken_for, steps);
                 }
             }
         }
+    }
+
+    /// The incident that speaks for a silent device or agent, if there is one.
+    fn incident_above(&self, when: When, watch: &Watch) -> Option<AlertId> {
+        let agent = || self.silent_agent(watch).filter(|_| when == When::DeviceSilent);
+        self.silent_site(&watch.site).or_else(agent)
     }
 
     /// The incident of a silent site, if there is one. One that somebody closed speaks for its agents for as long as it is silent.
@@ -114,15 +124,22 @@ impl Desk {
         agent.map_or(Hearing::Silent, |watch| self.hearing(watch, now, after_micros))
     }
 
-    /// Silence counts from when the desk began to listen: what came while it was away may still lie before it.
+    /// Silence counts from when the desk began to listen: what came while it was away may still lie before it. And it counts from when the
+    /// silence of the site or of the agent was over, of which people have been told: not all come back at once.
     fn hearing(&self, watch: &Watch, now: Timestamp, after_micros: i64) -> Hearing {
         let Some(heard) = watch.heard_at else { return Hearing::Unknown };
         let passed = |since: Timestamp| now.micros() - since.micros();
         match self.listening_since {
             _ if passed(heard) < after_micros => Hearing::Heard,
-            Some(since) if passed(since) >= after_micros => Hearing::Silent,
+            Some(since) if passed(self.own_silence(watch, since)) >= after_micros => Hearing::Silent,
             _ => Hearing::Unknown,
         }
+    }
+
+    fn own_silence(&self, watch: &Watch, since: Timestamp) -> Timestamp {
+        let agent = watch.agent.as_ref().map(Subject::agent);
+        let above = [Some(Subject::site(&watch.site)), agent].into_iter().flatten();
+        above.filter_map(|subject| self.spoken_for.get(&subject)).fold(since, |since, until| since.max(*until))
     }
 
     /// Planned work whose window has passed.
