@@ -124,7 +124,7 @@ async function corrected(page, context, alert) {
   for (const part of ["gantry", "tube"]) {
     await page.getByText("Give a verdict").tap();
     await page.getByLabel("Other part").fill(part);
-    await page.locator('button[value="other_part"]').tap();
+    await page.locator('form:has(#part) button[value="other_part"]').tap();
   }
   must((await page.getByText("Kept, will be sent: Other part").count()) === 2, "not both verdicts are kept");
   await context.setOffline(false);

@@ -99,6 +99,6 @@ def test_a_verdict_counts_for_the_next_alert_of_the_sort(house: House) -> None:
 def test_what_nobody_is_on_call_for_says_so(house: House) -> None:
     house.claim(5, "down")
     alert = house.await_alert(5)["alert"]
-    line = "Nobody is on call for this: it was told to nobody"
+    line = "This was told to nobody: nobody is on call"
     await_true("the line", lambda: line in page(house, f"/alerts/{alert}"), UNTOLD_SECONDS)
     assert "told to nobody" in page(house, "/alerts")

@@ -82,7 +82,7 @@ class LateStage(Embedded):
         token = (self.data / "secrets/login.token").read_text()
         headers = {"Authorization": f"Bearer {token}", "Idempotency-Key": str(uuid.uuid4())}
         data = None if body is None else json.dumps(body).encode()
-        with urllib.request.urlopen(urllib.request.Request(f"http://{self.up.address}{path}", data, headers), timeout=10) as answer:
+        with urllib.request.urlopen(urllib.request.Request(f"http://{self.up.status}{path}", data, headers), timeout=10) as answer:
             return json.loads(answer.read())
 
 

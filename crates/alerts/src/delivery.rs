@@ -15,8 +15,11 @@ pub use errand::Errand;
 
 use crate::route::{Routes, Wall};
 
-/// Attempts of one message, at most.
+/// Attempts of one message that an alert is over, at most.
 pub const ATTEMPTS_MAX: u32 = 12;
+/// Attempts of one message that asks for attention, at most: for a week, as long as its alert asks for it. A mail server that is away for a
+/// morning takes nothing from anybody.
+pub const CALL_ATTEMPTS_MAX: u32 = 12 + 7 * 24;
 /// Pause after the first failed attempt; it doubles from one to the next, up to the longest.
 const PAUSE_FIRST_MICROS: i64 = 5 * MICROS_PER_SECOND;
 const PAUSE_LONGEST_MICROS: i64 = 3_600 * MICROS_PER_SECOND;
@@ -103,7 +106,8 @@ impl Outbox {
 
     /// The level at which this channel has heard this call already: a higher level is no news to it.
     fn level_told(&self, alert: &Alert, channel: &Channel) -> Option<u8> {
-        let of = self.of(alert.id).filter(|message| message.intent.channel == *channel);
+        let heard = |message: &&Message| message.intent.channel == *channel && message.given_up().is_none();
+        let of = self.of(alert.id).filter(heard);
         of.filter_map(|message| match message.intent.occasion {
             Occasion::Attention { call, level } if call == alert.calls => Some(level),
             _ => None,
@@ -178,7 +182,9 @@ impl Outbox {
             Outcome::Delivered => State::Delivered,
             Outcome::Refused { reason } if reason == MOOT => State::Moot,
             Outcome::Refused { reason } => State::GivenUp { reason: reason.clone() },
-            Outcome::Failed { reason } if message.attempts >= ATTEMPTS_MAX => State::GivenUp { reason: reason.clone() },
+            Outcome::Failed { reason } if message.attempts >= message.attempts_max() => {
+                State::GivenUp { reason: reason.clone() }
+            }
             Outcome::Failed { .. } => State::Due { at: at.plus_micros(pause_micros(id, message.attempts)) },
         };
         if !message.is_open() {
@@ -213,6 +219,13 @@ impl Message {
         match &self.state {
             State::GivenUp { reason } => Some(reason),
             _ => None,
+        }
+    }
+
+    const fn attempts_max(&self) -> u32 {
+        match self.intent.occasion {
+            Occasion::Attention { .. } => CALL_ATTEMPTS_MAX,
+            Occasion::Over { .. } => ATTEMPTS_MAX,
         }
     }
 
@@ -404,21 +417,60 @@ mod tests {
         assert_eq!(outbox.message(id).map(|message| message.repeats), Some(1));
     }
 
-    #[test]
-    fn pauses_grow_and_end_in_giving_up_with_the_reason() {
-        let mut outbox = Outbox::default();
-        let id = ask(&mut outbox, &raised())[0].id;
+    /// Pauses of a message whose every attempt fails, until it is given up or this moment.
+    fn fail(outbox: &mut Outbox, id: MessageId, until: Timestamp) -> Vec<i64> {
         let (mut now, mut pauses) = (at(0), Vec::new());
         while outbox.message(id).expect("known").given_up().is_none() {
             let due = (0..).map(|step| now.plus_seconds(step)).find(|now| outbox.due(*now).count() == 1);
             let due = due.expect("it comes due");
+            if due > until {
+                break;
+            }
             pauses.push(due.micros() - now.micros());
             outbox.attempted(id, due);
             outbox.ended(id, &Outcome::Failed { reason: "connection refused".into() }, due);
             now = due;
         }
-        assert_eq!(pauses.len(), ATTEMPTS_MAX as usize);
+        pauses
+    }
+
+    #[test]
+    fn pauses_grow_and_end_in_giving_up_with_the_reason() {
+        let mut outbox = Outbox::default();
+        let id = ask(&mut outbox, &raised())[0].id;
+        let pauses = fail(&mut outbox, id, Timestamp::MAX);
+        assert_eq!(pauses.len(), CALL_ATTEMPTS_MAX as usize);
         assert!(pauses[1] >= PAUSE_FIRST_MICROS / 2 && pauses[11] >= PAUSE_LONGEST_MICROS / 2, "{pauses:?}");
+        let days = pauses.iter().sum::<i64>() / (24 * PAUSE_LONGEST_MICROS);
+        assert!((4..=7).contains(&days), "{days} days");
         assert_eq!(outbox.message(id).and_then(Message::given_up), Some("connection refused"));
+    }
+
+    /// A pager that was away for three hours once lost all its calls.
+    #[test]
+    fn who_could_not_be_reached_for_a_day_is_called_as_long_as_the_alert_asks() {
+        let mut outbox = Outbox::default();
+        let alert = raised();
+        let id = ask(&mut outbox, &alert)[0].id;
+        fail(&mut outbox, id, at(24 * 3_600));
+        let later = at(26 * 3_600);
+        let case = |of: AlertId| (of == alert.id).then_some(&alert);
+        let calls = |errand: Errand<'_>| matches!(errand, Errand::Send(message) if message.intent.id == id);
+        assert!(outbox.errands(later, case).any(calls));
+    }
+
+    #[test]
+    fn an_address_that_refused_for_good_is_tried_again_at_the_next_level() {
+        let mut outbox = Outbox::default();
+        let mut alert = raised();
+        let first = ask(&mut outbox, &alert);
+        for intent in &first {
+            outbox.attempted(intent.id, at(1));
+            outbox.ended(intent.id, &Outcome::Refused { reason: "410 Gone".into() }, at(1));
+        }
+        alert.evolve(&Change::Escalated { level: 1 }, at(900));
+        let again = ask(&mut outbox, &alert);
+        let channels = |intents: &[Intent]| intents.iter().map(|one| one.channel.clone()).collect::<BTreeSet<_>>();
+        assert!(channels(&first).is_subset(&channels(&again)), "{again:?}");
     }
 }

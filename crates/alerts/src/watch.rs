@@ -137,7 +137,11 @@ impl Watch {
             rule.when != When::DeviceFailed || began.micros() - since.micros() < rule.order_holds_micros()
         };
         let mut windows = stated.planned.values().filter(|plan| plan.window.contains(now));
+        // What goes on beyond its window is an overrun.
+        let said =
+            |(since, window): (Timestamp, Option<Span>)| holds(since) && window.is_none_or(|window| now < window.until);
         let planned = self.shown.now().condition == Some(Condition::ScheduledDown)
+            || stated.in_maintenance.is_some_and(said)
             || windows.any(|plan| plan.begun || holds(plan.window.from));
         let worked_on = stated.orders.values().any(|touched| holds(*touched));
         let infected = stated.returned_at.is_some_and(|returned| now.micros() - returned.micros() < INFECTED_MICROS);

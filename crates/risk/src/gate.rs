@@ -51,7 +51,7 @@ pub struct Contest {
     pub against: Speaker,
     pub pr_auc: [Option<f64>; 2],
     pub brier: [f64; 2],
-    /// Share of draws in which the voice was not better in PR-AUC, and in Brier.
+    /// Share of draws in which the voice was not better in PR-AUC, and in Brier; one without any failure shows neither.
     pub doubt: [f64; 2],
     pub won: bool,
 }
@@ -148,16 +148,18 @@ fn contest(voice: (Speaker, &Judged), against: (Speaker, &Judged), draws: &[Vec<
     let area =
         |side: usize, weight: &[f64]| pr_auc_of_order(&both[side].score, &both[side].failed, weight, &order[side]);
     let miss = |side: usize, weight: &[f64]| brier(&both[side].probability, &both[side].failed, weight);
-    let (mut not_better, mut defined) = ([0.0; 2], 0.0);
+    let mut not_better = [0.0; 2];
     for draw in draws {
         let weight: Vec<f64> = draw.iter().zip(&voice.1.weight).map(|(times, weight)| times * weight).collect();
-        let (Some(own), Some(other)) = (area(0, &weight), area(1, &weight)) else { continue };
-        defined += 1.0;
+        let (Some(own), Some(other)) = (area(0, &weight), area(1, &weight)) else {
+            // Nobody fails in it: where few have failed, what one of them shows is no proof.
+            not_better = not_better.map(|count| count + 1.0);
+            continue;
+        };
         not_better[0] += f64::from(u8::from(own <= other));
         not_better[1] += f64::from(u8::from(miss(0, &weight) >= miss(1, &weight)));
     }
-    // Nothing to draw from leaves every doubt.
-    let doubt = if defined > 0.0 { not_better.map(|count| count / defined) } else { [1.0; 2] };
+    let doubt = not_better.map(|count| count / draws.len() as f64);
     Contest {
         voice: voice.0,
         against: against.0,
@@ -266,6 +268,25 @@ mod tests {
         let decision = speaks(&past);
         assert_eq!((decision.speaks, decision.failures, decision.devices), (Speaker::Rules, 50, 1));
         assert!(decision.because.contains("50 failures on 1 device,"), "{}", decision.because);
+    }
+
+    /// A slice in which one device alone failed was once proof enough: draws without it were passed over.
+    #[test]
+    fn what_one_device_shows_of_the_slice_is_no_proof() {
+        let speaks_where_so_many_fail = |failing: u32| {
+            let mut past = past(&[(Speaker::ClassRate, &blind), (Speaker::Rules, &blind), (Speaker::Trees, &seeing)]);
+            for (_, judged) in &mut past.scored {
+                for (failed, device) in judged.failed.iter_mut().zip(&past.devices) {
+                    *failed &= *device < failing;
+                }
+                for ((said, failed), device) in judged.probability.iter_mut().zip(&judged.failed).zip(&past.devices) {
+                    *said = if *device < failing || *failed { *said } else { said.min(0.02) };
+                }
+            }
+            speaks(&past).speaks
+        };
+        assert_eq!(speaks_where_so_many_fail(1), Speaker::Rules);
+        assert_eq!(speaks_where_so_many_fail(8), Speaker::Trees);
     }
 
     #[test]

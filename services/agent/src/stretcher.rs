@@ -102,7 +102,8 @@ impl Stretcher {
     pub fn tick(&mut self, now: Timestamp, at_most: usize) -> Vec<Saying> {
         let mut sayings = Vec::new();
         self.open.retain(|subject, open| {
-            if open.stated && open.ended.is_none() {
+            // Of what keeps its own time its source says more, in this life or the next.
+            if open.stated {
                 return true;
             }
             let until = open.ended.unwrap_or(now);

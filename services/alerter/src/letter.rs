@@ -21,7 +21,7 @@ pub struct Letter {
 
 impl Letter {
     pub fn new(intent: &Intent, alert: &Alert, public_url: Option<&str>) -> Self {
-        let link = public_url.map(|url| format!("{}/alerts/{}", url.trim_end_matches('/'), alert.id));
+        let link = link(alert, public_url);
         let (person, address) = (intent.person.clone(), intent.channel.address().to_owned());
         Self { id: intent.id, occasion: intent.occasion, person, address, alert: alert.clone(), link }
     }
@@ -113,6 +113,11 @@ impl Letter {
             },
         })
     }
+}
+
+/// Where the alert's card is, if the house can be reached under a name.
+pub fn link(alert: &Alert, public_url: Option<&str>) -> Option<String> {
+    public_url.map(|url| format!("{}/alerts/{}", url.trim_end_matches('/'), alert.id))
 }
 
 /// How an alert ended, in words.

@@ -22,7 +22,7 @@ use medfleet_runtime::{RoleHealth, Shutdown};
 use crate::config::DeliveryConfig;
 use crate::drivers::Drivers;
 use crate::error::AlerterError;
-use crate::letter::Letter;
+use crate::letter::{Letter, link};
 use crate::meters::SenderMeters;
 use crate::relive::relive;
 use crate::topic::{self, Opened, append, decode, now};
@@ -245,7 +245,8 @@ impl Sender {
             }
         }
         for (address, alerts) in told {
-            let alerts = alerts.into_iter().filter_map(|id| book.case(id)).map(|case| (&case.alert, None));
+            let alerts = alerts.into_iter().filter_map(|id| book.case(id)).map(|case| &case.alert);
+            let alerts = alerts.map(|alert| (alert, link(alert, self.public_url.as_deref())));
             let outcome = self.drivers.alertmanager.tell(address, alerts).await;
             if let Outcome::Failed { reason } | Outcome::Refused { reason } = outcome {
                 self.meters.refresh_failures.inc();

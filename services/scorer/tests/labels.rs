@@ -183,6 +183,17 @@ async fn what_would_not_have_been_scored_is_no_example() {
 }
 
 #[tokio::test]
+async fn a_part_that_was_typed_by_hand_is_the_one_that_orders_name() {
+    let opened = (at(10), at(10), order("wo-1", Phase::Opened, "slip_ring"));
+    let returned = (at(11), at(11), order("wo-1", Phase::ReturnedToService, "slip_ring"));
+    let mut gatherer = gathered(&[opened, returned]);
+    gatherer.judge(&device(), verdict(44, 45, Finding::OtherPart { part: " Slip ring".into() }));
+    assert_eq!(known(&gatherer, "slip_ring", &[], [40, 80]).await.0, [FAILED, LIVED]);
+    let sorts = Roll::of(&gatherer, at(DAYS), 1).sorts();
+    assert_eq!(sorts, [sort("slip_ring")].into(), "and no other sort");
+}
+
+#[tokio::test]
 async fn a_label_that_was_said_after_the_border_is_not_used_before_it() {
     let mut gatherer = gathered(&[]);
     gatherer.judge(&device(), verdict(38, 60, Finding::WearReplaced));

@@ -127,6 +127,7 @@ impl Given {
             "in_maintenance" => shows(Condition::ScheduledDown),
             "lives" => Ok(Body::Heartbeat),
             "claimed_down" => claims(Claimed::Down),
+            "claimed_maintenance" => claims(Claimed::Maintenance { planned: None }),
             "claimed_usable" => claims(Claimed::Usable),
             "retired" => Ok(Body::Retired(Retirement { reason: "sold".into() })),
             "error" => self.error(),

@@ -56,6 +56,8 @@ pub struct State {
     pub imported: bool,
     /// An open claim of down: since when, and whether an import made it.
     pub claimed_down: Option<(Timestamp, bool)>,
+    /// An open claim of maintenance: since when, and the window that was planned for it.
+    pub in_maintenance: Option<(Timestamp, Option<Span>)>,
     /// Corrective orders that are open, and when each was touched last.
     pub orders: BTreeMap<String, Timestamp>,
     /// Preventive orders that are not done.
@@ -127,9 +129,11 @@ impl State {
             Word::Claims(Claimed::Down) => {
                 let (_, imported) = self.claimed_down.get_or_insert((at, said.imported));
                 *imported &= said.imported;
+                self.in_maintenance = None;
             }
-            Word::Claims(Claimed::Usable) => self.claimed_down = None,
-            Word::Claims(Claimed::Partial(_) | Claimed::Maintenance { .. }) => {}
+            Word::Claims(Claimed::Usable) => (self.claimed_down, self.in_maintenance) = (None, None),
+            Word::Claims(Claimed::Maintenance { planned }) => self.in_maintenance = Some((at, *planned)),
+            Word::Claims(Claimed::Partial(_)) => {}
             Word::Order { order, class, phase, planned } => self.order(at, (order, *class), *phase, *planned),
             Word::Maintained { order, due } => self.maintained(at, order.as_ref(), *due),
             Word::Registered => self.retired = false,

@@ -25,9 +25,9 @@ impl Alertmanager {
     }
 
     /// Tells these alerts at once, open or not.
-    pub async fn tell<'a>(&self, address: &str, alerts: impl Iterator<Item = (&'a Alert, Option<&'a str>)>) -> Outcome {
+    pub async fn tell<'a>(&self, address: &str, alerts: impl Iterator<Item = (&'a Alert, Option<String>)>) -> Outcome {
         let at = now();
-        let alerts: Vec<Value> = alerts.map(|(alert, link)| shown(alert, link, at)).collect();
+        let alerts: Vec<Value> = alerts.map(|(alert, link)| shown(alert, link.as_deref(), at)).collect();
         let url = format!("{}/api/v2/alerts", address.trim_end_matches('/'));
         self.http.post(&url, &[], Value::from(alerts).to_string().into_bytes()).await
     }
@@ -36,7 +36,7 @@ impl Alertmanager {
 #[async_trait]
 impl Driver for Alertmanager {
     async fn send(&self, letter: &Letter) -> Outcome {
-        self.tell(&letter.address, std::iter::once((&letter.alert, letter.link.as_deref()))).await
+        self.tell(&letter.address, std::iter::once((&letter.alert, letter.link.clone()))).await
     }
 }
 

@@ -5,6 +5,8 @@ use axum::Router;
 use axum::extract::{Query, State};
 use axum::response::Response;
 use axum::routing::get;
+use medfleet_alerts::voices::demotion_of;
+use medfleet_domain::alert::record::Demotion;
 use medfleet_domain::risk::Ground;
 use medfleet_domain::time::Timestamp;
 use medfleet_risk::horizon::Horizon;
@@ -82,7 +84,7 @@ struct DeviceLine {
     width: String,
     part: String,
     part_risk: String,
-    voice: &'static str,
+    voice: String,
     grounds: Vec<String>,
 }
 
@@ -94,6 +96,8 @@ struct ModelLine {
     age: String,
     current: bool,
     withdrawn: Option<String>,
+    /// Voices of it that went beyond their budget of false alerts.
+    demoted: Vec<String>,
     period: String,
     seed: u64,
     made_of: String,
@@ -151,6 +155,7 @@ async fn page(
         .first()
         .map(|score| (format!("{} UTC", Clock::of("UTC").minute(score.at)), duration(now.0 - score.at.0)));
     let part = Part::of(scores.len(), asked.page.and_then(|page| page.parse().ok()));
+    let demotions = app.alerts.look(|book| book.demotions().to_vec());
     let newest = &told[..told.len().min(MODELS_SHOWN_MAX)];
     let is_shown =
         |line: &&Line| line.about == About::Model && newest.iter().any(|one| one.trained.model == line.model);
@@ -158,10 +163,10 @@ async fn page(
         horizons,
         ahead,
         run,
-        devices: scores[part.from..part.until].iter().map(|score| device_line(&frame, score)).collect(),
+        devices: scores[part.from..part.until].iter().map(|score| device_line(&frame, score, &demotions)).collect(),
         shown: part.words(scores.len()),
         turns: part.turns(scores.len(), |page| format!("?{}{}&page={page}", frame.query, frame.kept())),
-        models: newest.iter().map(|one| model_line(&frame, one, now)).collect(),
+        models: newest.iter().map(|one| model_line(&frame, one, &demotions, now)).collect(),
         older: told.len() - newest.len(),
         board: board.iter().filter(is_shown).map(board_line).collect(),
         frame,
@@ -198,7 +203,9 @@ fn wanted(horizon: Option<&str>) -> (i64, &'static str, &'static str) {
     found.unwrap_or(HORIZONS[0])
 }
 
-fn device_line(frame: &Frame, score: &Score) -> DeviceLine {
+fn device_line(frame: &Frame, score: &Score, demotions: &[Demotion]) -> DeviceLine {
+    let voice = Speaker::parse(&score.voice).map_or("a voice of another version", name);
+    let demoted = demotion_of(demotions, &score.model, &score.voice).is_some();
     let said: Vec<Ground> = serde_json::from_str(&score.grounds).unwrap_or_default();
     DeviceLine {
         href: frame.link(&format!("/devices/{}", score.device)),
@@ -209,7 +216,7 @@ fn device_line(frame: &Frame, score: &Score) -> DeviceLine {
         width: format!("{:.1}%", (score.risk_ppm as f64 / BAR_FULL_PPM * 100.0).min(100.0)),
         part: score.component.as_deref().unwrap_or_default().replace('_', " "),
         part_risk: chance_percent(score.component_ppm),
-        voice: Speaker::parse(&score.voice).map_or("a voice of another version", name),
+        voice: if demoted { format!("{voice}, demoted: raises no alert") } else { voice.to_owned() },
         grounds: said.into_iter().map(|ground| ground.says).collect(),
     }
 }
@@ -268,7 +275,7 @@ fn board_line(line: &Line) -> BoardLine {
     }
 }
 
-fn model_line(frame: &Frame, one: &Told, now: Timestamp) -> ModelLine {
+fn model_line(frame: &Frame, one: &Told, demotions: &[Demotion], now: Timestamp) -> ModelLine {
     let trained = &one.trained;
     let horizon = HORIZONS.into_iter().find(|(hours, ..)| *hours == i64::from(trained.horizon_hours));
     let trees = one.report.as_ref().and_then(|report| {
@@ -286,6 +293,7 @@ fn model_line(frame: &Frame, one: &Told, now: Timestamp) -> ModelLine {
             let at = Clock::of("UTC").minute(*at);
             format!("withdrawn {at} UTC by {}: {}", taken.by, taken.reason)
         }),
+        demoted: demotions.iter().filter(|demotion| demotion.model == trained.model).map(demoted).collect(),
         period: format!("{} – {}", trained.period.from.day(), trained.period.until.day()),
         seed: trained.seed,
         made_of: one.report.as_ref().map(made_of).unwrap_or_default(),
@@ -294,6 +302,13 @@ fn model_line(frame: &Frame, one: &Told, now: Timestamp) -> ModelLine {
         base_rate: some(trees.map(|parts| parts.base_rate), 4),
         error: some(trees.map(|parts| parts.reliability.error), 4),
     }
+}
+
+fn demoted(demotion: &Demotion) -> String {
+    let voice = Speaker::parse(&demotion.voice).map_or(demotion.voice.as_str(), |speaker| name(speaker));
+    let at = Clock::of("UTC").minute(demotion.at);
+    let Demotion { technician, false_alerts, .. } = demotion;
+    format!("{voice} demoted {at} UTC: {technician} found nothing {false_alerts} times within a week")
 }
 
 fn made_of(report: &Report) -> String {

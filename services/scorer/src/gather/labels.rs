@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use medfleet_domain::alert::Finding;
 use medfleet_domain::amend::Amendments;
 use medfleet_domain::fact::{Amendment, Body};
 use medfleet_domain::held::Held;
@@ -42,6 +43,12 @@ fn names_an_order(asserted: &Asserted) -> bool {
     asserted.claim == Claimed::Down && asserted.order.is_some()
 }
 
+/// A name without case, and with one sign for all that is neither letter nor digit.
+fn folded(name: &str) -> String {
+    let sign = |letter: char| if letter.is_alphanumeric() { letter.to_ascii_lowercase() } else { '_' };
+    name.trim().chars().map(sign).collect()
+}
+
 fn opened(body: &Body) -> Option<&OrderPhase> {
     match body {
         Body::Order(phase) if phase.phase == Phase::Opened && phase.class == OrderClass::Corrective => Some(phase),
@@ -62,7 +69,12 @@ impl Gathered {
         self.stated.push(held);
     }
 
-    pub(super) fn judge(&mut self, verdict: Verdict) {
+    pub(super) fn judge(&mut self, mut verdict: Verdict) {
+        if let Finding::OtherPart { part } = &mut verdict.finding {
+            // Typed by hand: `Slip ring` is the `slip_ring` that orders name.
+            let meant = self.components.iter().find(|known| folded(known) == folded(part));
+            meant.map(|known| known.as_ref().clone_into(part));
+        }
         if let Some((part, _)) = verdict.label() {
             self.components.insert(part.into());
         }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use medfleet_alerts::delivery::Message;
 use medfleet_alerts::rule::{Rules, When};
 use medfleet_domain::alert::life::Alert;
 use medfleet_domain::alert::{AlertId, Ending, Urgency};
@@ -29,8 +30,11 @@ const FAMILIES_MAX: usize = 12;
 const CASES_MAX: usize = 8;
 const FREE_MAX: usize = 12;
 const MESSAGES_MAX: usize = 12;
+const OTHER_PARTS_MAX: usize = 6;
 /// After so long without a message there will be none.
 const UNTOLD_MICROS: i64 = 60 * 1_000_000;
+/// A message that fails is tried several times in so long.
+const UNDELIVERED_MICROS: i64 = 5 * 60 * 1_000_000;
 /// A line of errors in its own units.
 const WIDTH: f64 = 300.0;
 const HEIGHT: f64 = 60.0;
@@ -128,6 +132,24 @@ pub fn part(alert: &Alert, errors: &[Reported]) -> String {
         }
         None => "Not known: nothing names one".to_owned(),
     }
+}
+
+/// Parts that a technician may have found instead, by the names that the device, its counters and alerts of its kind have for them: the
+/// most frequent ones. A name of one's own would be no label of any part.
+pub fn other_parts(app: &App, alert: &Alert, errors: &[Reported], counters: &[Cycles]) -> Vec<(String, String)> {
+    let mut named: BTreeMap<String, usize> = BTreeMap::new();
+    let mut name = |part: &str| *named.entry(part.to_owned()).or_default() += 1;
+    errors.iter().filter_map(|error| error.component.as_deref()).for_each(&mut name);
+    counters.iter().filter_map(|counter| counter.component.as_deref()).for_each(&mut name);
+    app.alerts.look(|book| {
+        book.cases()
+            .filter(|case| case.alert.about.kind == alert.about.kind)
+            .for_each(|case| name(&case.alert.about.part));
+    });
+    named.retain(|part, _| !part.is_empty() && *part != alert.about.part);
+    let mut parts: Vec<(String, usize)> = named.into_iter().collect();
+    parts.sort_by(|one, other| other.1.cmp(&one.1).then_with(|| one.0.cmp(&other.0)));
+    parts.into_iter().take(OTHER_PARTS_MAX).map(|(part, _)| (spaced(&part), part)).collect()
 }
 
 fn spaced(code: &str) -> String {
@@ -254,7 +276,7 @@ pub fn free_lines(frame: &Frame, stock: &Stock, alert: &Alert) -> Vec<FreeLine> 
 /// Who was told, how, and what became of it.
 pub fn messages(app: &App, alert: AlertId) -> Vec<String> {
     app.alerts.look(|book| {
-        let line = |message: &medfleet_alerts::delivery::Message| {
+        let line = |message: &Message| {
             let attempts = plural(message.attempts as usize, "attempt");
             let channel = message.intent.channel.name();
             format!("{} by {channel}: {}, {attempts}", message.intent.person, spaced(message.standing()))
@@ -263,12 +285,21 @@ pub fn messages(app: &App, alert: AlertId) -> Vec<String> {
     })
 }
 
-/// Whether it has asked for attention for a minute and there is no message about it: nobody is on call. What can wait may wait for
-/// working hours, which are not known here.
+/// Whether it has asked for attention for a while and nobody was reached: there is no message about it, for nobody is on call, or none
+/// was delivered. What can wait may wait for working hours, which are not known here.
 pub fn is_untold(app: &App, alert: &Alert, now: Timestamp) -> bool {
     let asks = alert.about.urgency == Urgency::Page && alert.wants_attention(now);
-    let waited = now.micros() - alert.called_at.micros() >= UNTOLD_MICROS;
-    asks && waited && app.alerts.look(|book| book.outbox().of(alert.id).next().is_none())
+    let waited = |micros: i64| now.micros() - alert.called_at.micros() >= micros;
+    let reached_nobody = || {
+        app.alerts.look(|book| {
+            let mut messages = book.outbox().of(alert.id).peekable();
+            match messages.peek() {
+                None => waited(UNTOLD_MICROS),
+                Some(_) => waited(UNDELIVERED_MICROS) && !messages.any(Message::is_delivered),
+            }
+        })
+    };
+    asks && reached_nobody()
 }
 
 impl Repairer {

@@ -34,6 +34,8 @@ const FACTS_BEFORE_MICROS: i64 = 15 * 60 * 1_000_000;
 const FACTS_AFTER_MICROS: i64 = 60 * 1_000_000;
 /// How long a press of the button puts an alert to sleep.
 const SNOOZE_SECONDS: i64 = 8 * 3_600;
+/// Steps of a life that stand on the card, the newest.
+const LIFE_SHOWN_MAX: usize = 30;
 const GUARD: &str = "An alert or a prediction never postpones maintenance that the manufacturer prescribes.";
 
 #[derive(Debug, Default, Deserialize)]
@@ -73,6 +75,10 @@ struct CardPage {
     messages: Vec<String>,
     /// It asks for attention, and nobody was told.
     untold: bool,
+    /// Words and name of parts that may have been meant.
+    other_parts: Vec<(String, String)>,
+    /// Steps of its life that are not shown.
+    earlier: usize,
     facts: Option<String>,
     fact: Option<String>,
     families: Vec<FamilyLine>,
@@ -184,7 +190,11 @@ impl Seen {
             urgency: urgency_sign(alert.about.urgency),
             standing: standing(alert, self.now),
             late: alert.late,
-            finding: alert.finding.as_ref().map(words::finding),
+            finding: alert.finding.as_ref().map(|finding| {
+                let before = alert.judged.as_ref().is_some_and(|(_, at)| *at < alert.raised_at);
+                let earlier = if before { ", before it came back" } else { "" };
+                format!("{}{earlier}", words::finding(finding))
+            }),
             summary: alert.summary.clone(),
             subject: name.to_owned(),
             subject_href: is_device.then(|| frame.link(&format!("/devices/{name}"))),
@@ -206,10 +216,13 @@ impl Seen {
                 .steps
                 .iter()
                 .rev()
+                .take(LIFE_SHOWN_MAX)
                 .map(|one| (self.clock.second(one.at), words::step(one, self.clock)))
                 .collect(),
+            earlier: self.case.steps.len().saturating_sub(LIFE_SHOWN_MAX),
             messages: behind::messages(app, alert.id),
             untold: behind::is_untold(app, alert, self.now),
+            other_parts: behind::other_parts(app, alert, &errors, &counters),
             facts,
             fact: alert.fact.map(|fact| format!("{}, number {}", fact.epoch, fact.first.0)),
             families: behind::families(&errors, self.clock),

@@ -54,7 +54,8 @@ pub async fn page(
     let mut frame = Frame::new(&app, &open, &period, span).await?;
     frame.demo = query::sites(&open).await?.iter().any(|site| site.demo);
     let crumbs = vec![frame.crumb("Risk", "/risk")];
-    let one = model_line(&frame, &told, query::now());
+    let demotions = app.alerts.look(|book| book.demotions().to_vec());
+    let one = model_line(&frame, &told, &demotions, query::now());
     rendered(&ModelPage {
         cut: grouped(told.trained.cut),
         backtest: told.backtest().map(|_| frame.link(&format!("/risk/models/{model}/backtest"))),
