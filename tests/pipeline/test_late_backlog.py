@@ -25,6 +25,7 @@ LIVE_AGENTS, LIVE_DEVICES = 3, 8
 FIRST_FACTS_SECONDS = 60.0
 BACKLOG_DEADLINE_SECONDS = 240.0
 ALERT_DEADLINE_SECONDS = 60.0
+DEVICES_ASKED = 16
 RULES = """
 rules:
   - { name: device-failed, when: device_failed, urgency: page, says: "{subject} has failed", after_minutes: 0 }
@@ -130,22 +131,29 @@ def test_a_day_that_arrives_late_amends_history_and_delays_nobody(tmp_path: Path
 
 
 def nobody_is_woken_for_yesterday(stage: LateStage, hook: Hook, devices: set[str]) -> None:
-    """Of each device of the backlog a person says now that it is down: who was told of that has been told of all before it."""
+    """Of some of its devices a person says now that they are down: who was told of that has been told of all before it."""
 
     def of_yesterday() -> dict[str, list]:
         return {device: stage.call(f"/api/v1/alerts?subject={device}&limit=1000")["alerts"] for device in devices}
 
-    await_true("an alert of each device of the backlog", lambda: all(of_yesterday().values()), ALERT_DEADLINE_SECONDS)
+    # Some are not: what fails while it is in maintenance is no news.
+    await_true("alerts of most devices of the backlog", lambda: sum(map(bool, of_yesterday().values())) > len(devices) / 2, ALERT_DEADLINE_SECONDS)
     alerts_before = of_yesterday()
-    for device in devices:
+    asked = sorted(devices)[:: len(devices) // DEVICES_ASKED]
+    for device in asked:
+        ask = {"type": "register", "kind": device.split("-")[3], "serial": device}
+        stage.call(f"/api/v1/devices/{device}/requests", {"author": "kim", "site": next(iter(SITES)), "ask": ask})
+    known = lambda: {one["device"] for one in stage.call("/api/v1/devices?limit=1000")["devices"]}  # noqa: E731
+    await_true("the devices", lambda: known() >= set(asked), ALERT_DEADLINE_SECONDS)
+    for device in asked:
         stage.call(f"/api/v1/devices/{device}/assertions", {"claim": "down", "author": "kim", "reason": "seen"})
 
     def told() -> list[str]:
         return [post.json()["data"]["subject"].removeprefix("device/") for post in hook.of("/hook")]
 
-    await_true("a call for each device that is down now", lambda: devices <= set(told()), ALERT_DEADLINE_SECONDS)
+    await_true("a call for each device that is down now", lambda: set(asked) <= set(told()), ALERT_DEADLINE_SECONDS)
     told_of = [subject for subject in told() if subject in devices]
-    assert sorted(told_of) == sorted(devices), "somebody was called for what was over"
+    assert sorted(told_of) == asked, "somebody was called for what was over"
     late = sum(len(alerts) for alerts in alerts_before.values())
     print(f"{late} alerts of yesterday called nobody, {len(told()) - len(told_of)} messages of live devices and {len(told_of)} of what people said went out")
     assert all(alert["late"] for alerts in alerts_before.values() for alert in alerts)

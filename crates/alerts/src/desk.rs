@@ -198,8 +198,10 @@ impl Desk {
                 Turn::HadFailed(at) => {
                     self.problems.was(problem, rule, watch, entry, Sign::told(at, range, true), steps)
                 }
-                // The same failure, told of a moment that is now: it is no matter of the past.
-                Turn::Nothing if watch.failing_since().is_some() && !late => {
+                // The same failure, told of a moment that is now: it is no matter of the past. That its stream was opened says nothing.
+                Turn::Nothing
+                    if Watch::tells_of_its_moment(&told.fact.body) && watch.failing_since().is_some() && !late =>
+                {
                     self.problems.goes_on(&problem, entry.at, steps)
                 }
                 Turn::Nothing | Turn::Retires => {}

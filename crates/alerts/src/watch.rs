@@ -9,6 +9,7 @@ use medfleet_domain::amend::Amendments;
 use medfleet_domain::condition::Condition;
 use medfleet_domain::fact::{Body, Sample};
 use medfleet_domain::held::Held;
+use medfleet_domain::human::Claimed;
 use medfleet_domain::id::{AgentId, Epoch, Seq, SiteId};
 use medfleet_domain::kind::DeviceKind;
 use medfleet_domain::order::Stewardship;
@@ -140,7 +141,11 @@ impl Watch {
         // What goes on beyond its window is an overrun.
         let said =
             |(since, window): (Timestamp, Option<Span>)| holds(since) && window.is_none_or(|window| now < window.until);
-        let planned = self.shown.now().condition == Some(Condition::ScheduledDown)
+        // Who says that it is down knows more than the device that said it was in maintenance.
+        let shown = self.shown.now();
+        let contradicted =
+            stated.claimed_down.is_some_and(|(claimed, _)| shown.since.is_some_and(|since| since <= claimed));
+        let planned = (shown.condition == Some(Condition::ScheduledDown) && !contradicted)
             || stated.in_maintenance.is_some_and(said)
             || windows.any(|plan| plan.begun || holds(plan.window.from));
         let worked_on = stated.orders.values().any(|touched| holds(*touched));
@@ -219,6 +224,15 @@ impl Watch {
     /// Whether such a fact is kept here, so that what is taken back or corrected of it is seen to here.
     pub fn keeps(body: &Body) -> bool {
         Word::of(body).is_some()
+    }
+
+    /// Whether such a fact says something of the device at its moment: it was heard, or somebody says that it is down.
+    pub const fn tells_of_its_moment(body: &Body) -> bool {
+        match body {
+            Body::Asserted(asserted) => matches!(asserted.claim, Claimed::Down),
+            Body::Began { .. } | Body::Stretch(_) | Body::Error(_) | Body::Usage(_) | Body::Heartbeat => true,
+            _ => false,
+        }
     }
 
     /// The greatest share of its life that a part has used, by the counters for which a rule knows a limit.

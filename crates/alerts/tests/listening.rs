@@ -103,6 +103,21 @@ fn levels_are_counted_from_when_a_late_alert_was_seen_to_go_on() {
     assert_eq!(listen(&mut desk, seen.plus_seconds(14 * MINUTE), 2), ["escalated"]);
 }
 
+/// An agent that came back after a day once woke people with the first word of each stream, which says nothing of the device.
+#[test]
+fn a_stream_that_is_opened_does_not_make_yesterday_go_on() {
+    let mut desk = Desk::new(Rules::embedded().expect("sound"));
+    let start = Timestamp::from_seconds(1_000_000);
+    let back = start.plus_seconds(24 * 60 * MINUTE);
+    hears(&mut desk, back, &device(), (start, shows(Condition::UnscheduledDown)));
+    let steps = hears(&mut desk, back, &device(), (back, Body::Opened { previous: None }));
+    assert_eq!(steps, []);
+    assert_eq!(listen(&mut desk, back, 60), Vec::<&str>::new(), "it has not been heard since");
+    let later = back.plus_seconds(60 * MINUTE);
+    let steps = hears(&mut desk, later, &device(), (later, shows(Condition::UnscheduledDown)));
+    assert_eq!(steps.iter().map(|step| step.change.name()).collect::<Vec<_>>(), ["goes_on"]);
+}
+
 const SILENCE: &str = "rules:
   - { name: device-silent, when: device_silent, urgency: inbox, says: '{subject}', after_minutes: 10 }
   - { name: agent-silent, when: agent_silent, urgency: soon, says: '{subject}', after_minutes: 30 }
