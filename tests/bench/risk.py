@@ -47,17 +47,23 @@ def by_device_day(rows, probability):
     return failed, 1 - np.exp(none)
 
 
-def others(learned, judged):
-    """LightGBM and logistic regression on the same rows and columns, with settings like those of the trees."""
-    x, y, w = learned[:, KEY:], learned[:, 3], learned[:, 4]
-    x, test = np.column_stack([x, learned[:, 2]]), np.column_stack([judged[:, KEY:], judged[:, 2]])
-    booster = lightgbm.LGBMClassifier(n_estimators=250, learning_rate=0.05, max_depth=6, num_leaves=63, reg_lambda=5,
+def with_group(rows):
+    return np.column_stack([rows[:, KEY:], rows[:, 2]])
+
+
+def others(learned, later, judged):
+    """LightGBM and logistic regression on the same rows and columns, with settings like those of the trees; LightGBM too is stopped by the
+    slice that follows what it learns from."""
+    x, y, w = with_group(learned), learned[:, 3], learned[:, 4]
+    test = with_group(judged)
+    booster = lightgbm.LGBMClassifier(n_estimators=1_000, learning_rate=0.05, max_depth=6, num_leaves=63, reg_lambda=5,
                                       min_sum_hessian_in_leaf=3, max_bin=128, random_state=1, n_jobs=1, verbose=-1)
     began = time.perf_counter()
-    booster.fit(x, y, sample_weight=w)
+    booster.fit(x, y, sample_weight=w, eval_set=[(with_group(later), later[:, 3])], eval_sample_weight=[later[:, 4]],
+                callbacks=[lightgbm.early_stopping(50, verbose=False)])
     trained = time.perf_counter()
     scores = booster.predict_proba(test)[:, 1]
-    print(f"LightGBM: trained in {trained - began:.1f} s, scores {len(test) / (time.perf_counter() - trained):,.0f} rows/s on one thread")
+    print(f"LightGBM: {booster.best_iteration_} rounds, trained in {trained - began:.1f} s, scores {len(test) / (time.perf_counter() - trained):,.0f} rows/s on one thread")
     line = make_pipeline(SimpleImputer(), StandardScaler(), LogisticRegression(max_iter=500))
     line.fit(x, y, logisticregression__sample_weight=w)
     return {"LightGBM": scores, "logistic regression": line.predict_proba(test)[:, 1]}
@@ -76,7 +82,7 @@ def main():
     summary = json.loads((out / "summary.json").read_text())
     backtest = json.loads((out / "backtest.json").read_text())
     width = KEY + 1 + len(summary["columns"])
-    learned, judged = load(out, "learned.f64", width), load(out, "judged.f64", width)
+    learned, later, judged = (load(out, f"{slice_}.f64", width) for slice_ in ("learned", "later", "judged"))
     oracle, trees, hazard, rules = load(out, "said.f64", 4).T
     failed = judged[:, 3]
     print(f"{summary['devices']} devices, {len(learned):,} rows learned from, {len(judged):,} judged, "
@@ -84,7 +90,7 @@ def main():
 
     print(f"\n{'':22}{'parts':>22}{'device-days':>24}\n{'':22}{'ROC-AUC':>11}{'PR-AUC':>11}{'ROC-AUC':>13}{'PR-AUC':>11}")
     figures = {}
-    for name, scores in {"oracle": oracle, "trees": trees, "hazard": hazard, "rules": rules, **others(learned, judged)}.items():
+    for name, scores in {"oracle": oracle, "trees": trees, "hazard": hazard, "rules": rules, **others(learned, later, judged)}.items():
         day_failed, day_scores = by_device_day(judged, scores)
         figures[name] = [roc_auc_score(failed, scores), average_precision_score(failed, scores),
                          roc_auc_score(day_failed, day_scores), average_precision_score(day_failed, day_scores)]
