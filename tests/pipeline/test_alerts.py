@@ -252,6 +252,32 @@ def test_a_person_takes_an_alert_judges_it_and_a_phone_may_say_it_again(house: H
     assert house.get(f"{path}/{key}")["verdict"] == "granted"
 
 
+def test_rules_are_tried_on_given_facts_before_they_hold(tmp_path: Path) -> None:
+    rules, trials = tmp_path / "rules.yaml", tmp_path / "trials.yaml"
+    rules.write_text(RULES)
+    story = """
+trials:
+  - name: who fails is told of at once
+    given:
+      - { at: "09:00", device: ct-1, says: fails }
+      - { at: "09:05", device: ct-1, says: works }
+    expect: ["09:00 device-failed ct-1 raised", "09:05 device-failed ct-1 resolved"]
+"""
+
+    def tried(text: str):
+        trials.write_text(text)
+        return run(binary("medfleet"), "rules", "test", str(trials), "--rules", str(rules), may_fail=True)
+
+    good = tried(story)
+    assert good.returncode == 0 and "all 1 trials went as expected" in good.stdout, good.stdout + good.stderr
+    early = tried(story.replace("09:00 device-failed", "08:59 device-failed"))
+    assert early.returncode != 0
+    assert "expected, and did not happen: 08:59 device-failed ct-1 raised" in early.stdout
+    assert "happened, and was not expected: 09:00 device-failed ct-1 raised" in early.stdout
+    unknown = tried(story.replace("says: fails", "says: explodes"))
+    assert unknown.returncode != 0 and "explodes" in unknown.stderr, unknown.stderr
+
+
 def test_a_webhook_into_the_house_is_refused_unless_an_operator_named_it(tmp_path: Path, hook: Hook) -> None:
     for house in houses(tmp_path, to_hook(hook)):
         house.claim(0, "down")

@@ -5,7 +5,7 @@
 mod story;
 
 use medfleet_domain::alert::record::Demotion;
-use medfleet_domain::alert::{Change, Finding, Step, Wish};
+use medfleet_domain::alert::{Change, Step};
 use medfleet_domain::id::Cause;
 use medfleet_domain::time::{MICROS_PER_DAY, MICROS_PER_MINUTE, Timestamp};
 use serde::Deserialize;
@@ -97,7 +97,7 @@ fn tell(desk: &mut Desk, entry: Entry, given: &Given) -> Result<Granted, String>
         let meant = desk.alerts().filter(|alert| alert.about.rule == rule && alert.about.subject.name() == subject);
         let latest = meant.max_by_key(|alert| alert.raised_at).map(|alert| alert.id);
         let alert = latest.ok_or_else(|| format!("there is no alert of `{rule}` for `{subject}` to be asked of"))?;
-        return desk.ask(entry, alert, &wish, by).map_err(|refusal| refusal.to_string());
+        return desk.ask(entry, alert, &wish?, by).map_err(|refusal| refusal.to_string());
     }
     Ok(Granted { steps: given.tell(desk, entry)?, demotion: None })
 }
@@ -140,16 +140,4 @@ fn shown(at: Timestamp) -> String {
     let minutes = of_day / MICROS_PER_MINUTE;
     let clock = format!("{:02}:{:02}", minutes / 60, minutes % 60);
     if day == 0 { clock } else { format!("{} {clock}", day + 1) }
-}
-
-/// A wish as trials write it.
-fn wish(text: &str) -> Option<Wish> {
-    Some(match text {
-        "acknowledge" => Wish::Acknowledge,
-        "resolve" => Wish::Resolve { reason: "done".into() },
-        "reopen" => Wish::Reopen,
-        "confirm" => Wish::Judge { finding: Finding::Confirmed },
-        "nothing_found" => Wish::Judge { finding: Finding::NothingFound },
-        _ => return None,
-    })
 }

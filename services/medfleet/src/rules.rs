@@ -50,4 +50,8 @@ fn print(outcome: &Outcome) {
     missing.for_each(|line| println!("        expected, and did not happen: {line}"));
     let surplus = outcome.seen.iter().filter(|line| !outcome.expected.contains(line));
     surplus.for_each(|line| println!("        happened, and was not expected: {line}"));
+    let differs = outcome.expected.iter().zip(&outcome.seen).find(|(expected, seen)| expected != seen);
+    if let Some((expected, seen)) = differs.filter(|_| outcome.expected.len() == outcome.seen.len()) {
+        println!("        first in another order: expected {expected}, and {seen} happened");
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use medfleet_domain::alert::{Step, Wish};
+use medfleet_domain::alert::{Finding, Step, Wish};
 use medfleet_domain::condition::{Clock, Condition, Degradation, SourceKind};
 use medfleet_domain::fact::{Amendment, Body, DeviceError, Fact, Sample, Severity, Source};
 use medfleet_domain::human::{Asserted, Claimed, OrderClass, OrderPhase, Phase, PmDone, PmOutcome, Retirement};
@@ -45,6 +45,8 @@ pub struct Given {
     number: Option<u64>,
     rule: Option<String>,
     by: Option<String>,
+    /// Whom an alert is given to.
+    to: Option<String>,
     /// Of a score: its model, the voice that the gate lets speak, the horizon, and what each voice says, simplest first.
     model: Option<String>,
     voice: Option<String>,
@@ -64,8 +66,27 @@ impl Given {
     }
 
     /// The rule and subject of the alert, the wish and its author, if this is what a person asks.
-    pub fn wish(&self) -> Option<(&str, &str, Wish, &str)> {
-        let wish = super::wish(&self.says)?;
+    pub fn wish(&self) -> Option<(&str, &str, Result<Wish, String>, &str)> {
+        let part = || (!self.part.is_empty()).then(|| self.part.clone());
+        let judged = |finding| Ok(Wish::Judge { finding });
+        let needs = |field: &str| format!("`{}` at {} needs `{field}`", self.says, self.at);
+        let wish = match self.says.as_str() {
+            "acknowledge" => Ok(Wish::Acknowledge),
+            "assign" => self.to.clone().map(|to| Wish::Assign { to }).ok_or_else(|| needs("to")),
+            "snooze" => {
+                self.until.as_deref().ok_or_else(|| needs("until")).and_then(time).map(|until| Wish::Snooze { until })
+            }
+            "resolve" => Ok(Wish::Resolve { reason: "done".into() }),
+            "reopen" => Ok(Wish::Reopen),
+            "confirm" => judged(Finding::Confirmed),
+            "wear_replaced" => judged(Finding::WearReplaced),
+            "nothing_found" => judged(Finding::NothingFound),
+            "not_done" => judged(Finding::NotDone),
+            "other_part" => {
+                part().map(|part| Wish::Judge { finding: Finding::OtherPart { part } }).ok_or_else(|| needs("part"))
+            }
+            _ => return None,
+        };
         Some((self.rule.as_deref()?, self.name(), wish, self.by.as_deref().unwrap_or("kim")))
     }
 
