@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use medfleet_domain::time::{Span, Timestamp};
+use medfleet_domain::time::{MICROS_PER_DAY, Span, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::fate::Failure;
@@ -113,9 +113,12 @@ impl Desk<'_> {
         for ((device, at), score) in self.days.keys.iter().zip(score) {
             lived.entry(*device).or_default().scores.push((*at, *score));
         }
+        let days_each = self.days.days_each();
         for (device, days) in &mut lived {
             let of_device = self.failures.get(device).into_iter().flatten();
-            days.failures = of_device.filter(|failure| self.slice.contains(failure.onset)).copied().collect();
+            days.failures = of_device.clone().filter(|failure| self.slice.contains(failure.onset)).copied().collect();
+            days.beyond = of_device.filter(|failure| self.slice.until <= failure.onset).copied().collect();
+            days.days = days.scores.len() as f64 * days_each;
         }
         lived.into_values().collect()
     }
@@ -137,6 +140,16 @@ impl DeviceDayRows {
         }
         let (keys, rows) = days.into_iter().unzip();
         Self { keys, rows }
+    }
+
+    /// How many days each instant stands for: the middle distance between instants.
+    fn days_each(&self) -> f64 {
+        let mut instants: Vec<Timestamp> = self.keys.iter().map(|(_, at)| *at).collect();
+        instants.sort_unstable();
+        instants.dedup();
+        let mut apart: Vec<i64> = instants.windows(2).map(|pair| pair[1].micros() - pair[0].micros()).collect();
+        apart.sort_unstable();
+        apart.get(apart.len() / 2).map_or(1.0, |micros| *micros as f64 / MICROS_PER_DAY as f64)
     }
 
     fn devices(&self) -> usize {

@@ -20,6 +20,10 @@ pub struct DeviceDays {
     /// Every scored instant and its score.
     pub scores: Vec<(Timestamp, f64)>,
     pub failures: Vec<Failure>,
+    /// Failures after the scores, which the last of them may announce: such an alert is not false, and what nobody was asked about is not missed.
+    pub beyond: Vec<Failure>,
+    /// How long it was looked at: as many days as it has scores, where each day has one.
+    pub days: f64,
 }
 
 /// What became of the alerts at one threshold.
@@ -46,14 +50,15 @@ pub struct EventCurve {
 }
 
 pub fn judge(devices: &[DeviceDays], threshold: f64) -> Events {
-    let (mut failures, mut false_alerts, mut leads, mut days) = (0, 0, Vec::new(), 0);
+    let (mut failures, mut false_alerts, mut leads, mut days) = (0, 0, Vec::new(), 0.0);
     for device in devices {
         failures += device.failures.len();
-        days += device.scores.len();
+        days += device.days;
         let alerts: Vec<Timestamp> =
             device.scores.iter().filter(|(_, score)| *score >= threshold).map(|(at, _)| *at).collect();
         leads.extend(device.failures.iter().filter_map(|failure| lead(&alerts, failure)));
-        false_alerts += false_ones(&alerts, &device.failures);
+        let known: Vec<Failure> = device.failures.iter().chain(&device.beyond).copied().collect();
+        false_alerts += false_ones(&alerts, &known);
     }
     leads.sort_unstable();
     let announced = leads.len();
@@ -65,7 +70,7 @@ pub fn judge(devices: &[DeviceDays], threshold: f64) -> Events {
         false_alerts,
         precision: share(announced, announced + false_alerts),
         recall: share(announced, failures),
-        false_alerts_per_device_year: false_alerts as f64 * DAYS_PER_YEAR / days.max(1) as f64,
+        false_alerts_per_device_year: false_alerts as f64 * DAYS_PER_YEAR / days.max(1.0),
         lead_days_median: leads.get(leads.len() / 2).map(|lead| *lead as f64 / MICROS_PER_DAY as f64),
     }
 }
@@ -131,7 +136,8 @@ mod tests {
     fn judged(alerts: &[i32]) -> (usize, usize, Option<f64>) {
         let failure = |onset: i32| Failure { onset: day(onset), returned: Some(day(onset + 1)) };
         let score = |at: i32| (day(at), if alerts.contains(&at) { 0.9 } else { 0.1 });
-        let device = DeviceDays { scores: (0..120).map(score).collect(), failures: vec![failure(50), failure(80)] };
+        let (scores, failures) = ((0..120).map(score).collect(), vec![failure(50), failure(80)]);
+        let device = DeviceDays { scores, failures, days: 120.0, ..DeviceDays::default() };
         let events = judge(&[device], 0.5);
         (events.announced, events.false_alerts, events.lead_days_median)
     }
@@ -156,12 +162,31 @@ mod tests {
     }
 
     #[test]
+    fn an_alert_of_the_last_days_that_comes_true_after_them_is_not_false_and_no_failure_was_missed() {
+        let at_the_end = Failure { onset: day(122), returned: None };
+        let scores = |alert: f64| (0..120).map(|at| (day(at), if at == 118 { alert } else { 0.1 })).collect();
+        let judged = |alert: f64| {
+            let device =
+                DeviceDays { scores: scores(alert), beyond: vec![at_the_end], days: 120.0, ..DeviceDays::default() };
+            let events = judge(&[device], 0.5);
+            (events.failures, events.announced, events.false_alerts)
+        };
+        assert_eq!((judged(0.9), judged(0.1)), ((0, 0, 0), (0, 0, 0)));
+    }
+
+    #[test]
     fn who_alerts_only_before_failures_has_the_whole_area() {
         let failure = Failure { onset: day(50), returned: Some(day(51)) };
         let score = |at: i32| (day(at), if (44..50).contains(&at) { 0.9 } else { f64::from(at) / 1_000.0 });
-        let right = DeviceDays { scores: (0..120).map(score).collect(), failures: vec![failure] };
+        let right = DeviceDays {
+            scores: (0..120).map(score).collect(),
+            failures: vec![failure],
+            days: 120.0,
+            ..DeviceDays::default()
+        };
         assert_eq!(curve(&[right]).area, 1.0);
-        let blind = DeviceDays { scores: (0..120).map(|at| (day(at), 0.5)).collect(), failures: vec![failure] };
+        let scores = (0..120).map(|at| (day(at), 0.5)).collect();
+        let blind = DeviceDays { scores, failures: vec![failure], days: 120.0, ..DeviceDays::default() };
         assert!(curve(&[blind]).area < 0.1);
     }
 }
