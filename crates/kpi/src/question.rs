@@ -1,6 +1,6 @@
 //! What every view is asked: a period, the time of the cut, and which devices.
 
-use medfleet_domain::time::{Day, Timestamp};
+use medfleet_domain::time::{Day, MICROS_PER_HOUR, Timestamp};
 use medfleet_lake::ScalarValue;
 
 /// Views of episodes read so much before the period, to see what began before it (of a device that was down then, all of its
@@ -27,9 +27,12 @@ pub struct Question {
     pub scope: Scope,
 }
 
+/// Agents say an hour when it is over, and deliver it some time later: what comes so long after the end of a period is no news of it.
+pub const SETTLING_MICROS: i64 = 2 * MICROS_PER_HOUR;
+
 impl Question {
     pub fn new(from: Timestamp, until: Timestamp, now: Timestamp) -> Self {
-        Self { from, until, now, closed: until, scope: Scope::default() }
+        Self { from, until, now, closed: until.plus_micros(SETTLING_MICROS), scope: Scope::default() }
     }
 
     pub fn of_site(mut self, site: &str) -> Self {

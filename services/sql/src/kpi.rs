@@ -290,7 +290,10 @@ fn asked(kpi: &'static Kpi, exprs: &[Expr], cut: &Cut) -> Result<Asked> {
         _ => (Timestamp(known_until - DAY_MICROS), Timestamp(known_until)),
     };
     let question = Question { scope, ..Question::new(from, until, Timestamp(known_until)) };
-    let question = question.closed_at(Timestamp(closed.unwrap_or(until.0)));
+    let question = match closed {
+        Some(closed) => question.closed_at(Timestamp(closed)),
+        None => question,
+    };
     let hours_within = Span { from: from.plus_micros(-2 * DAY_MICROS), until: until.plus_micros(2 * DAY_MICROS) };
     Ok(Asked { question, instant: of_instant, group, by, as_of, at, hours_within })
 }

@@ -261,6 +261,19 @@ async fn golden_05_what_an_agent_delivers_a_day_later_is_listed_with_its_cause_a
 }
 
 #[tokio::test]
+async fn the_last_hour_of_a_period_is_no_amendment_though_it_is_told_after_it() {
+    let mut house = House::new();
+    house.register("ct-7", "02-01 00:00");
+    house.hears("ct-7", S, "03-20 08:00", "03-20 12:00");
+    house.backlog("ct-7", S, at("03-20 12:00"), at("03-20 13:00"), at("03-20 13:20"));
+    house.backlog("ct-7", S, at("03-20 06:00"), at("03-20 07:00"), at("03-20 15:00"));
+    let asked = question("03-20 06:00", "03-20 13:00", "03-21 00:00");
+    let found = amendments(&house.session().await, &asked).await.expect("the view answers");
+    let seen: Vec<_> = found.iter().map(|one| (one.before, one.after)).collect();
+    assert_eq!(seen, [((5 * HOUR, 0), (6 * HOUR, 0))]);
+}
+
+#[tokio::test]
 async fn rows_that_take_over_from_a_claim_are_no_amendment() {
     let mut house = House::new();
     house.register("ct-7", "02-01 00:00");
