@@ -100,6 +100,7 @@ class Life:
     make_model: str = ""
     in_service_day: int | None = None
     base: list[Span] = field(default_factory=list)
+    unregistered: bool = False
 
 
 # --- spans
@@ -298,15 +299,17 @@ def account(life: Life, of: Period, repeat_within: int = REPEAT_WITHIN) -> Accou
 
 
 def seconds_of(life: Life, of: Period) -> dict[str, int]:
-    """Microseconds by condition over the period, and within base hours; names as in the formulas."""
+    """Microseconds by condition over the period, and within base hours; names as in the formulas. What was heard of a device that is
+    not in service counts nowhere; one that nobody registered was in service while it was heard."""
     spans: dict[str, list[Span]] = defaultdict(list)
-    for piece in life.pieces:
-        begins, ends = max(piece.begins, of.since), min(piece.ends, of.until)
-        if begins < ends and piece.condition != "unknown":
-            marks = (piece.condition, piece.conflict and "conflict", piece.assumed and "assumed")
-            for name in filter(None, marks):
-                spans[name].append((begins, ends))
-    service, base = united(common(life.service, [(of.since, of.until)])), common(life.base, [(of.since, of.until)])
+    heard = [piece for piece in life.pieces if piece.condition != "unknown"]
+    whole = united((piece.begins, piece.ends) for piece in heard) if life.unregistered else united(life.service)
+    service, base = common(whole, [(of.since, of.until)]), common(life.base, [(of.since, of.until)])
+    for piece in heard:
+        marks = (piece.condition, piece.conflict and "conflict", piece.assumed and "assumed")
+        within = common([(piece.begins, piece.ends)], service) if piece.begins < piece.ends else []
+        for name in filter(None, marks):
+            spans[name].extend(within)
     sums: dict[str, int] = defaultdict(int, service=length(service), base=length(common(service, base)))
     for name, told in spans.items():
         sums[name], sums["base " + name] = length(told), length(common(united(told), base))
@@ -336,7 +339,7 @@ def utilization(used: int, known: int, total: int) -> dict:
 def ratios(sums: dict[str, int]) -> dict:
     up, down = sum(sums[name] for name in UP), sum(sums[name] for name in DOWN)
     base_up, base_down = sum(sums["base " + name] for name in UP), sum(sums["base " + name] for name in DOWN)
-    total, base_total = max(sums["service"], up + down), max(sums["base"], base_up + base_down)
+    total, base_total = sums["service"], sums["base"]
     own, every = sums["wait own"] + sums["wait facility"], sums["wait own"] + sums["wait facility"] + sums["wait supplier"]
     found = {
         "total_uptime": uptime(up, down, sums["conflict"], total),

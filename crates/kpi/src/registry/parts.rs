@@ -8,13 +8,14 @@ macro_rules! sql {
 pub(super) use sql;
 
 /// Files that others name. A part may name the parts below it.
-const PARTS: [(&str, &str); 22] = [
+const PARTS: [(&str, &str); 23] = [
     ("{foretold}", sql!("parts/foretold")),
     ("{alerts}", sql!("parts/alerts")),
     ("{uptime}", sql!("uptime")),
     ("{failures}", sql!("failures")),
     ("{cycles}", sql!("cycles")),
     ("{in_service}", sql!("parts/in_service")),
+    ("{registered}", sql!("parts/registered")),
     ("{trouble}", sql!("parts/trouble")),
     ("{earlier_downs}", sql!("parts/earlier_downs")),
     ("{carried}", sql!("parts/carried")),
