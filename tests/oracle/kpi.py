@@ -102,6 +102,9 @@ class Life:
     base: list[Span] = field(default_factory=list)
     unregistered: bool = False
 
+    def serves(self, at: int) -> bool:
+        return self.unregistered or any(begins <= at < ends for begins, ends in self.service)
+
 
 # --- spans
 
@@ -150,16 +153,19 @@ class Run:
 
 
 def runs(life: Life, belongs: Callable[[Piece], bool]) -> list[Run]:
-    """In the order of time. Silence ends none; what is up does. In use: so it was when it was last seen, within the day before."""
+    """In the order of time, while the device is in service. Silence ends none; what is up does. In use: so it was when it was last seen,
+    within the day before."""
     found: list[Run] = []
-    current, seen = None, None
+    current, seen, service = None, None, united(life.service)
     for piece in life.pieces:
         if belongs(piece):
-            if current is None:
-                in_use = seen is not None and seen.condition == "productive" and seen.ends >= piece.begins - SEEN_WITHIN
-                current = Run(piece.begins, piece.ends, 0, False, in_use)
-                found.append(current)
-            current.until, current.down, current.told = piece.ends, current.down + piece.ends - piece.begins, current.told or piece.told
+            whole = [(piece.begins, piece.ends)]
+            for begins, ends in whole if life.unregistered else common(whole, service):
+                if current is None:
+                    in_use = seen is not None and seen.condition == "productive" and seen.ends >= begins - SEEN_WITHIN
+                    current = Run(begins, ends, 0, False, in_use)
+                    found.append(current)
+                current.until, current.down, current.told = ends, current.down + ends - begins, current.told or piece.told
         elif current is not None and piece.condition in UP:
             current.ended, current = True, None
         seen = piece if piece.condition != "unknown" else seen
@@ -292,7 +298,7 @@ def account(life: Life, of: Period, repeat_within: int = REPEAT_WITHIN) -> Accou
     return Account(
         life,
         seconds_of(life, of),
-        [one for one in episodes(life, of.now, repeat_within) if of.holds(one.onset)],
+        [one for one in episodes(life, of.now, repeat_within) if of.holds(one.onset) and life.serves(one.onset)],
         [one for one in times_off_line(life) if of.holds(one.onset)],
         [one for one in corrective if of.holds(one.opened)],
     )

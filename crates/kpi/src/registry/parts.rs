@@ -8,14 +8,13 @@ macro_rules! sql {
 pub(super) use sql;
 
 /// Files that others name. A part may name the parts below it.
-const PARTS: [(&str, &str); 23] = [
+const PARTS: [(&str, &str); 24] = [
     ("{foretold}", sql!("parts/foretold")),
     ("{alerts}", sql!("parts/alerts")),
     ("{uptime}", sql!("uptime")),
     ("{failures}", sql!("failures")),
     ("{cycles}", sql!("cycles")),
     ("{in_service}", sql!("parts/in_service")),
-    ("{registered}", sql!("parts/registered")),
     ("{trouble}", sql!("parts/trouble")),
     ("{earlier_downs}", sql!("parts/earlier_downs")),
     ("{carried}", sql!("parts/carried")),
@@ -30,6 +29,8 @@ const PARTS: [(&str, &str); 23] = [
     ("{timeline}", sql!("parts/timeline")),
     ("{live}", sql!("parts/live")),
     ("{sites}", sql!("parts/sites")),
+    ("{service_times}", sql!("parts/service_times")),
+    ("{registered}", sql!("parts/registered")),
     ("{device_versions}", sql!("parts/device_versions")),
     ("{heads}", sql!("parts/heads")),
 ];
