@@ -102,6 +102,10 @@ class Life:
     base: list[Span] = field(default_factory=list)
     unregistered: bool = False
 
+    def owes(self, work: Planned, since: int) -> bool:
+        """It fell due while in service, and from before the period is carried only while that goes on."""
+        return self.serves(work.due - 1) and (work.due >= since or self.unregistered or any(ends > since for _, ends in self.service))
+
     def serves(self, at: int) -> bool:
         return self.unregistered or any(begins <= at < ends for begins, ends in self.service)
 
@@ -423,7 +427,7 @@ def scorecard(accounts: Sequence[Account], of: Period) -> dict:
                 failed.append(episode.onset - of.since)
     off_line = [run for one in accounts for run in one.off_line]
     repairs = [order for one in accounts for order in one.repairs]
-    planned = [work for one in accounts for work in one.life.planned]
+    planned = [work for one in accounts for work in one.life.planned if one.life.owes(work, of.since)]
     up, down = sum(sums[name] for name in UP), sum(sums[name] for name in DOWN)
     failures, years = counts["failure"], sums["service"] / YEAR
     low, high = poisson_limits(failures)

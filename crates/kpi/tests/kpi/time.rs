@@ -1,8 +1,11 @@
 //! Uptime within base hours, shares in use, the population, and amendments that arrived late.
 
 use medfleet_domain::fact::Body;
-use medfleet_domain::human::{Claimed, Party, Phase, Retirement};
-use medfleet_kpi::ask::{Concurrency, Uptime, amendments, concurrency, evidence, reliability, uptime};
+use medfleet_domain::human::{Claimed, OrderClass, Party, Phase, Retirement};
+use medfleet_kpi::Question;
+use medfleet_kpi::ask::{
+    Concurrency, Uptime, amendments, concurrency, downtimes, evidence, failures, pm, reliability, uptime,
+};
 use medfleet_kpi::backdated::{Part, backdated};
 use medfleet_kpi::measure::Measure;
 
@@ -68,6 +71,32 @@ async fn a_device_retired_at_noon_counts_until_noon_and_one_registered_at_noon_f
     let after = measure(&house, "03-20 00:00", "03-25 00:00", "03-25 00:00").await;
     assert_eq!(after.unscheduled_down, 5 * minute);
     assert!(after.known() <= after.in_service);
+}
+
+#[tokio::test]
+async fn a_retired_device_is_no_longer_down_fails_no_more_and_owes_no_maintenance() {
+    let mut house = House::new();
+    house.register("ct-7", "02-01 00:00");
+    house.hears("ct-7", S, "03-20 00:00", "03-20 08:00");
+    house.claims("ct-7", "03-20 08:00", Claimed::Down, "03-20 08:00", None);
+    house.order("ct-7", "wo-1", "03-20 09:00", Phase::Opened);
+    house.record("ct-7", "03-20 12:00", retired());
+    house.order("ct-7", "wo-2", "03-22 09:00", Phase::Opened);
+    for (order, planned) in [("pm-1", span("03-20 09:00", "03-20 11:00")), ("pm-2", span("03-21 09:00", "03-21 11:00"))]
+    {
+        house.phase("ct-7", order, OrderClass::Preventive, "03-19 00:00", Phase::Opened, None, Some(planned));
+    }
+    let (session, asked) = (house.session().await, question("03-20 00:00", "03-25 00:00", "03-25 00:00"));
+    let off_line = downtimes(&session, &asked).await.expect("the view answers");
+    assert_eq!(off_line.iter().map(|one| one.unscheduled_micros).collect::<Vec<_>>(), [4 * HOUR]);
+    let failed = failures(&session, &asked).await.expect("the view answers");
+    assert_eq!(failed.iter().map(|one| one.work_order.as_deref()).collect::<Vec<_>>(), [Some("wo-1")]);
+    let due = |asked: Question| {
+        let session = session.clone();
+        async move { pm(&session, &asked).await.expect("the view answers").len() }
+    };
+    assert_eq!(due(asked.clone()).await, 1, "the one that fell due before noon");
+    assert_eq!(due(question("03-21 00:00", "03-25 00:00", "03-25 00:00")).await, 0, "nothing is carried any more");
 }
 
 #[tokio::test]
