@@ -271,7 +271,7 @@ async fn at_an_instant_equals_a_fresh_installation_fed_with_what_had_happened_be
         let folder = tempfile::tempdir()?;
         let (_install, cuts) = feed(folder.path(), &told, end, true).await?;
         let newest = cuts.newest().expect("a cut was made");
-        for _ in 0..INSTANTS.div_ceil(3) {
+        for _ in 0..INSTANTS.div_ceil(2) {
             let quarters = chance.within(96, story::DAYS * 24 * 4);
             let instant = Timestamp(begin.0 + quarters * QUARTER + chance.within(0, 2) * chance.within(0, QUARTER));
             let until = Timestamp(instant.0.div_euclid(QUARTER) * QUARTER);

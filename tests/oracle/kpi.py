@@ -100,6 +100,14 @@ class Life:
     make_model: str = ""
     in_service_day: int | None = None
     base: list[Span] = field(default_factory=list)
+    unregistered: bool = False
+
+    def owes(self, work: Planned, since: int) -> bool:
+        """It fell due while in service, and from before the period is carried only while that goes on."""
+        return self.serves(work.due - 1) and (work.due >= since or self.unregistered or any(ends > since for _, ends in self.service))
+
+    def serves(self, at: int) -> bool:
+        return self.unregistered or any(begins <= at < ends for begins, ends in self.service)
 
 
 # --- spans
@@ -149,16 +157,19 @@ class Run:
 
 
 def runs(life: Life, belongs: Callable[[Piece], bool]) -> list[Run]:
-    """In the order of time. Silence ends none; what is up does. In use: so it was when it was last seen, within the day before."""
+    """In the order of time, while the device is in service. Silence ends none; what is up does. In use: so it was when it was last seen,
+    within the day before."""
     found: list[Run] = []
-    current, seen = None, None
+    current, seen, service = None, None, united(life.service)
     for piece in life.pieces:
         if belongs(piece):
-            if current is None:
-                in_use = seen is not None and seen.condition == "productive" and seen.ends >= piece.begins - SEEN_WITHIN
-                current = Run(piece.begins, piece.ends, 0, False, in_use)
-                found.append(current)
-            current.until, current.down, current.told = piece.ends, current.down + piece.ends - piece.begins, current.told or piece.told
+            whole = [(piece.begins, piece.ends)]
+            for begins, ends in whole if life.unregistered else common(whole, service):
+                if current is None:
+                    in_use = seen is not None and seen.condition == "productive" and seen.ends >= begins - SEEN_WITHIN
+                    current = Run(begins, ends, 0, False, in_use)
+                    found.append(current)
+                current.until, current.down, current.told = ends, current.down + ends - begins, current.told or piece.told
         elif current is not None and piece.condition in UP:
             current.ended, current = True, None
         seen = piece if piece.condition != "unknown" else seen
@@ -291,22 +302,24 @@ def account(life: Life, of: Period, repeat_within: int = REPEAT_WITHIN) -> Accou
     return Account(
         life,
         seconds_of(life, of),
-        [one for one in episodes(life, of.now, repeat_within) if of.holds(one.onset)],
+        [one for one in episodes(life, of.now, repeat_within) if of.holds(one.onset) and life.serves(one.onset)],
         [one for one in times_off_line(life) if of.holds(one.onset)],
         [one for one in corrective if of.holds(one.opened)],
     )
 
 
 def seconds_of(life: Life, of: Period) -> dict[str, int]:
-    """Microseconds by condition over the period, and within base hours; names as in the formulas."""
+    """Microseconds by condition over the period, and within base hours; names as in the formulas. What was heard of a device that is
+    not in service counts nowhere; one that nobody registered was in service while it was heard."""
     spans: dict[str, list[Span]] = defaultdict(list)
-    for piece in life.pieces:
-        begins, ends = max(piece.begins, of.since), min(piece.ends, of.until)
-        if begins < ends and piece.condition != "unknown":
-            marks = (piece.condition, piece.conflict and "conflict", piece.assumed and "assumed")
-            for name in filter(None, marks):
-                spans[name].append((begins, ends))
-    service, base = united(common(life.service, [(of.since, of.until)])), common(life.base, [(of.since, of.until)])
+    heard = [piece for piece in life.pieces if piece.condition != "unknown"]
+    whole = united((piece.begins, piece.ends) for piece in heard) if life.unregistered else united(life.service)
+    service, base = common(whole, [(of.since, of.until)]), common(life.base, [(of.since, of.until)])
+    for piece in heard:
+        marks = (piece.condition, piece.conflict and "conflict", piece.assumed and "assumed")
+        within = common([(piece.begins, piece.ends)], service) if piece.begins < piece.ends else []
+        for name in filter(None, marks):
+            spans[name].extend(within)
     sums: dict[str, int] = defaultdict(int, service=length(service), base=length(common(service, base)))
     for name, told in spans.items():
         sums[name], sums["base " + name] = length(told), length(common(united(told), base))
@@ -336,7 +349,7 @@ def utilization(used: int, known: int, total: int) -> dict:
 def ratios(sums: dict[str, int]) -> dict:
     up, down = sum(sums[name] for name in UP), sum(sums[name] for name in DOWN)
     base_up, base_down = sum(sums["base " + name] for name in UP), sum(sums["base " + name] for name in DOWN)
-    total, base_total = max(sums["service"], up + down), max(sums["base"], base_up + base_down)
+    total, base_total = sums["service"], sums["base"]
     own, every = sums["wait own"] + sums["wait facility"], sums["wait own"] + sums["wait facility"] + sums["wait supplier"]
     found = {
         "total_uptime": uptime(up, down, sums["conflict"], total),
@@ -414,7 +427,7 @@ def scorecard(accounts: Sequence[Account], of: Period) -> dict:
                 failed.append(episode.onset - of.since)
     off_line = [run for one in accounts for run in one.off_line]
     repairs = [order for one in accounts for order in one.repairs]
-    planned = [work for one in accounts for work in one.life.planned]
+    planned = [work for one in accounts for work in one.life.planned if one.life.owes(work, of.since)]
     up, down = sum(sums[name] for name in UP), sum(sums[name] for name in DOWN)
     failures, years = counts["failure"], sums["service"] / YEAR
     low, high = poisson_limits(failures)

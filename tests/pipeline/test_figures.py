@@ -132,6 +132,51 @@ def test_what_grafana_adds_up_is_what_the_api_adds_up(month: House, connection: 
             assert line["base hours"] * 3_600 == pytest.approx(wanted[name]["seconds"]["base_hours_registered"], abs=1e-3), name
 
 
+WORK = ("pm_due_count", "pm_on_time_count", "pm_carried_count", "pm_on_time", "turnaround_median_seconds", "failures", "failures_per_device_year")
+
+
+def numbers(row: dict, names: tuple[str, ...]) -> tuple:
+    return tuple(float(row[name]) if row[name] not in (None, "") else None for name in names)
+
+
+def test_maintenance_on_time_the_median_of_repairs_and_failure_rates_are_the_same_on_every_face(month: House, connection: psycopg.Connection, asked: tuple[date, date]) -> None:
+    """In scorecards by REST, as a file and in SQL; on the page of maintenance and in its file; in Grafana's panels."""
+    cut = connection.execute("SELECT cut FROM cut_info").fetchone()[0]
+    what = query(**{"from": asked[0], "until": asked[1], "cut": cut})
+    cards = {(row["site"], row["kind"]): numbers(row, WORK) for row in month.json(f"/api/v1/scorecards?group=site_kind&{what}")["rows"]}
+    assert sum(of[0] or 0 for of in cards.values()) > 0 and sum(of[2] or 0 for of in cards.values()) > 0, "maintenance is due and carried over"
+    file = csv.DictReader(io.StringIO(month.get(f"/api/v1/scorecards?group=site_kind&{what}&format=csv")))
+    assert {(row["site"], row["kind"]): numbers(row, WORK) for row in file} == cards
+    rows = connection.execute(f"SELECT site, kind, {', '.join(WORK)} FROM scorecards(%s, %s, by => 'site_kind')", asked).fetchall()
+    assert {(site, kind): numbers(dict(zip(WORK, of, strict=True)), WORK) for site, kind, *of in rows} == cards
+    sites = sorted({site for site, _ in cards})
+    of_site = {row["site"]: row for row in month.json(f"/api/v1/scorecards?group=site&{what}")["rows"]}
+    classes = defaultdict(lambda: [0, 0, 0])
+    for row in csv.DictReader(io.StringIO(month.get(f"/maintenance?{what}&format=csv&table=classes"))):
+        for place, name in enumerate(("due", "on_time", "carried")):
+            classes[row["site"]][place] += int(row[name])
+    for site in sites:
+        assert tuple(classes[site]) == tuple(of_site[site][name] for name in WORK[:3]), site
+    for site in sites:
+        own = {kind: dict(zip(WORK, of, strict=True)) for (at, kind), of in cards.items() if at == site}
+        told = {title: board(connection, asked, title, site) for title in ("Planned maintenance by kind", "Clocks of repairs", "Failure rate")}
+        for kind, line in told["Planned maintenance by kind"].items():
+            got = (line["due"], line["on time"], line["carried from before"], line["on time ÷ due"])
+            assert got == pytest.approx(tuple(own[kind][name] for name in WORK[:4])), (site, kind)
+        for kind, of in own.items():
+            assert kind in told["Planned maintenance by kind"] or not of["pm_due_count"] and not of["pm_carried_count"], (site, kind)
+            median = told["Clocks of repairs"].get(kind, {}).get("turnaround, median")
+            assert median == (None if of["turnaround_median_seconds"] is None else pytest.approx(of["turnaround_median_seconds"] / 3_600)), (site, kind)
+            rate = told["Failure rate"][kind]
+            assert (rate["failures"], rate["failures per device-year"]) == pytest.approx((of["failures"], of["failures_per_device_year"])), (site, kind)
+
+
+def board(connection: psycopg.Connection, asked: tuple[date, date], title: str, site: str) -> dict:
+    """The lines of a panel of the dashboard of a site, by kind."""
+    names, rows = Sql(connection).ask(panel_query("medfleet-site", title), over(asked), {"site": [site]})
+    return {line["kind"]: line for line in (dict(zip(names, row, strict=True)) for row in rows)}
+
+
 def test_the_timeline_paints_the_seconds_of_the_ledger(month: House, connection: psycopg.Connection, asked: tuple[date, date]) -> None:
     """From left edge to right edge without a hole, in Grafana, in SQL and in the api, second by second as the files have it."""
     # Odd edges: a stretch that began before the left one must be there, and be cut.

@@ -4,28 +4,29 @@
 -- (which sets the size of a pool) and peak are those of the quarter-hour of that rank. `*_worst_*` ranks every
 -- quarter-hour anew were all unknown time idle, `*_best_*` were all of it use: the truth lies between, ÷ in service.
 -- 900000000 is a quarter-hour in microseconds.
+-- Rollups hold whatever was heard: of a device that was not in service there all the time its intervals say what does not
+-- count, and of one that nobody ever registered what it was in service.
 WITH beyond AS ({heads}),
+in_service_spans AS ({in_service}),
 service AS (
     SELECT site, kind, from_us, until_us, COUNT(*) AS devices
-    FROM ({in_service}) AS spans
+    FROM in_service_spans
     GROUP BY site, kind, from_us, until_us
+),
+always AS (
+    SELECT device, site, kind
+    FROM in_service_spans
+    GROUP BY device, site, kind
+    HAVING SUM(until_us - from_us) = CAST($until AS BIGINT) - CAST($from AS BIGINT)
 ),
 serving AS (
     SELECT *, unnest(range(from_us / 900000000, (until_us - 1) / 900000000 + 1)) AS quarter
     FROM service
 ),
-served AS (
-    SELECT
-        site,
-        kind,
-        quarter,
-        SUM(devices * (least(until_us, (quarter + 1) * 900000000) - greatest(from_us, quarter * 900000000))) AS in_service_us
-    FROM serving
-    GROUP BY site, kind, quarter
-),
-spans AS (
+heard_spans AS (
     -- What rollups do not hold: claims beyond a device's edge, and everything where one device is asked about.
     SELECT
+        subject AS device,
         site,
         kind,
         condition,
@@ -37,6 +38,7 @@ spans AS (
         AND ($site = '' OR site = $site) AND ($kind = '' OR kind = $kind) AND ($device = '' OR subject = $device)
     UNION ALL
     SELECT
+        device,
         site,
         kind,
         condition,
@@ -47,10 +49,69 @@ spans AS (
     WHERE $device <> '' AND device = $device AND day >= CAST($from_day AS DATE) AND day <= CAST($until_day AS DATE)
         AND ($site = '' OR site = $site) AND ($kind = '' OR kind = $kind)
 ),
+rolled_up AS (
+    -- Of what rollups hold, that of devices which were not in service there all the time.
+    SELECT
+        i.device,
+        i.site,
+        i.kind,
+        i.condition,
+        i.weight,
+        greatest(CAST(i.from_at AS BIGINT), (CAST($from AS BIGINT) + 899999999) / 900000000 * 900000000) AS from_us,
+        least(CAST(i.until_at AS BIGINT), (CAST($until AS BIGINT) + 899999999) / 900000000 * 900000000) AS until_us
+    FROM intervals AS i
+    LEFT ANTI JOIN always AS a ON a.device = i.device AND a.site = i.site AND a.kind = i.kind
+    WHERE $device = '' AND i.day >= CAST($from_day AS DATE) AND i.day <= CAST($until_day AS DATE)
+        AND ($site = '' OR i.site = $site) AND ($kind = '' OR i.kind = $kind)
+),
+counted AS (
+    -- Within the time in service.
+    SELECT
+        h.site,
+        h.kind,
+        h.condition,
+        r.device IS NULL AS unregistered,
+        h.weight,
+        greatest(h.from_us, coalesce(s.from_us, h.from_us)) AS from_us,
+        least(h.until_us, coalesce(s.until_us, h.until_us)) AS until_us
+    FROM (
+        SELECT * FROM heard_spans
+        UNION ALL
+        SELECT * FROM rolled_up
+    ) AS h
+    LEFT JOIN in_service_spans AS s
+        ON s.device = h.device AND s.site = h.site AND s.kind = h.kind
+        AND s.from_us < h.until_us AND s.until_us > h.from_us
+    LEFT JOIN ({registered}) AS r ON r.device = h.device
+    WHERE s.device IS NOT NULL OR r.device IS NULL
+),
 split AS (
+    -- Everything that is rolled up of such devices is taken out, and what lies within the time in service put in again.
     SELECT *, unnest(range(from_us / 900000000, (until_us - 1) / 900000000 + 1)) AS quarter
-    FROM spans
+    FROM (
+        SELECT site, kind, condition, unregistered, weight, from_us, until_us FROM counted
+        UNION ALL
+        SELECT site, kind, condition, FALSE, -weight, from_us, until_us FROM rolled_up
+    ) AS parts
     WHERE until_us > from_us
+),
+served AS (
+    SELECT
+        site,
+        kind,
+        quarter,
+        SUM(devices * (least(until_us, (quarter + 1) * 900000000) - greatest(from_us, quarter * 900000000))) AS in_service_us
+    FROM serving
+    GROUP BY site, kind, quarter
+    UNION ALL
+    SELECT
+        site,
+        kind,
+        quarter,
+        SUM(weight * (least(until_us, (quarter + 1) * 900000000) - greatest(from_us, quarter * 900000000)))
+    FROM split
+    WHERE unregistered AND condition <> 'unknown'
+    GROUP BY site, kind, quarter
 ),
 told AS (
     SELECT site, kind, condition, CAST(quarter_at AS BIGINT) / 900000000 AS quarter, micros AS us
@@ -78,15 +139,14 @@ heard AS (
     GROUP BY site, kind, quarter
 ),
 shares AS (
-    -- A device that was heard without being registered counts with the time it was heard.
     SELECT
         s.site,
         s.kind,
         s.quarter,
         coalesce(h.in_use_us, 0) AS in_use_us,
         coalesce(h.known_us, 0) AS known_us,
-        greatest(s.in_service_us, coalesce(h.known_us, 0)) AS in_service_us
-    FROM served AS s
+        s.in_service_us
+    FROM (SELECT site, kind, quarter, SUM(in_service_us) AS in_service_us FROM served GROUP BY site, kind, quarter) AS s
     LEFT JOIN heard AS h ON h.site = s.site AND h.kind = s.kind AND h.quarter = s.quarter
     WHERE s.in_service_us > 0
 ),

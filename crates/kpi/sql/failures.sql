@@ -2,7 +2,7 @@
 -- Class `failure`: a corrective order, or a down that a person told or that nothing ended; all downs under one
 -- order are one. Class `repeat`: such an episode within seven days after the end of the one before. Class
 -- `interrupt`: a down of the device's own word that ended by itself, with no order. An order opened within a day
--- after a down began is about it. 86400000000 and 604800000000 are one and seven days in microseconds.
+-- after a down began is about it. Nothing begins outside the time in service. 86400000000 and 604800000000 are one and seven days in microseconds.
 WITH troubles AS ({trouble}),
 lives AS (
     SELECT *, coalesce(returned_us, closed_us) AS finished_us
@@ -74,6 +74,14 @@ followed AS (
             OVER (PARTITION BY device ORDER BY onset_us, down_us DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
             AS ended_before_us
     FROM episodes
+),
+served AS (
+    SELECT f.*
+    FROM followed AS f
+    LEFT JOIN ({service_times}) AS s
+        ON s.device = f.device AND s.from_us <= f.onset_us AND (s.until_us IS NULL OR s.until_us > f.onset_us)
+    LEFT JOIN ({registered}) AS r ON r.device = f.device
+    WHERE s.device IS NOT NULL OR r.device IS NULL
 )
 SELECT
     device,
@@ -92,7 +100,7 @@ SELECT
     in_use,
     work_order,
     cause_code
-FROM followed
+FROM served
 WHERE onset_us >= CAST($from AS BIGINT) AND onset_us < CAST($until AS BIGINT)
     AND ($site = '' OR site = $site)
 ORDER BY device, onset_us

@@ -2,6 +2,7 @@
 -- when the period began: overdue work is carried until it is done. State at $now: `on_time`, `late`, `overdue` or
 -- `not_due`. Due is the end of an order's planned window, else the end of the due day at the site. Done is a
 -- completion, else the repair or return told by the order: never its closing on paper. A reason not to do it is none.
+-- What falls due while the device is not in service is not due, and nothing is carried beyond its last service.
 WITH places AS ({sites}),
 done AS (
     SELECT
@@ -64,6 +65,18 @@ dues AS (
     SELECT * FROM ordered
     UNION ALL
     SELECT * FROM unordered
+),
+service AS ({service_times}),
+asked_for AS (
+    SELECT d.*
+    FROM dues AS d
+    LEFT JOIN service AS s
+        ON s.device = d.device AND s.from_us < d.due_us AND (s.until_us IS NULL OR s.until_us >= d.due_us)
+    LEFT JOIN (
+        SELECT device, MAX(coalesce(until_us, 9223372036854775807)) AS until_us FROM service GROUP BY device
+    ) AS ending ON ending.device = d.device
+    LEFT JOIN ({registered}) AS r ON r.device = d.device
+    WHERE r.device IS NULL OR (s.device IS NOT NULL AND (d.due_us >= CAST($from AS BIGINT) OR ending.until_us > CAST($from AS BIGINT)))
 )
 SELECT
     device,
@@ -82,7 +95,7 @@ SELECT
         WHEN due_us <= CAST($now AS BIGINT) THEN 'overdue'
         ELSE 'not_due'
     END AS state
-FROM dues
+FROM asked_for
 WHERE due_us < CAST($until AS BIGINT)
     AND (due_us >= CAST($from AS BIGINT) OR done_us IS NULL OR done_us >= CAST($from AS BIGINT))
 ORDER BY device, due_us, procedure

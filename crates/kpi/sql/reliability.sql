@@ -1,8 +1,9 @@
 -- One row: one device at one site over [$from, $until): what it was in service, what it was up and in use, and how
 -- many troubles began. Rates, means between failures and comparisons of sites are made of these, by whoever asks.
--- Time in each condition is added up straight from the entries, corrections cancelling what they replace; `uptime`
--- says the same, and base hours beside it.
+-- Time in each condition is added up straight from the entries, corrections cancelling what they replace, within the time
+-- in service; `uptime` says the same, and base hours beside it.
 WITH standing AS ({heads}),
+spans AS ({in_service}),
 service AS (
     SELECT
         device,
@@ -12,34 +13,52 @@ service AS (
         MAX(model) AS model,
         MIN(in_service_day) AS in_service_day,
         SUM(until_us - from_us) AS in_service_us
-    FROM ({in_service}) AS spans
+    FROM spans
     GROUP BY device, site, kind
 ),
-told AS (
+heard AS (
     SELECT
         device,
         site,
         kind,
         condition,
-        SUM(weight * (least(CAST(until_at AS BIGINT), CAST($until AS BIGINT))
-            - greatest(CAST(from_at AS BIGINT), CAST($from AS BIGINT)))) AS us
+        weight,
+        greatest(CAST(from_at AS BIGINT), CAST($from AS BIGINT)) AS from_us,
+        least(CAST(until_at AS BIGINT), CAST($until AS BIGINT)) AS until_us
     FROM intervals
     WHERE day >= CAST($from_day AS DATE) AND day <= CAST($until_day AS DATE)
         AND CAST(from_at AS BIGINT) < CAST($until AS BIGINT) AND CAST(until_at AS BIGINT) > CAST($from AS BIGINT)
         AND ($site = '' OR site = $site) AND ($kind = '' OR kind = $kind) AND ($device = '' OR device = $device)
-    GROUP BY device, site, kind, condition
     UNION ALL
     SELECT
         subject,
         site,
         kind,
         condition,
+        1,
+        greatest(from_us, CAST($from AS BIGINT)),
         least(coalesce(until_us, CAST($now AS BIGINT)), CAST($now AS BIGINT), CAST($until AS BIGINT))
-            - greatest(from_us, CAST($from AS BIGINT))
     FROM standing
     WHERE role = 'claim' AND from_us < least(CAST($until AS BIGINT), CAST($now AS BIGINT))
         AND (until_us IS NULL OR until_us > CAST($from AS BIGINT))
         AND ($site = '' OR site = $site) AND ($kind = '' OR kind = $kind) AND ($device = '' OR subject = $device)
+),
+told AS (
+    SELECT
+        h.device,
+        h.site,
+        h.kind,
+        h.condition,
+        r.device IS NULL AND h.condition <> 'unknown' AS unregistered,
+        SUM(h.weight * (least(h.until_us, coalesce(s.until_us, h.until_us))
+            - greatest(h.from_us, coalesce(s.from_us, h.from_us)))) AS us
+    FROM heard AS h
+    LEFT JOIN spans AS s
+        ON s.device = h.device AND s.site = h.site AND s.kind = h.kind
+        AND s.from_us < h.until_us AND s.until_us > h.from_us
+    LEFT JOIN ({registered}) AS r ON r.device = h.device
+    WHERE s.device IS NOT NULL OR r.device IS NULL
+    GROUP BY h.device, h.site, h.kind, h.condition, r.device IS NULL AND h.condition <> 'unknown'
 ),
 summed AS (
     SELECT
@@ -48,6 +67,7 @@ summed AS (
         kind,
         SUM(CASE WHEN condition IN ('productive', 'standby', 'engineering') THEN us ELSE 0 END) AS up_us,
         SUM(CASE WHEN condition = 'productive' THEN us ELSE 0 END) AS productive_us,
+        SUM(CASE WHEN unregistered THEN us ELSE 0 END) AS unregistered_us,
         SUM(CASE WHEN condition IN ('scheduled_down', 'unscheduled_down') THEN us ELSE 0 END) AS down_us,
         SUM(CASE WHEN condition = 'unscheduled_down' THEN us ELSE 0 END) AS unscheduled_down_us
     FROM told
@@ -62,7 +82,7 @@ spent AS (
         s.make,
         s.model,
         s.in_service_day,
-        coalesce(s.in_service_us, 0) AS in_service_us,
+        coalesce(s.in_service_us, m.unregistered_us, 0) AS in_service_us,
         coalesce(m.up_us, 0) AS up_us,
         coalesce(m.productive_us, 0) AS productive_us,
         coalesce(m.down_us, 0) AS down_us,

@@ -1,9 +1,12 @@
 -- One row: one device at one site over [$from, $until), in microseconds by condition, and the same within base hours.
 -- People's claims beyond a device's edge are added. Silence is no row: what is in service and not known is unknown.
--- A device that was heard while it was not registered is here too, with what was heard.
+-- Only what lies within a device's time in service at the site and as the kind that it was heard at counts: not what was
+-- heard before it was registered, after it was retired, or elsewhere. The inventory knows nothing of a device that nobody
+-- ever registered: it was in service while it was heard.
 -- `*_wait_*` is unscheduled down while an order waits for a party, within base hours: what E10 calls maintenance
 -- delay (`own`: us or the user, `supplier`: vendor or parts) and facilities downtime.
 WITH beyond AS ({heads}),
+spans AS ({in_service}),
 service AS (
     SELECT
         device,
@@ -11,10 +14,10 @@ service AS (
         kind,
         SUM(until_us - from_us) AS in_service_us,
         SUM(base_micros(site, kind, from_us, until_us)) AS base_us
-    FROM ({in_service}) AS spans
+    FROM spans
     GROUP BY device, site, kind
 ),
-told AS (
+heard AS (
     SELECT
         device,
         site,
@@ -46,6 +49,25 @@ told AS (
         AND (until_us IS NULL OR until_us > CAST($from AS BIGINT))
         AND ($site = '' OR site = $site) AND ($kind = '' OR kind = $kind) AND ($device = '' OR subject = $device)
 ),
+told AS (
+    SELECT
+        h.device,
+        h.site,
+        h.kind,
+        h.condition,
+        h.assumed,
+        h.conflict,
+        r.device IS NULL AND h.condition <> 'unknown' AS unregistered,
+        greatest(h.from_us, coalesce(s.from_us, h.from_us)) AS from_us,
+        least(h.until_us, coalesce(s.until_us, h.until_us)) AS until_us,
+        h.weight
+    FROM heard AS h
+    LEFT JOIN spans AS s
+        ON s.device = h.device AND s.site = h.site AND s.kind = h.kind
+        AND s.from_us < h.until_us AND s.until_us > h.from_us
+    LEFT JOIN ({registered}) AS r ON r.device = h.device
+    WHERE s.device IS NOT NULL OR r.device IS NULL
+),
 measured AS (
     SELECT
         device,
@@ -54,6 +76,7 @@ measured AS (
         condition,
         assumed,
         conflict,
+        unregistered,
         weight * (until_us - from_us) AS us,
         weight * base_micros(site, kind, from_us, until_us) AS base_us
     FROM told
@@ -69,6 +92,8 @@ summed AS (
         SUM(CASE WHEN condition = 'engineering' THEN us ELSE 0 END) AS engineering_us,
         SUM(CASE WHEN condition = 'scheduled_down' THEN us ELSE 0 END) AS scheduled_down_us,
         SUM(CASE WHEN condition = 'unscheduled_down' THEN us ELSE 0 END) AS unscheduled_down_us,
+        SUM(CASE WHEN unregistered THEN us ELSE 0 END) AS unregistered_us,
+        SUM(CASE WHEN unregistered THEN base_us ELSE 0 END) AS unregistered_base_us,
         SUM(CASE WHEN assumed THEN us ELSE 0 END) AS assumed_us,
         SUM(CASE WHEN conflict THEN us ELSE 0 END) AS conflict_us,
         SUM(CASE WHEN condition = 'productive' THEN base_us ELSE 0 END) AS base_productive_us,
@@ -114,8 +139,8 @@ SELECT
     coalesce(s.device, m.device) AS device,
     coalesce(s.site, m.site) AS site,
     coalesce(s.kind, m.kind) AS kind,
-    coalesce(s.in_service_us, 0) AS in_service_us,
-    coalesce(s.base_us, 0) AS base_us,
+    coalesce(s.in_service_us, m.unregistered_us, 0) AS in_service_us,
+    coalesce(s.base_us, m.unregistered_base_us, 0) AS base_us,
     coalesce(m.productive_us, 0) AS productive_us,
     coalesce(m.standby_us, 0) AS standby_us,
     coalesce(m.engineering_us, 0) AS engineering_us,

@@ -5,10 +5,10 @@ use std::ops::AddAssign;
 
 use serde::Serialize;
 
-/// What some devices did over a period, in device-microseconds. `base_*` lie within base hours.
+/// What some devices did over a period within their time in service, in device-microseconds. `base_*` lie within base hours.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Measure {
-    /// Registered and in service.
+    /// In service. One that nobody ever registered was so while it was heard.
     pub devices: i64,
     /// Of these, heard or spoken for.
     pub monitored: i64,
@@ -57,18 +57,8 @@ impl Measure {
         self.up() + self.down()
     }
 
-    /// Time in service; a device heard without being registered counts with the time it was heard.
-    pub fn total(&self) -> i64 {
-        self.in_service.max(self.known())
-    }
-
-    pub fn unknown(&self) -> i64 {
-        self.total() - self.known()
-    }
-
-    /// Operations time, likewise.
-    pub fn base_total(&self) -> i64 {
-        self.base.max(self.base_known())
+    pub const fn unknown(&self) -> i64 {
+        self.in_service - self.known()
     }
 
     pub const fn base_known(&self) -> i64 {
@@ -81,12 +71,12 @@ impl Measure {
 
     /// Up ÷ known over the whole time; bounds over all time in service.
     pub fn total_uptime(&self) -> Option<Ratio> {
-        uptime(self.up(), self.down(), self.conflict, self.total())
+        uptime(self.up(), self.down(), self.conflict, self.in_service)
     }
 
     /// The same within base hours (E10: uptime ÷ operations time).
     pub fn operational_uptime(&self) -> Option<Ratio> {
-        uptime(self.base_up, self.base_down(), self.base_conflict, self.base_total())
+        uptime(self.base_up, self.base_down(), self.base_conflict, self.base)
     }
 
     /// Operational uptime without waiting for anybody, and without facilities downtime.
@@ -102,17 +92,17 @@ impl Measure {
     /// Waits of several orders may overlap: no more is taken out than there was down.
     fn without_waits(&self, waited: i64) -> Option<Ratio> {
         let waited = waited.min(self.base_unscheduled_down);
-        uptime(self.base_up, self.base_down() - waited, self.base_conflict, self.base_total() - waited)
+        uptime(self.base_up, self.base_down() - waited, self.base_conflict, self.base - waited)
     }
 
     /// In use ÷ base hours known; unknown is not idle.
     pub fn base_utilization(&self) -> Option<Ratio> {
-        utilization(self.base_productive, self.base_known(), self.base_total())
+        utilization(self.base_productive, self.base_known(), self.base)
     }
 
     /// In use ÷ all time known.
     pub fn total_utilization(&self) -> Option<Ratio> {
-        utilization(self.productive, self.known(), self.total())
+        utilization(self.productive, self.known(), self.in_service)
     }
 
     /// Steady availability: MTBFu ÷ (MTBFu + MTOL), which is up ÷ (up + down) wherever both are counted over the same time.

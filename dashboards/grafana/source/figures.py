@@ -148,11 +148,12 @@ def sites_compared(where: str, also: str) -> Panel:
 
 def pm_on_time(by: str, where: str) -> Panel:
     query = sql(f"""
-        SELECT {by}, count(*) AS due, sum(CASE WHEN state = 'on_time' THEN 1 ELSE 0 END) AS "on time", sum(CASE WHEN state = 'late' THEN 1 ELSE 0 END) AS late,
-            sum(CASE WHEN state = 'overdue' THEN 1 ELSE 0 END) AS overdue, sum(CASE WHEN carried THEN 1 ELSE 0 END) AS "carried from before",
-            sum(CASE WHEN state = 'on_time' THEN 1.0 ELSE 0.0 END) / count(*) AS "on time ÷ due"
+        SELECT {by}, sum(CASE WHEN carried THEN 0 ELSE 1 END) AS due, sum(CASE WHEN state = 'on_time' AND NOT carried THEN 1 ELSE 0 END) AS "on time",
+            sum(CASE WHEN state = 'late' AND NOT carried THEN 1 ELSE 0 END) AS late, sum(CASE WHEN state = 'overdue' AND NOT carried THEN 1 ELSE 0 END) AS overdue,
+            sum(CASE WHEN carried THEN 1 ELSE 0 END) AS "carried from before",
+            sum(CASE WHEN state = 'on_time' AND NOT carried THEN 1.0 ELSE 0.0 END) / nullif(sum(CASE WHEN carried THEN 0 ELSE 1 END), 0) AS "on time ÷ due"
         FROM pm({PERIOD}) WHERE state <> 'not_due' AND {where} GROUP BY {by} ORDER BY 7""")
-    says = "Planned maintenance done within its window ÷ due in the period; work that was overdue when the period began is carried into it until it is done. A reason not to do it is no completion."
+    says = "Planned maintenance done within its window ÷ due in the period; work that was due before and not done when the period began is carried into it until it is done, and counted apart. A reason not to do it is no completion."
     linked = [link(by, f"medfleet-{by}")] if by in ("site", "kind") else []
     title = f"Planned maintenance by {by.replace('_', ' ')}"
     return table(title, says, query, "none", "no maintenance was due", width=12, overrides=[*linked, *ratio_columns("on time ÷ due")])

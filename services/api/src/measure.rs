@@ -4,10 +4,11 @@ use std::ops::AddAssign;
 
 use medfleet_kpi::measure::{bounds, ratio};
 
-/// What is known of some devices over a period, in device-microseconds. Silence is in none of the conditions.
+/// What is known of some devices over a period within their time in service, in device-microseconds. Silence is in none of
+/// the conditions.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Measure {
-    /// Registered and in service at some time of the period.
+    /// In service at some time of the period. One that nobody ever registered was so while it was heard.
     pub devices: i64,
     /// Of these, heard or spoken for.
     pub monitored: i64,
@@ -47,13 +48,8 @@ impl Measure {
         self.up() + self.down()
     }
 
-    /// Registered time; a device heard without being registered counts with the time it was heard.
-    pub fn total(&self) -> i64 {
-        self.registered.max(self.known())
-    }
-
-    pub fn unknown(&self) -> i64 {
-        self.total() - self.known()
+    pub const fn unknown(&self) -> i64 {
+        self.registered - self.known()
     }
 
     /// Up ÷ known.
@@ -63,13 +59,13 @@ impl Measure {
 
     /// Known ÷ registered.
     pub fn coverage(&self) -> Option<f64> {
-        ratio(self.known(), self.total())
+        ratio(self.known(), self.registered)
     }
 
     /// The uptime of all registered time, were the unknown all down or all up; claimed downtime in which use was seen
     /// counts as down in the worst case and as up in the best.
     pub fn bounds(&self) -> Option<Bounds> {
-        let (worst, best) = bounds(self.up(), self.down(), self.conflict, self.total())?;
+        let (worst, best) = bounds(self.up(), self.down(), self.conflict, self.registered)?;
         Some(Bounds { worst, best })
     }
 

@@ -1,8 +1,11 @@
 //! Uptime within base hours, shares in use, the population, and amendments that arrived late.
 
 use medfleet_domain::fact::Body;
-use medfleet_domain::human::{Claimed, Party, Phase};
-use medfleet_kpi::ask::{Concurrency, Uptime, amendments, concurrency, evidence, uptime};
+use medfleet_domain::human::{Claimed, OrderClass, Party, Phase, Retirement};
+use medfleet_kpi::Question;
+use medfleet_kpi::ask::{
+    Concurrency, Uptime, amendments, concurrency, downtimes, evidence, failures, pm, reliability, uptime,
+};
 use medfleet_kpi::backdated::{Part, backdated};
 use medfleet_kpi::measure::Measure;
 
@@ -23,6 +26,94 @@ async fn golden_17_a_device_never_heard_is_in_the_population_with_coverage_nough
     assert_eq!((pair.monitored, pair.devices), (1, 2));
     let total = pair.total_uptime().expect("something is known");
     assert_eq!((total.value, total.coverage, total.worst, total.best), (1.0, 0.5, 0.5, 1.0));
+}
+
+fn retired() -> Body {
+    Body::Retired(Retirement { reason: "old".into() })
+}
+
+#[tokio::test]
+async fn what_is_heard_of_a_retired_device_makes_up_for_nothing_that_is_silent() {
+    let mut house = House::new();
+    house.register("ct-7", "02-01 00:00");
+    house.register("ct-8", "02-01 00:00");
+    house.hears("ct-8", S, "03-20 00:00", "03-24 04:00");
+    house.record("ct-8", "03-10 00:00", retired());
+    let pair = measure(&house, "03-20 00:00", "03-24 04:00", "04-02 00:00").await;
+    assert_eq!((pair.monitored, pair.devices, pair.in_service, pair.known()), (0, 1, 100 * HOUR, 0));
+    assert_eq!((pair.unknown(), pair.total_uptime()), (100 * HOUR, None), "nothing is known of the one in service");
+    let open = question("03-20 00:00", "03-24 04:00", "04-02 00:00");
+    assert_eq!(at_once(&house, "03-20 00:00", "03-24 04:00", "04-02 00:00").await.known, 0);
+    let rows = reliability(&house.session().await, &open).await.expect("the view answers");
+    let up: Vec<_> = rows.iter().map(|row| (&*row.device, row.in_service_micros, row.up_micros)).collect();
+    assert_eq!(up, [("ct-7", 100 * HOUR, 0)]);
+}
+
+#[tokio::test]
+async fn a_device_retired_at_noon_counts_until_noon_and_one_registered_at_noon_from_noon_on() {
+    let mut house = House::new();
+    house.register("ct-7", "02-01 00:00");
+    house.register("ct-8", "03-20 12:10");
+    // Neither edge is one of a quarter-hour's or of what was heard.
+    house.hears("ct-7", S, "03-20 08:00", "03-20 16:00");
+    house.hears("ct-8", P, "03-20 08:00", "03-20 16:00");
+    house.record("ct-7", "03-20 12:05", retired());
+    let minute = HOUR / 60;
+    let rows = uptime(&house.session().await, &question("03-20 00:00", "03-21 00:00", "03-22 00:00")).await;
+    let rows = rows.expect("the view answers");
+    let of = |at: usize| (rows[at].measure.in_service, rows[at].measure.base, rows[at].measure.known());
+    assert_eq!(of(0), (725 * minute, 245 * minute, 245 * minute));
+    assert_eq!((of(1), rows[1].measure.base_up), ((710 * minute, 290 * minute, 230 * minute), 230 * minute));
+    let found = at_once(&house, "03-20 00:00", "03-21 00:00", "03-22 00:00").await;
+    assert_eq!((found.in_use, found.known, found.in_service), (230 * minute, 475 * minute, 1_435 * minute));
+    // A claim that nobody ended ends with the service.
+    house.claims("ct-7", "03-20 16:00", Claimed::Down, "03-20 12:00", None);
+    let after = measure(&house, "03-20 00:00", "03-25 00:00", "03-25 00:00").await;
+    assert_eq!(after.unscheduled_down, 5 * minute);
+    assert!(after.known() <= after.in_service);
+}
+
+#[tokio::test]
+async fn a_retired_device_is_no_longer_down_fails_no_more_and_owes_no_maintenance() {
+    let mut house = House::new();
+    house.register("ct-7", "02-01 00:00");
+    house.hears("ct-7", S, "03-20 00:00", "03-20 08:00");
+    house.claims("ct-7", "03-20 08:00", Claimed::Down, "03-20 08:00", None);
+    house.order("ct-7", "wo-1", "03-20 09:00", Phase::Opened);
+    house.record("ct-7", "03-20 12:00", retired());
+    house.order("ct-7", "wo-2", "03-22 09:00", Phase::Opened);
+    for (order, planned) in [("pm-1", span("03-20 09:00", "03-20 11:00")), ("pm-2", span("03-21 09:00", "03-21 11:00"))]
+    {
+        house.phase("ct-7", order, OrderClass::Preventive, "03-19 00:00", Phase::Opened, None, Some(planned));
+    }
+    let (session, asked) = (house.session().await, question("03-20 00:00", "03-25 00:00", "03-25 00:00"));
+    let off_line = downtimes(&session, &asked).await.expect("the view answers");
+    assert_eq!(off_line.iter().map(|one| one.unscheduled_micros).collect::<Vec<_>>(), [4 * HOUR]);
+    let failed = failures(&session, &asked).await.expect("the view answers");
+    assert_eq!(failed.iter().map(|one| one.work_order.as_deref()).collect::<Vec<_>>(), [Some("wo-1")]);
+    let due = |asked: Question| {
+        let session = session.clone();
+        async move { pm(&session, &asked).await.expect("the view answers").len() }
+    };
+    assert_eq!(due(asked.clone()).await, 1, "the one that fell due before noon");
+    assert_eq!(due(question("03-21 00:00", "03-25 00:00", "03-25 00:00")).await, 0, "nothing is carried any more");
+}
+
+#[tokio::test]
+async fn a_device_that_comes_back_counts_before_and_after_and_one_that_nobody_registered_while_it_is_heard() {
+    let mut house = House::new();
+    house.register("ct-7", "02-01 00:00");
+    house.hears("ct-7", S, "03-20 00:00", "03-21 00:00");
+    house.record("ct-7", "03-20 06:00", retired());
+    house.register("ct-7", "03-20 18:00");
+    house.hears("ct-9", S, "03-20 20:00", "03-21 00:00");
+    let rows = uptime(&house.session().await, &question("03-20 00:00", "03-22 00:00", "03-25 00:00")).await;
+    let rows = rows.expect("the view answers");
+    let found: Vec<_> = rows
+        .iter()
+        .map(|row| (&*row.device, row.measure.devices, row.measure.in_service / HOUR, row.measure.known() / HOUR))
+        .collect();
+    assert_eq!(found, [("ct-7", 1, 36, 12), ("ct-9", 1, 4, 4)]);
 }
 
 /// Friday 20 March: in use nine to eleven, down from eleven to four in the afternoon, waits for parts one to three.

@@ -185,24 +185,27 @@ fn class_choices(frame: &Frame, class: Option<Class>) -> Vec<Choice> {
 
 /// What has to be whole and is not, said in one sentence for each class.
 fn verdict(classes: &[Tallied]) -> Vec<String> {
-    if classes.iter().all(|one| one.due() == 0) {
+    if classes.iter().all(|one| one.due() == 0 && one.carried_open == 0) {
         return vec!["No maintenance was due in this period.".to_owned()];
     }
     let of = |one: &Tallied| {
         let missing = one.late + one.overdue;
-        match (one.class.must_be_whole(), missing) {
-            (true, 0) => format!("{}: all {} done in time.", one.class.title(), one.due()),
-            (true, _) => format!(
-                "{}: {} of {} not done in time, {} of them still open. All of it has to be.",
+        let told = match (one.due(), missing) {
+            (0, _) => format!("{}: nothing was due.", one.class.title()),
+            (due, 0) => format!("{}: all {due} done in time.", one.class.title()),
+            (due, _) => format!(
+                "{}: {missing} of {due} not done in time, {} of them still open. All of it has to be.",
                 one.class.title(),
-                missing,
-                one.due(),
                 one.overdue
             ),
-            (false, _) => String::new(),
+        };
+        match one.carried_open {
+            0 => told,
+            open => format!("{told} From before the period {open} still open."),
         }
     };
-    classes.iter().filter(|one| one.due() > 0).map(of).filter(|said| !said.is_empty()).collect()
+    let speaks = |one: &&Tallied| one.class.must_be_whole() && (one.due() > 0 || one.carried_open > 0);
+    classes.iter().filter(speaks).map(of).collect()
 }
 
 fn class_line(one: &Tallied) -> ClassLine {

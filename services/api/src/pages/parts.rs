@@ -33,7 +33,7 @@ impl Cell {
             coverage_width: format!("{:.1}%", coverage * 100.0),
             coverage: percent(coverage),
             bounds: held.bounds().map(|bounds| span_of(bounds.worst, bounds.best)).unwrap_or_default(),
-            absent: held.total() == 0,
+            absent: held.registered == 0,
         }
     }
 }
@@ -127,7 +127,7 @@ impl FigureRow {
             label: label.into(),
             cell: Cell::of(Some(measure), href),
             monitored: format!("{}/{}", grouped(measure.monitored), grouped(measure.devices)),
-            registered_hours: hours(measure.total()),
+            registered_hours: hours(measure.registered),
             known_hours: hours(measure.known()),
             up_hours: hours(measure.up()),
             down_hours: hours(measure.unscheduled_down),

@@ -1,5 +1,7 @@
 //! Uptime by site and kind, from the running sums, or by device, from its intervals.
 
+use std::collections::BTreeMap;
+
 use crate::cuts::OpenCut;
 use crate::error::ApiError;
 use crate::kpi::question;
@@ -26,7 +28,16 @@ pub struct Scope<'a> {
 
 /// One row per site and kind.
 pub async fn uptime(open: &OpenCut, period: Period) -> Result<Vec<UptimeRow>, ApiError> {
-    open.sums().uptime(open, period, None).await
+    if let Some(rows) = open.sums().uptime(open, period, None).await? {
+        return Ok(rows);
+    }
+    let mut sums: BTreeMap<(String, String), Measure> = BTreeMap::new();
+    for row in uptime_by_intervals(open, period, Scope::default()).await? {
+        *sums.entry((row.site, row.kind)).or_default() += row.measure;
+    }
+    sums.retain(|_, measure| *measure != Measure::default());
+    let row = |((site, kind), measure)| UptimeRow { site, kind, device: String::new(), measure };
+    Ok(sums.into_iter().map(row).collect())
 }
 
 /// One row per device (and site and kind, where it moved).

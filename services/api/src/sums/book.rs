@@ -13,12 +13,13 @@ use medfleet_domain::time::{Day, MICROS_PER_DAY, Timestamp};
 use super::answer::{Days, Question};
 use super::causes::{CauseKey, Clock, Known};
 use super::days::DaySums;
-use super::entry::{BASED, Entry, TOLD, What};
+use super::entry::{BASED, Entry, TOLD};
 use super::heard::Heard;
 use super::hours::{BaseHours, Steps};
 use super::names::Names;
 use super::outages::{Down, Fresh, Outages, Phase, Version, Why};
 use super::seats::{STATES_KEPT, Seat};
+use super::service::{self, FreshEdges, Services};
 use super::sites::{Said, SiteHours};
 
 /// Late entries kept; of days that have more than fit, every entry is read when somebody asks what was known earlier.
@@ -45,8 +46,7 @@ pub struct Book {
     late_entries: usize,
     pub(super) heard: Heard,
     pub(super) crowded: BTreeSet<Day>,
-    /// Times of service; only their spans, weights and causes mean something.
-    pub(super) services: Vec<Entry>,
+    pub(super) services: Services,
     /// People's claims that reach beyond a device's edge.
     pub(super) claims: Vec<Entry>,
     pub(super) clock: Clock,
@@ -68,7 +68,7 @@ impl Default for Book {
             late_entries: 0,
             heard: Heard::default(),
             crowded: BTreeSet::new(),
-            services: Vec::new(),
+            services: Services::default(),
             claims: Vec::new(),
             clock: Clock::default(),
             outages: Outages::default(),
@@ -134,8 +134,19 @@ impl Book {
         }
     }
 
-    pub fn add_service(&mut self, entry: Entry) {
-        self.services.push(entry);
+    pub fn add_service(&mut self, version: service::Version) {
+        self.services.add(version);
+    }
+
+    /// Keeps entries of days on which a service turned out to begin or end, instead of what was kept of them.
+    pub fn keep_at_edges(&mut self, entries: &[Entry], fresh: &FreshEdges) {
+        self.services.forget(&self.names, fresh);
+        for entry in entries {
+            let device = &self.names.seats[entry.seat as usize].device;
+            if fresh.contains(&(device.to_string(), day_of(entry).0)) {
+                self.services.keep(entry);
+            }
+        }
     }
 
     pub fn add_claim(&mut self, entry: Entry) {
@@ -179,6 +190,7 @@ impl Book {
     /// Adds intervals, each within one UTC day.
     pub fn add_intervals(&mut self, entries: &[Entry]) {
         self.add_told(entries);
+        entries.iter().for_each(|entry| self.services.keep(entry));
         self.outages.add_worked(&self.names, entries);
         let mut settled: HashMap<Day, Option<Known>> = HashMap::new();
         for entry in entries {
@@ -260,9 +272,4 @@ fn width(site: Option<&SiteHours>, kind: &str) -> usize {
 /// The UTC day an interval lies in.
 pub const fn day_of(entry: &Entry) -> Day {
     Day(entry.from.div_euclid(MICROS_PER_DAY) as i32)
-}
-
-/// A span of service: what is told of it does not matter.
-pub fn silent() -> What {
-    What::of("unknown", false, false)
 }

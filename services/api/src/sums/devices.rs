@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use super::answer::{Days, Question, TrackSums};
 use super::book::{Book, newest};
-use super::entry::{CONDITIONS, Entry};
+use super::entry::{BASED, CONDITIONS, Entry, TOLD};
 use super::hours::Steps;
 use super::names::Track;
 use super::seats::{SEAT_SUMS, SeatSums};
+use super::service::How;
 use crate::measure::Measure;
 use crate::period::Period;
 use crate::query::UptimeRow;
@@ -30,10 +31,25 @@ impl Book {
             let Some(sums) = self.seats.get(row.seat) else { continue };
             stretches.iter().for_each(|days| sums.add_range(days.start, days.end, &mut row.told));
         }
+        let served = self.services.served(&self.names, question);
         let claims = self.claims.iter().filter(known_then).filter_map(clip);
-        read.filter(known_then).filter_map(clip).chain(claims).for_each(|entry| rows.tell(&entry, 1));
+        let told = read.filter(known_then).filter_map(clip).chain(claims);
+        told.for_each(|entry| served.each_part(&entry, |part| rows.tell(part, 1)));
         self.unknown_late(question, days).for_each(|entry| rows.tell(entry, -1));
-        self.services.iter().filter(known_then).filter_map(clip).for_each(|entry| rows.serve(&entry));
+        self.services.in_service(question).for_each(|entry| rows.serve(&entry));
+        let late = self.late_apart(question, days, &served);
+        for row in &mut rows.rows {
+            let seat = row.seat as u32;
+            match served.how(seat) {
+                How::Always => {}
+                How::Partly => {
+                    let late = late.get(&seat).map_or(&[][..], Vec::as_slice);
+                    let out = self.outside(seat, &served, question, &stretches, late)?;
+                    row.told.iter_mut().zip(&out).for_each(|(sum, one)| *sum -= one);
+                }
+                How::Unregistered => row.serve_while_heard(rows.hours[self.names.seats[row.seat].track as usize].1),
+            }
+        }
         Some(rows.finish())
     }
 }
@@ -54,6 +70,18 @@ struct DeviceRow {
     registered: i64,
     base_registered: i64,
     served: i64,
+}
+
+impl DeviceRow {
+    /// Nobody ever registered it: it was in service while it was heard.
+    fn serve_while_heard(&mut self, state: Option<usize>) {
+        self.registered = self.told[..CONDITIONS].iter().sum();
+        self.base_registered = state.map_or(0, |state| {
+            let at = TOLD + BASED * state;
+            self.told[at + 1] + self.told[at + 2]
+        });
+        self.served = i64::from(self.registered > 0);
+    }
 }
 
 impl<'a> DeviceRows<'a> {

@@ -1,7 +1,7 @@
 //! Running sums over the ledger: what the fleet and its sites are asked about again and again, added up once.
 //!
 //! `hours` says which microseconds are base hours; `causes` what is known up to where; `entry` what one row tells; `days`
-//! keeps sums by day; `outages` what failures are counted by; `book` holds them all and answers; here they follow the cuts. A cut is reached by adding the entries
+//! keeps sums by day; `service` what of them does not count, as a device was not in service; `outages` what failures are counted by; `book` holds them all and answers; here they follow the cuts. A cut is reached by adding the entries
 //! whose cause the one before did not contain: the ledger is a Z-set, so adding is all there is to it. An earlier state is
 //! the same sums less what was not known then.
 
@@ -19,6 +19,7 @@ mod names;
 mod outages;
 mod read;
 mod seats;
+mod service;
 mod sites;
 mod small;
 
@@ -71,12 +72,18 @@ struct Stand {
 }
 
 impl Sums {
-    /// Uptime by site and kind, as a cut has it.
-    pub async fn uptime(&self, open: &OpenCut, period: Period, site: Option<&str>) -> Result<Vec<UptimeRow>, ApiError> {
+    /// Uptime by site and kind, as a cut has it; None where the intervals must be asked, as there are too many changes of
+    /// service, or the calendar was another then.
+    pub async fn uptime(
+        &self,
+        open: &OpenCut,
+        period: Period,
+        site: Option<&str>,
+    ) -> Result<Option<Vec<UptimeRow>>, ApiError> {
         let rows = self.ask(open, period, site, |book, question, days, held| {
             book.answer(question, days, held.iter().flat_map(|day| day.iter()))
         });
-        Ok(rows.await?.unwrap_or_default())
+        Ok(rows.await?.unwrap_or(Some(Vec::new())))
     }
 
     /// Uptime by device, of one site or of all; None where the intervals must be asked, as a calendar was another then.
@@ -104,7 +111,8 @@ impl Sums {
         loop {
             let Some(stand) = self.read().stand.clone() else { return Ok(None) };
             let earlier = (stand.number != open.cut.number).then(|| Known::of(&open.cut.offsets));
-            let question = Question { period, known: open.known().or(earlier.as_ref()), site };
+            let known = open.known().or(earlier.as_ref());
+            let question = Question { period, known, before: open.before(), site };
             let days = self.read().book.days(&question);
             let mut held = Vec::with_capacity(days.read.len());
             for day in &days.read {
@@ -213,6 +221,8 @@ impl Sums {
         let outages = outages::read::Rows::read(session, &beyond).await?;
         let fresh = outages.fresh(&self.read().book, small.claims())?;
         let earlier = outages::read::worked(session, &fresh, &before.known).await?;
+        let edges = small.edges()?;
+        let at_edges = outages::read::told_on(session, &edges, &before.known).await?;
         let changed = small.sites()?;
         // The sums of a site whose calendar changed are added up anew.
         let anew = if changed.is_empty() { Vec::new() } else { run(session, &of_sites(&changed), &[]).await? };
@@ -223,6 +233,11 @@ impl Sums {
             let entries = numbered(&mut state.book, batch)?;
             state.book.add_worked_earlier(&entries, &fresh);
         }
+        let mut kept = Vec::new();
+        for batch in &at_edges {
+            kept.extend(numbered(&mut state.book, batch)?);
+        }
+        state.book.keep_at_edges(&kept, &edges);
         for batch in &intervals {
             let entries = numbered(&mut state.book, batch)?;
             state.book.add_intervals(&entries);

@@ -15,6 +15,8 @@ pub struct Track {
 pub struct Seat {
     pub device: Arc<str>,
     pub track: u32,
+    /// Number of the device, wherever it sits.
+    pub number: u32,
 }
 
 #[derive(Debug, Default)]
@@ -24,9 +26,15 @@ pub struct Names {
     track_of: HashMap<Arc<str>, HashMap<Arc<str>, u32>>,
     /// By track.
     seat_of: Vec<HashMap<Arc<str>, u32>>,
+    numbers: HashMap<Arc<str>, u32>,
 }
 
 impl Names {
+    /// How many devices there are.
+    pub fn devices(&self) -> usize {
+        self.numbers.len()
+    }
+
     pub fn find(&self, site: &str, kind: &str, device: &str) -> Option<(u32, u32)> {
         let track = *self.track_of.get(site)?.get(kind)?;
         let seat = *self.seat_of[track as usize].get(device)?;
@@ -41,7 +49,9 @@ impl Names {
         let seat = self.seats.len() as u32;
         let device: Arc<str> = device.into();
         self.seat_of[track as usize].insert(Arc::clone(&device), seat);
-        self.seats.push(Seat { device, track });
+        let next = self.numbers.len() as u32;
+        let number = *self.numbers.entry(Arc::clone(&device)).or_insert(next);
+        self.seats.push(Seat { device, track, number });
         (track, seat)
     }
 

@@ -15,10 +15,10 @@ pub const INTERVALS: &str = "SELECT device, site, kind, condition, assumed, conf
 pub const CLAIMS: &str = "SELECT subject AS device, site, kind, condition, FALSE AS assumed, FALSE AS conflict, \
     CAST(from_at AS BIGINT) AS from_us, CAST(until_at AS BIGINT) AS until_us, weight, cause_topic, cause_partition, \
     cause_offset FROM heads WHERE role = 'claim'";
-/// Times of service, in the same columns. An `AND` may follow.
-pub const SERVICES: &str = "SELECT device, site, kind, 'service' AS condition, FALSE AS assumed, FALSE AS conflict, \
+/// Versions of devices, in the same columns: in service or retired. A where clause may follow.
+pub const SERVICES: &str = "SELECT device, site, kind, CASE WHEN in_service THEN 'service' ELSE 'retired' END AS condition, FALSE AS assumed, FALSE AS conflict, \
     CAST(valid_from AS BIGINT) AS from_us, CAST(valid_until AS BIGINT) AS until_us, weight, cause_topic, cause_partition, \
-    cause_offset FROM devices WHERE in_service";
+    cause_offset FROM devices";
 /// What was said about zones. A where clause may follow.
 pub const ZONES: &str = "SELECT site, time_zone, CAST(valid_from AS BIGINT) AS valid_us, \
     CAST(recorded_at AS BIGINT) AS recorded_us, weight, cause_topic, cause_partition, cause_offset FROM sites";

@@ -48,6 +48,11 @@ impl Seat {
         self.0[found].change(at, &change)
     }
 
+    /// Nothing was told.
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     pub fn forget_told(&mut self) {
         self.0.clear();
     }

@@ -2,16 +2,16 @@
 
 use std::collections::BTreeSet;
 
-use arrow::array::RecordBatch;
+use arrow::array::{Array as _, RecordBatch};
 use datafusion::prelude::SessionContext;
 use medfleet_domain::time::{Day, MICROS_PER_HOUR};
 use medfleet_lake::run;
 
-use super::book::{Book, silent};
+use super::book::Book;
 use super::causes::Known;
-use super::entry::Entry;
 use super::hours::Stated;
 use super::read::{self, Columns};
+use super::service::{FreshEdges, Version, edge_days};
 use super::sites::Said;
 use super::{broken, numbered};
 use crate::error::ApiError;
@@ -33,7 +33,7 @@ impl Small {
             condition => format!("{sql} {word} {condition}"),
         };
         let (zones, calendars) = (narrowed(read::ZONES, "WHERE"), narrowed(read::CALENDARS, "WHERE"));
-        let (services, claims) = (narrowed(read::SERVICES, "AND"), narrowed(read::CLAIMS, "AND"));
+        let (services, claims) = (narrowed(read::SERVICES, "WHERE"), narrowed(read::CLAIMS, "AND"));
         let facts = narrowed("SELECT cause_topic, cause_partition, cause_offset, appended_at FROM facts", "WHERE");
         let appended = format!(
             "SELECT cause_topic, cause_partition, CAST(appended_at AS BIGINT) / {MICROS_PER_HOUR} AS appended_hour, \
@@ -55,6 +55,20 @@ impl Small {
         &self.claims
     }
 
+    /// Days on which times of service begin or end.
+    pub fn edges(&self) -> Result<FreshEdges, ApiError> {
+        let mut edges = FreshEdges::new();
+        for batch in &self.services {
+            let columns = Columns(batch);
+            let (device, from, until) = (columns.text("device")?, columns.int("from_us")?, columns.int("until_us")?);
+            for row in 0..batch.num_rows() {
+                let until = if until.is_null(row) { i64::MAX } else { until.value(row) };
+                edges.extend(edge_days(from.value(row), until).map(|day| (device.value(row).to_owned(), day)));
+            }
+        }
+        Ok(edges)
+    }
+
     /// The sites something was said about.
     pub fn sites(&self) -> Result<BTreeSet<String>, ApiError> {
         let mut sites = BTreeSet::new();
@@ -74,9 +88,10 @@ impl Small {
         self.hear_sites(book)?;
         book.spell(&self.sites()?, today);
         for batch in &self.services {
-            let silent = |entry: &Entry| Entry { what: silent(), ..*entry };
-            let entries = numbered(book, batch)?;
-            entries.iter().for_each(|entry| book.add_service(silent(entry)));
+            let condition = Columns(batch).text("condition")?;
+            for (row, of) in numbered(book, batch)?.into_iter().enumerate() {
+                book.add_service(Version { of, in_service: condition.value(row) == "service" });
+            }
         }
         for batch in &self.claims {
             let entries = numbered(book, batch)?;

@@ -220,6 +220,49 @@ async fn a_device_that_moved_counts_where_it_was() {
 }
 
 #[tokio::test]
+async fn what_was_heard_outside_the_time_in_service_counts_in_no_way_of_asking() {
+    let (mut fleet, mut old) = one_ct("UTC");
+    let (retired, came) = (MONDAY + 2 * DAY + 12 * HOUR + 5 * MINUTE, MONDAY + DAY + 12 * HOUR + 10 * MINUTE);
+    let gone = DeviceRow { in_service: false, ..device("ct-1", "north", "ct", retired) };
+    old.valid_until = Some(UtcMicros(retired));
+    let new = device("ct-2", "north", "ct", came);
+    let silent = device("ct-3", "north", "ct", MONDAY - DAY);
+    let nobodys = device("ct-9", "north", "ct", 0);
+    let week = MONDAY + 7 * DAY;
+    fleet.intervals = told(&old, "standby", MONDAY - DAY, MONDAY + 4 * DAY);
+    fleet.intervals.extend(told(&old, "productive", MONDAY + 4 * DAY, week));
+    fleet.intervals.extend(told(&new, "productive", MONDAY, MONDAY + 6 * DAY));
+    fleet.intervals.extend(told(&nobodys, "standby", MONDAY + 8 * HOUR, MONDAY + 20 * HOUR));
+    // Nobody ended the claim; the service ended it.
+    fleet.heads = vec![head(&old, "claim", "unscheduled_down", week, None)];
+    fleet.devices = vec![old, gone, new, silent];
+    let days = |from: i64, until: i64| period(MONDAY + from, MONDAY + until);
+    let all = measured(&fleet, week + DAY, days(0, 7 * DAY)).await;
+    let (first, second) = (2 * DAY + 12 * HOUR + 5 * MINUTE, 7 * DAY - (DAY + 12 * HOUR + 10 * MINUTE));
+    assert_eq!((all.devices, all.monitored, all.down()), (4, 3, 0));
+    assert_eq!(all.registered, first + second + 7 * DAY + 12 * HOUR);
+    assert_eq!((all.standby, all.productive), (first + 12 * HOUR, second - DAY));
+    assert_eq!(all.unknown(), 7 * DAY + DAY, "the silent one, and the last day of the new one");
+    assert_eq!(all.base_up, (9 + 9 + 4) * HOUR + 5 * MINUTE + (4 + 27) * HOUR + 50 * MINUTE + 9 * HOUR);
+    // Edges of the period within days, on the days of the edges of service and elsewhere.
+    for (from, until) in [
+        (3 * HOUR, 7 * DAY),
+        (DAY + 11 * HOUR, 2 * DAY + 13 * HOUR),
+        (DAY + 12 * HOUR + 11 * MINUTE, 2 * DAY + 12 * HOUR),
+        (2 * DAY + 12 * HOUR + 6 * MINUTE, 6 * DAY),
+        (-2 * DAY, 8 * DAY),
+        (-2 * DAY, DAY),
+    ] {
+        let part = measured(&fleet, week + DAY, days(from, until)).await;
+        assert!(part.known() <= part.registered && part.base_known() <= part.base_registered, "{part:?}");
+    }
+    let after = measured(&fleet, week + DAY, days(3 * DAY, 4 * DAY)).await;
+    assert_eq!((after.devices, after.monitored, after.registered, after.known()), (2, 1, 2 * DAY, DAY));
+    let bounds = after.bounds().unwrap();
+    assert_eq!((bounds.worst, bounds.best), (0.5, 1.0));
+}
+
+#[tokio::test]
 async fn errors_counters_and_verdicts_are_netted_and_ordered() {
     let (mut fleet, ct) = one_ct("UTC");
     let error = |minute: i64, code: &str, weight: i64| ErrorRow {

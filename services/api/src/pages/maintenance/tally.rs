@@ -67,13 +67,19 @@ pub struct Tallied {
     pub on_time: i64,
     pub late: i64,
     pub overdue: i64,
-    /// Of those due, from before the period.
+    /// Due before the period and not done when it began: apart from those due in it.
     pub carried: i64,
+    /// Of these, not done yet.
+    pub carried_open: i64,
     /// Due later in the period than the cut reaches.
     pub not_due: i64,
 }
 
 impl Tallied {
+    const fn nothing(class: Class) -> Self {
+        Self { class, site: String::new(), on_time: 0, late: 0, overdue: 0, carried: 0, carried_open: 0, not_due: 0 }
+    }
+
     pub const fn due(&self) -> i64 {
         self.on_time + self.late + self.overdue
     }
@@ -83,14 +89,19 @@ impl Tallied {
         (self.due() > 0).then(|| self.on_time as f64 / self.due() as f64)
     }
 
+    /// As scorecards count: what was carried into the period is no part of the share.
     fn count(&mut self, work: &PmWork) {
+        if work.carried {
+            self.carried += 1;
+            self.carried_open += i64::from(work.state == PmState::Overdue);
+            return;
+        }
         match work.state {
             PmState::OnTime => self.on_time += 1,
             PmState::Late => self.late += 1,
             PmState::Overdue => self.overdue += 1,
             PmState::NotDue => self.not_due += 1,
         }
-        self.carried += i64::from(work.carried && work.state != PmState::NotDue);
     }
 }
 
@@ -106,7 +117,7 @@ fn tallied(work: &[PmWork], site: impl Fn(&PmWork) -> String) -> Vec<Tallied> {
     let mut found: BTreeMap<(Class, String), Tallied> = BTreeMap::new();
     for one in work {
         let (class, site) = (Class::of(one), site(one));
-        let empty = Tallied { class, site: site.clone(), on_time: 0, late: 0, overdue: 0, carried: 0, not_due: 0 };
+        let empty = Tallied { site: site.clone(), ..Tallied::nothing(class) };
         found.entry((class, site)).or_insert(empty).count(one);
     }
     found.into_values().collect()
@@ -127,11 +138,14 @@ pub fn figures() -> Vec<Figure<Tallied>> {
             Cell::text(one.class.word())
         }),
         figure("site", "text", "the site", |one| Cell::text(&one.site)),
-        figure("due", "count", "due in the period, or carried into it", |one| Cell::Whole(one.due())),
+        figure("due", "count", "due in the period", |one| Cell::Whole(one.due())),
         figure("on_time", "count", "of these, done before the end of their window", |one| Cell::Whole(one.on_time)),
         figure("late", "count", "of these, done after it", |one| Cell::Whole(one.late)),
         figure("overdue", "count", "of these, not done yet", |one| Cell::Whole(one.overdue)),
-        figure("carried", "count", "of these, due before the period", |one| Cell::Whole(one.carried)),
+        figure("carried", "count", "due before the period and not done when it began; no part of the share", |one| {
+            Cell::Whole(one.carried)
+        }),
+        figure("carried_open", "count", "of the carried, not done yet", |one| Cell::Whole(one.carried_open)),
         figure("not_due", "count", "due later in the period than the cut reaches", |one| Cell::Whole(one.not_due)),
         figure("on_time_share", "ratio", "on time ÷ due", |one| Cell::number(one.on_time_share())),
     ]
@@ -160,15 +174,18 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_due_yet_is_in_neither_part_of_the_ratio() {
+    fn what_is_not_due_yet_or_was_carried_over_is_in_neither_part_of_the_ratio() {
         let all = [
             work("high", "north", PmState::OnTime, false),
             work("high", "south", PmState::Overdue, true),
+            work("high", "south", PmState::Late, true),
+            work("high", "south", PmState::Overdue, false),
             work("high", "south", PmState::NotDue, false),
             work("low", "south", PmState::NotDue, false),
         ];
         let [high, low] = &by_class(&all)[..] else { panic!("two classes") };
-        assert_eq!((high.due(), high.carried, high.not_due, high.on_time_share()), (2, 1, 1, Some(0.5)));
+        assert_eq!((high.due(), high.carried, high.carried_open, high.not_due), (2, 2, 1, 1));
+        assert_eq!(high.on_time_share(), Some(0.5));
         assert_eq!((low.due(), low.on_time_share()), (0, None));
         let shares: Vec<Option<f64>> = by_class_and_site(&all).iter().map(Tallied::on_time_share).collect();
         assert_eq!(shares, [Some(1.0), Some(0.0), None]);

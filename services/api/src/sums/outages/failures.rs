@@ -1,6 +1,7 @@
 //! Failures of every device that began in a period, as they were known.
 
 use std::collections::BTreeMap;
+use std::ops::Not as _;
 
 use medfleet_kpi::ask::EpisodeClass;
 use medfleet_kpi::episodes::{Down as Stood, Episode, Order, episodes};
@@ -32,9 +33,28 @@ impl Asked<'_> {
 }
 
 impl Device {
-    /// Whether an episode may begin in the period: one of its downs or orders does.
+    /// Whether an episode may begin in the period: one of its downs or orders does, or a time of service.
     fn may_fail(&self, asked: &Asked<'_>) -> bool {
-        self.downs.iter().any(|down| asked.within(down.from)) || self.phases.iter().any(|phase| asked.within(phase.at))
+        self.downs.iter().any(|down| asked.within(down.from))
+            || self.phases.iter().any(|phase| asked.within(phase.at))
+            || self.downs.is_empty().not() && self.versions.iter().any(|version| asked.within(version.from))
+    }
+}
+
+impl Device {
+    /// Its times in service, wherever it was.
+    fn service(&self, asked: &Asked<'_>) -> Vec<(i64, i64)> {
+        let mut weights: BTreeMap<(i64, i64), i64> = BTreeMap::new();
+        for version in self.versions.iter().filter(|version| version.in_service && asked.knows(version.cause)) {
+            *weights.entry((version.from, version.until)).or_default() += i64::from(version.weight);
+        }
+        weights.into_iter().filter(|(_, weight)| *weight > 0).map(|(span, _)| span).collect()
+    }
+
+    /// Whether the inventory knows it.
+    fn is_registered(&self, asked: &Asked<'_>) -> bool {
+        let known = self.versions.iter().filter(|version| asked.knows(version.cause));
+        known.map(|version| i64::from(version.weight)).sum::<i64>() > 0
     }
 }
 
@@ -51,8 +71,12 @@ impl Outages {
         let site = |seat: u32| &*book.names.tracks[book.names.seats[seat as usize].track as usize].site;
         for device in self.devices.iter().filter(|device| device.may_fail(asked)) {
             let around = Around { book, device, known: asked.known.map(|known| (known, then)) };
-            let found = of_device(book, device, asked, &around);
+            let service = device.service(asked);
+            let found = of_device(book, device, asked, &around, &service);
+            let serves = |at: i64| service.iter().any(|(from, until)| (*from..*until).contains(&at));
+            let nobodys = !device.is_registered(asked);
             let failed = found.iter().filter(|one| one.class == EpisodeClass::Failure && asked.within(one.onset));
+            let failed = failed.filter(|one| nobodys || serves(one.onset));
             for one in failed {
                 let here = device.seats.iter().filter(|seat| site(**seat) == one.site);
                 here.for_each(|seat| counts[*seat as usize] += 1);
@@ -62,8 +86,14 @@ impl Outages {
     }
 }
 
-fn of_device<'a>(book: &'a Book, device: &'a Device, asked: &Asked<'_>, around: &Around<'_>) -> Vec<Episode<'a>> {
-    let mut downs = if registered(book, device, asked) { stood(book, device, asked) } else { Vec::new() };
+fn of_device<'a>(
+    book: &'a Book,
+    device: &'a Device,
+    asked: &Asked<'_>,
+    around: &Around<'_>,
+    service: &[(i64, i64)],
+) -> Vec<Episode<'a>> {
+    let mut downs = if registered(book, device, asked) { stood(book, device, asked, service) } else { Vec::new() };
     episodes(&mut downs, &orders(book, device, asked), around, asked.now)
 }
 
@@ -81,8 +111,8 @@ fn registered(book: &Book, device: &Device, asked: &Asked<'_>) -> bool {
     device.versions.iter().any(|version| asked.knows(version.cause) && is_kind(version.seat))
 }
 
-/// The downs that stand.
-fn stood<'a>(book: &'a Book, device: &Device, asked: &Asked<'_>) -> Vec<Stood<'a>> {
+/// The downs that stand, while it was in service.
+fn stood<'a>(book: &'a Book, device: &Device, asked: &Asked<'_>, service: &[(i64, i64)]) -> Vec<Stood<'a>> {
     let mut weights: BTreeMap<(i64, i64, Why, u32), i64> = BTreeMap::new();
     let counts = |down: &&Down| {
         asked.knows(down.cause)
@@ -96,14 +126,17 @@ fn stood<'a>(book: &'a Book, device: &Device, asked: &Asked<'_>) -> Vec<Stood<'a
         *weights.entry((down.from, down.until, down.why, down.seat)).or_default() += i64::from(down.weight);
     }
     let stood = weights.into_iter().filter(|(_, weight)| *weight > 0);
-    stood
-        .map(|((from, until, why, seat), _)| Stood {
+    let served = stood.flat_map(|((from, until, why, seat), _)| {
+        let until = if why == Why::Claimed { until.min(asked.now) } else { until };
+        let parts = service.iter().map(move |(begin, end)| (from.max(*begin), until.min(*end)));
+        parts.filter(|(from, until)| from < until).map(move |(from, until)| Stood {
             from,
-            until: if why == Why::Claimed { until.min(asked.now) } else { until },
+            until,
             site: site_of(book, seat),
             told: !matches!(why, Why::Failed { told: false }),
         })
-        .collect()
+    });
+    served.collect()
 }
 
 /// What the phases of one order say.

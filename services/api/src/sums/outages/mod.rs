@@ -228,10 +228,6 @@ impl Outages {
 pub struct Fresh(HashSet<(String, i32)>);
 
 impl Fresh {
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
     pub fn days(&self) -> HashSet<i32> {
         self.0.iter().map(|(_, day)| *day).collect()
     }

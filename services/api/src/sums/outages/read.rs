@@ -1,5 +1,7 @@
 //! Reading downs, orders and versions of devices out of a cut's tables.
 
+use std::collections::HashSet;
+
 use arrow::array::{Array as _, RecordBatch};
 use datafusion::prelude::SessionContext;
 use medfleet_domain::time::Day;
@@ -10,6 +12,7 @@ use super::super::book::Book;
 use super::super::broken;
 use super::super::causes::Known;
 use super::super::read::{Columns, INTERVALS};
+use super::super::service::FreshEdges;
 use super::{Down, Fresh, Phase, Step, Version, Why};
 use crate::error::ApiError;
 
@@ -75,21 +78,33 @@ impl Rows {
 
 /// Of some days of some devices, the times that they worked, as far as they were told before.
 pub async fn worked(session: &SessionContext, fresh: &Fresh, told: &Known) -> Result<Vec<RecordBatch>, ApiError> {
-    if fresh.is_empty() {
+    let working = "condition IN ('productive', 'standby', 'engineering') AND";
+    earlier(session, fresh.days(), fresh.devices(), working, told).await
+}
+
+/// Of some days of some devices, everything that was told before.
+pub async fn told_on(session: &SessionContext, days: &FreshEdges, told: &Known) -> Result<Vec<RecordBatch>, ApiError> {
+    let devices = days.iter().map(|(device, _)| device.as_str()).collect();
+    earlier(session, days.iter().map(|(_, day)| *day).collect(), devices, "", told).await
+}
+
+async fn earlier(
+    session: &SessionContext,
+    days: HashSet<i32>,
+    devices: HashSet<&str>,
+    which: &str,
+    told: &Known,
+) -> Result<Vec<RecordBatch>, ApiError> {
+    if days.is_empty() {
         return Ok(Vec::new());
     }
-    let days: Vec<String> = fresh.days().iter().map(|day| format!("arrow_cast({day}, 'Date32')")).collect();
-    let devices = fresh.devices();
+    let days: Vec<String> = days.iter().map(|day| format!("arrow_cast({day}, 'Date32')")).collect();
     // Names are safe in SQL: the domain admits no quote in them.
     let named = match devices.len() <= DEVICES_NAMED_MAX {
         true => format!("AND device IN ('{}')", devices.into_iter().collect::<Vec<_>>().join("', '")),
         false => String::new(),
     };
-    let sql = format!(
-        "{INTERVALS} WHERE day IN ({}) {named} AND condition IN ('productive', 'standby', 'engineering') AND {}",
-        days.join(", "),
-        told.to_sql()
-    );
+    let sql = format!("{INTERVALS} WHERE day IN ({}) {named} AND {which} {}", days.join(", "), told.to_sql());
     run(session, &sql, &[]).await.map_err(ApiError::from)
 }
 

@@ -10,6 +10,7 @@ use medfleet_kpi::comparison::{Interned, Member, Roll, age_band, make_model};
 use super::super::answer::{Days, Question};
 use super::super::book::Book;
 use super::super::entry::{CONDITIONS, Entry, TOLD};
+use super::super::service::{How, Served as InService};
 use super::around::Then;
 use super::failures::Asked;
 use super::{Outages, Version, Why, day_of};
@@ -48,16 +49,19 @@ impl Book {
         let asked = Asked { from: asks.from.0, until: asks.until.0, now: asks.now.0, known: question.known, kind };
         let then = self.then(&asked, read);
         let failures = self.outages.failures(self, &asked, &then);
-        let down = self.outages.down(self.names.seats.len(), &asked);
+        let in_service = self.services.served(&self.names, question);
+        let down = self.outages.down(self.names.seats.len(), &asked, &in_service);
         let mut roll = Maker::new(self, &asked);
         let (mut served, mut strangers) = (Vec::new(), Vec::new());
         for seat in roll.seats(&asked) {
             match self.outages.served(seat, &asked, &mut roll.make_models) {
                 Some(of) => served.push((seat, Some(of))),
-                None => {
+                // One that is known to the inventory was elsewhere then, or not in service.
+                None if in_service.how(seat) == How::Unregistered => {
                     strangers.push(seat);
                     served.push((seat, None));
                 }
+                None => {}
             }
         }
         let heard = self.heard_of(&strangers, question, days, read);
@@ -66,12 +70,15 @@ impl Book {
             *unknown.entry(claim.seat).or_default() += i64::from(claim.weight) * (claim.until - claim.from);
         }
         for (seat, of) in served {
-            let is_heard = || heard.get(&seat).is_some_and(|told| told[..CONDITIONS].iter().any(|sum| *sum != 0));
+            let told = heard.get(&seat).map(|told| &told[..CONDITIONS]);
+            let is_heard = || told.is_some_and(|told| told.iter().any(|sum| *sum != 0));
+            let while_heard = || told.map_or(0, |told| told.iter().sum());
             if of.is_some() || is_heard() || unknown.get(&seat).is_some_and(|micros| *micros != 0) {
+                let of = of.unwrap_or_else(|| roll.stranger(while_heard()));
                 roll.add(seat, of, failures[seat as usize], down[seat as usize], asks);
             }
         }
-        Some(roll.done(self.known_by_site(question, days, read, &asked)))
+        Some(roll.done(self.known_by_site(question, days, read, &asked)?))
     }
 
     fn then(&self, asked: &Asked<'_>, read: &Read<'_>) -> Then {
@@ -134,14 +141,14 @@ impl Book {
         days: &Days,
         read: &Read<'_>,
         asked: &Asked<'_>,
-    ) -> HashMap<String, i64> {
+    ) -> Option<HashMap<String, i64>> {
         let of_period = read.iter().filter(|(day, _)| days.read.contains(day)).flat_map(|(_, entries)| entries.iter());
-        let rows = self.answer(question, days, of_period);
+        let rows = self.answer(question, days, of_period)?;
         let mut known: HashMap<String, i64> = HashMap::new();
         for row in rows.into_iter().filter(|row| asked.kind.is_none_or(|kind| kind == row.kind)) {
             *known.entry(row.site).or_default() += row.measure.known();
         }
-        known
+        Some(known)
     }
 }
 
@@ -179,10 +186,12 @@ impl Outages {
         })
     }
 
-    /// By seat, microseconds of unscheduled down in the period.
-    fn down(&self, seats: usize, asked: &Asked<'_>) -> Vec<i64> {
+    /// By seat, microseconds of unscheduled down in the period while it was in service.
+    fn down(&self, seats: usize, asked: &Asked<'_>, served: &InService) -> Vec<i64> {
         let mut sums = vec![0; seats];
-        let mut add = |seat: u32, micros: i64| sums[seat as usize] += micros;
+        let mut add = |seat: u32, weight: i64, from: i64, until: i64| {
+            served.each_span(seat, from, until, |from, until| sums[seat as usize] += weight * (until - from));
+        };
         self.each(asked, |why| why != Why::Unknown, &mut add);
         sums
     }
@@ -190,17 +199,19 @@ impl Outages {
     /// By seat, microseconds of which a row says that they are unknown.
     fn unknown(&self, asked: &Asked<'_>) -> HashMap<u32, i64> {
         let mut sums = HashMap::new();
-        self.each(asked, |why| why == Why::Unknown, &mut |seat, micros| *sums.entry(seat).or_default() += micros);
+        self.each(asked, |why| why == Why::Unknown, &mut |seat, weight, from, until| {
+            *sums.entry(seat).or_default() += weight * (until - from);
+        });
         sums
     }
 
-    fn each(&self, asked: &Asked<'_>, counts: impl Fn(Why) -> bool, add: &mut impl FnMut(u32, i64)) {
+    fn each(&self, asked: &Asked<'_>, counts: impl Fn(Why) -> bool, add: &mut impl FnMut(u32, i64, i64, i64)) {
         let downs = self.devices.iter().flat_map(|device| &device.downs);
         for down in downs.filter(|down| counts(down.why) && asked.knows(down.cause)) {
             let end = if down.why == Why::Claimed { asked.until.min(asked.now) } else { asked.until };
-            let micros = down.until.min(end) - down.from.max(asked.from);
-            if micros > 0 {
-                add(down.seat, i64::from(down.weight) * micros);
+            let (from, until) = (down.from.max(asked.from), down.until.min(end));
+            if from < until {
+                add(down.seat, i64::from(down.weight), from, until);
             }
         }
     }
@@ -237,10 +248,14 @@ impl<'a> Maker<'a> {
         all.filter(|seat| asked.kind.is_none_or(|asked| asked == kind(*seat))).collect()
     }
 
-    fn add(&mut self, seat: u32, of: Option<Served>, failures: u64, down_micros: i64, asks: &Asks) {
+    /// A device that nobody registered: it was in service while it was heard.
+    fn stranger(&mut self, micros: i64) -> Served {
+        Served { micros, make_model: self.make_models.number(""), since: None }
+    }
+
+    fn add(&mut self, seat: u32, of: Served, failures: u64, down_micros: i64, asks: &Asks) {
         let named = &self.book.names.seats[seat as usize];
         let (site, kind) = self.tracks[named.track as usize];
-        let of = of.unwrap_or_else(|| Served { micros: 0, make_model: self.make_models.number(""), since: None });
         self.roll.known[site as usize].1 += of.micros;
         self.roll.members.push(Member {
             device: Arc::clone(&named.device),
