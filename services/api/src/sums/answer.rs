@@ -27,6 +27,8 @@ pub struct Question<'a> {
     pub before: Option<Timestamp>,
     /// None: every site.
     pub site: Option<&'a str>,
+    /// Whether base hours are asked for: by device they are kept for the newest calendars.
+    pub base: bool,
 }
 
 /// Which days a question adds up as wholes, and which it reads entry by entry.
@@ -214,7 +216,7 @@ impl Book {
         }
         let site = self.sites.get(&*named.site);
         let steps = site.map_or_else(Vec::new, |site| site.steps(&named.kind));
-        let state = site.and_then(|site| site.state(question.known));
+        let state = site.filter(|_| question.base).and_then(|site| site.state(question.known));
         let mut told = vec![0; TOLD + BASED * steps.len()];
         if let Some(sums) = self.told.get(track) {
             stretches.iter().for_each(|days| sums.add_range(days.start, days.end, &mut told));

@@ -33,7 +33,8 @@ impl Sums {
         loop {
             let Some(stand) = self.read().stand.clone() else { return Ok(None) };
             let earlier = (stand.number != open.cut.number).then(|| Known::of(&open.cut.offsets));
-            let question = Question { period, known: open.known().or(earlier.as_ref()), before: None, site: None };
+            let question =
+                Question { period, known: open.known().or(earlier.as_ref()), before: None, site: None, base: false };
             let (days, unsettled) = {
                 let book = &self.read().book;
                 (book.days(&question), book.unsettled(&question, asks))

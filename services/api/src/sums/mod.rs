@@ -112,7 +112,7 @@ impl Sums {
             let Some(stand) = self.read().stand.clone() else { return Ok(None) };
             let earlier = (stand.number != open.cut.number).then(|| Known::of(&open.cut.offsets));
             let known = open.known().or(earlier.as_ref());
-            let question = Question { period, known, before: open.before(), site };
+            let question = Question { period, known, before: open.before(), site, base: true };
             let days = self.read().book.days(&question);
             let mut held = Vec::with_capacity(days.read.len());
             for day in &days.read {
