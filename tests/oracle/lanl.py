@@ -107,7 +107,7 @@ def lives(log, outages, nodes):
         pieces = [kpi.Piece(*span, "unscheduled_down", told=True) for span in downs]
         pieces += [kpi.Piece(*span, "standby", assumed=True) for span in between(service, downs)]
         pieces.sort(key=lambda one: one.begins)
-        found.append(kpi.Life(f"lanl-{system}-{node}", f"lanl-{system}", "other", service, pieces, orders[system, node], unregistered=not service))
+        found.append(kpi.Life(f"lanl-{system}-{node}", f"lanl-{system}", "other", service, pieces, orders[system, node]))
     return found
 
 

@@ -26,6 +26,7 @@ mod figures;
 mod foreseen;
 mod impact;
 mod narrow;
+mod other;
 mod press;
 mod record;
 mod voices;

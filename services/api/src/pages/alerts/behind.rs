@@ -30,7 +30,6 @@ const FAMILIES_MAX: usize = 12;
 const CASES_MAX: usize = 8;
 const FREE_MAX: usize = 12;
 const MESSAGES_MAX: usize = 12;
-const OTHER_PARTS_MAX: usize = 6;
 /// After so long without a message there will be none.
 const UNTOLD_MICROS: i64 = 60 * 1_000_000;
 /// A message that fails is tried several times in so long.
@@ -134,25 +133,7 @@ pub fn part(alert: &Alert, errors: &[Reported]) -> String {
     }
 }
 
-/// Parts that a technician may have found instead, by the names that the device, its counters and alerts of its kind have for them: the
-/// most frequent ones. A name of one's own would be no label of any part.
-pub fn other_parts(app: &App, alert: &Alert, errors: &[Reported], counters: &[Cycles]) -> Vec<(String, String)> {
-    let mut named: BTreeMap<String, usize> = BTreeMap::new();
-    let mut name = |part: &str| *named.entry(part.to_owned()).or_default() += 1;
-    errors.iter().filter_map(|error| error.component.as_deref()).for_each(&mut name);
-    counters.iter().filter_map(|counter| counter.component.as_deref()).for_each(&mut name);
-    app.alerts.look(|book| {
-        book.cases()
-            .filter(|case| case.alert.about.kind == alert.about.kind)
-            .for_each(|case| name(&case.alert.about.part));
-    });
-    named.retain(|part, _| !part.is_empty() && *part != alert.about.part);
-    let mut parts: Vec<(String, usize)> = named.into_iter().collect();
-    parts.sort_by(|one, other| other.1.cmp(&one.1).then_with(|| one.0.cmp(&other.0)));
-    parts.into_iter().take(OTHER_PARTS_MAX).map(|(part, _)| (spaced(&part), part)).collect()
-}
-
-fn spaced(code: &str) -> String {
+pub fn spaced(code: &str) -> String {
     code.replace('_', " ")
 }
 

@@ -15,6 +15,7 @@ use serde::Deserialize;
 use super::behind::{self, CaseLine, CounterLine, ErrorTrend, FamilyLine, FreeLine, Repairer};
 use super::foreseen::Foreseen;
 use super::impact::Stock;
+use super::other;
 use super::record::{Past, Record};
 use super::words::{self, Sign, standing, urgency_sign};
 use super::{Known, press};
@@ -222,7 +223,7 @@ impl Seen {
             earlier: self.case.steps.len().saturating_sub(LIFE_SHOWN_MAX),
             messages: behind::messages(app, alert.id),
             untold: behind::is_untold(app, alert, self.now),
-            other_parts: behind::other_parts(app, alert, &errors, &counters),
+            other_parts: other::parts(app, alert, &errors, &counters),
             facts,
             fact: alert.fact.map(|fact| format!("{}, number {}", fact.epoch, fact.first.0)),
             families: behind::families(&errors, self.clock),
