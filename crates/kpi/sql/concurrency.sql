@@ -7,15 +7,15 @@
 -- Rollups hold whatever was heard: of a device that was not in service there all the time its intervals say what does not
 -- count, and of one that nobody ever registered what it was in service.
 WITH beyond AS ({heads}),
-in_service_spans AS ({in_service}),
+spans AS ({in_service}),
 service AS (
     SELECT site, kind, from_us, until_us, COUNT(*) AS devices
-    FROM in_service_spans
+    FROM spans
     GROUP BY site, kind, from_us, until_us
 ),
 always AS (
     SELECT device, site, kind
-    FROM in_service_spans
+    FROM spans
     GROUP BY device, site, kind
     HAVING SUM(until_us - from_us) = CAST($until AS BIGINT) - CAST($from AS BIGINT)
 ),
@@ -64,27 +64,12 @@ rolled_up AS (
     WHERE $device = '' AND i.day >= CAST($from_day AS DATE) AND i.day <= CAST($until_day AS DATE)
         AND ($site = '' OR i.site = $site) AND ($kind = '' OR i.kind = $kind)
 ),
-counted AS (
-    -- Within the time in service.
-    SELECT
-        h.site,
-        h.kind,
-        h.condition,
-        r.device IS NULL AS unregistered,
-        h.weight,
-        greatest(h.from_us, coalesce(s.from_us, h.from_us)) AS from_us,
-        least(h.until_us, coalesce(s.until_us, h.until_us)) AS until_us
-    FROM (
-        SELECT * FROM heard_spans
-        UNION ALL
-        SELECT * FROM rolled_up
-    ) AS h
-    LEFT JOIN in_service_spans AS s
-        ON s.device = h.device AND s.site = h.site AND s.kind = h.kind
-        AND s.from_us < h.until_us AND s.until_us > h.from_us
-    LEFT JOIN ({registered}) AS r ON r.device = h.device
-    WHERE s.device IS NOT NULL OR r.device IS NULL
+heard AS (
+    SELECT * FROM heard_spans
+    UNION ALL
+    SELECT * FROM rolled_up
 ),
+counted AS ({within_service}),
 split AS (
     -- Everything that is rolled up of such devices is taken out, and what lies within the time in service put in again.
     SELECT *, unnest(range(from_us / 900000000, (until_us - 1) / 900000000 + 1)) AS quarter
@@ -110,7 +95,7 @@ served AS (
         quarter,
         SUM(weight * (least(until_us, (quarter + 1) * 900000000) - greatest(from_us, quarter * 900000000)))
     FROM split
-    WHERE unregistered AND condition <> 'unknown'
+    WHERE unregistered
     GROUP BY site, kind, quarter
 ),
 told AS (
@@ -128,7 +113,7 @@ told AS (
         weight * (least(until_us, (quarter + 1) * 900000000) - greatest(from_us, quarter * 900000000))
     FROM split
 ),
-heard AS (
+known AS (
     SELECT
         site,
         kind,
@@ -147,15 +132,23 @@ shares AS (
         coalesce(h.known_us, 0) AS known_us,
         s.in_service_us
     FROM (SELECT site, kind, quarter, SUM(in_service_us) AS in_service_us FROM served GROUP BY site, kind, quarter) AS s
-    LEFT JOIN heard AS h ON h.site = s.site AND h.kind = s.kind AND h.quarter = s.quarter
+    LEFT JOIN known AS h ON h.site = s.site AND h.kind = s.kind AND h.quarter = s.quarter
     WHERE s.in_service_us > 0
+),
+counts AS (
+    -- Asked for once more and not as a window: the engine hands a window over whole partitions to an exchange between threads.
+    SELECT
+        site,
+        kind,
+        SUM(CASE WHEN known_us > 0 THEN 1 ELSE 0 END) AS quarters,
+        COUNT(*) AS every_quarter
+    FROM shares
+    GROUP BY site, kind
 ),
 ranked AS (
     SELECT
         *,
         in_use_us + in_service_us - known_us AS best_us,
-        SUM(CASE WHEN known_us > 0 THEN 1 ELSE 0 END) OVER (PARTITION BY site, kind) AS quarters,
-        COUNT(*) OVER (PARTITION BY site, kind) AS every_quarter,
         row_number() OVER (
             PARTITION BY site, kind
             ORDER BY CASE WHEN known_us > 0 THEN CAST(in_use_us AS DOUBLE) / known_us END NULLS LAST, known_us, quarter
@@ -172,12 +165,15 @@ ranked AS (
 ),
 ranks AS (
     SELECT
-        *,
-        (quarters + 1) / 2 AS median,
-        (quarters * 19 + 19) / 20 AS p95,
-        (every_quarter + 1) / 2 AS every_median,
-        (every_quarter * 19 + 19) / 20 AS every_p95
-    FROM ranked
+        r.*,
+        c.quarters,
+        c.every_quarter,
+        (c.quarters + 1) / 2 AS median,
+        (c.quarters * 19 + 19) / 20 AS p95,
+        (c.every_quarter + 1) / 2 AS every_median,
+        (c.every_quarter * 19 + 19) / 20 AS every_p95
+    FROM ranked AS r
+    INNER JOIN counts AS c ON c.site = r.site AND c.kind = r.kind
 )
 SELECT
     site,

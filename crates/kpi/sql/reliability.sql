@@ -43,22 +43,17 @@ heard AS (
         AND (until_us IS NULL OR until_us > CAST($from AS BIGINT))
         AND ($site = '' OR site = $site) AND ($kind = '' OR kind = $kind) AND ($device = '' OR subject = $device)
 ),
+clipped AS ({within_service}),
 told AS (
     SELECT
-        h.device,
-        h.site,
-        h.kind,
-        h.condition,
-        r.device IS NULL AND h.condition <> 'unknown' AS unregistered,
-        SUM(h.weight * (least(h.until_us, coalesce(s.until_us, h.until_us))
-            - greatest(h.from_us, coalesce(s.from_us, h.from_us)))) AS us
-    FROM heard AS h
-    LEFT JOIN spans AS s
-        ON s.device = h.device AND s.site = h.site AND s.kind = h.kind
-        AND s.from_us < h.until_us AND s.until_us > h.from_us
-    LEFT JOIN ({registered}) AS r ON r.device = h.device
-    WHERE s.device IS NOT NULL OR r.device IS NULL
-    GROUP BY h.device, h.site, h.kind, h.condition, r.device IS NULL AND h.condition <> 'unknown'
+        device,
+        site,
+        kind,
+        condition,
+        unregistered,
+        SUM(weight * (until_us - from_us)) AS us
+    FROM clipped
+    GROUP BY device, site, kind, condition, unregistered
 ),
 summed AS (
     SELECT

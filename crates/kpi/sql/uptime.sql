@@ -49,25 +49,7 @@ heard AS (
         AND (until_us IS NULL OR until_us > CAST($from AS BIGINT))
         AND ($site = '' OR site = $site) AND ($kind = '' OR kind = $kind) AND ($device = '' OR subject = $device)
 ),
-told AS (
-    SELECT
-        h.device,
-        h.site,
-        h.kind,
-        h.condition,
-        h.assumed,
-        h.conflict,
-        r.device IS NULL AND h.condition <> 'unknown' AS unregistered,
-        greatest(h.from_us, coalesce(s.from_us, h.from_us)) AS from_us,
-        least(h.until_us, coalesce(s.until_us, h.until_us)) AS until_us,
-        h.weight
-    FROM heard AS h
-    LEFT JOIN spans AS s
-        ON s.device = h.device AND s.site = h.site AND s.kind = h.kind
-        AND s.from_us < h.until_us AND s.until_us > h.from_us
-    LEFT JOIN ({registered}) AS r ON r.device = h.device
-    WHERE s.device IS NOT NULL OR r.device IS NULL
-),
+told AS ({within_service}),
 measured AS (
     SELECT
         device,

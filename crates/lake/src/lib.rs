@@ -31,7 +31,8 @@ pub use hash::{ContentHash, content_hash};
 pub use lake::Lake;
 pub use schema::{Arranged, Row, TableDef};
 pub use session::{
-    ROLLUP_DAY_SQL, ROLLUP_QUARTER_SQL, Reader, ReaderLimits, narrow, narrowed, query, run, run_over_batch, stream,
+    ROLLUP_DAY_SQL, ROLLUP_QUARTER_SQL, Reader, ReaderLimits, narrow, narrowed, query, query_config, run,
+    run_over_batch, stream,
 };
 pub use store::DurableFileSystem;
 pub use table::{CUT_READABLE_HOURS, Origin, Table, TableVersion};

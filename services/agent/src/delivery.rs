@@ -91,14 +91,8 @@ impl Delivery {
 
     async fn publish(&mut self, claim: Claim) -> Result<bool, AgentError> {
         let Claim { number, indices, again } = claim;
-        // A batch that goes again may begin with what needs no receipt any more: the journal may have given that up meanwhile.
-        let (from, held_from) = (indices.start, indices.start.max(self.window.floor()));
-        if held_from >= indices.end {
-            self.window.sent(number, indices, Vec::new(), self.now());
-            return Ok(true);
-        }
-        let (reader, max_bytes) = (self.reader.clone(), self.batch_max_bytes);
-        let read = tokio::task::spawn_blocking(move || reader.read(held_from, max_bytes));
+        let (reader, from, max_bytes) = (self.reader.clone(), indices.start, self.batch_max_bytes);
+        let read = tokio::task::spawn_blocking(move || reader.read(from, max_bytes));
         let mut records = read.await.map_err(|source| AgentError::Panicked { source })??;
         records.retain(|(index, _)| indices.contains(index));
         let packed = self.packer.pack(number, from, &records)?;

@@ -328,8 +328,9 @@ impl Keeper {
         Ok(())
     }
 
-    /// A last sign of life and what has its receipt, if there is room for it: the next life needs neither.
+    /// A last sign of life, at this moment, and what has its receipt, if there is room for it: the next life needs neither.
     async fn say_goodbye(&mut self) -> Result<(), AgentError> {
+        self.record(Vec::new()).await?;
         let checkpoint = self.checkpoint(*self.desk.freed.borrow())?;
         if matches!(self.life, Life::Waiting { .. }) || bytes_of(&checkpoint) > self.room_bytes(&Group::default()) {
             return Ok(());

@@ -126,9 +126,9 @@ impl Recorder {
 
     fn take_to(&mut self, reel: u64, place: Place) {
         self.taken.insert(reel, place);
-        while self.taken.len() > REELS_KEPT {
-            let another = self.taken.keys().copied().find(|one| *one != reel);
-            another.map(|another| self.taken.remove(&another));
+        let another = self.taken.keys().copied().find(|one| *one != reel);
+        if let Some(another) = another.filter(|_| self.taken.len() > REELS_KEPT) {
+            self.taken.remove(&another);
         }
     }
 

@@ -183,7 +183,9 @@ impl Window {
     pub fn sent(&mut self, number: u64, covered: Range<u64>, runs: Vec<SentRun>, now: Steady) {
         let Some(batch) = self.batches.get_mut(&number) else { return };
         self.waiting.insert(covered.end..batch.indices.end);
-        batch.indices.end = covered.end;
+        // Should it go again, it begins with its first fact: what was before that may be given up meanwhile.
+        let first = runs.iter().flat_map(|run| &run.indices).min();
+        batch.indices = first.copied().unwrap_or(covered.end)..covered.end;
         (batch.sent_at, batch.attempts) = (now, batch.attempts.saturating_add(1));
         let patience = RESEND_MIN_MICROS.max(RESEND_RECEIPT_TIMES * self.receipt_micros);
         let doubled = patience.saturating_mul(1 << (batch.attempts - 1).min(16));

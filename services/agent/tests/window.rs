@@ -129,6 +129,10 @@ impl World {
 
     fn send(&mut self) -> bool {
         let Some(Claim { number, indices, .. }) = self.window.next(self.now) else { return false };
+        assert!(
+            indices.start >= self.window.floor(),
+            "the journal may have given up what a batch that goes again began with"
+        );
         // A batch may be full before its claim ends.
         let covered = indices.start..indices.end.min(indices.start + 3);
         let runs = runs(covered.clone());

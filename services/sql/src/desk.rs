@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use datafusion::catalog::TableProvider;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
-use datafusion::prelude::{SessionConfig, SessionContext};
+use datafusion::prelude::SessionContext;
 use medfleet_lake::{Cut, Lake, Reader, ReaderLimits};
 use prometheus::IntCounter;
 use tokio::sync::Mutex;
@@ -27,7 +27,6 @@ use crate::users::Scope;
 
 /// A newer cut is looked for when the last look is so old.
 const LOOK_AFTER: Duration = Duration::from_millis(500);
-const THREADS_PER_STATEMENT: usize = 2;
 
 /// How far the log is ahead of a cut: the endpoint itself knows no log.
 #[async_trait]
@@ -69,11 +68,8 @@ pub struct Desk {
 
 impl Desk {
     pub fn new(lake: Lake, limits: &Limits, lag: Arc<dyn Lag>, failures: IntCounter) -> Result<Self, SqlError> {
-        let limits = ReaderLimits {
-            memory_mebibytes: limits.memory_mebibytes,
-            spill_mebibytes: limits.spill_mebibytes,
-            threads_per_query: THREADS_PER_STATEMENT,
-        };
+        let limits =
+            ReaderLimits { memory_mebibytes: limits.memory_mebibytes, spill_mebibytes: limits.spill_mebibytes };
         Ok(Self {
             reader: Reader::new(lake, limits)?,
             lag,
@@ -156,8 +152,7 @@ impl Desk {
 
 /// A session without any table, for what users say.
 fn public_session(reader: &Reader, lag: &LagRecords) -> SessionContext {
-    let mut config = SessionConfig::new()
-        .with_target_partitions(THREADS_PER_STATEMENT)
+    let mut config = medfleet_lake::query_config()
         .with_default_catalog_and_schema(DATABASE, SCHEMA)
         .with_create_default_catalog_and_schema(false)
         .with_information_schema(false);

@@ -2,8 +2,9 @@
 -- within it goes on from here, however long it was silent. Of the few devices of `carried` all of the past is read.
 SELECT device, site, kind, from_us, until_us, condition, reason, told
 FROM (
+    -- From the newest back: whatever is not older, what began at the same time included.
     SELECT *, MAX(CASE WHEN condition NOT IN ('unscheduled_down', 'scheduled_down') THEN from_us END)
-        OVER (PARTITION BY device) AS worked_us
+        OVER (PARTITION BY device ORDER BY from_us DESC) AS worked_since_us
     FROM (
         SELECT
             i.device,
@@ -23,4 +24,4 @@ FROM (
         HAVING SUM(i.weight) > 0
     ) AS stands
 ) AS followed
-WHERE condition IN ('unscheduled_down', 'scheduled_down') AND (worked_us IS NULL OR from_us > worked_us)
+WHERE condition IN ('unscheduled_down', 'scheduled_down') AND worked_since_us IS NULL

@@ -30,19 +30,7 @@ told_downs AS (
     INNER JOIN beyond AS b ON b.subject = a.device
     WHERE role = 'claim' AND condition = 'unscheduled_down' AND from_us < CAST($now AS BIGINT)
 ),
-downs AS (
-    -- While it was in service.
-    SELECT
-        t.device,
-        t.site,
-        t.kind,
-        greatest(t.from_us, s.from_us) AS from_us,
-        least(t.until_us, coalesce(s.until_us, t.until_us)) AS until_us,
-        t.told
-    FROM told_downs AS t
-    INNER JOIN ({service_times}) AS s
-        ON s.device = t.device AND s.from_us < t.until_us AND (s.until_us IS NULL OR s.until_us > t.from_us)
-),
+downs AS ({served_downs}),
 numbered AS ({numbered_downs}),
 blocks AS (
     -- What touches is one: the ledger cuts at hours.

@@ -8,7 +8,7 @@ macro_rules! sql {
 pub(super) use sql;
 
 /// Files that others name. A part may name the parts below it.
-const PARTS: [(&str, &str); 24] = [
+const PARTS: [(&str, &str); 26] = [
     ("{foretold}", sql!("parts/foretold")),
     ("{alerts}", sql!("parts/alerts")),
     ("{uptime}", sql!("uptime")),
@@ -29,6 +29,8 @@ const PARTS: [(&str, &str); 24] = [
     ("{timeline}", sql!("parts/timeline")),
     ("{live}", sql!("parts/live")),
     ("{sites}", sql!("parts/sites")),
+    ("{served_downs}", sql!("parts/served_downs")),
+    ("{within_service}", sql!("parts/within_service")),
     ("{service_times}", sql!("parts/service_times")),
     ("{registered}", sql!("parts/registered")),
     ("{device_versions}", sql!("parts/device_versions")),

@@ -29,6 +29,21 @@ async fn every_view_answers_with_the_columns_it_lists() {
     }
 }
 
+/// The engine's exchange of rows between threads can wait for ever where memory is short (apache/datafusion 24883).
+#[tokio::test]
+async fn no_view_is_planned_in_a_way_that_can_stand_still_where_memory_is_short() {
+    let session = House::new().session().await;
+    let mut exchanging = Vec::new();
+    for view in registry::views() {
+        let planned = view.plan(&session, &question("03-01 00:00", "04-01 00:00", "04-02 00:00")).await.unwrap();
+        let plan = planned.create_physical_plan().await.unwrap();
+        let plan = datafusion::physical_plan::displayable(&*plan).indent(false).to_string();
+        let after = plan.lines().zip(plan.lines().skip(2)).filter(|(_, exchange)| exchange.contains("RepartitionExec"));
+        exchanging.extend(after.map(|(window, _)| format!("{}: {}", view.name, window.trim())));
+    }
+    assert!(exchanging.is_empty(), "{exchanging:#?}");
+}
+
 #[test]
 fn names_are_unique_and_an_unknown_one_is_told_the_known() {
     let mut names: Vec<&str> = registry::views().iter().map(|view| view.name).collect();

@@ -21,6 +21,22 @@ use providers::Providers;
 pub use sql::{ROLLUP_DAY_SQL, ROLLUP_QUARTER_SQL, query, run, run_over_batch, stream};
 
 const MIB: usize = 1 << 20;
+const SCAN_THREADS: usize = 2;
+/// What each sort of a query sets aside at its first row, for the day it must merge what it spilled. A question has a dozen of them: at the
+/// engine's own measure a few small questions at once filled the memory of all without any data.
+const SORT_SPILL_RESERVATION_BYTES: usize = MIB;
+
+/// How every query of the product is run: files are scanned by two threads and what they find is put together by one. The engine's
+/// exchange of rows between threads can wait for ever where memory is short, and takes more memory than the rows it holds.
+pub fn query_config() -> SessionConfig {
+    SessionConfig::new()
+        .with_target_partitions(SCAN_THREADS)
+        .with_round_robin_repartition(false)
+        .with_repartition_aggregations(false)
+        .with_repartition_joins(false)
+        .with_repartition_windows(false)
+        .with_sort_spill_reservation_bytes(SORT_SPILL_RESERVATION_BYTES)
+}
 
 /// What queries may use.
 #[derive(Clone, Copy, Debug)]
@@ -29,13 +45,11 @@ pub struct ReaderLimits {
     pub memory_mebibytes: usize,
     /// Disk for spilled data.
     pub spill_mebibytes: usize,
-    /// Threads one query may use.
-    pub threads_per_query: usize,
 }
 
 impl Default for ReaderLimits {
     fn default() -> Self {
-        Self { memory_mebibytes: 1_024, spill_mebibytes: 8_192, threads_per_query: 2 }
+        Self { memory_mebibytes: 1_024, spill_mebibytes: 8_192 }
     }
 }
 
@@ -55,8 +69,7 @@ impl Reader {
             .build_arc()
             .map_err(LakeError::query("prepare the query engine"))?;
         runtime.register_object_store(lake.root(), Arc::clone(lake.store()));
-        let config =
-            SessionConfig::new().with_target_partitions(limits.threads_per_query).with_information_schema(true);
+        let config = query_config().with_information_schema(true);
         Ok(Self { lake, config, runtime, providers: Providers::default() })
     }
 

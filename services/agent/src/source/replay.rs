@@ -183,13 +183,15 @@ impl Before {
     /// only: it is said again, which changes nothing.
     fn take(&mut self, observation: Observation) -> Option<Observation> {
         let origin = observation.stated.and_then(|stated| stated.origin)?;
-        let is_whole = matches!(observation.seen, Seen::Event(_));
-        let within = |last: Place| origin.place < last || (origin.place == last && is_whole);
+        let is_event = matches!(observation.seen, Seen::Event(_));
+        let within = |last: Place| origin.place < last || (origin.place == last && is_event);
         if origin.place.row >= self.rows && !self.last.is_some_and(within) {
             return Some(observation);
         }
-        // What was refused then is refused now, and was told then.
-        let _ = self.recorder.observe(observation);
+        // Events leave nothing open. What was refused then is refused now, and was told then.
+        if !is_event {
+            let _ = self.recorder.observe(observation);
+        }
         None
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use medfleet_agent::spool::Entry;
-use medfleet_agent::{Agent, AgentConfig, AgentMetrics, Observation, Seen, Surroundings};
+use medfleet_agent::{Agent, AgentConfig, AgentMetrics, Clocks, Observation, Seen, Surroundings};
 use medfleet_domain::condition::{Condition, Degradation, SourceKind};
 use medfleet_domain::fact::{Body, DeviceError, Severity, Source};
 use medfleet_domain::id::{Subject, SubjectKind};
@@ -23,6 +23,11 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// An agent whose broker is not there: nothing is ever freed.
 pub async fn start(folder: &Path, limits: Limits) -> (Agent, Shutdown) {
+    start_by(folder, limits, None).await
+}
+
+/// The same by clocks of the test.
+pub async fn start_by(folder: &Path, limits: Limits, clocks: Option<Arc<dyn Clocks>>) -> (Agent, Shutdown) {
     let Limits { segment_max_bytes, capacity_bytes } = limits;
     let config: AgentConfig = toml::from_str(&format!(
         "id = 'edge-1'\nsite = 'st-mary'\n[journal]\nfolder = '{}'\ncapacity_bytes = {capacity_bytes}\n\
@@ -31,7 +36,7 @@ pub async fn start(folder: &Path, limits: Limits) -> (Agent, Shutdown) {
     ))
     .unwrap();
     let metrics = AgentMetrics::register(&Metrics::new().unwrap()).unwrap();
-    let surroundings = Surroundings { metrics, health: Health::new().role("agent"), clocks: None };
+    let surroundings = Surroundings { metrics, health: Health::new().role("agent"), clocks };
     let shutdown = Shutdown::new();
     let agent = Agent::start(config, Vec::new(), surroundings, shutdown.clone()).await.unwrap();
     (agent, shutdown)

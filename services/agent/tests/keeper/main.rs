@@ -2,4 +2,5 @@
 
 mod full_journal;
 mod given;
+mod goodbye;
 mod replay;

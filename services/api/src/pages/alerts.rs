@@ -32,6 +32,7 @@ mod record;
 mod voices;
 mod words;
 
+pub(super) use foreseen::demotion_words;
 use impact::{Impact, Stock};
 use narrow::{ME, NOBODY, Narrow};
 use record::{Past, Record};

@@ -15,6 +15,7 @@ use medfleet_risk::report::Report;
 use medfleet_risk::voice::Speaker;
 use serde::Deserialize;
 
+use super::alerts::demotion_words;
 use super::format::{Clock, chance_percent, decimal, duration, grouped, kind_title, some_percent};
 use super::frame::{Choice, Frame};
 use super::{PageProblem, rendered};
@@ -293,7 +294,11 @@ fn model_line(frame: &Frame, one: &Told, demotions: &[Demotion], now: Timestamp)
             let at = Clock::of("UTC").minute(*at);
             format!("withdrawn {at} UTC by {}: {}", taken.by, taken.reason)
         }),
-        demoted: demotions.iter().filter(|demotion| demotion.model == trained.model).map(demoted).collect(),
+        demoted: demotions
+            .iter()
+            .filter(|demotion| demotion.model == trained.model)
+            .map(|one| demotion_words(one, Clock::of("UTC")))
+            .collect(),
         period: format!("{} – {}", trained.period.from.day(), trained.period.until.day()),
         seed: trained.seed,
         made_of: one.report.as_ref().map(made_of).unwrap_or_default(),
@@ -302,13 +307,6 @@ fn model_line(frame: &Frame, one: &Told, demotions: &[Demotion], now: Timestamp)
         base_rate: some(trees.map(|parts| parts.base_rate), 4),
         error: some(trees.map(|parts| parts.reliability.error), 4),
     }
-}
-
-fn demoted(demotion: &Demotion) -> String {
-    let voice = Speaker::parse(&demotion.voice).map_or(demotion.voice.as_str(), |speaker| name(speaker));
-    let at = Clock::of("UTC").minute(demotion.at);
-    let Demotion { technician, false_alerts, .. } = demotion;
-    format!("{voice} demoted {at} UTC: {technician} found nothing {false_alerts} times within a week")
 }
 
 fn made_of(report: &Report) -> String {

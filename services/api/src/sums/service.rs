@@ -138,6 +138,17 @@ impl Services {
         let spans = weights.into_iter().map(|(seat, spans)| (seat, joined(spans))).collect();
         Served { how, spans }
     }
+
+    /// Entries of a device that lie in parts of days on which its service begins or ends, cut to these. None: there were too
+    /// many to keep.
+    pub fn near_edges<'a>(&'a self, seat: u32, parts: &'a [(i64, i64)]) -> Option<impl Iterator<Item = Entry> + 'a> {
+        let of_part = move |(from, until): &(i64, i64)| {
+            let (from, until) = (*from, *until);
+            let kept = self.edges.get(&(seat, day_of(from))).into_iter().flat_map(|edge| &edge.entries);
+            kept.filter_map(move |entry| entry.clip(from, until))
+        };
+        (parts.is_empty() || !self.given_up).then(|| parts.iter().flat_map(of_part))
+    }
 }
 
 /// Spans that stand, those that meet as one.
@@ -240,19 +251,6 @@ impl Outside {
 
     pub fn holds_day(&self, day: i32) -> bool {
         self.days.iter().any(|days| days.contains(&day))
-    }
-}
-
-impl Services {
-    /// Entries of a device that lie in parts of days on which its service begins or ends, cut to these. None: there were too
-    /// many to keep.
-    pub fn near_edges<'a>(&'a self, seat: u32, parts: &'a [(i64, i64)]) -> Option<impl Iterator<Item = Entry> + 'a> {
-        let of_part = move |(from, until): &(i64, i64)| {
-            let (from, until) = (*from, *until);
-            let kept = self.edges.get(&(seat, day_of(from))).into_iter().flat_map(|edge| &edge.entries);
-            kept.filter_map(move |entry| entry.clip(from, until))
-        };
-        (parts.is_empty() || !self.given_up).then(|| parts.iter().flat_map(of_part))
     }
 }
 

@@ -1,7 +1,6 @@
 //! Failures of every device that began in a period, as they were known.
 
 use std::collections::BTreeMap;
-use std::ops::Not as _;
 
 use medfleet_kpi::ask::EpisodeClass;
 use medfleet_kpi::episodes::{Down as Stood, Episode, Order, episodes};
@@ -37,11 +36,9 @@ impl Device {
     fn may_fail(&self, asked: &Asked<'_>) -> bool {
         self.downs.iter().any(|down| asked.within(down.from))
             || self.phases.iter().any(|phase| asked.within(phase.at))
-            || self.downs.is_empty().not() && self.versions.iter().any(|version| asked.within(version.from))
+            || (!self.downs.is_empty() && self.versions.iter().any(|version| asked.within(version.from)))
     }
-}
 
-impl Device {
     /// Its times in service, wherever it was.
     fn service(&self, asked: &Asked<'_>) -> Vec<(i64, i64)> {
         let mut weights: BTreeMap<(i64, i64), i64> = BTreeMap::new();
