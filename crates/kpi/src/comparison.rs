@@ -47,6 +47,8 @@ pub struct ComparedSite {
     pub sites: usize,
     /// Known ÷ in service at the site: what nobody saw is not among the observed.
     pub coverage: Option<f64>,
+    /// By how much the ratio may be too small because less was seen here than of the fleet: 1 − coverage ÷ the fleet's.
+    pub unseen: f64,
     /// Of the whole comparison.
     pub dispersion: f64,
     pub shape: Option<f64>,
@@ -90,7 +92,9 @@ impl Fleet {
             By::Downtime => downtime(&self.cohort, self.seed),
         };
         let known = self.coverage();
-        compared.into_iter().flat_map(|one| placed(one, &known)).collect()
+        let (seen, all) = self.known.iter().fold((0, 0), |sums, (known, all)| (sums.0 + known, sums.1 + all));
+        let of_fleet = seen as f64 / all as f64;
+        compared.into_iter().flat_map(|one| placed(one, &known, of_fleet)).collect()
     }
 
     /// The devices of one site, each against what the fleet would have had in its place.
@@ -122,13 +126,19 @@ impl Fleet {
     }
 }
 
-fn placed(comparison: Comparison, known: &BTreeMap<&str, f64>) -> Vec<ComparedSite> {
+/// Where nothing at all was seen, what there is was told by people, who need no agent for it.
+fn unseen(coverage: Option<f64>, of_fleet: f64) -> f64 {
+    coverage.filter(|_| of_fleet > 0.0).map_or(0.0, |here| (1.0 - here / of_fleet).max(0.0))
+}
+
+fn placed(comparison: Comparison, known: &BTreeMap<&str, f64>, of_fleet: f64) -> Vec<ComparedSite> {
     let ranked = |site: &SiteRatio| Ranked { value: site.ratio, low: site.low, high: site.high };
     let places = rank(&comparison.sites.iter().map(ranked).collect::<Vec<_>>());
     let Comparison { adjustment, dispersion, shape, sites } = comparison;
     let count = sites.len();
     let site = |(ratio, place): (SiteRatio, Place)| ComparedSite {
         coverage: known.get(ratio.site.as_str()).copied(),
+        unseen: unseen(known.get(ratio.site.as_str()).copied(), of_fleet),
         adjustment,
         ratio,
         place,
@@ -157,7 +167,7 @@ macro_rules! figures {
 }
 
 /// What is shown of a compared site.
-pub fn figures() -> [Figure<ComparedSite>; 23] {
+pub fn figures() -> [Figure<ComparedSite>; 24] {
     fn number(value: f64) -> Cell {
         Cell::number(Some(value))
     }
@@ -172,6 +182,8 @@ pub fn figures() -> [Figure<ComparedSite>; 23] {
         "device_years", "years", "their time in service", |one| number(one.ratio.service_years);
         "coverage", "ratio", "known ÷ in service: what nobody saw is not among the observed",
             |one| Cell::number(one.coverage);
+        "unseen", "ratio", "1 − coverage ÷ the fleet's, 0 at least: by so much the ratio may be too small",
+            |one| number(one.unseen);
         "observed", "failures or hours", "what there was", |one| number(one.ratio.observed);
         "expected", "failures or hours", "what the fleet would have had with these devices", |one| number(one.ratio.expected);
         "ratio", "ratio", "observed ÷ expected", |one| number(one.ratio.ratio);
@@ -220,10 +232,20 @@ mod tests {
     }
 
     #[test]
+    fn a_site_may_lack_what_it_saw_less_than_the_fleet() {
+        assert_eq!([0.4, 0.8, 1.0].map(|here| unseen(Some(here), 0.8)), [0.5, 0.0, 0.0]);
+        assert_eq!(
+            (unseen(None, 0.8), unseen(Some(0.0), 0.0)),
+            (0.0, 0.0),
+            "nobody was seen: people told all there is"
+        );
+    }
+
+    #[test]
     fn places_stand_beside_the_sites_they_belong_to() {
         let sites = vec![site("large", 1.8, 2.2), site("small", 0.1, 9.0), site("fine", 0.5, 0.7)];
         let comparison = Comparison { adjustment: Adjustment::Kind, dispersion: 1.0, shape: None, sites };
-        let places: Vec<(usize, usize, usize)> = placed(comparison, &BTreeMap::from([("large", 0.5)]))
+        let places: Vec<(usize, usize, usize)> = placed(comparison, &BTreeMap::from([("large", 0.5)]), 0.8)
             .iter()
             .map(|one| (one.place.best, one.place.worst, one.place.tie))
             .collect();

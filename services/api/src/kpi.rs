@@ -1,5 +1,7 @@
 //! What the KPI room is asked over a cut.
 
+use std::collections::BTreeMap;
+
 use datafusion::prelude::SessionContext;
 use medfleet_domain::contract::Contract;
 use medfleet_domain::time::{Day, MICROS_PER_DAY, Timestamp};
@@ -56,40 +58,53 @@ pub async fn issued_of(open: &OpenCut, device: &str) -> Result<Vec<Issued>, ApiE
     Ok(issued(open.kpi().await?, &question).await?)
 }
 
-/// The statement of a device under a contract for the period in which a day lies; None: no contract covers it.
+/// The statement of a device under a contract for the period in which a day lies; None: no contract covers it. Once it is issued it stays
+/// as it was: what came later is for the next one to tell.
 pub async fn statement_of(open: &OpenCut, device: &str, contract: &str, day: Day) -> Result<Option<Told>, ApiError> {
-    let asked = Asked { device, contract, day, now: open.at() };
-    let Some(sheet) = statement(open.kpi().await?, asked).await? else { return Ok(None) };
-    let of_contract: Vec<Issued> =
-        issued_of(open, device).await?.into_iter().filter(|one| one.contract == contract).collect();
-    let own = of_contract.iter().find(|one| one.period.from == sheet.statement.period.from).cloned();
-    let adjustments = adjustments(open, &of_contract, &sheet).await?;
-    Ok(Some(Told { sheet, adjustments, issued: own }))
+    let (session, now) = (open.kpi().await?, open.at());
+    let Some(sheet) = statement(session, Asked { device, contract, day, now }).await? else { return Ok(None) };
+    let begins = sheet.statement.period.from;
+    let mut of_contract = issued_of(open, device).await?;
+    of_contract.retain(|one| one.contract == contract);
+    if let Some(issued) = of_contract.iter().find(|one| one.period.from == begins).cloned() {
+        return as_issued(open, issued, &of_contract).await;
+    }
+    let adjustments = adjustments(open, (session, now), &of_contract, begins).await?;
+    Ok(Some(Told { sheet, adjustments, issued: None }))
 }
 
-/// What changed in the periods of earlier statements since the last of them was issued: it had the adjustments of all
-/// before it.
-async fn adjustments(open: &OpenCut, of_contract: &[Issued], sheet: &Sheet) -> Result<Vec<Adjustment>, ApiError> {
-    let begins = sheet.statement.period.from;
+/// A statement as it was issued, and what it told of those before it, computed again from the cut that it pins.
+pub async fn as_issued(open: &OpenCut, issued: Issued, of_contract: &[Issued]) -> Result<Option<Told>, ApiError> {
+    let pinned = open.at_offsets(&issued.offsets).await?;
+    let Some(sheet) = over_period(&pinned, &issued, issued.period.until).await? else { return Ok(None) };
+    let before: Vec<Issued> = of_contract.iter().filter(|one| one.issued_at < issued.issued_at).cloned().collect();
+    let adjustments = adjustments(open, (&pinned, issued.as_of), &before, issued.period.from).await?;
+    Ok(Some(Told { sheet, adjustments, issued: Some(issued) }))
+}
+
+/// What changed in the periods of earlier statements since it was last told: by the statement itself, or by one of a later period that was
+/// issued after it.
+async fn adjustments(
+    open: &OpenCut,
+    (session, now): (&SessionContext, Timestamp),
+    of_contract: &[Issued],
+    begins: Timestamp,
+) -> Result<Vec<Adjustment>, ApiError> {
     let earlier: Vec<&Issued> = of_contract.iter().filter(|one| one.period.until <= begins).collect();
-    let Some(last) = earlier.iter().max_by_key(|one| (one.period.until, one.issued_at)) else {
-        return Ok(Vec::new());
-    };
-    let pinned = open.at_offsets(&last.offsets).await?;
+    let mut pinned: BTreeMap<&str, SessionContext> = BTreeMap::new();
     let mut found = Vec::new();
-    for one in earlier {
-        let then = over_period(&pinned, one, one.period.until).await?;
-        let now = over_period(open.kpi().await?, one, open.at()).await?;
-        let Some((then, now)) = then.zip(now) else { continue };
-        found.extend(Adjustment::of(one.clone(), &then, now));
+    for one in &earlier {
+        let tells = |other: &&&Issued| other.period.from >= one.period.until && other.issued_at > one.issued_at;
+        let last = earlier.iter().filter(tells).max_by_key(|other| other.issued_at).unwrap_or(one);
+        if !pinned.contains_key(last.statement.as_str()) {
+            pinned.insert(&last.statement, open.at_offsets(&last.offsets).await?);
+        }
+        let then = over_period(&pinned[last.statement.as_str()], one, one.period.until).await?;
+        let is = over_period(session, one, now).await?;
+        let Some((then, is)) = then.zip(is) else { continue };
+        found.extend(Adjustment::of((*one).clone(), &then, is));
     }
     Ok(found)
-}
-
-/// The statement as it was issued, computed again from the cut that it pins.
-pub async fn as_issued(open: &OpenCut, issued: &Issued) -> Result<Option<Sheet>, ApiError> {
-    let pinned = open.at_offsets(&issued.offsets).await?;
-    over_period(&pinned, issued, issued.period.until).await
 }
 
 /// The statement of the period of one that was issued. The local day in its middle is the UTC day, or one beside it.

@@ -69,6 +69,8 @@ pub struct Cycles {
     pub samples: i64,
     pub resets: i64,
     pub last: Option<Timestamp>,
+    /// What it read then.
+    pub reading_milli: i64,
 }
 
 pub async fn cycles(session: &SessionContext, question: &Question) -> Result<Vec<Cycles>, KpiError> {
@@ -85,6 +87,7 @@ pub async fn cycles(session: &SessionContext, question: &Question) -> Result<Vec
             samples: line.int("samples")?,
             resets: line.int("resets")?,
             last: line.some_time("last_us")?,
+            reading_milli: line.int("reading_milli")?,
         })
     })
     .await

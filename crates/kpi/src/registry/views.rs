@@ -120,6 +120,7 @@ const CYCLES: &[Column] = columns! {
     samples: Count, "samples that say so";
     resets: Count, "of these, resets: the gain is then a lower bound";
     last_us: InstantMicros, "the newest sample";
+    reading_milli: Milli, "what the counter read then";
 };
 
 const CYCLES_BETWEEN_FAILURES: &[Column] = columns! {

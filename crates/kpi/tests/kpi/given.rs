@@ -49,6 +49,8 @@ pub struct House {
     pub told_at: u64,
     /// When the log takes a fact, where that is not when it was known.
     arrived: Option<Timestamp>,
+    /// Where facts are told from, if not at `north`.
+    elsewhere: Option<&'static str>,
 }
 
 impl House {
@@ -88,6 +90,13 @@ impl House {
             ownership: None,
         };
         self.record(device, when, Body::Registered(registration));
+    }
+
+    /// From then on it is heard and worked on there.
+    pub fn moves(&mut self, device: &str, when: &str, site: &'static str) {
+        self.elsewhere = Some(site);
+        let site = SiteId::new(site).expect("a good name");
+        self.record(device, when, Body::Moved(Move { site, department: String::new(), room: String::new() }));
     }
 
     /// What a system of record says of a device, known when it happened.
@@ -191,7 +200,7 @@ impl House {
         let run = Run {
             epoch: Epoch::derived(&[writer.as_bytes()]),
             first_seq: Seq(*seq),
-            site: SiteId::new("north").expect("a good name"),
+            site: SiteId::new(self.elsewhere.unwrap_or("north")).expect("a good name"),
             kind: if fleet { DeviceKind::Other } else { DeviceKind::Ct },
             agent: None,
             facts: vec![medfleet_wire::accept(fact).expect("a fact that every reader takes")],

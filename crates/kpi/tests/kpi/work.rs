@@ -32,11 +32,34 @@ async fn failures_stand_beside_the_exposures_they_are_divided_by() {
     assert_eq!((one.make.as_deref(), one.model.as_deref()), (Some("Acme"), Some("Slice")));
     let counted = cycles(&session, &asked).await.expect("the view answers");
     assert_eq!((counted[0].gained_milli, counted[0].samples), (250_000, 2));
+    assert_eq!((counted[0].reading_milli, counted[0].last), (1_250_000, Some(at("03-20 16:00"))));
     let between = view("cycles_between_failures").expect("there is such a view");
     let row = between.table(&session, &asked).await.expect("the view answers").objects().remove(0);
     assert_eq!((&row["gained"], &row["failures"]), (&250.0.into(), &1.into()), "250 scans between failures");
     let rate = Rate::of_micros(one.failures, one.in_service_micros).expect("there is exposure");
     assert!(rate.low < rate.per_year && rate.per_year < rate.high && !rate.is_enough());
+}
+
+/// What it counted at both sites was once set against what failed at the first of them by name.
+#[tokio::test]
+async fn a_counter_goes_with_its_device_and_so_do_the_failures_between_which_it_counts() {
+    let mut house = House::new();
+    house.register("ct-7", "03-01 00:00");
+    house.reads("ct-7", "03-02 08:00", 1_000);
+    house.reads("ct-7", "03-09 08:00", 1_300);
+    for (order, opened, back) in [("wo-1", "03-03 08:00", "03-03 09:00"), ("wo-2", "03-20 08:00", "03-20 09:00")] {
+        if order == "wo-2" {
+            house.moves("ct-7", "03-10 00:00", "east");
+            house.reads("ct-7", "03-22 08:00", 1_500);
+        }
+        house.order("ct-7", order, opened, Phase::Opened);
+        house.order("ct-7", order, back, Phase::ReturnedToService);
+    }
+    let between = view("cycles_between_failures").expect("there is such a view");
+    let asked = question("03-01 00:00", "04-01 00:00", "04-01 00:00");
+    let rows = between.table(&house.session().await, &asked).await.expect("the view answers").objects();
+    let said: Vec<_> = rows.iter().map(|row| (row["gained"].as_f64(), row["failures"].as_u64())).collect();
+    assert_eq!(said, [(Some(500.0), Some(2))]);
 }
 
 fn preventive(house: &mut House, order: &str, opened: &str, planned: Span) {

@@ -81,6 +81,8 @@ struct ErrorLine {
 struct CounterLine {
     name: String,
     gained: String,
+    /// At the newest sample.
+    reading: String,
     samples: i64,
     note: String,
 }
@@ -235,6 +237,7 @@ fn counter_line(counter: Cycles) -> CounterLine {
     CounterLine {
         name: counter.component.map_or(name.clone(), |component| format!("{name} ({component})")),
         gained: format!("{} {}", thousandths(counter.gained_milli), counter.unit),
+        reading: thousandths(counter.reading_milli),
         samples: counter.samples,
         note,
     }

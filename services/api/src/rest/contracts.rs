@@ -50,7 +50,8 @@ impl StatementQuery {
     }
 }
 
-/// The statement of a device under a contract over a period, with every span that counts, or does not, and why.
+/// The statement of a device under a contract over a period, with every span that counts, or does not, and why. One that was issued stays as
+/// it was issued.
 #[utoipa::path(get, path = "/api/v1/devices/{device}/statement", tag = "contracts",
     params(("device" = String, Path), StatementQuery),
     responses((status = 200, body = StatementOut), (status = 404, body = Problem), (status = 400, body = Problem)))]
@@ -105,9 +106,9 @@ pub async fn one_issued(
     let open = app.cuts.find(None).await?;
     let gone = || Problem::not_found("issued statement", &name, "look it up under /api/v1/devices/{device}/statements");
     let all = issued_of(&open, &device).await?;
-    let issued = all.into_iter().find(|one| one.statement == name).ok_or_else(gone)?;
-    let sheet = as_issued(&open, &issued).await?.ok_or_else(gone)?;
-    let told = crate::kpi::Told { sheet, adjustments: Vec::new(), issued: Some(issued) };
+    let issued = all.iter().find(|one| one.statement == name).cloned().ok_or_else(gone)?;
+    let of_contract: Vec<_> = all.into_iter().filter(|one| one.contract == issued.contract).collect();
+    let told = as_issued(&open, issued, &of_contract).await?.ok_or_else(gone)?;
     Ok(Json(StatementOut::of(CutInfo::of(&app, &open).await, &told)))
 }
 

@@ -258,6 +258,8 @@ pub struct CounterOut {
     pub samples: i64,
     pub resets: i64,
     pub last_sample_at: Option<String>,
+    /// What the counter read then, in `unit`.
+    pub reading: f64,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -286,6 +288,7 @@ pub async fn usage(
         gained: one.gained_milli as f64 / 1e3,
         samples: one.samples,
         resets: one.resets,
+        reading: one.reading_milli as f64 / 1e3,
         last_sample_at: one.last.map(|at| at.to_string()),
     };
     let counters = query::counters(&open, &name, period).await?.into_iter().map(out).collect();

@@ -27,12 +27,12 @@ struct Written<'a> {
 }
 
 pub async fn run(place: &Place, options: &BacktestOptions) -> anyhow::Result<()> {
-    let house = House::open(&place.data)?;
+    let (house, rules) = (House::open(&place.data)?, options.rules.read()?);
     let past = Past::read(place, &backing::lake(&house).await?, None).await?;
     let folder = options.out.clone().unwrap_or_else(|| house.reports());
     let mut made = 0;
     for horizon in options.horizon.horizons() {
-        let task = Task { horizon, seed: options.seed, demands: Demands::default() };
+        let task = Task { horizon, seed: options.seed, demands: Demands::default(), rules: &rules };
         let (report, backtest) = match judged(&past, task).await {
             Ok(judged) => judged,
             Err(error) if options.horizon.is_any() => {
@@ -59,7 +59,7 @@ pub async fn run(place: &Place, options: &BacktestOptions) -> anyhow::Result<()>
 }
 
 /// What a model is worth on the last slice of the past, which neither it nor its gate has seen, and how it was made.
-pub async fn judged(past: &Past, task: Task) -> anyhow::Result<(Report, Backtest)> {
+pub async fn judged(past: &Past, task: Task<'_>) -> anyhow::Result<(Report, Backtest)> {
     let learned = past.learn(task, true).await?;
     let backtest = judge(&learned.model, &learned.frame, &learned.failures)?;
     Ok((learned.report, backtest))

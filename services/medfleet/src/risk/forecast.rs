@@ -9,6 +9,7 @@ use medfleet_lake::{Cut, Reader, ReaderLimits};
 use medfleet_log::{Partition, Topic};
 use medfleet_risk::gate::Demands;
 use medfleet_risk::horizon::Horizon;
+use medfleet_risk::voice::rules::Rules;
 use medfleet_runtime::Shutdown;
 use medfleet_scorer::register::Register;
 use medfleet_scorer::service::{Done, Look, Scorer, hours};
@@ -84,8 +85,9 @@ impl Forecast {
             return Ok(());
         }
         let past = Past::read(&self.place, &self.scorer.lake, Some((cut.number, cut.offsets.clone()))).await?;
+        let rules = Rules::embedded()?;
         for horizon in Horizon::ALL.into_iter().filter(missing) {
-            let task = Task { horizon, seed: self.seed, demands: Demands::default() };
+            let task = Task { horizon, seed: self.seed, demands: Demands::default(), rules: &rules };
             let lesson = Lesson { task, at, judged: false };
             if let Err(error) = make(&*self.scorer.log, &self.scorer.models, &known, &past, lesson).await {
                 tracing::info!(horizon = horizon.as_str(), "the demo's past gives no model: {error:#}");

@@ -25,10 +25,12 @@ use crate::cli::Place;
 
 /// What is to be learned, and what the gate demands of whoever wants to say it.
 #[derive(Debug, Clone, Copy)]
-pub struct Task {
+pub struct Task<'a> {
     pub horizon: Horizon,
     pub seed: u64,
     pub demands: Demands,
+    /// The first voice.
+    pub rules: &'a Rules,
 }
 
 /// All that the tables hold below some offsets.
@@ -63,8 +65,8 @@ impl Past {
     }
 
     /// A model, with bars while it is made.
-    pub async fn learn(&self, task: Task, reported: bool) -> Result<Learned, anyhow::Error> {
-        let Task { horizon, seed, demands } = task;
+    pub async fn learn(&self, task: Task<'_>, reported: bool) -> Result<Learned, anyhow::Error> {
+        let Task { horizon, seed, demands, rules } = task;
         let template = format!("{} features [{{bar:30}}] {{percent}} %, {{eta}} left", horizon.as_str());
         let bar = ProgressBar::new(1).with_style(ProgressStyle::with_template(&template)?);
         let done = |done: usize, of: usize| {
@@ -74,7 +76,7 @@ impl Past {
                 bar.set_style(ProgressStyle::with_template("{elapsed} learning…").unwrap_or_else(|_| bar.style()));
             }
         };
-        let rules = Rules::embedded()?;
+        let rules = rules.clone();
         let course = Course { horizon, seed, limits: &self.limits, rules, reported, demands, done: &done };
         let learned = learn(&self.gatherer, &self.session, course).await;
         bar.finish_and_clear();

@@ -14,6 +14,7 @@ use medfleet_risk::horizon::Horizon;
 use medfleet_risk::model::Model;
 use medfleet_risk::report::Report;
 use medfleet_risk::voice::Speaker;
+use medfleet_risk::voice::rules::Rules;
 use medfleet_runtime::now_micros;
 use medfleet_scorer::learn::Learned;
 use medfleet_scorer::models::Models;
@@ -27,7 +28,7 @@ use crate::cli::{Place, TrainOptions};
 use crate::house::House;
 
 pub async fn run(place: &Place, options: &TrainOptions) -> anyhow::Result<()> {
-    let house = House::open(&place.data)?;
+    let (house, rules) = (House::open(&place.data)?, options.rules.read()?);
     let (log, lake) = (backing::log(place, &house).await?, backing::lake(&house).await?);
     let models = Models::new(house.models());
     let known = Register::read(&*log).await?;
@@ -38,13 +39,13 @@ pub async fn run(place: &Place, options: &TrainOptions) -> anyhow::Result<()> {
         let (_, told) = known.models().find(|(_, told)| told.model == *name).with_context(|| {
             format!("the log tells of no model {name}: `medfleet train` without --again makes one of today's past")
         })?;
-        return again(place, &lake, &models, told).await;
+        return again(place, &lake, &models, told, &rules).await;
     }
     let past = Past::read(place, &lake, None).await?;
     let mut made = 0;
     for horizon in options.horizon.horizons() {
         let demands = Demands { failures_min: options.failures_min, ..Demands::default() };
-        let task = Task { horizon, seed: options.seed, demands };
+        let task = Task { horizon, seed: options.seed, demands, rules: &rules };
         let lesson = Lesson { task, at: Timestamp(now_micros()), judged: true };
         match make(&*log, &models, &known, &past, lesson).await {
             Ok(made) => show(&made, &models.file(&made.name)),
@@ -65,8 +66,8 @@ pub async fn run(place: &Place, options: &TrainOptions) -> anyhow::Result<()> {
 }
 
 /// Which model is to be made, and when.
-pub struct Lesson {
-    pub task: Task,
+pub struct Lesson<'a> {
+    pub task: Task<'a>,
     pub at: Timestamp,
     /// Another is made alike of a shorter past and judged on the rest: its backtest travels with the record of this one.
     pub judged: bool,
@@ -92,7 +93,7 @@ pub async fn make(
     models: &Models,
     known: &Register,
     past: &Past,
-    lesson: Lesson,
+    lesson: Lesson<'_>,
 ) -> anyhow::Result<Made> {
     let made = Made::of(past.learn(lesson.task, false).await?)?;
     models.keep(&made.model)?;
@@ -104,7 +105,7 @@ pub async fn make(
 }
 
 /// The backtest that is told with a model. It asks for more past than the model does: without one the model is told all the same.
-async fn worth(past: &Past, task: Task) -> Option<Backtest> {
+async fn worth(past: &Past, task: Task<'_>) -> Option<Backtest> {
     match judged(past, task).await {
         Ok((_, backtest)) => Some(backtest),
         Err(error) => {
@@ -127,15 +128,21 @@ async fn withdraw(log: &dyn EventLog, known: &Register, name: &str, by: &str, be
 }
 
 /// Makes a model that the log tells of once more; equal to the byte, or the reason why not.
-async fn again(place: &Place, lake: &medfleet_lake::Lake, models: &Models, told: &ModelTrained) -> anyhow::Result<()> {
+async fn again(
+    place: &Place,
+    lake: &medfleet_lake::Lake,
+    models: &Models,
+    told: &ModelTrained,
+    rules: &Rules,
+) -> anyhow::Result<()> {
     let past = Past::read(place, lake, Some((told.cut, register::offsets(&told.pins)))).await?;
     let horizon = Horizon::ALL.into_iter().find(|horizon| hours(*horizon) == told.horizon_hours);
     let horizon = horizon.with_context(|| format!("a horizon of {} h is none of ours", told.horizon_hours))?;
-    let task = Task { horizon, seed: told.seed, demands: demands(told) };
+    let task = Task { horizon, seed: told.seed, demands: demands(told), rules };
     let made = Made::of(past.learn(task, false).await?)?;
     if made.name != told.model {
         bail!(
-            "made {} and not {}: this version of medfleet learns otherwise than the one that made it",
+            "made {} and not {}: it was made with other rules, which `--rules` can name, or by a version of medfleet that learns otherwise",
             made.name,
             told.model
         );

@@ -15,7 +15,7 @@ use super::words;
 use crate::cuts::OpenCut;
 use crate::error::ApiError;
 use crate::kpi::covered;
-use crate::pages::format::{Clock, duration, encoded, plural, thousandths};
+use crate::pages::format::{Clock, duration, encoded, plural, some_percent, thousandths};
 use crate::pages::frame::{Choice, Frame};
 use crate::period::Period;
 use crate::query::{self, DeviceVersion, Reported};
@@ -50,7 +50,9 @@ pub struct FamilyLine {
 pub struct CounterLine {
     pub name: String,
     pub gained: String,
-    pub limit: String,
+    pub reading: String,
+    /// `92 % of 1 200 000`; a dash where no rule knows its life.
+    pub life: String,
 }
 
 /// Errors of every day as a line.
@@ -189,10 +191,16 @@ pub fn counter_lines(counters: Vec<Cycles>, rules: Option<&Rules>, alert: &Alert
         CounterLine {
             name: component.map_or(name.clone(), |component| format!("{name} ({component})")),
             gained: format!("{} {}", thousandths(counter.gained_milli), counter.unit),
-            limit: limit.map_or_else(|| "–".to_owned(), |limit| thousandths((limit * 1_000.0) as i64)),
+            reading: thousandths(counter.reading_milli),
+            life: limit.map_or_else(|| "–".to_owned(), |limit| used(counter.reading_milli, limit)),
         }
     };
     counters.into_iter().map(line).collect()
+}
+
+fn used(reading_milli: i64, limit: f64) -> String {
+    let share = some_percent(Some(reading_milli as f64 / (1_000.0 * limit)));
+    format!("{share} of {}", thousandths((limit * 1_000.0) as i64))
 }
 
 /// The shortest life that a rule knows for a counter of devices as this one, whatever rule raised the alert.
@@ -403,15 +411,19 @@ mod tests {
             samples: 2,
             resets: 0,
             last: None,
+            reading_milli: 900_000_000,
         };
         let rules = Rules::embedded().unwrap();
         let mut one = alert(1);
         one.about.rule = "at-risk".into();
         let lives = |one: &Alert| {
             let lines = counter_lines(vec![counter("scan_seconds"), counter("exams")], Some(&rules), one);
-            lines.into_iter().map(|line| line.limit).collect::<Vec<_>>()
+            lines.into_iter().map(|line| line.life).collect::<Vec<_>>()
         };
-        assert_eq!(lives(&one), [thousandths(1_200_000_000), "–".to_owned()]);
+        assert_eq!(
+            lives(&one),
+            [format!("{} of {}", some_percent(Some(0.75)), thousandths(1_200_000_000)), "–".to_owned()]
+        );
         one.about.kind = medfleet_domain::kind::DeviceKind::Mri;
         assert_eq!(lives(&one), ["–", "–"], "another kind's life");
     }

@@ -19,11 +19,14 @@ use crate::query;
 
 /// Days of scores that are drawn.
 const DAYS: i64 = 60;
+/// The horizon of a score that is shown where none raised the alert.
+const SHOWN_HOURS: u32 = 168;
 /// The plot in its own units.
 const WIDTH: f64 = 300.0;
 const HEIGHT: f64 = 60.0;
 
 pub struct Foreseen {
+    pub title: &'static str,
     /// `The trees of model 00aa… give the tube a chance of 41 % to fail within 7 days`.
     pub says: String,
     pub grounds: Vec<String>,
@@ -51,7 +54,7 @@ pub struct Trend {
 }
 
 impl Foreseen {
-    /// Of an alert that a score raised; None of any other.
+    /// The score that raised the alert; of any other alert the newest of its device; None where nobody scored that.
     pub async fn of(
         open: &OpenCut,
         alert: &Alert,
@@ -59,21 +62,35 @@ impl Foreseen {
         demotions: &[Demotion],
         clock: Clock,
     ) -> Result<Option<Self>, ApiError> {
-        let Some(spoken) = &alert.score else { return Ok(None) };
         let from = open.at().plus_micros(-DAYS * MICROS_PER_DAY);
         let mut told = query::scores_told(open, alert.about.subject.name(), from.day()).await?;
+        let newest = || told.iter().rev().find(|(_, scored)| scored.horizon_hours == SHOWN_HOURS).map(|(_, one)| one);
+        let Some((spoken, part)) = alert
+            .score
+            .clone()
+            .map(|spoken| (spoken, alert.about.part.clone()))
+            .or_else(|| newest().and_then(|scored| spoken_of(scored, demotions)))
+        else {
+            return Ok(None);
+        };
         told.retain(|(_, scored)| scored.horizon_hours == spoken.horizon_hours);
-        let part = alert.about.part.replace('_', " ");
-        let own =
-            told.iter().rev().find(|(_, scored)| scored.component == alert.about.part && scored.model == spoken.model);
+        let own = told.iter().rev().find(|(_, scored)| scored.component == part && scored.model == spoken.model);
         Ok(Some(Self {
-            says: says(spoken, &part),
+            title: if alert.score.is_some() { "Why a failure is expected" } else { "What was foreseen" },
+            says: says(&spoken, &part.replace('_', " ")),
             grounds: own.map(|(_, scored)| grounds(scored)).unwrap_or_default(),
             voices: own.map(|(_, scored)| voices(scored, demotions)).unwrap_or_default(),
-            trend: trend(&told, rule.and_then(|rule| rule.at_least), clock),
-            demoted: demoted(spoken, demotions, clock),
+            trend: trend(&told, rule.filter(|_| alert.score.is_some()).and_then(|rule| rule.at_least), clock),
+            demoted: demoted(&spoken, demotions, clock),
         }))
     }
+}
+
+/// What the voice that is heard says in a score, and of which part.
+fn spoken_of(scored: &Scored, demotions: &[Demotion]) -> Option<(Spoken, String)> {
+    let (voice, ppm) = heard(scored, demotions)?;
+    let (model, voice) = (scored.model.clone(), voice.to_owned());
+    Some((Spoken { model, voice, horizon_hours: scored.horizon_hours, ppm }, scored.component.clone()))
 }
 
 fn says(spoken: &Spoken, part: &str) -> String {

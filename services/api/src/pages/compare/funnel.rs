@@ -86,7 +86,7 @@ impl Point {
         height: &impl Fn(f64) -> f64,
         name: &impl Fn(&str) -> String,
     ) -> Self {
-        let (of, standing) = (&one.ratio, Standing::of(&one.ratio));
+        let (of, standing) = (&one.ratio, Standing::of(one));
         let (observed, expected) = (decimal(of.observed, 0), decimal(of.expected, 1));
         Self {
             x: percent_of(of.expected / most),
@@ -142,8 +142,8 @@ fn columns(most: f64) -> Vec<Tick> {
 fn summary(sites: &[&ComparedSite], name: &impl Fn(&str) -> String) -> String {
     let outside: Vec<String> = sites
         .iter()
-        .filter(|one| Standing::of(&one.ratio).class != "like")
-        .map(|one| format!("{} {}", name(&one.ratio.site), Standing::of(&one.ratio).words))
+        .filter(|one| Standing::of(one).class != "like")
+        .map(|one| format!("{} {}", name(&one.ratio.site), Standing::of(one).words))
         .collect();
     let told = if outside.is_empty() { "all within the limits".to_owned() } else { outside.join("; ") };
     format!("Funnel plot of {} sites: {told}. The table below has every figure.", sites.len())

@@ -129,7 +129,7 @@ impl Line {
                 (best, worst) if best == worst => format!("{best} of {}", one.sites),
                 (best, worst) => format!("{best} to {worst} of {}", one.sites),
             },
-            standing: Standing::of(of),
+            standing: Standing::of(one),
             bar: axis.bar(of),
         }
     }

@@ -1,7 +1,6 @@
 //! What a comparison says, in words, and what it leaves open. Pure.
 
 use medfleet_kpi::comparison::{By, ComparedSite};
-use medfleet_kpi::stats::compare::SiteRatio;
 
 use crate::pages::format::decimal;
 
@@ -19,17 +18,23 @@ pub struct Standing {
 const FEW: Standing = Standing { class: "well", mark: "▼", words: "fewer, beyond 99.8 %" };
 const FEWER: Standing = Standing { class: "good", mark: "▽", words: "fewer, beyond 95 %" };
 const LIKE: Standing = Standing { class: "like", mark: "●", words: "like the fleet" };
+const UNSEEN: Standing = Standing { class: "like", mark: "◌", words: "fewer seen, and too much unseen to tell" };
 const MORE: Standing = Standing { class: "more", mark: "△", words: "more, beyond 95 %" };
 const MOST: Standing = Standing { class: "most", mark: "▲", words: "more, beyond 99.8 %" };
 
 impl Standing {
-    pub fn of(site: &SiteRatio) -> Self {
-        let [(low, high), (lowest, highest)] = site.funnel;
-        match site.ratio {
-            ratio if ratio > highest => MOST,
-            ratio if ratio > high => MORE,
-            ratio if ratio < lowest => FEW,
-            ratio if ratio < low => FEWER,
+    /// More than the limits allow is more however much nobody saw. Fewer is fewer only if it would be, had the time that nobody saw
+    /// brought what it brings elsewhere.
+    pub fn of(one: &ComparedSite) -> Self {
+        let [(low, high), (lowest, highest)] = one.ratio.funnel;
+        let seen = one.ratio.ratio;
+        let at_most = seen + one.unseen;
+        match (seen, at_most) {
+            (seen, _) if seen > highest => MOST,
+            (seen, _) if seen > high => MORE,
+            (_, at_most) if at_most < lowest => FEW,
+            (_, at_most) if at_most < low => FEWER,
+            (seen, _) if seen < low => UNSEEN,
             _ => LIKE,
         }
     }
@@ -53,7 +58,7 @@ pub fn verdict(sites: &[&ComparedSite], by: By, name: &impl Fn(&str) -> String) 
         format!("{} ({observed} against {expected} expected)", name(&one.ratio.site))
     };
     let of = |standing: Standing| -> Vec<String> {
-        sites.iter().filter(|one| Standing::of(&one.ratio) == standing).map(|one| told(&one)).collect()
+        sites.iter().filter(|one| Standing::of(one) == standing).map(|one| told(&one)).collect()
     };
     let mut said = Vec::new();
     let mut say = |sites: Vec<String>, words: String| {
@@ -63,6 +68,12 @@ pub fn verdict(sites: &[&ComparedSite], by: By, name: &impl Fn(&str) -> String) 
     };
     say(of(MOST), format!("More {what} than its equipment explains, beyond chance (99.8 %)"));
     say(of(FEW), format!("Fewer {what} than its equipment explains, beyond chance (99.8 %)"));
+    say(
+        of(UNSEEN),
+        format!(
+            "Fewer {what} seen than the equipment explains, but the time that nobody saw may hold as many: look at the coverage first"
+        ),
+    );
     let between = [of(MORE), of(FEWER)].concat();
     say(
         between,
@@ -82,7 +93,7 @@ pub fn verdict(sites: &[&ComparedSite], by: By, name: &impl Fn(&str) -> String) 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use medfleet_kpi::stats::compare::Adjustment;
+    use medfleet_kpi::stats::compare::{Adjustment, SiteRatio};
     use medfleet_kpi::stats::ranking::Place;
 
     fn site(name: &str, ratio: f64, tie: usize) -> ComparedSite {
@@ -107,6 +118,7 @@ mod tests {
             place,
             sites: 2,
             coverage: Some(1.0),
+            unseen: 0.0,
             dispersion: 1.0,
             shape: None,
         }
@@ -118,6 +130,18 @@ mod tests {
         let said = verdict(&sites.iter().collect::<Vec<_>>(), By::Failures, &|site| site.to_owned());
         assert!(said[0].ends_with("north (40 against 20.0 expected)."), "{said:?}");
         assert!(said[1].contains("do not conclude: west") && said[2].starts_with("2 groups"), "{said:?}");
+    }
+
+    /// A site whose agents were dark for most of the month was once praised for it.
+    #[test]
+    fn few_failures_seen_in_the_little_time_that_was_seen_are_no_praise() {
+        let dark = ComparedSite { unseen: 0.6, ..site("north", 0.3, 1) };
+        let sites = [dark, site("south", 1.0, 1), site("west", 0.3, 1)];
+        let said = verdict(&sites.iter().collect::<Vec<_>>(), By::Failures, &|site| site.to_owned());
+        assert!(said[0].starts_with("Fewer failures than") && said[0].contains("west") && !said[0].contains("north"));
+        assert!(said[1].starts_with("Fewer failures seen") && said[1].contains("north"), "{said:?}");
+        let many = ComparedSite { unseen: 0.6, ..site("north", 2.0, 1) };
+        assert_eq!(Standing::of(&many), MOST, "what was not seen makes no failures undone");
     }
 
     #[test]
