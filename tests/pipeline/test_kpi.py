@@ -221,6 +221,8 @@ def test_golden_25_an_issued_statement_stays_and_what_comes_later_adjusts_the_ne
     assert more == pytest.approx(7_200.0)
     changed = adjusted[0]["changed"]
     assert (changed[0]["from"], changed[-1]["until"]) == hours and all(one["is"]["class"] == "counted" and one["records"] for one in changed)
+    stays = statement(house, asked)
+    assert stays["figure"] == issued["figure"] and stays["lines"] == before["lines"] and stays["agrees"], "its period is told as it was issued"
     again = house.json(f"/api/v1/devices/{name}/statements/{urllib.parse.quote(issued['statement'])}")
     assert again["agrees"] and again["figure"] == issued["figure"], "as it was issued, whatever came since"
     late = house.json(f"/api/v1/kpi/amendments?{query(**{'from': first, 'until': this, 'device': name, 'closed': closed.isoformat()})}")["rows"]

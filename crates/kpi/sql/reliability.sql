@@ -16,33 +16,7 @@ service AS (
     FROM spans
     GROUP BY device, site, kind
 ),
-heard AS (
-    SELECT
-        device,
-        site,
-        kind,
-        condition,
-        weight,
-        greatest(CAST(from_at AS BIGINT), CAST($from AS BIGINT)) AS from_us,
-        least(CAST(until_at AS BIGINT), CAST($until AS BIGINT)) AS until_us
-    FROM intervals
-    WHERE day >= CAST($from_day AS DATE) AND day <= CAST($until_day AS DATE)
-        AND CAST(from_at AS BIGINT) < CAST($until AS BIGINT) AND CAST(until_at AS BIGINT) > CAST($from AS BIGINT)
-        AND ($site = '' OR site = $site) AND ($kind = '' OR kind = $kind) AND ($device = '' OR device = $device)
-    UNION ALL
-    SELECT
-        subject,
-        site,
-        kind,
-        condition,
-        1,
-        greatest(from_us, CAST($from AS BIGINT)),
-        least(coalesce(until_us, CAST($now AS BIGINT)), CAST($now AS BIGINT), CAST($until AS BIGINT))
-    FROM standing
-    WHERE role = 'claim' AND from_us < least(CAST($until AS BIGINT), CAST($now AS BIGINT))
-        AND (until_us IS NULL OR until_us > CAST($from AS BIGINT))
-        AND ($site = '' OR site = $site) AND ($kind = '' OR kind = $kind) AND ($device = '' OR subject = $device)
-),
+heard AS ({heard}),
 clipped AS ({within_service}),
 told AS (
     SELECT

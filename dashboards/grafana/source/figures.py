@@ -58,18 +58,27 @@ def condition_column(name: str = "condition") -> dict:
     return column(name, mappings=value_map(CONDITIONS))
 
 
-def by_day(title: str, what: str, of: str, per: str, says: str, unit: str, where: str = CHOSEN, **more) -> Panel:
-    """A sum, or a sum over a sum, of every UTC day, from quarter-hours. The last day is as long as it is."""
+def by_day(title: str, what: str, of: str, says: str, where: str = CHOSEN) -> Panel:
+    """A sum over a sum of every UTC day. The first and the last are as long as the period has of them."""
     query = sql(f"""
-        SELECT $__timeGroup(quarter_at, '1d') AS time, {of} AS metric, {what} AS "{per}"
-        FROM rollup_quarter WHERE $__timeFilter(quarter_at) AND {where} GROUP BY 1, 2 ORDER BY 1, 2""", "time_series")
-    return lines(title, says, [query], unit, NOTHING_KNOWN, **more)
+        SELECT CAST(day AS TIMESTAMP) AS time, {of} AS metric, {what} AS "{title.split()[0].lower()}"
+        FROM uptime_by_day({PERIOD}) WHERE {where} GROUP BY 1, 2 ORDER BY 1, 2""", "time_series")
+    return lines(title, says, [query], "percentunit", NOTHING_KNOWN, most=1, least=None, decimals=1)
 
 
-UP_MICROS = "sum(CASE WHEN condition IN ('productive', 'standby', 'engineering') THEN micros ELSE 0 END)"
-KNOWN_MICROS = "sum(CASE WHEN condition <> 'unknown' THEN micros ELSE 0 END)"
-UPTIME_OF_DAY = f"{UP_MICROS} / nullif(CAST({KNOWN_MICROS} AS DOUBLE PRECISION), 0)"
-KNOWN_HOURS = f"{KNOWN_MICROS} / 3.6e9"
+def uptime_by_day(of: str, where: str = CHOSEN) -> Panel:
+    return by_day(f"Uptime by {of}", UPTIME_OF_DAY, of, f"Up ÷ known of each UTC day. {UNKNOWN_SAYS}", where)
+
+
+def coverage_by_day(of: str, where: str = CHOSEN) -> Panel:
+    says = "Known ÷ in service of each UTC day: what the uptime beside it rests on. A dip is silence of devices, agents or links."
+    return by_day(f"Coverage by {of}", COVERAGE_OF_DAY, of, says, where)
+
+
+UP_OF_DAY = "sum(productive_seconds + standby_seconds + engineering_seconds)"
+KNOWN_OF_DAY = "sum(productive_seconds + standby_seconds + engineering_seconds + scheduled_down_seconds + unscheduled_down_seconds)"
+UPTIME_OF_DAY = f"{UP_OF_DAY} / nullif({KNOWN_OF_DAY}, 0)"
+COVERAGE_OF_DAY = f"{KNOWN_OF_DAY} / nullif(sum(in_service_seconds), 0)"
 
 
 def failure_rates(by: str, where: str, linked: list[dict]) -> Panel:

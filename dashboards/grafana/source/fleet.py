@@ -1,8 +1,8 @@
 """The fleet: what is up, how much of it is known, and where to look. Every ratio is a sum over a sum and stands beside its coverage and bounds."""
 
 from figures import (
-    BASE_UPTIME, BASE_UTILIZATION, BEST, CHOSEN, COVERAGE, KINDS, KNOWN_HOURS, NOTHING_KNOWN, PERIOD, SITES, UNKNOWN_SAYS, UPTIME, UPTIME_OF_DAY, UTILIZATION, WORST,
-    by_day, condition_column, device_link, failure_rates, link, longest_down, pm_on_time, ratio_columns, ratios_by, sites_compared,
+    BASE_UPTIME, BASE_UTILIZATION, BEST, CHOSEN, COVERAGE, KINDS, NOTHING_KNOWN, PERIOD, SITES, UNKNOWN_SAYS, UPTIME, UTILIZATION, WORST,
+    condition_column, coverage_by_day, device_link, failure_rates, link, longest_down, pm_on_time, ratio_columns, ratios_by, sites_compared, uptime_by_day,
 )
 from panels import AMBER, GREEN, RED, bars, dashboard, prom, sql, stat, table
 
@@ -29,8 +29,8 @@ def build() -> dict:
         ),
     ]
     days = [
-        by_day("Uptime by site", UPTIME_OF_DAY, "site", "uptime", f"Up ÷ known of each UTC day. {UNKNOWN_SAYS}", "percentunit", most=1, least=None, decimals=1),
-        by_day("Known device-hours by site", KNOWN_HOURS, "site", "hours", "Device-hours of each UTC day of which the condition is known. A dip is silence of devices, agents or links.", "h"),
+        uptime_by_day("site"),
+        coverage_by_day("site"),
     ]
     now = [
         bars(

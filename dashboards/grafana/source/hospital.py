@@ -1,8 +1,8 @@
 """One site: its kinds and devices, what failed, what waits, and how much of it was in use at once."""
 
 from figures import (
-    BASE_UPTIME, BASE_UTILIZATION, BEST, COVERAGE, KNOWN_HOURS, NOTHING_KNOWN, PERIOD, UNKNOWN_SAYS, UPTIME, UPTIME_OF_DAY, WORST,
-    at_once, by_day, clocks, device_link, failure_rates, hour_columns, link, longest_down, pm_on_time, ratio_columns,
+    BASE_UPTIME, BASE_UTILIZATION, BEST, COVERAGE, NOTHING_KNOWN, PERIOD, UNKNOWN_SAYS, UPTIME, WORST,
+    at_once, clocks, coverage_by_day, device_link, failure_rates, hour_columns, link, longest_down, pm_on_time, ratio_columns, uptime_by_day,
 )
 from panels import dashboard, sql, sql_variable, stat, table
 
@@ -31,8 +31,8 @@ def build() -> dict:
         ),
     ]
     days = [
-        by_day("Uptime by kind", UPTIME_OF_DAY, "kind", "uptime", f"Up ÷ known of each UTC day. {UNKNOWN_SAYS}", "percentunit", where=HERE, most=1, least=None, decimals=1),
-        by_day("Known device-hours by kind", KNOWN_HOURS, "kind", "hours", "Device-hours of each UTC day of which the condition is known.", "h", where=HERE),
+        uptime_by_day("kind", HERE),
+        coverage_by_day("kind", HERE),
     ]
     dependent = ("equipment-dependent", "supplier-dependent")
     figures = [

@@ -1,8 +1,8 @@
 """One kind of equipment: its sites, its makes and models, what it says when it fails, and how it is used."""
 
 from figures import (
-    BASE_UPTIME, BEST, COVERAGE, NOTHING_KNOWN, PERIOD, UNKNOWN_SAYS, UPTIME, UPTIME_OF_DAY, UTILIZATION, WORST,
-    at_once, by_day, clocks, device_link, failure_rates, link, longest_down, pm_on_time, ratio_columns, sites_compared,
+    BASE_UPTIME, BEST, COVERAGE, NOTHING_KNOWN, PERIOD, UNKNOWN_SAYS, UPTIME, UTILIZATION, WORST,
+    at_once, clocks, device_link, failure_rates, link, longest_down, pm_on_time, ratio_columns, sites_compared, uptime_by_day,
 )
 from panels import bars, column, dashboard, sql, sql_variable, stat, table
 
@@ -27,7 +27,7 @@ def build() -> dict:
         ),
     ]
     places = [
-        by_day("Uptime by site", UPTIME_OF_DAY, "site", "uptime", f"Up ÷ known of each UTC day. {UNKNOWN_SAYS}", "percentunit", where=THIS, most=1, least=None, decimals=1),
+        uptime_by_day("site", THIS),
         at_once("site", THIS),
         table(
             "Sites", UNKNOWN_SAYS,

@@ -73,6 +73,25 @@ pub async fn statement_of(open: &OpenCut, device: &str, contract: &str, day: Day
     Ok(Some(Told { sheet, adjustments, issued: None }))
 }
 
+/// The same without what it tells of other periods, of one of several devices whose issued statements are known.
+pub async fn sheet_of(
+    open: &OpenCut,
+    device: &str,
+    contract: &str,
+    day: Day,
+    issued: &[Issued],
+) -> Result<Option<Sheet>, ApiError> {
+    let now = open.at();
+    let Some(sheet) = statement(open.kpi().await?, Asked { device, contract, day, now }).await? else {
+        return Ok(None);
+    };
+    let mut own = issued.iter().filter(|one| one.device == device && one.contract == contract);
+    let Some(one) = own.find(|one| one.period.from == sheet.statement.period.from) else {
+        return Ok(Some(sheet));
+    };
+    over_period(&open.at_offsets(&one.offsets).await?, one, one.period.until).await
+}
+
 /// A statement as it was issued, and what it told of those before it, computed again from the cut that it pins.
 pub async fn as_issued(open: &OpenCut, issued: Issued, of_contract: &[Issued]) -> Result<Option<Told>, ApiError> {
     let pinned = open.at_offsets(&issued.offsets).await?;

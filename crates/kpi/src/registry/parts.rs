@@ -8,7 +8,7 @@ macro_rules! sql {
 pub(super) use sql;
 
 /// Files that others name. A part may name the parts below it.
-const PARTS: [(&str, &str); 26] = [
+const PARTS: [(&str, &str); 27] = [
     ("{foretold}", sql!("parts/foretold")),
     ("{alerts}", sql!("parts/alerts")),
     ("{uptime}", sql!("uptime")),
@@ -30,6 +30,7 @@ const PARTS: [(&str, &str); 26] = [
     ("{live}", sql!("parts/live")),
     ("{sites}", sql!("parts/sites")),
     ("{served_downs}", sql!("parts/served_downs")),
+    ("{heard}", sql!("parts/heard")),
     ("{within_service}", sql!("parts/within_service")),
     ("{service_times}", sql!("parts/service_times")),
     ("{registered}", sql!("parts/registered")),

@@ -89,6 +89,18 @@ const UPTIME: &[Column] = columns! {
     base_facility_wait_us: Micros, "down in base hours while waiting for the facility";
 };
 
+const UPTIME_BY_DAY: &[Column] = columns! {
+    day: Day, "UTC day; the first and the last are as long as the period has of them";
+    site: Text, "where devices were in service";
+    kind: Text, "kind of equipment";
+    in_service_us: Micros, "in service: the denominator of coverage";
+    productive_us: Micros, "in use";
+    standby_us: Micros, "ready";
+    engineering_us: Micros, "tests, training, calibration";
+    scheduled_down_us: Micros, "planned maintenance";
+    unscheduled_down_us: Micros, "failed, or maintenance beyond its window";
+};
+
 const RELIABILITY: &[Column] = columns! {
     device: Text, "the device";
     site: Text, "where it was in service";
@@ -309,6 +321,7 @@ pub fn views() -> &'static [View] {
             view!("downtimes", DOWNTIMES),
             view!("repairs", REPAIRS),
             view!("uptime", UPTIME),
+            view!("uptime_by_day", UPTIME_BY_DAY),
             view!("reliability", RELIABILITY),
             view!("cycles", CYCLES),
             view!("cycles_between_failures", CYCLES_BETWEEN_FAILURES),

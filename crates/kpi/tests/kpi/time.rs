@@ -8,6 +8,8 @@ use medfleet_kpi::ask::{
 };
 use medfleet_kpi::backdated::{Part, backdated};
 use medfleet_kpi::measure::Measure;
+use medfleet_kpi::registry::view;
+use serde_json::{Map, Value};
 
 use crate::given::{HOUR, House, P, S, UD, at, question, span};
 
@@ -30,6 +32,42 @@ async fn golden_17_a_device_never_heard_is_in_the_population_with_coverage_nough
 
 fn retired() -> Body {
     Body::Retired(Retirement { reason: "old".into() })
+}
+
+#[tokio::test]
+async fn days_add_up_to_the_period_and_what_lies_outside_the_service_is_on_no_day() {
+    let mut house = House::new();
+    house.register("ct-7", "03-02 12:00");
+    house.hears("ct-7", S, "03-02 06:00", "03-03 06:00");
+    house.hears("ct-7", UD, "03-03 06:00", "03-03 08:00");
+    // Two days of a claim beyond its edge, in one piece.
+    house.claims("ct-7", "03-05 00:00", Claimed::Down, "03-03 12:00", Some("03-05 06:00"));
+    // Nobody registered it: in service while it is heard.
+    house.hears("ct-9", P, "03-04 22:00", "03-05 02:00");
+    let asked = question("03-01 00:00", "03-06 00:00", "03-06 00:00");
+    let session = house.session().await;
+    let by_day = view("uptime_by_day").expect("there is such a view");
+    let rows = by_day.table(&session, &asked).await.expect("the view answers").objects();
+    let hours = |row: &Map<String, Value>, name: &str| row[name].as_f64().expect("a number") / 3_600.0;
+    let told: Vec<_> = rows
+        .iter()
+        .map(|row| {
+            let of = ["in_service_seconds", "productive_seconds", "standby_seconds", "unscheduled_down_seconds"];
+            (row["day"].as_str().expect("a day").to_owned(), of.map(|name| hours(row, name)))
+        })
+        .collect();
+    let day = |day: &str, hours: [f64; 4]| (format!("2026-03-{day}"), hours);
+    assert_eq!(
+        told,
+        [
+            day("02", [12.0, 0.0, 12.0, 0.0]),
+            day("03", [24.0, 0.0, 6.0, 14.0]),
+            day("04", [26.0, 2.0, 0.0, 24.0]),
+            day("05", [26.0, 2.0, 0.0, 6.0]),
+        ]
+    );
+    let whole: i64 = uptime(&session, &asked).await.expect("the view answers").iter().map(|row| row.measure.up()).sum();
+    assert_eq!(whole, 22 * HOUR, "as `uptime` has it: standby 18 h, in use 4 h");
 }
 
 #[tokio::test]

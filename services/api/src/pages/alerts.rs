@@ -22,6 +22,7 @@ use crate::service::App;
 
 mod behind;
 mod card;
+mod counters;
 mod figures;
 mod foreseen;
 mod impact;

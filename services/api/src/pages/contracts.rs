@@ -11,7 +11,7 @@ use futures::{StreamExt as _, TryStreamExt as _};
 use medfleet_domain::contract::{Contract, ContractHours};
 use medfleet_domain::time::{Day, Timestamp};
 use medfleet_kpi::registry::view;
-use medfleet_kpi::statement::{Asked, ContractVersion, Issued, Sheet, contracts, issued, statement};
+use medfleet_kpi::statement::{ContractVersion, Issued, Sheet, contracts, issued};
 use serde::Deserialize;
 
 use super::download::{File, FileQuery, Sheet as FileSheet};
@@ -21,7 +21,7 @@ use super::statement::{Judged, figures, judged_of, period_title};
 use super::{PageProblem, rendered};
 use crate::cuts::OpenCut;
 use crate::error::ApiError;
-use crate::kpi::{covered, question};
+use crate::kpi::{covered, question, sheet_of};
 use crate::period::{Period, PeriodQuery, read_day};
 use crate::problem::Problem;
 use crate::query::{self, DeviceFilter, DeviceVersion, Scope, Site};
@@ -246,7 +246,11 @@ async fn one(
     let filter = DeviceFilter { site: Some(site.clone()), ..DeviceFilter::default() };
     let mut devices = query::devices(&open, &filter).await?;
     devices.retain(|device| covered(&version.contract, device));
-    let sheets = sheets(&open, &devices, &number, day).await?;
+    let everything = question(&open, Period { from: Timestamp(0), until: period.until }, Scope::default());
+    let told = issued(open.kpi().await?, &everything).await.map_err(ApiError::from)?;
+    // A file has all.
+    let shown = if wanted.is_some() { devices.len() } else { DEVICES_SHOWN_MAX };
+    let sheets = sheets(&open, devices.iter().take(shown), &number, day, &told).await?;
     if let Some(wanted) = wanted {
         let one_row = "the statement of one device under the contract in the period";
         let table = super::statement::summary_table(&sheets);
@@ -255,25 +259,20 @@ async fn one(
     }
     let frame = Frame::new(&app, &open, &asked, period).await?;
     let sites = query::sites(&open).await?;
-    let everything = question(&open, Period { from: Timestamp(0), until: period.until }, Scope::default());
-    let told = issued(open.kpi().await?, &everything).await.map_err(ApiError::from)?;
     let of_site = sites.iter().find(|one| one.site == site);
     rendered(&compose(frame, version, of_site, day, &sheets, devices.len(), &told))
 }
 
-/// The statements of the devices of a contract, a few at a time.
+/// The statements of devices of a contract, a few at a time; as they were issued where they were.
 async fn sheets(
     open: &OpenCut,
-    devices: &[DeviceVersion],
+    devices: impl Iterator<Item = &DeviceVersion>,
     contract: &str,
     day: Day,
+    told: &[Issued],
 ) -> Result<Vec<Sheet>, PageProblem> {
-    let session = open.kpi().await?;
-    let now = open.at();
-    let of = |device: String| async move {
-        statement(session, Asked { device: &device, contract, day, now }).await.map_err(ApiError::from)
-    };
-    let names: Vec<String> = devices.iter().take(DEVICES_SHOWN_MAX).map(|one| one.device.clone()).collect();
+    let of = |device: String| async move { sheet_of(open, &device, contract, day, told).await };
+    let names: Vec<String> = devices.map(|one| one.device.clone()).collect();
     let found: Vec<Option<Sheet>> =
         futures::stream::iter(names.into_iter().map(of)).buffered(STATEMENTS_AT_ONCE).try_collect().await?;
     Ok(found.into_iter().flatten().collect())

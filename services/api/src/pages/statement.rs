@@ -1,5 +1,6 @@
 //! The contract statement of one device and period: the figure against the guarantee, and every span it is made of.
 
+mod files;
 mod lines;
 mod terms;
 
@@ -27,8 +28,10 @@ use crate::query;
 use crate::rest::contracts::{IssueIn, contract_of, issue_of, uncovered};
 use crate::rest::{self, sheet};
 use crate::service::App;
-pub use terms::{summary_table, terms};
+pub use files::summary_table;
+pub use terms::terms;
 
+use files::{adjustment_table, class_table, treatment_table};
 use lines::{AdjustmentBlock, ClassLine, LineOut, adjustments, classes, line_out};
 
 /// Spans on one page; a file has all.
@@ -137,6 +140,17 @@ async fn page(
                 sheet::lines(&told.sheet),
             ),
             FileSheet::new("summary", "the statement", summary_table(std::slice::from_ref(&told.sheet))),
+            FileSheet::new("classes", "how long spans of one class lasted, unweighted", class_table(&told.sheet)),
+            FileSheet::new(
+                "maintenance",
+                "the figure under one treatment of maintenance",
+                treatment_table(&told.sheet),
+            ),
+            FileSheet::new(
+                "adjustments",
+                "one span of an earlier statement that later facts judge otherwise",
+                adjustment_table(&told.adjustments),
+            ),
         ];
         let span = told.sheet.statement.period;
         let period = crate::period::Period { from: span.from, until: span.until };

@@ -37,6 +37,7 @@ async fn every_function_answers_about_ones_own_sites() {
         (format!("failures({PERIOD}, site => 'south')"), 0, 1),
         (format!("downtimes({PERIOD})"), 1, 2),
         (format!("repairs({PERIOD})"), 1, 2),
+        (format!("uptime_by_day({PERIOD})"), 1, 2),
         (format!("reliability({PERIOD})"), 1, 2),
         (format!("cycles({PERIOD})"), 1, 2),
         (format!("pm({PERIOD})"), 1, 2),

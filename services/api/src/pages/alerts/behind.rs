@@ -3,19 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use medfleet_alerts::delivery::Message;
-use medfleet_alerts::rule::{Rules, When};
 use medfleet_domain::alert::life::Alert;
 use medfleet_domain::alert::{AlertId, Ending, Urgency};
 use medfleet_domain::contract::Contract;
 use medfleet_domain::time::{MICROS_PER_DAY, Timestamp};
-use medfleet_kpi::ask::{Cycles, Repair};
+use medfleet_kpi::ask::Repair;
 
 use super::impact::Stock;
 use super::words;
 use crate::cuts::OpenCut;
 use crate::error::ApiError;
 use crate::kpi::covered;
-use crate::pages::format::{Clock, duration, encoded, plural, some_percent, thousandths};
+use crate::pages::format::{Clock, duration, encoded, plural};
 use crate::pages::frame::{Choice, Frame};
 use crate::period::Period;
 use crate::query::{self, DeviceVersion, Reported};
@@ -27,7 +26,9 @@ const DAYS: i64 = 30;
 const NAMED_BEFORE_MICROS: i64 = MICROS_PER_DAY;
 const OPENED_WITHIN_MICROS: i64 = 60 * 60 * 1_000_000;
 const FAMILIES_MAX: usize = 12;
-const CASES_MAX: usize = 8;
+const CASES_MAX: usize = 5;
+/// Nobody said what fixed it.
+const UNTOLD: &str = "not known";
 const FREE_MAX: usize = 12;
 const MESSAGES_MAX: usize = 12;
 /// After so long without a message there will be none.
@@ -45,14 +46,6 @@ pub struct FamilyLine {
     pub count: String,
     pub last: String,
     pub text: String,
-}
-
-pub struct CounterLine {
-    pub name: String,
-    pub gained: String,
-    pub reading: String,
-    /// `92 % of 1 200 000`; a dash where no rule knows its life.
-    pub life: String,
 }
 
 /// Errors of every day as a line.
@@ -93,7 +86,7 @@ pub struct Phone {
     pub dialled: String,
 }
 
-fn month(now: Timestamp, open: &OpenCut) -> Period {
+pub(super) fn month(now: Timestamp, open: &OpenCut) -> Period {
     let until = shown_until(open, now);
     Period { from: until.plus_micros(-DAYS * MICROS_PER_DAY), until }
 }
@@ -107,11 +100,6 @@ pub fn shown_until(open: &OpenCut, now: Timestamp) -> Timestamp {
 pub async fn errors(open: &OpenCut, device: Option<&DeviceVersion>, now: Timestamp) -> Result<Vec<Reported>, ApiError> {
     let Some(device) = device else { return Ok(Vec::new()) };
     query::errors(open, &device.device, month(now, open)).await
-}
-
-pub async fn counters(open: &OpenCut, device: Option<&DeviceVersion>, now: Timestamp) -> Result<Vec<Cycles>, ApiError> {
-    let Some(device) = device else { return Ok(Vec::new()) };
-    query::counters(open, &device.device, month(now, open)).await
 }
 
 /// What opened an alert was said by then: it may have reached us much later.
@@ -182,33 +170,6 @@ pub fn error_trend(errors: &[Reported], until: Timestamp, clock: Clock) -> Optio
     Some(ErrorTrend { line: format!("M{}", points.join("L")), words })
 }
 
-/// What counters gained, and the lives that rules know for such a device.
-pub fn counter_lines(counters: Vec<Cycles>, rules: Option<&Rules>, alert: &Alert) -> Vec<CounterLine> {
-    let line = |counter: Cycles| {
-        let limit = rules.and_then(|rules| life(rules, alert, &counter.counter));
-        let name = spaced(&counter.counter);
-        let component = counter.component.as_deref().map(spaced);
-        CounterLine {
-            name: component.map_or(name.clone(), |component| format!("{name} ({component})")),
-            gained: format!("{} {}", thousandths(counter.gained_milli), counter.unit),
-            reading: thousandths(counter.reading_milli),
-            life: limit.map_or_else(|| "–".to_owned(), |limit| used(counter.reading_milli, limit)),
-        }
-    };
-    counters.into_iter().map(line).collect()
-}
-
-fn used(reading_milli: i64, limit: f64) -> String {
-    let share = some_percent(Some(reading_milli as f64 / (1_000.0 * limit)));
-    format!("{share} of {}", thousandths((limit * 1_000.0) as i64))
-}
-
-/// The shortest life that a rule knows for a counter of devices as this one, whatever rule raised the alert.
-fn life(rules: &Rules, alert: &Alert, counter: &str) -> Option<f64> {
-    let watching = rules.watching(When::LifeNear, alert.about.site.as_str(), alert.about.kind);
-    watching.filter_map(|rule| rule.limits.get(counter).copied()).min_by(f64::total_cmp)
-}
-
 /// What earlier alerts of the sort turned out to be: those about the same part first, and of these the ones with a verdict.
 pub fn case_lines(frame: &Frame, of: &Alert, similar: &[&Alert], repairs: &[Repair], clock: Clock) -> Vec<CaseLine> {
     let line = |case: &&Alert| CaseLine {
@@ -219,12 +180,15 @@ pub fn case_lines(frame: &Frame, of: &Alert, similar: &[&Alert], repairs: &[Repa
         found: case.finding.as_ref().map_or_else(|| "no verdict".to_owned(), words::finding),
         fixed: fixed_by(case, repairs),
     };
-    nearest(of, similar).iter().take(CASES_MAX).map(line).collect()
+    nearest(of, similar, repairs).iter().take(CASES_MAX).map(line).collect()
 }
 
-fn nearest<'a>(of: &Alert, similar: &[&'a Alert]) -> Vec<&'a Alert> {
+/// Those of the same part first, and of these the ones that teach something: a verdict, or what fixed it.
+fn nearest<'a>(of: &Alert, similar: &[&'a Alert], repairs: &[Repair]) -> Vec<&'a Alert> {
     let mut cases = similar.to_vec();
-    cases.sort_by_key(|case| (case.about.part != of.about.part, case.finding.is_none()));
+    cases.sort_by_cached_key(|case| {
+        (case.about.part != of.about.part, case.finding.is_none(), fixed_by(case, repairs) == UNTOLD)
+    });
     cases
 }
 
@@ -240,7 +204,7 @@ fn fixed_by(case: &Alert, repairs: &[Repair]) -> String {
             && repair.finished.is_none_or(|finished| finished >= case.began)
     };
     match repairs.iter().filter(opened).max_by_key(|repair| repair.opened) {
-        None => "not known".to_owned(),
+        None => UNTOLD.to_owned(),
         Some(repair) => {
             let cause = repair.cause_code.as_deref().map(spaced).unwrap_or_else(|| "cause not told".to_owned());
             let took = match repair.finished {
@@ -398,37 +362,6 @@ mod tests {
     }
 
     #[test]
-    fn a_counter_has_its_life_whatever_rule_raised_the_alert() {
-        let counter = |name: &str| Cycles {
-            device: "ct-1".into(),
-            site: "north".into(),
-            kind: "ct".into(),
-            counter: name.into(),
-            component: None,
-            unit: "s".into(),
-            source: "device".into(),
-            gained_milli: 5_000,
-            samples: 2,
-            resets: 0,
-            last: None,
-            reading_milli: 900_000_000,
-        };
-        let rules = Rules::embedded().unwrap();
-        let mut one = alert(1);
-        one.about.rule = "at-risk".into();
-        let lives = |one: &Alert| {
-            let lines = counter_lines(vec![counter("scan_seconds"), counter("exams")], Some(&rules), one);
-            lines.into_iter().map(|line| line.life).collect::<Vec<_>>()
-        };
-        assert_eq!(
-            lives(&one),
-            [format!("{} of {}", some_percent(Some(0.75)), thousandths(1_200_000_000)), "–".to_owned()]
-        );
-        one.about.kind = medfleet_domain::kind::DeviceKind::Mri;
-        assert_eq!(lives(&one), ["–", "–"], "another kind's life");
-    }
-
-    #[test]
     fn cases_of_the_same_part_stand_before_others_with_a_verdict() {
         let case = |id: u64, part: &str, finding| {
             let mut one = Alert { finding, ..alert(id) };
@@ -440,7 +373,7 @@ mod tests {
             case(2, "tube", None),
             case(3, "tube", Some(medfleet_domain::alert::Finding::Confirmed)),
         ];
-        let nearest = nearest(&case(9, "tube", None), &all.iter().collect::<Vec<_>>());
+        let nearest = nearest(&case(9, "tube", None), &all.iter().collect::<Vec<_>>(), &[]);
         assert_eq!(nearest.iter().map(|one| one.id.0).collect::<Vec<_>>(), [3, 2, 1]);
     }
 

@@ -12,7 +12,8 @@ use medfleet_domain::kind::DeviceKind;
 use medfleet_domain::time::Timestamp;
 use serde::Deserialize;
 
-use super::behind::{self, CaseLine, CounterLine, ErrorTrend, FamilyLine, FreeLine, Repairer};
+use super::behind::{self, CaseLine, ErrorTrend, FamilyLine, FreeLine, Repairer};
+use super::counters::{self, CounterLine};
 use super::foreseen::Foreseen;
 use super::impact::Stock;
 use super::other;
@@ -36,7 +37,7 @@ const FACTS_AFTER_MICROS: i64 = 60 * 1_000_000;
 /// How long a press of the button puts an alert to sleep.
 const SNOOZE_SECONDS: i64 = 8 * 3_600;
 /// Steps of a life that stand on the card, the newest.
-const LIFE_SHOWN_MAX: usize = 30;
+const LIFE_SHOWN_MAX: usize = 10;
 const GUARD: &str = "An alert or a prediction never postpones maintenance that the manufacturer prescribes.";
 
 #[derive(Debug, Default, Deserialize)]
@@ -167,7 +168,7 @@ impl Seen {
         let errors = behind::errors(open, self.device.as_ref(), self.now).await?;
         let repairer = Repairer::of(open, &frame, self.device.as_ref()).await?;
         let foreseen = Foreseen::of(open, alert, self.known.rule(alert), &self.known.demotions, self.clock).await?;
-        let counters = behind::counters(open, self.device.as_ref(), self.now).await?;
+        let moved = counters::counters(open, self.device.as_ref(), self.now).await?;
         let rule = self.known.rule(alert);
         let past = Past::of(&self.known.alerts);
         let record = Record::of(&past, alert);
@@ -223,12 +224,12 @@ impl Seen {
             earlier: self.case.steps.len().saturating_sub(LIFE_SHOWN_MAX),
             messages: behind::messages(app, alert.id),
             untold: behind::is_untold(app, alert, self.now),
-            other_parts: other::parts(app, alert, &errors, &counters),
+            other_parts: other::parts(app, alert, &errors, &moved),
             facts,
             fact: alert.fact.map(|fact| format!("{}, number {}", fact.epoch, fact.first.0)),
             families: behind::families(&errors, self.clock),
             error_trend: behind::error_trend(&errors, behind::shown_until(open, self.now), self.clock),
-            counters: behind::counter_lines(counters, self.known.rules.as_ref(), alert),
+            counters: counters::counter_lines(moved, self.known.rules.as_ref(), alert),
             similar: behind::case_lines(&frame, alert, &similar, &self.stock.repairs, self.clock),
             free: behind::free_lines(&frame, &self.stock, alert),
             guard: guard(alert.about.kind, rule),

@@ -68,7 +68,7 @@ fn named(class: Class) -> (&'static str, &'static str) {
     }
 }
 
-const CLASSES: [(Class, &str); 10] = [
+pub const CLASSES: [(Class, &str); 10] = [
     (Class::Counted, "within the hours, while the contract's clock ran"),
     (Class::Unknown, "within the hours, and nobody knows: widens the bounds"),
     (Class::BeforeClock, "down, and the fact that starts the clock had not happened"),
