@@ -8,7 +8,7 @@ use medfleet_domain::contract::{ContractHours, IssuedStatement, Pin};
 use medfleet_domain::id::DeviceId;
 use medfleet_domain::kind::DeviceKind;
 use medfleet_domain::spans::Spans;
-use medfleet_domain::statement::{Changed, Given, Statement, changes, state};
+use medfleet_domain::statement::{Changed, Figure, Given, Statement, changes, state};
 use medfleet_domain::time::{Day, MICROS_PER_DAY, Span, Timestamp};
 use medfleet_lake::SessionContext;
 
@@ -17,7 +17,7 @@ use crate::hours::Hours;
 use crate::question::Question;
 
 pub use contracts::{ContractVersion, contracts};
-pub use read::{Issued, issued, order_facts, pieces};
+pub use read::{Issued, issued, last_told, order_facts, pieces};
 
 /// A statement with everything a reader may ask about it.
 #[derive(Debug, Clone, PartialEq)]
@@ -140,17 +140,21 @@ impl Sheet {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Adjustment {
     pub issued: Issued,
-    /// The same period, contract and device, at the cut of the next statement.
-    pub now: Sheet,
+    /// The figure of that period as it was last told: as it was issued, or as a later statement has told it.
+    pub told: Figure,
+    /// The same period, contract and device, at the cut of the next statement; None: the contract covers nothing of it any more.
+    pub now: Option<Sheet>,
     /// Where the two judge differently, with the log records behind it.
     pub changed: Vec<Changed>,
 }
 
 impl Adjustment {
-    /// Compares an issued statement, computed again at the cut it pins, with the same at the newer cut.
-    pub fn of(issued: Issued, then: &Sheet, now: Sheet) -> Option<Self> {
-        let changed = changes(&then.statement.lines, &now.statement.lines);
-        let moved = !changed.is_empty() || now.statement.figure() != then.statement.figure();
-        moved.then_some(Self { issued, now, changed })
+    /// Compares an issued statement, computed again at the cut at which it was last told, with the same at the newer cut.
+    pub fn of(issued: Issued, then: &Sheet, now: Option<Sheet>) -> Option<Self> {
+        let lines = now.as_ref().map_or(&[][..], |now| now.statement.lines.as_slice());
+        let changed = changes(&then.statement.lines, lines);
+        let told = then.statement.figure();
+        let moved = !changed.is_empty() || now.as_ref().is_none_or(|now| now.statement.figure() != told);
+        moved.then_some(Self { issued, told, now, changed })
     }
 }

@@ -71,7 +71,7 @@ def uptime_by_day(of: str, where: str = CHOSEN) -> Panel:
 
 
 def coverage_by_day(of: str, where: str = CHOSEN) -> Panel:
-    says = "Known ÷ in service of each UTC day: what the uptime beside it rests on. A dip is silence of devices, agents or links."
+    says = "Known ÷ in service of each UTC day: what the uptime beside it rests on. A dip is silence of devices, agents or links; of the last day the newest hour is still to be told."
     return by_day(f"Coverage by {of}", COVERAGE_OF_DAY, of, says, where)
 
 

@@ -32,6 +32,7 @@ pub mod query;
 mod rest;
 mod scoreboard;
 mod service;
+mod statements;
 mod sums;
 pub mod timeline;
 

@@ -8,7 +8,12 @@ WITH steps AS (
 placed AS (
     SELECT
         *,
-        nth >= MAX(CASE WHEN step IN ('raised', 'reopened') THEN nth END) OVER (PARTITION BY alert) AS is_since
+        -- Nothing opened it again after this step.
+        MAX(CASE WHEN step IN ('raised', 'reopened') THEN nth END) OVER (
+            PARTITION BY alert
+            ORDER BY nth DESC
+            ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+        ) IS NULL AS is_since
     FROM steps
 ),
 lives AS (

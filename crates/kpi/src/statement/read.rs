@@ -105,6 +105,13 @@ impl Issued {
     }
 }
 
+/// The statement with which the period of one was last told: the newest of a later period whose cut knew of it, else it itself.
+pub fn last_told<'a>(one: &'a Issued, all: &'a [Issued]) -> &'a Issued {
+    let tells =
+        |other: &&Issued| other.period.from >= one.period.until && other.cut > one.cut && other.as_of >= one.issued_at;
+    all.iter().filter(tells).max_by_key(|other| other.cut).unwrap_or(one)
+}
+
 /// Every statement issued of the devices asked about, oldest first.
 pub async fn issued(session: &SessionContext, question: &Question) -> Result<Vec<Issued>, KpiError> {
     ask(session, "issued_statements", question, |line| {
@@ -143,4 +150,52 @@ fn word<T>(
 ) -> Result<T, KpiError> {
     let value = line.text(column)?;
     parse(&value).ok_or(KpiError::Word { column, what, value })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of_month(month: i64, cut: i64, as_of: i64, issued_at: i64) -> Issued {
+        Issued {
+            device: "ct-1".into(),
+            site: "north".into(),
+            statement: format!("SC-1-{month}"),
+            contract: "SC-1".into(),
+            period: Span { from: Timestamp(month * 30), until: Timestamp(month * 30 + 30) },
+            cut,
+            as_of: Timestamp(as_of),
+            offsets: BTreeMap::new(),
+            base_micros: 0,
+            weighted_micros_bp: 0,
+            unknown_micros: 0,
+            conflict_micros_bp: 0,
+            author: None,
+            issued_at: Timestamp(issued_at),
+        }
+    }
+
+    /// May once told of February, and March, issued after it, told the same again.
+    #[test]
+    fn a_period_is_told_from_where_any_later_one_left_it() {
+        let [february, may, march] = [of_month(2, 10, 100, 101), of_month(5, 20, 200, 201), of_month(3, 30, 300, 301)];
+        let all = [february.clone(), may.clone(), march.clone()];
+        assert_eq!(last_told(&february, &all).statement, march.statement, "the newest that knew of it");
+        assert_eq!(last_told(&february, &all[..2]).statement, may.statement);
+        assert_eq!(last_told(&march, &all).statement, march.statement, "May was issued before it");
+    }
+
+    /// A page that was opened before the other was issued knew nothing of it, whichever button was pressed first.
+    #[test]
+    fn a_statement_tells_nothing_of_one_that_its_cut_did_not_know() {
+        let (march, april) = (of_month(3, 101, 1_010, 1_011), of_month(4, 100, 1_000, 1_020));
+        let all = [march.clone(), april];
+        assert_eq!(last_told(&march, &all).statement, march.statement);
+        let next_cut = of_month(4, 102, 1_010, 1_020);
+        assert_eq!(
+            last_told(&march, &[march.clone(), next_cut]).statement,
+            march.statement,
+            "its fact came after the cut"
+        );
+    }
 }

@@ -131,7 +131,7 @@ async fn golden_25_what_is_issued_stays_and_later_facts_adjust_the_next_statemen
     let again = sheet(&house.as_of(pinned).await, 3, "04-05 09:00").await.expect("a contract covers it");
     assert_eq!(again, then);
     let now = sheet(&session, 3, "05-05 09:00").await.expect("a contract covers it");
-    let adjustment = Adjustment::of(issued, &again, now).expect("something changed");
+    let adjustment = Adjustment::of(issued, &again, Some(now)).expect("something changed");
     assert_eq!(adjustment.now.statement.figure().weighted_micros_bp, 3 * HOUR * 10_000);
     let spans: Vec<_> = adjustment.changed.iter().map(|one| (one.span, one.is.map(|(class, _)| class))).collect();
     assert_eq!(spans, [(span("03-10 10:00", "03-10 13:00"), Some(Class::Counted))]);

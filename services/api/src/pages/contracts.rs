@@ -21,12 +21,13 @@ use super::statement::{Judged, figures, judged_of, period_title};
 use super::{PageProblem, rendered};
 use crate::cuts::OpenCut;
 use crate::error::ApiError;
-use crate::kpi::{covered, question, sheet_of};
+use crate::kpi::{covered, question};
 use crate::period::{Period, PeriodQuery, read_day};
 use crate::problem::Problem;
 use crate::query::{self, DeviceFilter, DeviceVersion, Scope, Site};
 use crate::rest;
 use crate::service::App;
+use crate::statements::Statements;
 
 /// Devices of one contract whose statements a page computes.
 const DEVICES_SHOWN_MAX: usize = 60;
@@ -246,11 +247,10 @@ async fn one(
     let filter = DeviceFilter { site: Some(site.clone()), ..DeviceFilter::default() };
     let mut devices = query::devices(&open, &filter).await?;
     devices.retain(|device| covered(&version.contract, device));
-    let everything = question(&open, Period { from: Timestamp(0), until: period.until }, Scope::default());
-    let told = issued(open.kpi().await?, &everything).await.map_err(ApiError::from)?;
+    let statements = Statements::of_all(&open).await?;
     // A file has all.
     let shown = if wanted.is_some() { devices.len() } else { DEVICES_SHOWN_MAX };
-    let sheets = sheets(&open, devices.iter().take(shown), &number, day, &told).await?;
+    let sheets = sheets(devices.iter().take(shown), &number, day, &statements).await?;
     if let Some(wanted) = wanted {
         let one_row = "the statement of one device under the contract in the period";
         let table = super::statement::summary_table(&sheets);
@@ -260,18 +260,17 @@ async fn one(
     let frame = Frame::new(&app, &open, &asked, period).await?;
     let sites = query::sites(&open).await?;
     let of_site = sites.iter().find(|one| one.site == site);
-    rendered(&compose(frame, version, of_site, day, &sheets, devices.len(), &told))
+    rendered(&compose(frame, version, of_site, day, &sheets, devices.len(), statements.issued()))
 }
 
 /// The statements of devices of a contract, a few at a time; as they were issued where they were.
 async fn sheets(
-    open: &OpenCut,
     devices: impl Iterator<Item = &DeviceVersion>,
     contract: &str,
     day: Day,
-    told: &[Issued],
+    statements: &Statements<'_>,
 ) -> Result<Vec<Sheet>, PageProblem> {
-    let of = |device: String| async move { sheet_of(open, &device, contract, day, told).await };
+    let of = |device: String| async move { statements.sheet(&device, contract, day).await };
     let names: Vec<String> = devices.map(|one| one.device.clone()).collect();
     let found: Vec<Option<Sheet>> =
         futures::stream::iter(names.into_iter().map(of)).buffered(STATEMENTS_AT_ONCE).try_collect().await?;

@@ -21,13 +21,13 @@ use super::download::{File, FileQuery, Sheet as FileSheet};
 use super::format::{Clock, NO_DATA, basis_points, encoded, fine_percent, hours, month_name, some_percent};
 use super::frame::Frame;
 use super::{PageProblem, rendered};
-use crate::kpi::{Told, statement_of};
 use crate::period::{PeriodQuery, read_day};
 use crate::problem::Problem;
 use crate::query;
 use crate::rest::contracts::{IssueIn, contract_of, issue_of, uncovered};
 use crate::rest::{self, sheet};
 use crate::service::App;
+use crate::statements::{Statements, Told};
 pub use files::summary_table;
 pub use terms::terms;
 
@@ -131,7 +131,8 @@ async fn page(
         Some(text) => read_day("day", text)?,
         None => open.at().day(),
     };
-    let told = statement_of(&open, &device, &contract, day).await?.ok_or_else(|| uncovered(&device, &contract, day))?;
+    let statements = Statements::of_device(&open, &device).await?;
+    let told = statements.told(&device, &contract, day).await?.ok_or_else(|| uncovered(&device, &contract, day))?;
     if let Some(wanted) = wanted {
         let sheets = vec![
             FileSheet::new(
@@ -309,7 +310,7 @@ async fn issue(
 ) -> Result<Response, PageProblem> {
     let IssueAsked { contract, day, author, cut } = asked;
     let newest = app.cuts.find(None).await?;
-    let known = statement_of(&newest, &device, &contract, read_day("day", &day)?).await?;
+    let known = Statements::of_device(&newest, &device).await?.told(&device, &contract, read_day("day", &day)?).await?;
     if let Some(one) = known.and_then(|told| told.issued) {
         let detail = format!(
             "`{}` was issued at {}: what changed since appears in the next statement",

@@ -18,11 +18,12 @@ use super::table::{Format, Outgoing};
 use super::{CutInfo, PeriodInfo, open_cut};
 use crate::cuts::OpenCut;
 use crate::human::Statement;
-use crate::kpi::{as_issued, contracts_of, issued_of, statement_of};
+use crate::kpi::contracts_of;
 use crate::period::{PeriodQuery, read_day};
 use crate::problem::Problem;
 use crate::query;
 use crate::service::App;
+use crate::statements::{Statements, Told};
 
 const AUTHOR_MAX_LETTERS: usize = 120;
 
@@ -65,7 +66,8 @@ pub async fn statement(
     let open = asked.open(&app).await?;
     let contract = contract_of(&open, &device, asked.contract.as_deref()).await?;
     let day = asked.day.as_deref().map_or(Ok(open.at().day()), |text| read_day("day", text))?;
-    let told = statement_of(&open, &device, &contract, day).await?.ok_or_else(|| uncovered(&device, &contract, day))?;
+    let statements = Statements::of_device(&open, &device).await?;
+    let told = statements.told(&device, &contract, day).await?.ok_or_else(|| uncovered(&device, &contract, day))?;
     let cut = CutInfo::of(&app, &open).await;
     match format {
         Format::Csv => csv(cut, &told.sheet),
@@ -91,7 +93,7 @@ fn csv(cut: CutInfo, sheet: &Sheet) -> Result<Response, Problem> {
     responses((status = 200, body = IssuedsOut), (status = 503, body = Problem)))]
 pub async fn issued(State(app): State<App>, Path(device): Path<String>) -> Result<Json<IssuedsOut>, Problem> {
     let open = app.cuts.find(None).await?;
-    let statements = issued_of(&open, &device).await?.iter().map(IssuedOut::from).collect();
+    let statements = Statements::of_device(&open, &device).await?.issued().iter().map(IssuedOut::from).collect();
     Ok(Json(IssuedsOut { cut: CutInfo::of(&app, &open).await, statements }))
 }
 
@@ -105,10 +107,9 @@ pub async fn one_issued(
 ) -> Result<Json<StatementOut>, Problem> {
     let open = app.cuts.find(None).await?;
     let gone = || Problem::not_found("issued statement", &name, "look it up under /api/v1/devices/{device}/statements");
-    let all = issued_of(&open, &device).await?;
-    let issued = all.iter().find(|one| one.statement == name).cloned().ok_or_else(gone)?;
-    let of_contract: Vec<_> = all.into_iter().filter(|one| one.contract == issued.contract).collect();
-    let told = as_issued(&open, issued, &of_contract).await?.ok_or_else(gone)?;
+    let statements = Statements::of_device(&open, &device).await?;
+    let issued = statements.issued().iter().find(|one| one.statement == name).ok_or_else(gone)?;
+    let told = statements.as_issued(issued).await?.ok_or_else(gone)?;
     Ok(Json(StatementOut::of(CutInfo::of(&app, &open).await, &told)))
 }
 
@@ -152,7 +153,8 @@ pub async fn issue_of(
     let (site, kind) = whereabouts(app, device).await?.ok_or_else(|| unknown(device))?;
     let contract = contract_of(&open, device, asked.contract.as_deref()).await?;
     let day = read_day("day", &asked.day)?;
-    let told = statement_of(&open, device, &contract, day).await?.ok_or_else(|| uncovered(device, &contract, day))?;
+    let statements = Statements::of_device(&open, device).await?;
+    let told = statements.told(device, &contract, day).await?.ok_or_else(|| uncovered(device, &contract, day))?;
     let name = name_of(&told.sheet);
     let now = query::now();
     let fact = told.sheet.issue(&name, &asked.author, open.cut.number, newest(&open), pins(&open));
@@ -169,7 +171,7 @@ pub fn name_of(sheet: &Sheet) -> String {
     format!("{}-{}", sheet.version.contract.number, sheet.days.0)
 }
 
-fn refuse(told: &crate::kpi::Told) -> Result<(), Problem> {
+fn refuse(told: &Told) -> Result<(), Problem> {
     if told.sheet.is_open {
         return Err(Problem::refused(format!(
             "the period ends before {}: a statement is issued when it is over",

@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 use super::table::ColumnOut;
 use super::{CutInfo, PeriodInfo};
 use crate::human::Accepted;
-use crate::kpi::Told;
+use crate::statements::Told;
 
 /// A figure with everything it divides.
 #[derive(Debug, Serialize, ToSchema)]
@@ -290,15 +290,18 @@ pub struct ChangedOut {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct AdjustmentOut {
     pub issued: IssuedOut,
-    /// The figure of that period now.
-    pub now: CountedOut,
+    /// The figure of that period as it was last told: as issued, or as a later statement told it.
+    pub told: CountedOut,
+    /// Its figure now; absent: the contract covers nothing of it any more.
+    pub now: Option<CountedOut>,
     pub changed: Vec<ChangedOut>,
 }
 
 impl From<&Adjustment> for AdjustmentOut {
     fn from(of: &Adjustment) -> Self {
-        let now = of.now.statement.figure().into();
-        Self { issued: (&of.issued).into(), now, changed: of.changed.iter().map(ChangedOut::from).collect() }
+        let now = of.now.as_ref().map(|now| now.statement.figure().into());
+        let changed = of.changed.iter().map(ChangedOut::from).collect();
+        Self { issued: (&of.issued).into(), told: of.told.into(), now, changed }
     }
 }
 

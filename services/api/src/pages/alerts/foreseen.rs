@@ -11,6 +11,7 @@ use medfleet_domain::risk::{CERTAIN_PPM, Scored};
 use medfleet_domain::time::{MICROS_PER_DAY, Timestamp};
 use medfleet_risk::voice::Speaker;
 
+use super::behind::opened_until;
 use crate::backtest::name;
 use crate::cuts::OpenCut;
 use crate::error::ApiError;
@@ -62,8 +63,11 @@ impl Foreseen {
         demotions: &[Demotion],
         clock: Clock,
     ) -> Result<Option<Self>, ApiError> {
-        let from = open.at().plus_micros(-DAYS * MICROS_PER_DAY);
+        // What was scored after an alert that no score raised foresaw nothing of it.
+        let until = if alert.score.is_some() { open.at() } else { opened_until(alert) };
+        let from = until.plus_micros(-DAYS * MICROS_PER_DAY);
         let mut told = query::scores_told(open, alert.about.subject.name(), from.day()).await?;
+        told.retain(|(at, _)| *at <= until);
         let newest = || told.iter().rev().find(|(_, scored)| scored.horizon_hours == SHOWN_HOURS).map(|(_, one)| one);
         let Some((spoken, part)) = alert
             .score

@@ -6,7 +6,7 @@ use medfleet_kpi::comparison::{By, ComparedSite};
 use medfleet_kpi::stats::compare::funnel as limits;
 
 use super::axis::{Axis, Tick, letter, percent_of};
-use super::words::Standing;
+use super::words::{LIKE, Standing};
 use crate::pages::format::decimal;
 
 /// Curves are drawn in thousandths of the plot.
@@ -142,7 +142,7 @@ fn columns(most: f64) -> Vec<Tick> {
 fn summary(sites: &[&ComparedSite], name: &impl Fn(&str) -> String) -> String {
     let outside: Vec<String> = sites
         .iter()
-        .filter(|one| Standing::of(one).class != "like")
+        .filter(|one| Standing::of(one) != LIKE)
         .map(|one| format!("{} {}", name(&one.ratio.site), Standing::of(one).words))
         .collect();
     let told = if outside.is_empty() { "all within the limits".to_owned() } else { outside.join("; ") };

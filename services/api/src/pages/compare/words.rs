@@ -17,7 +17,7 @@ pub struct Standing {
 
 const FEW: Standing = Standing { class: "well", mark: "▼", words: "fewer, beyond 99.8 %" };
 const FEWER: Standing = Standing { class: "good", mark: "▽", words: "fewer, beyond 95 %" };
-const LIKE: Standing = Standing { class: "like", mark: "●", words: "like the fleet" };
+pub const LIKE: Standing = Standing { class: "like", mark: "●", words: "like the fleet" };
 const UNSEEN: Standing = Standing { class: "like", mark: "◌", words: "fewer seen, and too much unseen to tell" };
 const MORE: Standing = Standing { class: "more", mark: "△", words: "more, beyond 95 %" };
 const MOST: Standing = Standing { class: "most", mark: "▲", words: "more, beyond 99.8 %" };

@@ -54,7 +54,8 @@ pub fn treatment_table(sheet: &Sheet) -> Table {
 struct Moved {
     statement: String,
     issued: Counted,
-    now: Counted,
+    told: Counted,
+    now: Option<Counted>,
     span: Changed,
 }
 
@@ -69,17 +70,21 @@ pub fn adjustment_table(all: &[Adjustment]) -> Table {
     let shown = [
         figure::<Moved>("statement", "text", "the one that was issued", |one| Cell::text(&one.statement)),
         figure("uptime_issued", "ratio", "as it was issued", |one| uptime(one.issued)),
-        figure("uptime_now", "ratio", "of the same period, by what is known now", |one| uptime(one.now)),
+        figure("uptime_told", "ratio", "as it was last told, by itself or a later statement", |one| uptime(one.told)),
+        figure("uptime_now", "ratio", "by what is known now; empty: no longer covered", |one| {
+            one.now.map_or(Cell::Nothing, uptime)
+        }),
         figure("from_at", "instant, UTC", "from here", |one| Cell::Text(one.span.span.from.to_string())),
         figure("until_at", "instant, UTC", "to here", |one| Cell::Text(one.span.span.until.to_string())),
-        figure("was", "text", "its class when it was issued", |one| judged(one.span.was)),
+        figure("was", "text", "its class as it was last told", |one| judged(one.span.was)),
         figure("is", "text", "its class now", |one| judged(one.span.is)),
         figure("records", "text", "places in the log, partition:offset", |one| Cell::Text(records(&one.span.causes))),
     ];
     let moved = |one: &Adjustment, span: &Changed| Moved {
         statement: one.issued.statement.clone(),
         issued: one.issued.figure(),
-        now: one.now.statement.figure(),
+        told: one.told,
+        now: one.now.as_ref().map(|now| now.statement.figure()),
         span: span.clone(),
     };
     let spans: Vec<Moved> = all.iter().flat_map(|one| one.changed.iter().map(move |span| moved(one, span))).collect();

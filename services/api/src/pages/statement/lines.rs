@@ -126,11 +126,12 @@ fn shortened<'a>(causes: impl Iterator<Item = &'a medfleet_domain::id::Cause>, c
 
 pub fn adjustments(frame: &Frame, all: &[Adjustment], clock: Clock) -> Vec<AdjustmentBlock> {
     let block = |one: &Adjustment| {
-        let (was, is) = (figures(&one.issued.figure()), figures(&one.now.statement.figure()));
+        let worded = |(uptime, bounds): (String, String)| format!("{uptime}, bounds {bounds}");
+        let now = one.now.as_ref().map(|now| worded(figures(&now.statement.figure())));
         AdjustmentBlock {
             name: one.issued.statement.clone(),
-            was: format!("{}, bounds {}", was.0, was.1),
-            is: format!("{}, bounds {}", is.0, is.1),
+            was: worded(figures(&one.told)),
+            is: now.unwrap_or_else(|| "no longer covered".to_owned()),
             rows: one.changed.iter().map(|changed| changed_line(frame, &one.issued.device, changed, clock)).collect(),
         }
     };
