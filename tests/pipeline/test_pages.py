@@ -178,7 +178,7 @@ def test_the_button_issues_what_the_page_shows_and_once(house: House) -> None:
     await_true("the issued statement on its page", issued)
     assert _press(house, path, form).startswith("422"), "a second press is told that it was issued"
     again = page(house, f"{path}?contract={one['contract']}&day={since}")
-    assert "The figure above is the same" in again and "Issue this statement" not in again
+    assert "All above is computed from that cut" in again and "Issue this statement" not in again
     assert one["device"] in page(house, "/contracts").split("Statements issued")[1]
 
 

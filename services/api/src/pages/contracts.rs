@@ -19,7 +19,6 @@ use super::format::{basis_points, encoded, hours, plural};
 use super::frame::Frame;
 use super::statement::{Judged, figures, judged_of, period_title};
 use super::{PageProblem, rendered};
-use crate::cuts::OpenCut;
 use crate::error::ApiError;
 use crate::kpi::{covered, question};
 use crate::period::{Period, PeriodQuery, read_day};
