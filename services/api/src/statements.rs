@@ -48,12 +48,12 @@ impl<'a> Statements<'a> {
 
     /// The statement of a device under a contract for the period in which a day lies; None: no contract covers it.
     pub async fn told(&self, device: &str, contract: &str, day: Day) -> Result<Option<Told>, ApiError> {
-        let (session, now) = (self.open.kpi().await?, self.open.at());
-        let sheet = statement(session, Asked { device, contract, day, now }).await?;
-        if let Some(issued) = self.issued_for(device, contract, day, sheet.as_ref()) {
+        let (sheet, issued) = self.standing(device, contract, day).await?;
+        if let Some(issued) = issued {
             return self.as_issued(issued).await;
         }
         let Some(sheet) = sheet else { return Ok(None) };
+        let (session, now) = (self.open.kpi().await?, self.open.at());
         let of_device = self.issued.iter().filter(|one| one.device == device).cloned().collect();
         let adjustments = self.adjustments((session, now), of_device, (&sheet, contract)).await?;
         Ok(Some(Told { sheet, adjustments, issued: None }))
@@ -61,12 +61,23 @@ impl<'a> Statements<'a> {
 
     /// The same without what it tells of other periods.
     pub async fn sheet(&self, device: &str, contract: &str, day: Day) -> Result<Option<Sheet>, ApiError> {
-        let (session, now) = (self.open.kpi().await?, self.open.at());
-        let sheet = statement(session, Asked { device, contract, day, now }).await?;
-        match self.issued_for(device, contract, day, sheet.as_ref()) {
-            Some(one) => over_period(&self.session(one).await?, one, one.period.until).await,
-            None => Ok(sheet),
+        match self.standing(device, contract, day).await? {
+            (_, Some(one)) => over_period(&self.session(one).await?, one, one.period.until).await,
+            (sheet, None) => Ok(sheet),
         }
+    }
+
+    /// What this cut makes of the period, and the statement that was issued for it: all that issuing asks for.
+    pub async fn standing(
+        &self,
+        device: &str,
+        contract: &str,
+        day: Day,
+    ) -> Result<(Option<Sheet>, Option<&Issued>), ApiError> {
+        let asked = Asked { device, contract, day, now: self.open.at() };
+        let sheet = statement(self.open.kpi().await?, asked).await?;
+        let issued = self.issued_for(device, contract, day, sheet.as_ref());
+        Ok((sheet, issued))
     }
 
     /// A statement as it was issued, and what it told of those that its cut knew, computed again from the cut that it pins.

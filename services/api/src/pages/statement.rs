@@ -24,7 +24,7 @@ use super::{PageProblem, rendered};
 use crate::period::{PeriodQuery, read_day};
 use crate::problem::Problem;
 use crate::query;
-use crate::rest::contracts::{IssueIn, contract_of, issue_of, uncovered};
+use crate::rest::contracts::{IssueIn, contract_of, issue_of, issued_already, uncovered};
 use crate::rest::{self, sheet};
 use crate::service::App;
 use crate::statements::{Statements, Told};
@@ -310,13 +310,10 @@ async fn issue(
 ) -> Result<Response, PageProblem> {
     let IssueAsked { contract, day, author, cut } = asked;
     let newest = app.cuts.find(None).await?;
-    let known = Statements::of_device(&newest, &device).await?.told(&device, &contract, read_day("day", &day)?).await?;
-    if let Some(one) = known.and_then(|told| told.issued) {
-        let detail = format!(
-            "`{}` was issued at {}: what changed since appears in the next statement",
-            one.statement, one.issued_at
-        );
-        return Err(Problem::refused(detail).into());
+    let statements = Statements::of_device(&newest, &device).await?;
+    let (_, issued) = statements.standing(&device, &contract, read_day("day", &day)?).await?;
+    if let Some(one) = issued {
+        return Err(issued_already(one).into());
     }
     let key = format!("page-{contract}-{day}");
     let key =

@@ -8,7 +8,7 @@ use axum::response::{IntoResponse as _, Response};
 use medfleet_domain::contract::Pin;
 use medfleet_domain::fact::Body;
 use medfleet_domain::time::{Day, Timestamp};
-use medfleet_kpi::statement::Sheet;
+use medfleet_kpi::statement::{Issued, Sheet};
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
@@ -23,7 +23,7 @@ use crate::period::{PeriodQuery, read_day};
 use crate::problem::Problem;
 use crate::query;
 use crate::service::App;
-use crate::statements::{Statements, Told};
+use crate::statements::Statements;
 
 const AUTHOR_MAX_LETTERS: usize = 120;
 
@@ -154,12 +154,20 @@ pub async fn issue_of(
     let contract = contract_of(&open, device, asked.contract.as_deref()).await?;
     let day = read_day("day", &asked.day)?;
     let statements = Statements::of_device(&open, device).await?;
-    let told = statements.told(device, &contract, day).await?.ok_or_else(|| uncovered(device, &contract, day))?;
-    let name = name_of(&told.sheet);
+    let (sheet, issued) = statements.standing(device, &contract, day).await?;
+    if sheet.is_none() && issued.is_none() {
+        return Err(uncovered(device, &contract, day));
+    }
     let now = query::now();
-    let fact = told.sheet.issue(&name, &asked.author, open.cut.number, newest(&open), pins(&open));
     submit(app, headers, body, subject(device)?, |_, subject| {
-        refuse(&told)?;
+        if let Some(issued) = issued {
+            return Err(issued_already(issued));
+        }
+        let sheet = sheet.ok_or_else(|| uncovered(device, &contract, day))?;
+        if sheet.is_open {
+            return Err(runs_still(&sheet));
+        }
+        let fact = sheet.issue(&name_of(&sheet), &asked.author, open.cut.number, newest(&open), pins(&open));
         let body = Body::StatementIssued(Box::new(fact));
         Ok(Statement { subject, site, kind, at: now, said_at: now, by: None, body })
     })
@@ -171,20 +179,15 @@ pub fn name_of(sheet: &Sheet) -> String {
     format!("{}-{}", sheet.version.contract.number, sheet.days.0)
 }
 
-fn refuse(told: &Told) -> Result<(), Problem> {
-    if told.sheet.is_open {
-        return Err(Problem::refused(format!(
-            "the period ends before {}: a statement is issued when it is over",
-            told.sheet.days.1
-        )));
-    }
-    match &told.issued {
-        None => Ok(()),
-        Some(issued) => Err(Problem::refused(format!(
-            "`{}` was issued at {}: what changed since appears in the next statement",
-            issued.statement, issued.issued_at
-        ))),
-    }
+fn runs_still(sheet: &Sheet) -> Problem {
+    Problem::refused(format!("the period ends before {}: a statement is issued when it is over", sheet.days.1))
+}
+
+pub fn issued_already(one: &Issued) -> Problem {
+    Problem::refused(format!(
+        "`{}` was issued at {}: what changed since appears in the next statement",
+        one.statement, one.issued_at
+    ))
 }
 
 fn newest(open: &OpenCut) -> Timestamp {
