@@ -78,9 +78,9 @@ impl Fleet {
     /// Out of what is in memory.
     pub fn of(roll: Roll, question: &Question) -> Self {
         let Roll { sites, kinds, make_models, members, known } = roll;
-        let named = members.iter().map(Named::of).collect();
         let what = |one: &Member| (one.site, [one.kind, one.make_model, one.age_band], one.happened());
         let cohort = Cohort::of(sites, members.iter().map(what));
+        let named = members.into_iter().map(Named::of).collect();
         let seed = (question.from.0 ^ question.until.0.rotate_left(32)).cast_unsigned();
         Self { cohort, named, kinds, make_models, known, seed }
     }

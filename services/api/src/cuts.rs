@@ -293,8 +293,15 @@ impl Cuts {
         if let Some(before) = self.newest() {
             open.keep_what_stands(&before);
         }
+        let open = Arc::new(open);
+        // Whoever asks what the devices are now finds it read; should that fail here, the next one to ask reads it.
+        let asked = Arc::clone(&open);
+        let present = tokio::spawn(async move { asked.live().await.map(drop) });
         self.sums.reach(&open).await?;
-        let open = self.keep(open);
+        if let Ok(Err(error)) = present.await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "heads cannot be read");
+        }
+        push(&self.kept, Arc::clone(&open));
         self.newest.send_replace(Some(open));
         Ok(())
     }

@@ -61,8 +61,8 @@ pub(super) struct Named {
 }
 
 impl Named {
-    pub fn of(one: &Member) -> Self {
-        Self { device: Arc::clone(&one.device), kind: one.kind, make_model: one.make_model }
+    pub fn of(one: Member) -> Self {
+        Self { device: one.device, kind: one.kind, make_model: one.make_model }
     }
 }
 

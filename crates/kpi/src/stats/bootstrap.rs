@@ -83,6 +83,12 @@ impl Mean {
         self.squares += value * value;
     }
 
+    fn take_in(&mut self, other: &Self) {
+        self.count += other.count;
+        self.sum += other.sum;
+        self.squares += other.squares;
+    }
+
     fn variance(&self) -> Option<f64> {
         let variance = (self.squares - self.sum * self.sum / self.count) / (self.count - 1.0);
         variance.is_finite().then(|| variance.max(0.0))
@@ -101,6 +107,23 @@ impl<const N: usize> Pool<N> {
                 }
             }
         }
+        Self { all, some, idle, moments }
+    }
+
+    /// How many devices there are.
+    pub const fn len(&self) -> usize {
+        self.all.len()
+    }
+
+    /// All devices of some pools.
+    pub fn union(pools: &[Self]) -> Self {
+        let (mut idle, mut moments) = ([Mean::default(); N], [Moments::default(); N]);
+        for pool in pools {
+            idle.iter_mut().zip(&pool.idle).for_each(|(sum, one)| sum.take_in(one));
+            moments.iter_mut().zip(&pool.moments).for_each(|(sum, one)| sum.take_in(one));
+        }
+        let all = pools.iter().flat_map(|pool| &pool.all).copied().collect();
+        let some = pools.iter().flat_map(|pool| &pool.some).copied().collect();
         Self { all, some, idle, moments }
     }
 

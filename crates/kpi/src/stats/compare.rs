@@ -164,13 +164,14 @@ fn draws<'a>(fleet: &'a Cohort, expected: &[Vec<f64>; ADJUSTMENTS], added: f64, 
         let of_device = (one.down_hours, std::array::from_fn(|which| expected[which][nth]));
         pools[one.site as usize].push(of_device);
     }
-    let everybody = Pool::of(pools.iter().flatten().copied().collect());
-    let of_site = |(name, own): (&'a Arc<str>, Vec<_>)| {
+    let pools: Vec<Pool<ADJUSTMENTS>> = pools.into_iter().map(Pool::of).collect();
+    let everybody = Pool::union(&pools);
+    let of_site = |(name, own): (&'a Arc<str>, &Pool<ADJUSTMENTS>)| {
         let devices = own.len();
         let like_the_fleet = everybody.draw(devices, added, seed ^ devices as u64);
-        (&**name, Draws { own: Pool::of(own).draw(devices, added, seed), like_the_fleet })
+        (&**name, Draws { own: own.draw(devices, added, seed), like_the_fleet })
     };
-    fleet.sites().iter().zip(pools).map(of_site).collect()
+    fleet.sites().iter().zip(&pools).map(of_site).collect()
 }
 
 #[derive(Debug, Default)]

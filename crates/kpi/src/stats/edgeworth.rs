@@ -13,7 +13,9 @@ const DEVICES_MIN: f64 = 30.0;
 /// So skew may a sum be, and so uncertain a ratio beside its size, that four moments are enough.
 const SKEWNESS_MAX: f64 = 0.25;
 const DEVIATION_MAX: f64 = 0.25;
-const STEPS: u32 = 50;
+/// A quantile is known to this part of a deviation, after so many steps at the latest.
+const CLOSE: f64 = 1e-12;
+const STEPS_MAX: u32 = 60;
 /// No limit that is asked for lies further out.
 const DEVIATIONS_MAX: f64 = 6.0;
 
@@ -21,13 +23,22 @@ impl Moments {
     pub fn add(&mut self, over: f64, under: f64) {
         self.count += 1.0;
         let mut power = 1.0;
-        for (a, sums) in self.sums.iter_mut().enumerate() {
+        // Most devices had nothing, and of these only the powers of what was expected are not 0.
+        let powers = if over == 0.0 { 1 } else { 5 };
+        for (a, sums) in self.sums.iter_mut().take(powers).enumerate() {
             let mut product = power;
             for sum in &mut sums[..5 - a] {
                 *sum += product;
                 product *= under;
             }
             power *= over;
+        }
+    }
+
+    pub fn take_in(&mut self, other: &Self) {
+        self.count += other.count;
+        for (sums, others) in self.sums.iter_mut().zip(&other.sums) {
+            sums.iter_mut().zip(others).for_each(|(sum, other)| *sum += other);
         }
     }
 
@@ -87,12 +98,32 @@ impl Expansion {
         normal(x) - (-0.5 * square).exp() / std::f64::consts::TAU.sqrt() * (first + second)
     }
 
+    /// By false position, where an end that stays is given half its weight (the Illinois rule).
     pub fn quantile(&self, share: f64) -> f64 {
         let reach = DEVIATIONS_MAX * self.deviation;
+        let over = |t: f64| self.below(t) - share;
         let (mut low, mut high) = ((self.ratio - reach).max(0.0), self.ratio + reach);
-        for _ in 0..STEPS {
-            let middle = 0.5 * (low + high);
-            if self.below(middle) < share { low = middle } else { high = middle }
+        let (mut at_low, mut at_high) = (over(low), over(high));
+        if at_low >= 0.0 || at_high <= 0.0 {
+            return if at_low >= 0.0 { low } else { high };
+        }
+        let mut stayed = 0;
+        for _ in 0..STEPS_MAX {
+            let between = (low * at_high - high * at_low) / (at_high - at_low);
+            let here = over(between);
+            let moved = if here < 0.0 { between - low } else { high - between };
+            if here == 0.0 || moved <= CLOSE * self.deviation {
+                return between;
+            }
+            if here < 0.0 {
+                (low, at_low) = (between, here);
+                at_high *= if stayed > 0 { 0.5 } else { 1.0 };
+                stayed = 1;
+            } else {
+                (high, at_high) = (between, here);
+                at_low *= if stayed < 0 { 0.5 } else { 1.0 };
+                stayed = -1;
+            }
         }
         0.5 * (low + high)
     }

@@ -70,12 +70,22 @@ impl Book {
         days: &Days,
         read: impl Iterator<Item = &'e Entry>,
     ) -> Option<Vec<UptimeRow>> {
+        self.answer_of(question, &self.services.served(&self.names, question), days, read)
+    }
+
+    /// The same, for who knows already when devices were in service.
+    pub(super) fn answer_of<'e>(
+        &self,
+        question: &Question<'_>,
+        served: &Served,
+        days: &Days,
+        read: impl Iterator<Item = &'e Entry>,
+    ) -> Option<Vec<UptimeRow>> {
         let Period { from, until } = question.period;
         let told_then = |entry: &&Entry| question.known.is_none_or(|known| known.holds(entry.cause));
         let stretches: Vec<_> = self.whole_days(days).collect();
         let tracks: Vec<Option<TrackSums>> =
             (0..self.names.tracks.len()).map(|track| self.whole(track, question, &stretches)).collect();
-        let served = self.services.served(&self.names, question);
         let seats = self.names.seats.len();
         let mut sums = Sums { tracks, heard: vec![0; seats], served: vec![0; seats], own: HashMap::new() };
         let clip = |entry: &Entry| entry.clip(from.0, until.0);
@@ -101,7 +111,7 @@ impl Book {
             }
         }
         let heard = self.heard.on_any(stretches.iter().cloned().flatten(), &silent);
-        let apart = self.set_apart(&mut sums, question, &served, &stretches, days)?;
+        let apart = self.set_apart(&mut sums, question, served, &stretches, days)?;
         Some(self.rows(sums, &heard, &apart))
     }
 
@@ -126,7 +136,7 @@ impl Book {
                 How::Always => {}
                 How::Partly => {
                     let out = self.outside(seat, served, question, stretches, late)?;
-                    if out.iter().all(|sum| *sum == 0) {
+                    if out == [0; SEAT_SUMS] {
                         continue;
                     }
                     track.add_kept(&out, -1, kept)?;
@@ -192,8 +202,9 @@ impl Book {
         late: &[&Entry],
     ) -> Option<SeatSums> {
         let mut out = [0; SEAT_SUMS];
-        let Some(sums) = self.seats.get(seat as usize).filter(|sums| !sums.is_empty()) else { return Some(out) };
-        let outside = Outside::of(stretches, served.spans(seat));
+        let (sums, spans) = (self.seats.get(seat as usize), served.spans(seat));
+        let Some(sums) = sums.filter(|sums| !Outside::is_none(stretches, sums.told(), spans)) else { return Some(out) };
+        let outside = Outside::of(stretches, spans);
         outside.days.iter().for_each(|days| sums.add_range(days.start, days.end, &mut out));
         let track = &self.names.tracks[self.names.seats[seat as usize].track as usize];
         let steps = || self.sites.get(&*track.site).map_or_else(Vec::new, |site| site.steps(&track.kind));

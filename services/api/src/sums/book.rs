@@ -174,9 +174,11 @@ impl Book {
         self.outages.add_worked_earlier(&self.names, entries, fresh);
     }
 
-    /// Puts the seats into order once more have come.
+    /// Puts the seats and the times of service into order once more have come.
     pub fn arrange(&mut self) {
         let names = &self.names;
+        self.services.arrange();
+        self.outages.arrange();
         if self.order.len() < names.seats.len() {
             self.order = (0..names.seats.len() as u32).collect();
             self.order.sort_by_key(|seat| {

@@ -12,6 +12,7 @@ mod days;
 mod devices;
 mod entry;
 mod fleet;
+mod grouped;
 mod heard;
 mod held;
 mod hours;

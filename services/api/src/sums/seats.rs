@@ -2,6 +2,7 @@
 //!
 //! One server may hold twenty million days of devices, and of a day's sums most are nothing: a mask says which are not.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use medfleet_domain::time::Day;
@@ -23,7 +24,11 @@ pub type SeatSums = [i64; SEAT_SUMS];
 
 /// The sums of one device while it is of one kind at one site.
 #[derive(Debug, Default)]
-pub struct Seat(Vec<Block>);
+pub struct Seat {
+    blocks: Vec<Block>,
+    /// All days told of lie within.
+    told: Range<i32>,
+}
 
 #[derive(Debug)]
 struct Block {
@@ -40,21 +45,23 @@ impl Seat {
     pub fn tell(&mut self, day: Day, entry: &Entry, states: &[Arc<Steps>]) -> bool {
         let mut change = [0; SEAT_SUMS];
         entry.add_to(&mut change, 1, states);
+        let (first, end) = if self.told.is_empty() { (day.0, day.0) } else { (self.told.start, self.told.end) };
+        self.told = first.min(day.0)..end.max(day.0 + 1);
         let (number, at) = place(day.0);
-        let found = self.0.partition_point(|block| block.number < number);
-        if self.0.get(found).is_none_or(|block| block.number != number) {
-            self.0.insert(found, Block::new(number));
+        let found = self.blocks.partition_point(|block| block.number < number);
+        if self.blocks.get(found).is_none_or(|block| block.number != number) {
+            self.blocks.insert(found, Block::new(number));
         }
-        self.0[found].change(at, &change)
+        self.blocks[found].change(at, &change)
     }
 
-    /// Nothing was told.
-    pub const fn is_empty(&self) -> bool {
-        self.0.is_empty()
+    /// Days of which anything was told lie within these.
+    pub const fn told(&self) -> &Range<i32> {
+        &self.told
     }
 
     pub fn forget_told(&mut self) {
-        self.0.clear();
+        *self = Self::default();
     }
 
     /// Microseconds of a day in which its condition is known.
@@ -65,16 +72,16 @@ impl Seat {
     fn of_day(&self, day: i32) -> SeatSums {
         let (number, at) = place(day);
         let mut sums = [0; SEAT_SUMS];
-        if let Ok(found) = self.0.binary_search_by_key(&number, |block| block.number) {
-            self.0[found].add_days(at..at + 1, &mut sums);
+        if let Ok(found) = self.blocks.binary_search_by_key(&number, |block| block.number) {
+            self.blocks[found].add_days(at..at + 1, &mut sums);
         }
         sums
     }
 
     /// Days of `from..until` on which it worked, as far as is told.
     pub fn worked_on(&self, from: i32, until: i32) -> impl Iterator<Item = i32> {
-        let first = self.0.partition_point(|block| block.number < place(from).0);
-        let blocks = self.0[first..].iter().take_while(move |block| block.number * BLOCK_DAYS < until);
+        let first = self.blocks.partition_point(|block| block.number < place(from).0);
+        let blocks = self.blocks[first..].iter().take_while(move |block| block.number * BLOCK_DAYS < until);
         // A block in which nothing was up has no such day: no sum of a day is less than nothing.
         let days = blocks.filter(|block| block.whole[..UP].iter().any(|sum| *sum != 0)).flat_map(|block| {
             let is_up = |mask: &u16| mask & ((1 << UP) - 1) != 0;
@@ -91,8 +98,8 @@ impl Seat {
 
     /// Adds the sums of the days `from..until`.
     pub fn add_range(&self, from: i32, until: i32, out: &mut SeatSums) {
-        let first = self.0.partition_point(|block| block.number < place(from).0);
-        for block in &self.0[first..] {
+        let first = self.blocks.partition_point(|block| block.number < place(from).0);
+        for block in &self.blocks[first..] {
             let begins = block.number * BLOCK_DAYS;
             if begins >= until {
                 break;
@@ -127,7 +134,7 @@ impl Block {
         known(&sums) > 0
     }
 
-    fn add_days(&self, days: std::ops::Range<usize>, out: &mut SeatSums) {
+    fn add_days(&self, days: Range<usize>, out: &mut SeatSums) {
         if days == (0..BLOCK_DAYS as usize) {
             out.iter_mut().zip(self.whole).for_each(|(sum, one)| *sum += one);
             return;

@@ -3,7 +3,7 @@
 //! Sums are by day. Where a time of service begins or ends within a day, the entries of that device and day that may lie
 //! beyond it are kept one by one. A device that nobody ever registered was in service while it was heard.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 use medfleet_domain::time::{MICROS_PER_DAY, Timestamp};
@@ -11,6 +11,7 @@ use medfleet_domain::time::{MICROS_PER_DAY, Timestamp};
 use super::answer::Question;
 use super::causes::CauseKey;
 use super::entry::Entry;
+use super::grouped::{Grouped, stand};
 use super::names::Names;
 
 /// Entries kept. Beyond it the intervals are asked wherever a device was not in service all the time.
@@ -34,7 +35,8 @@ struct Edge {
 
 #[derive(Debug, Default)]
 pub struct Services {
-    versions: Vec<Version>,
+    /// By seat.
+    versions: Grouped<Version>,
     edges: HashMap<(u32, i32), Edge>,
     kept: usize,
     given_up: bool,
@@ -68,7 +70,12 @@ impl Services {
                 }
             }
         }
-        self.versions.push(version);
+        self.versions.add(version.of.seat, version);
+    }
+
+    /// Puts the versions that were added into their places.
+    pub fn arrange(&mut self) {
+        self.versions.arrange();
     }
 
     /// Keeps what may lie outside a time of service.
@@ -100,7 +107,7 @@ impl Services {
         let (from, until) = (question.period.from.0, question.period.until.0);
         let known = |cause: CauseKey| question.known.is_none_or(|known| known.holds(cause));
         let counts = move |version: &&Version| version.in_service && known(version.of.cause);
-        self.versions.iter().filter(counts).filter_map(move |version| version.of.clip(from, until))
+        self.versions.all().iter().filter(counts).filter_map(move |version| version.of.clip(from, until))
     }
 
     /// Who was in service in the period of a question, as it was known.
@@ -108,35 +115,39 @@ impl Services {
         let (from, until) = (question.period.from.0, question.period.until.0);
         let known = |cause: CauseKey| question.known.is_none_or(|known| known.holds(cause));
         let happened = |at: i64| question.before.is_none_or(|before| Timestamp(at) < before);
-        let counts = |version: &&Version| known(version.of.cause) && happened(version.of.from);
-        let mut micros = vec![0; names.seats.len()];
+        let seats = names.seats.len();
+        let mut served = Served { how: Vec::with_capacity(seats), spans: Vec::new(), ends: Vec::with_capacity(seats) };
         let mut registered = vec![0; names.devices()];
-        for Version { of, in_service } in self.versions.iter().filter(counts) {
-            registered[names.seats[of.seat as usize].number as usize] += i64::from(of.weight);
-            if let Some(within) = of.clip(from, until).filter(|_| *in_service) {
-                micros[of.seat as usize] += i64::from(of.weight) * (within.until - within.from);
+        let mut weighted: Vec<((i64, i64), i64)> = Vec::new();
+        for (seat, named) in (0..).zip(&names.seats) {
+            weighted.clear();
+            let mut micros = 0;
+            for Version { of, in_service } in self.versions.of(seat) {
+                if !known(of.cause) || !happened(of.from) {
+                    continue;
+                }
+                let weight = i64::from(of.weight);
+                registered[named.number as usize] += weight;
+                let (from, until) = (of.from.max(from), of.until.min(until));
+                if *in_service && from < until {
+                    micros += weight * (until - from);
+                    weighted.push(((from, until), weight));
+                }
             }
-        }
-        let how = |(seat, micros): (usize, &i64)| {
-            if *micros == until - from {
-                How::Always
-            } else if registered[names.seats[seat].number as usize] > 0 {
-                How::Partly
+            if micros == until - from {
+                served.how.push(How::Always);
             } else {
-                How::Unregistered
+                served.how.push(How::Partly);
+                join(&mut weighted, &mut served.spans);
             }
-        };
-        let how: Vec<How> = micros.iter().enumerate().map(how).collect();
-        let mut weights: HashMap<u32, BTreeMap<(i64, i64), i64>> = HashMap::new();
-        let partly = |version: &&Version| version.in_service && how[version.of.seat as usize] == How::Partly;
-        for version in self.versions.iter().filter(counts).filter(partly) {
-            if let Some(within) = version.of.clip(from, until) {
-                let spans = weights.entry(within.seat).or_default();
-                *spans.entry((within.from, within.until)).or_default() += i64::from(within.weight);
+            served.ends.push(served.spans.len() as u32);
+        }
+        for (how, named) in served.how.iter_mut().zip(&names.seats) {
+            if *how == How::Partly && registered[named.number as usize] <= 0 {
+                *how = How::Unregistered;
             }
         }
-        let spans = weights.into_iter().map(|(seat, spans)| (seat, joined(spans))).collect();
-        Served { how, spans }
+        served
     }
 
     /// Entries of a device that lie in parts of days on which its service begins or ends, cut to these. None: there were too
@@ -151,16 +162,16 @@ impl Services {
     }
 }
 
-/// Spans that stand, those that meet as one.
-fn joined(weights: BTreeMap<(i64, i64), i64>) -> Vec<(i64, i64)> {
-    let mut spans: Vec<(i64, i64)> = Vec::new();
-    for ((from, until), _) in weights.into_iter().filter(|(_, weight)| *weight > 0) {
-        match spans.last_mut() {
-            Some((_, end)) if *end >= from => *end = until.max(*end),
-            _ => spans.push((from, until)),
+/// Adds the spans that stand to others, those that meet as one.
+fn join(weighted: &mut Vec<((i64, i64), i64)>, spans: &mut Vec<(i64, i64)>) {
+    stand(weighted);
+    let begin = spans.len();
+    for ((from, until), _) in weighted.iter() {
+        match spans[begin..].last_mut() {
+            Some((_, end)) if *end >= *from => *end = *until.max(end),
+            _ => spans.push((*from, *until)),
         }
     }
-    spans
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -177,7 +188,10 @@ pub enum How {
 pub struct Served {
     /// By seat.
     how: Vec<How>,
-    spans: HashMap<u32, Vec<(i64, i64)>>,
+    /// Seat after seat.
+    spans: Vec<(i64, i64)>,
+    /// By seat: where its spans end.
+    ends: Vec<u32>,
 }
 
 impl Served {
@@ -187,7 +201,8 @@ impl Served {
 
     /// The times of service of a device that was so for a part of the period.
     pub fn spans(&self, seat: u32) -> &[(i64, i64)] {
-        self.spans.get(&seat).map_or(&[], Vec::as_slice)
+        let begin = if seat == 0 { 0 } else { self.ends[seat as usize - 1] };
+        &self.spans[begin as usize..self.ends[seat as usize] as usize]
     }
 
     /// The parts of a span that lie within the time in service.
@@ -216,6 +231,17 @@ pub struct Outside {
 }
 
 impl Outside {
+    /// Whether nothing of the days that a device told of lies outside its spans. Most were in service since before they told
+    /// anything, and are so still.
+    pub fn is_none(stretches: &[Range<i32>], told: &Range<i32>, spans: &[(i64, i64)]) -> bool {
+        let start = |day: i32| i64::from(day) * MICROS_PER_DAY;
+        let within = |days: &Range<i32>| days.start.max(told.start)..days.end.min(told.end);
+        let covers = |days: Range<i32>| {
+            days.is_empty() || spans.iter().any(|(from, until)| *from <= start(days.start) && *until >= start(days.end))
+        };
+        stretches.iter().map(within).all(covers)
+    }
+
     /// What of these days lies outside some spans.
     pub fn of(stretches: &[Range<i32>], spans: &[(i64, i64)]) -> Self {
         let mut outside = Self { days: Vec::new(), parts: Vec::new() };

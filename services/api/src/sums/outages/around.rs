@@ -8,6 +8,7 @@ use medfleet_kpi::episodes;
 use super::super::book::Book;
 use super::super::causes::Known;
 use super::super::entry::Entry;
+use super::super::grouped::stand;
 use super::{Device, day_of};
 
 /// An earlier state: what the sums by day contain that was not known, and the days that were not over yet.
@@ -71,7 +72,7 @@ impl Then {
 /// One device as it was known.
 pub struct Around<'a> {
     pub book: &'a Book,
-    pub(super) device: &'a Device,
+    pub(super) device: Device<'a>,
     /// None: all that there is.
     pub known: Option<(&'a Known, &'a Then)>,
 }
@@ -85,7 +86,7 @@ impl Around<'_> {
 impl episodes::Worked for Around<'_> {
     fn began_within(&self, from: i64, until: Option<i64>) -> bool {
         let until_at = until.unwrap_or(i64::MAX);
-        let kept = self.device.worked.iter().filter(|one| self.is_known(one) && (from..until_at).contains(&one.from));
+        let kept = self.device.worked.iter().filter(|one| (from..until_at).contains(&one.from) && self.is_known(one));
         if kept.map(|one| i64::from(one.weight) * (one.until - one.from)).sum::<i64>() > 0 {
             return true;
         }
@@ -98,11 +99,10 @@ impl episodes::Worked for Around<'_> {
     }
 
     fn in_use_before(&self, at: i64) -> bool {
-        let before = self.device.worked.iter().filter(|one| self.is_known(one));
-        let mut weights: BTreeMap<(i64, bool, i64), i64> = BTreeMap::new();
-        for one in before.filter(|one| (at - MICROS_PER_DAY..at).contains(&one.from)) {
-            *weights.entry((one.from, one.productive, one.until)).or_default() += i64::from(one.weight);
-        }
-        weights.iter().rev().find(|(_, weight)| **weight > 0).is_some_and(|((_, productive, _), _)| *productive)
+        let within = |one: &&super::Worked| (at - MICROS_PER_DAY..at).contains(&one.from) && self.is_known(one);
+        let row = |one: &super::Worked| ((one.from, one.productive, one.until), i64::from(one.weight));
+        let mut before = self.device.worked.iter().filter(within).map(row).collect();
+        stand(&mut before);
+        before.last().is_some_and(|((_, productive, _), _)| *productive)
     }
 }

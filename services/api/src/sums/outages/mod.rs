@@ -10,15 +10,17 @@ pub mod read;
 mod roll;
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use medfleet_domain::time::{Day, MICROS_PER_DAY};
 use medfleet_kpi::comparison::Interned;
 
 use super::causes::CauseKey;
 use super::entry::Entry;
+use super::grouped::Grouped;
 use super::heard::Heard;
 use super::names::Names;
+use failures::Begun;
 
 /// What all of this may take. Beyond it comparisons are asked of the tables.
 const OUTAGES_MAX_BYTES: usize = 512 << 20;
@@ -97,18 +99,23 @@ pub struct Version {
 }
 
 /// One device, wherever it is.
-#[derive(Debug, Default)]
-struct Device {
-    seats: Vec<u32>,
-    downs: Vec<Down>,
-    worked: Vec<Worked>,
-    phases: Vec<Phase>,
-    versions: Vec<Version>,
+#[derive(Debug, Clone, Copy)]
+struct Device<'a> {
+    seats: &'a [u32],
+    downs: &'a [Down],
+    worked: &'a [Worked],
+    phases: &'a [Phase],
+    versions: &'a [Version],
 }
 
 #[derive(Debug, Default)]
 pub struct Outages {
-    devices: Vec<Device>,
+    /// By device.
+    seats: Grouped<u32>,
+    downs: Grouped<Down>,
+    worked: Grouped<Worked>,
+    phases: Grouped<Phase>,
+    versions: Grouped<Version>,
     numbers: HashMap<Arc<str>, u32>,
     /// By seat: number of the device.
     of_seat: Vec<u32>,
@@ -117,6 +124,8 @@ pub struct Outages {
     /// Makes and models, and both together.
     words: Interned,
     make_models: Interned,
+    /// Of the cut that is reached.
+    begun: OnceLock<Begun>,
     bytes: usize,
     given_up: bool,
 }
@@ -127,17 +136,17 @@ impl Outages {
         if down.why != Why::Unknown {
             days_around(down.from).into_iter().for_each(|day| self.marks.set(day, number, true));
         }
-        self.grow(size_of::<Down>(), |all| all.devices[number as usize].downs.push(down));
+        self.grow(size_of::<Down>(), |all| all.downs.add(number, down));
     }
 
     pub fn add_phase(&mut self, names: &Names, phase: Phase) {
         let number = self.device_of(names, phase.seat);
-        self.grow(size_of::<Phase>(), |all| all.devices[number as usize].phases.push(phase));
+        self.grow(size_of::<Phase>(), |all| all.phases.add(number, phase));
     }
 
     pub fn add_version(&mut self, names: &Names, version: Version) {
         let number = self.device_of(names, version.seat);
-        self.grow(size_of::<Version>(), |all| all.devices[number as usize].versions.push(version));
+        self.grow(size_of::<Version>(), |all| all.versions.add(number, version));
     }
 
     /// Keeps those that say that a device worked around a down.
@@ -161,6 +170,30 @@ impl Outages {
         }
     }
 
+    /// Puts what was added into its places. Sums may have changed as well: failures are worked out anew.
+    pub fn arrange(&mut self) {
+        self.begun = OnceLock::new();
+        self.seats.arrange();
+        self.downs.arrange();
+        self.worked.arrange();
+        self.phases.arrange();
+        self.versions.arrange();
+    }
+
+    fn devices(&self) -> impl Iterator<Item = Device<'_>> {
+        (0..self.numbers.len() as u32).map(|number| self.device(number))
+    }
+
+    fn device(&self, number: u32) -> Device<'_> {
+        Device {
+            seats: self.seats.of(number),
+            downs: self.downs.of(number),
+            worked: self.worked.of(number),
+            phases: self.phases.of(number),
+            versions: self.versions.of(number),
+        }
+    }
+
     fn keep(&mut self, number: u32, entry: &Entry) {
         let worked = Worked {
             from: entry.from,
@@ -169,7 +202,7 @@ impl Outages {
             weight: entry.weight,
             productive: entry.what.is_productive(),
         };
-        self.grow(size_of::<Worked>(), |all| all.devices[number as usize].worked.push(worked));
+        self.grow(size_of::<Worked>(), |all| all.worked.add(number, worked));
     }
 
     /// Of downs that begin at these instants: the days whose working times are not kept yet.
@@ -196,12 +229,9 @@ impl Outages {
         while self.of_seat.len() <= seat as usize {
             let new = self.of_seat.len() as u32;
             let device = &names.seats[new as usize].device;
-            let next = self.devices.len() as u32;
+            let next = self.numbers.len() as u32;
             let number = *self.numbers.entry(Arc::clone(device)).or_insert(next);
-            if number == next {
-                self.devices.push(Device::default());
-            }
-            self.devices[number as usize].seats.push(new);
+            self.seats.add(number, new);
             self.of_seat.push(number);
         }
         self.of_seat[seat as usize]

@@ -53,8 +53,11 @@ impl Book {
         let down = self.outages.down(self.names.seats.len(), &asked, &in_service);
         let mut roll = Maker::new(self, &asked);
         let (mut served, mut strangers) = (Vec::new(), Vec::new());
+        let mut of_seat: Vec<Option<Served>> = (0..self.names.seats.len() as u32)
+            .map(|seat| self.outages.served(seat, &asked, &mut roll.make_models))
+            .collect();
         for seat in roll.seats(&asked) {
-            match self.outages.served(seat, &asked, &mut roll.make_models) {
+            match of_seat[seat as usize].take() {
                 Some(of) => served.push((seat, Some(of))),
                 // One that is known to the inventory was elsewhere then, or not in service.
                 None if in_service.how(seat) == How::Unregistered => {
@@ -78,7 +81,7 @@ impl Book {
                 roll.add(seat, of, failures[seat as usize], down[seat as usize], asks);
             }
         }
-        Some(roll.done(self.known_by_site(question, days, read, &asked)?))
+        Some(roll.done(self.known_by_site(question, &in_service, days, read, &asked)?))
     }
 
     fn then(&self, asked: &Asked<'_>, read: &Read<'_>) -> Then {
@@ -138,12 +141,13 @@ impl Book {
     fn known_by_site(
         &self,
         question: &Question<'_>,
+        served: &InService,
         days: &Days,
         read: &Read<'_>,
         asked: &Asked<'_>,
     ) -> Option<HashMap<String, i64>> {
         let of_period = read.iter().filter(|(day, _)| days.read.contains(day)).flat_map(|(_, entries)| entries.iter());
-        let rows = self.answer(question, days, of_period)?;
+        let rows = self.answer_of(question, served, days, of_period)?;
         let mut known: HashMap<String, i64> = HashMap::new();
         for row in rows.into_iter().filter(|row| asked.kind.is_none_or(|kind| kind == row.kind)) {
             *known.entry(row.site).or_default() += row.measure.known();
@@ -155,7 +159,7 @@ impl Book {
 impl Outages {
     /// Time in service in a seat within the period; None: none of it.
     fn served(&self, seat: u32, asked: &Asked<'_>, make_models: &mut Interned) -> Option<Served> {
-        let device = &self.devices[*self.of_seat.get(seat as usize)? as usize];
+        let versions = self.versions.of(*self.of_seat.get(seat as usize)?);
         let counts = |version: &&Version| {
             version.seat == seat
                 && version.in_service
@@ -163,7 +167,7 @@ impl Outages {
                 && version.from < asked.until
                 && version.until > asked.from
         };
-        let mut of = device.versions.iter().filter(counts);
+        let mut of = versions.iter().filter(counts);
         let (first, second) = (of.next()?, of.next());
         let micros = |version: &Version| version.until.min(asked.until) - version.from.max(asked.from);
         if second.is_none() {
@@ -171,7 +175,7 @@ impl Outages {
             return (first.weight > 0).then_some(served);
         }
         let mut weights: BTreeMap<_, (i64, &Version)> = BTreeMap::new();
-        for one in device.versions.iter().filter(counts) {
+        for one in versions.iter().filter(counts) {
             let identity = (one.from, one.until, one.make, one.model, one.since);
             weights.entry(identity).or_insert((0, one)).0 += i64::from(one.weight);
         }
@@ -206,8 +210,7 @@ impl Outages {
     }
 
     fn each(&self, asked: &Asked<'_>, counts: impl Fn(Why) -> bool, add: &mut impl FnMut(u32, i64, i64, i64)) {
-        let downs = self.devices.iter().flat_map(|device| &device.downs);
-        for down in downs.filter(|down| counts(down.why) && asked.knows(down.cause)) {
+        for down in self.downs.all().iter().filter(|down| counts(down.why) && asked.knows(down.cause)) {
             let end = if down.why == Why::Claimed { asked.until.min(asked.now) } else { asked.until };
             let (from, until) = (down.from.max(asked.from), down.until.min(end));
             if from < until {
