@@ -51,11 +51,19 @@ async fn feed(
         if follow && one.flush {
             install.flush(one.appended_at.plus_micros(1)).await?;
             cuts.advance().await?;
+            ask_meanwhile(&cuts).await?;
         }
     }
     install.flush(before).await?;
     cuts.advance().await?;
     Ok((install, cuts))
+}
+
+/// Somebody compares sites at every cut: what was worked out for one must not be taken for the next.
+async fn ask_meanwhile(cuts: &Cuts) -> anyhow::Result<()> {
+    let Some(open) = cuts.newest() else { return Ok(()) };
+    query::fleet_in_memory(&open, &Question::new(story::BEGIN, open.at(), open.at())).await?;
+    Ok(())
 }
 
 fn by_kind(rows: &[UptimeRow]) -> BTreeMap<(String, String), Measure> {

@@ -130,8 +130,13 @@ fn uptime(up: i64, down: i64, conflict: i64, all: i64) -> Option<Ratio> {
     Some(Ratio { over: up, under: known, value: ratio(up, known)?, worst, best, coverage: ratio(known, all)? })
 }
 
+/// The use of all the time, were nothing of the unknown in use (worst) or all of it (best).
+pub fn utilization_bounds(used: i64, known: i64, all: i64) -> Option<(f64, f64)> {
+    ratio(used, all).zip(ratio(used + (all - known).max(0), all))
+}
+
 fn utilization(used: i64, known: i64, all: i64) -> Option<Ratio> {
-    let (worst, best) = ratio(used, all).zip(ratio(used + (all - known).max(0), all))?;
+    let (worst, best) = utilization_bounds(used, known, all)?;
     Some(Ratio { over: used, under: known, value: ratio(used, known)?, worst, best, coverage: ratio(known, all)? })
 }
 

@@ -13,6 +13,8 @@ COVERAGE = "sum(known_seconds) / nullif(sum(registered_seconds), 0)"
 WORST = "sum(up_seconds) / nullif(sum(registered_seconds), 0)"
 BEST = "sum(least(registered_seconds - (known_seconds - up_seconds) + conflict_seconds, registered_seconds)) / nullif(sum(registered_seconds), 0)"
 BASE_UPTIME = "sum(base_up_seconds) / nullif(sum(base_up_seconds + base_down_seconds), 0)"
+BASE_WORST = "sum(base_up_seconds) / nullif(sum(base_registered_seconds), 0)"
+BASE_BEST = "sum(least(base_registered_seconds - base_down_seconds + base_conflict_seconds, base_registered_seconds)) / nullif(sum(base_registered_seconds), 0)"
 BASE_UTILIZATION = "sum(base_productive_seconds) / nullif(sum(base_up_seconds + base_down_seconds), 0)"
 UTILIZATION = "sum(productive_seconds) / nullif(sum(known_seconds), 0)"
 BASE_HOURS = "sum(base_registered_seconds) / 3600"
@@ -20,7 +22,7 @@ SECONDS_OF_A_YEAR = 31_557_600
 
 UNKNOWN_SAYS = "What nobody knows is in neither part of the ratio: it lowers coverage, and lies between worst and best."
 NOTHING_KNOWN = "nothing is known of this period"
-RATIOS = ("uptime", "worst", "best", "coverage", "base hours uptime", "base hours utilization", "24 × 7 utilization")
+RATIOS = ("uptime", "worst", "best", "coverage", "base hours uptime", "base hours worst", "base hours best", "base hours utilization", "24 × 7 utilization")
 CONDITIONS = {
     "unknown": ("unknown", GREY), "productive": ("in use", "#2b6cb0"), "standby": ("ready", GREEN), "engineering": ("engineering", "#6b46c1"),
     "scheduled_down": ("maintenance", AMBER), "unscheduled_down": ("down", RED),
@@ -31,7 +33,7 @@ def ratios_by(name: str) -> dict:
     """The figures of every site, or of every kind."""
     return sql(f"""
         SELECT {name}, sum(devices) AS devices, sum(monitored) AS monitored, {UPTIME} AS uptime, {WORST} AS worst, {BEST} AS best, {COVERAGE} AS coverage,
-            {BASE_UPTIME} AS "base hours uptime", {BASE_UTILIZATION} AS "base hours utilization", {UTILIZATION} AS "24 × 7 utilization",
+            {BASE_UPTIME} AS "base hours uptime", {BASE_WORST} AS "base hours worst", {BASE_BEST} AS "base hours best", {BASE_UTILIZATION} AS "base hours utilization", {UTILIZATION} AS "24 × 7 utilization",
             {BASE_HOURS} AS "base hours"
         FROM uptime({PERIOD}) WHERE {CHOSEN} GROUP BY {name} ORDER BY uptime""")
 

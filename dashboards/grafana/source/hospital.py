@@ -39,7 +39,7 @@ def build() -> dict:
         table(
             "Kinds", f"{UNKNOWN_SAYS} Equipment-dependent uptime leaves out downtime spent waiting for anybody, supplier-dependent only what waits for us, the user or the facility.",
             sql(f"""
-                SELECT kind, devices, monitored, uptime, worst, best, coverage, base_uptime AS "base hours uptime", equipment_dependent_uptime AS "equipment-dependent",
+                SELECT kind, devices, monitored, uptime, worst, best, coverage, base_uptime AS "base hours uptime", base_worst AS "base hours worst", base_best AS "base hours best", equipment_dependent_uptime AS "equipment-dependent",
                     supplier_dependent_uptime AS "supplier-dependent", base_utilization AS "base hours utilization"
                 FROM uptime({PERIOD}) WHERE {HERE} ORDER BY uptime"""),
             "none", NOTHING_KNOWN, overrides=[link("kind", "medfleet-kind"), *ratio_columns(), *ratio_columns(*dependent)],
@@ -47,7 +47,7 @@ def build() -> dict:
         table(
             "Devices", f"Every device in service here, the lowest uptime first. {UNKNOWN_SAYS}",
             sql(f"""
-                SELECT device, kind, uptime, worst, best, coverage, base_uptime AS "base hours uptime", base_utilization AS "base hours utilization",
+                SELECT device, kind, uptime, worst, best, coverage, base_uptime AS "base hours uptime", base_worst AS "base hours worst", base_best AS "base hours best", base_utilization AS "base hours utilization",
                     unscheduled_down_seconds / 3600 AS "hours down", conflict_seconds / 3600 AS "hours in conflict"
                 FROM uptime_by_device({PERIOD}, {ALSO}) ORDER BY uptime, device"""),
             "none", NOTHING_KNOWN, height=12, overrides=[device_link(), link("kind", "medfleet-kind"), *ratio_columns(), *hour_columns("hours down", "hours in conflict")],

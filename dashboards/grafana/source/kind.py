@@ -32,7 +32,7 @@ def build() -> dict:
         table(
             "Sites", UNKNOWN_SAYS,
             sql(f"""
-                SELECT site, devices, monitored, uptime, worst, best, coverage, base_uptime AS "base hours uptime", base_utilization AS "base hours utilization",
+                SELECT site, devices, monitored, uptime, worst, best, coverage, base_uptime AS "base hours uptime", base_worst AS "base hours worst", base_best AS "base hours best", base_utilization AS "base hours utilization",
                     utilization AS "24 × 7 utilization"
                 FROM uptime({PERIOD}) WHERE {THIS} ORDER BY uptime"""),
             "none", NOTHING_KNOWN, overrides=[link("site", "medfleet-site"), *ratio_columns()],
@@ -72,7 +72,7 @@ def build() -> dict:
         table(
             "Devices", f"Every device of this kind, the lowest uptime first. {UNKNOWN_SAYS}",
             sql(f"""
-                SELECT device, site, uptime, worst, best, coverage, base_uptime AS "base hours uptime", base_utilization AS "base hours utilization"
+                SELECT device, site, uptime, worst, best, coverage, base_uptime AS "base hours uptime", base_worst AS "base hours worst", base_best AS "base hours best", base_utilization AS "base hours utilization"
                 FROM uptime_by_device({PERIOD}, {ALSO}) ORDER BY uptime, device"""),
             "none", NOTHING_KNOWN, height=12, overrides=[device_link(), link("site", "medfleet-site"), *ratio_columns()],
         ),

@@ -2,7 +2,7 @@
 
 use std::ops::AddAssign;
 
-use medfleet_kpi::measure::{bounds, ratio};
+use medfleet_kpi::measure::{bounds, ratio, utilization_bounds};
 
 /// What is known of some devices over a period within their time in service, in device-microseconds. Silence is in none of
 /// the conditions.
@@ -26,9 +26,10 @@ pub struct Measure {
     pub base_productive: i64,
     pub base_up: i64,
     pub base_down: i64,
+    pub base_conflict: i64,
 }
 
-/// Up for certain, and up if everything unknown was.
+/// Between these the truth lies: all that is unknown spoke against, or for.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Bounds {
     pub worst: f64,
@@ -65,13 +66,17 @@ impl Measure {
     /// The uptime of all registered time, were the unknown all down or all up; claimed downtime in which use was seen
     /// counts as down in the worst case and as up in the best.
     pub fn bounds(&self) -> Option<Bounds> {
-        let (worst, best) = bounds(self.up(), self.down(), self.conflict, self.registered)?;
-        Some(Bounds { worst, best })
+        Bounds::of(bounds(self.up(), self.down(), self.conflict, self.registered))
     }
 
     /// Productive ÷ known, around the clock. Unknown is not idle.
     pub fn utilization(&self) -> Option<f64> {
         ratio(self.productive, self.known())
+    }
+
+    /// Of all registered time, were nothing of the unknown in use, or all of it.
+    pub fn utilization_bounds(&self) -> Option<Bounds> {
+        Bounds::of(utilization_bounds(self.productive, self.known(), self.registered))
     }
 
     pub const fn base_known(&self) -> i64 {
@@ -83,9 +88,28 @@ impl Measure {
         ratio(self.base_up, self.base_known())
     }
 
+    /// Known ÷ registered, both within base hours.
+    pub fn base_coverage(&self) -> Option<f64> {
+        ratio(self.base_known(), self.base_registered)
+    }
+
+    pub fn base_bounds(&self) -> Option<Bounds> {
+        Bounds::of(bounds(self.base_up, self.base_down, self.base_conflict, self.base_registered))
+    }
+
     /// Productive ÷ known, both within base hours.
     pub fn base_utilization(&self) -> Option<f64> {
         ratio(self.base_productive, self.base_known())
+    }
+
+    pub fn base_utilization_bounds(&self) -> Option<Bounds> {
+        Bounds::of(utilization_bounds(self.base_productive, self.base_known(), self.base_registered))
+    }
+}
+
+impl Bounds {
+    fn of(bounds: Option<(f64, f64)>) -> Option<Self> {
+        bounds.map(|(worst, best)| Self { worst, best })
     }
 }
 
@@ -107,6 +131,7 @@ impl From<&medfleet_kpi::measure::Measure> for Measure {
             base_productive: of.base_productive,
             base_up: of.base_up,
             base_down: of.base_down(),
+            base_conflict: of.base_conflict,
         }
     }
 }
@@ -127,6 +152,7 @@ impl AddAssign for Measure {
         self.base_productive += other.base_productive;
         self.base_up += other.base_up;
         self.base_down += other.base_down;
+        self.base_conflict += other.base_conflict;
     }
 }
 
@@ -165,6 +191,25 @@ mod tests {
         let bounds = six_hours.bounds().unwrap();
         assert!((bounds.worst * 21_600.0 - 5_400.0).abs() < 1e-6);
         assert!((bounds.best * 21_600.0 - 7_200.0).abs() < 1e-6);
+    }
+
+    #[test]
+    fn what_is_unknown_may_have_been_used_or_idle() {
+        let hours = |hours: i64| hours * 3_600 * SECOND;
+        let day = Measure {
+            registered: hours(24),
+            productive: hours(6),
+            standby: hours(12),
+            base_registered: hours(10),
+            base_productive: hours(5),
+            base_up: hours(6),
+            base_down: hours(2),
+            base_conflict: hours(1),
+            ..Measure::default()
+        };
+        assert_eq!(day.utilization_bounds(), Some(Bounds { worst: 0.25, best: 0.5 }));
+        assert_eq!(day.base_utilization_bounds(), Some(Bounds { worst: 0.5, best: 0.7 }));
+        assert_eq!((day.base_bounds(), day.base_coverage()), (Some(Bounds { worst: 0.6, best: 0.9 }), Some(0.8)));
     }
 
     #[test]

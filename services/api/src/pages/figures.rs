@@ -2,7 +2,7 @@
 
 use medfleet_kpi::table::{Cell, Figure, Table};
 
-use crate::measure::Measure;
+use crate::measure::{Bounds, Measure};
 use crate::query::UptimeRow;
 
 /// Rows of uptime under their headings.
@@ -19,6 +19,14 @@ fn figure(
     Figure { name, unit, meaning, of }
 }
 
+fn worst(bounds: Option<Bounds>) -> Cell {
+    Cell::number(bounds.map(|bounds| bounds.worst))
+}
+
+fn best(bounds: Option<Bounds>) -> Cell {
+    Cell::number(bounds.map(|bounds| bounds.best))
+}
+
 fn figures() -> Vec<Figure<UptimeRow>> {
     let mut all = vec![
         figure("site", "text", "the site", |row| Cell::text(&row.site)),
@@ -29,21 +37,32 @@ fn figures() -> Vec<Figure<UptimeRow>> {
         }),
         figure("monitored_devices", "count", "of these, heard or spoken for", |row| Cell::Whole(row.measure.monitored)),
         figure("uptime", "ratio", "up ÷ known", |row| Cell::number(row.measure.uptime())),
-        figure("uptime_worst", "ratio", "were all unknown down", |row| {
-            Cell::number(row.measure.bounds().map(|bounds| bounds.worst))
-        }),
-        figure("uptime_best", "ratio", "were all unknown up", |row| {
-            Cell::number(row.measure.bounds().map(|bounds| bounds.best))
-        }),
+        figure("uptime_worst", "ratio", "were all unknown down", |row| worst(row.measure.bounds())),
+        figure("uptime_best", "ratio", "were all unknown up", |row| best(row.measure.bounds())),
         figure("coverage", "ratio", "known ÷ registered", |row| Cell::number(row.measure.coverage())),
         figure("utilization", "ratio", "in use ÷ known, around the clock", |row| {
             Cell::number(row.measure.utilization())
         }),
+        figure("utilization_worst", "ratio", "were nothing unknown in use", |row| {
+            worst(row.measure.utilization_bounds())
+        }),
+        figure("utilization_best", "ratio", "were all unknown in use", |row| best(row.measure.utilization_bounds())),
         figure("base_hours_uptime", "ratio", "up ÷ known within base hours", |row| {
             Cell::number(row.measure.base_uptime())
         }),
+        figure("base_hours_uptime_worst", "ratio", "were all unknown down", |row| worst(row.measure.base_bounds())),
+        figure("base_hours_uptime_best", "ratio", "were all unknown up", |row| best(row.measure.base_bounds())),
+        figure("base_hours_coverage", "ratio", "known ÷ registered within base hours", |row| {
+            Cell::number(row.measure.base_coverage())
+        }),
         figure("base_hours_utilization", "ratio", "in use ÷ known within base hours", |row| {
             Cell::number(row.measure.base_utilization())
+        }),
+        figure("base_hours_utilization_worst", "ratio", "were nothing unknown in use", |row| {
+            worst(row.measure.base_utilization_bounds())
+        }),
+        figure("base_hours_utilization_best", "ratio", "were all unknown in use", |row| {
+            best(row.measure.base_utilization_bounds())
         }),
     ];
     all.extend(seconds());

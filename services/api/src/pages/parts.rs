@@ -1,7 +1,7 @@
 //! Parts that several pages show: a figure with its coverage and bounds, and the headline of some devices.
 
 use super::format::{NO_DATA, grouped, hours, percent, some_percent, span_of};
-use crate::measure::Measure;
+use crate::measure::{Bounds, Measure};
 
 /// Below these, uptime is marked low and very low. They mark, they judge nothing.
 const LOW: f64 = 0.95;
@@ -47,6 +47,32 @@ pub fn tone(uptime: Option<f64>) -> &'static str {
     }
 }
 
+/// A ratio between its bounds.
+pub struct Ranged {
+    pub value: String,
+    /// In percent; empty where there is nothing to bound.
+    pub bounds: String,
+}
+
+impl Ranged {
+    fn of(value: Option<f64>, bounds: Option<Bounds>) -> Self {
+        let bounds = bounds.map(|bounds| span_of(bounds.worst, bounds.best));
+        Self { value: some_percent(value), bounds: bounds.unwrap_or_default() }
+    }
+
+    fn base_uptime(measure: &Measure) -> Self {
+        Self::of(measure.base_uptime(), measure.base_bounds())
+    }
+
+    fn base_utilization(measure: &Measure) -> Self {
+        Self::of(measure.base_utilization(), measure.base_utilization_bounds())
+    }
+
+    fn utilization(measure: &Measure) -> Self {
+        Self::of(measure.utilization(), measure.utilization_bounds())
+    }
+}
+
 /// The figures a page begins with.
 pub struct Headline {
     pub uptime: String,
@@ -55,10 +81,10 @@ pub struct Headline {
     pub coverage: String,
     pub coverage_width: String,
     pub unknown: String,
-    pub base_uptime: String,
-    pub base_utilization: String,
+    pub base_uptime: Ranged,
+    pub base_utilization: Ranged,
     pub base_hours: String,
-    pub utilization: String,
+    pub utilization: Ranged,
     pub monitored: String,
     pub registered: String,
     pub down: String,
@@ -78,14 +104,14 @@ impl Headline {
             coverage: coverage.map_or_else(|| NO_DATA.to_owned(), percent),
             coverage_width: format!("{:.1}%", coverage.unwrap_or(0.0) * 100.0),
             unknown: hours(measure.unknown()),
-            base_uptime: some_percent(measure.base_uptime()),
-            base_utilization: some_percent(measure.base_utilization()),
+            base_uptime: Ranged::base_uptime(measure),
+            base_utilization: Ranged::base_utilization(measure),
             base_hours: if measure.base_registered > 0 {
                 hours(measure.base_registered)
             } else {
                 "no calendar".to_owned()
             },
-            utilization: some_percent(measure.utilization()),
+            utilization: Ranged::utilization(measure),
             monitored: grouped(measure.monitored),
             registered: grouped(measure.devices),
             down: hours(measure.unscheduled_down),
@@ -116,9 +142,9 @@ pub struct FigureRow {
     pub up_hours: String,
     pub down_hours: String,
     pub planned_hours: String,
-    pub base_uptime: String,
-    pub base_utilization: String,
-    pub utilization: String,
+    pub base_uptime: Ranged,
+    pub base_utilization: Ranged,
+    pub utilization: Ranged,
 }
 
 impl FigureRow {
@@ -132,9 +158,9 @@ impl FigureRow {
             up_hours: hours(measure.up()),
             down_hours: hours(measure.unscheduled_down),
             planned_hours: hours(measure.scheduled_down),
-            base_uptime: some_percent(measure.base_uptime()),
-            base_utilization: some_percent(measure.base_utilization()),
-            utilization: some_percent(measure.utilization()),
+            base_uptime: Ranged::base_uptime(measure),
+            base_utilization: Ranged::base_utilization(measure),
+            utilization: Ranged::utilization(measure),
         }
     }
 }

@@ -25,7 +25,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::cuts::{OpenCut, lag_records};
-use crate::measure::Measure;
+use crate::measure::{Bounds, Measure};
 use crate::period::{Period, PeriodQuery};
 use crate::problem::Problem;
 use crate::query;
@@ -109,9 +109,20 @@ pub struct Figures {
     pub uptime_best: Option<f64>,
     /// Productive ÷ known, around the clock.
     pub utilization: Option<f64>,
+    /// Utilization of all registered time if nothing unknown was in use.
+    pub utilization_worst: Option<f64>,
+    /// Utilization of all registered time if all unknown was in use.
+    pub utilization_best: Option<f64>,
+    /// Up ÷ known, within base hours.
     pub base_hours_uptime: Option<f64>,
+    pub base_hours_uptime_worst: Option<f64>,
+    pub base_hours_uptime_best: Option<f64>,
+    /// Known ÷ registered, within base hours.
+    pub base_hours_coverage: Option<f64>,
     /// Productive ÷ known, within base hours.
     pub base_hours_utilization: Option<f64>,
+    pub base_hours_utilization_worst: Option<f64>,
+    pub base_hours_utilization_best: Option<f64>,
     pub seconds: Seconds,
 }
 
@@ -138,17 +149,27 @@ pub struct Seconds {
 
 impl From<&Measure> for Figures {
     fn from(measure: &Measure) -> Self {
-        let bounds = measure.bounds();
+        let worst = |bounds: Option<Bounds>| bounds.map(|bounds| bounds.worst);
+        let best = |bounds: Option<Bounds>| bounds.map(|bounds| bounds.best);
+        let (bounds, used) = (measure.bounds(), measure.utilization_bounds());
+        let (base_bounds, base_used) = (measure.base_bounds(), measure.base_utilization_bounds());
         Self {
             registered_devices: measure.devices,
             monitored_devices: measure.monitored,
             uptime: measure.uptime(),
             coverage: measure.coverage(),
-            uptime_worst: bounds.map(|bounds| bounds.worst),
-            uptime_best: bounds.map(|bounds| bounds.best),
+            uptime_worst: worst(bounds),
+            uptime_best: best(bounds),
             utilization: measure.utilization(),
+            utilization_worst: worst(used),
+            utilization_best: best(used),
             base_hours_uptime: measure.base_uptime(),
+            base_hours_uptime_worst: worst(base_bounds),
+            base_hours_uptime_best: best(base_bounds),
+            base_hours_coverage: measure.base_coverage(),
             base_hours_utilization: measure.base_utilization(),
+            base_hours_utilization_worst: worst(base_used),
+            base_hours_utilization_best: best(base_used),
             seconds: Seconds::from(measure),
         }
     }

@@ -339,7 +339,7 @@ impl TrackSums {
     pub(super) fn measure(&self) -> Measure {
         let based = self.state.map_or([0; BASED], |state| {
             let at = TOLD + BASED * state;
-            [self.told[at], self.told[at + 1], self.told[at + 2]]
+            std::array::from_fn(|sum| self.told[at + sum])
         });
         Measure {
             devices: self.devices,
@@ -356,6 +356,7 @@ impl TrackSums {
             base_productive: based[0],
             base_up: based[1],
             base_down: based[2],
+            base_conflict: based[3],
         }
     }
 }

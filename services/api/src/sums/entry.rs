@@ -7,8 +7,8 @@ use super::hours::Steps;
 
 /// Sums kept of told time, before those within base hours: five conditions, assumed, conflict.
 pub const TOLD: usize = 7;
-/// Sums kept within base hours for each state of a calendar: productive, up, down.
-pub const BASED: usize = 3;
+/// Sums kept within base hours for each state of a calendar: productive, up, down, conflict.
+pub const BASED: usize = 4;
 /// Of these, the conditions a device is known in; they come first.
 pub const CONDITIONS: usize = 5;
 const ASSUMED: usize = 5;
@@ -91,6 +91,7 @@ impl Entry {
         }
         for (steps, based) in states.iter().zip(sums[TOLD..].chunks_exact_mut(BASED)) {
             let within = weight * steps.overlap(self.from, self.until);
+            based[3] += if conflict { within } else { 0 };
             match condition {
                 0 => {
                     based[0] += within;

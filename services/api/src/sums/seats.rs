@@ -35,7 +35,7 @@ struct Block {
     number: i32,
     whole: SeatSums,
     /// By day, which of its sums are there.
-    masks: [u16; BLOCK_DAYS as usize],
+    masks: [u32; BLOCK_DAYS as usize],
     /// Those that are, day after day.
     sums: Vec<i64>,
 }
@@ -84,7 +84,7 @@ impl Seat {
         let blocks = self.blocks[first..].iter().take_while(move |block| block.number * BLOCK_DAYS < until);
         // A block in which nothing was up has no such day: no sum of a day is less than nothing.
         let days = blocks.filter(|block| block.whole[..UP].iter().any(|sum| *sum != 0)).flat_map(|block| {
-            let is_up = |mask: &u16| mask & ((1 << UP) - 1) != 0;
+            let is_up = |mask: &u32| mask & ((1 << UP) - 1) != 0;
             let masks = block.masks.iter().enumerate().filter(move |(_, mask)| is_up(mask));
             masks.map(|(at, _)| block.number * BLOCK_DAYS + at as i32)
         });
