@@ -108,6 +108,13 @@ impl<'a> Statements<'a> {
         self.issued.iter().filter(own).min_by_key(|one| one.cut)
     }
 
+    /// A statement that was issued for a part of the period of a sheet: its days would be counted twice. A contract that changed its
+    /// periods may have one.
+    pub fn in_the_way(&self, sheet: &Sheet) -> Option<&Issued> {
+        let (statement, contract) = (&sheet.statement, sheet.version.contract.number.as_str());
+        in_the_way(&self.issued, &sheet.device, contract, &sheet.site, statement.period)
+    }
+
     /// What changed in the periods of earlier statements since each was last told.
     async fn adjustments(
         &self,
@@ -145,6 +152,18 @@ fn everything(now: Timestamp) -> Question {
     Question::new(Timestamp(0), Timestamp(MICROS_PER_DAY), now)
 }
 
+/// The first to be issued of those that tell of a part of a period.
+fn in_the_way<'a>(
+    issued: &'a [Issued],
+    device: &str,
+    contract: &str,
+    site: &str,
+    period: Span,
+) -> Option<&'a Issued> {
+    let same = |one: &&Issued| one.device == device && one.contract == contract && one.site == site;
+    issued.iter().filter(same).filter(|one| overlap(one.period, period)).min_by_key(|one| (one.cut, one.period.from))
+}
+
 fn overlap(one: Span, other: Span) -> bool {
     one.from < other.until && other.from < one.until
 }
@@ -160,4 +179,39 @@ async fn over_period(session: &SessionContext, one: &Issued, now: Timestamp) -> 
         }
     }
     Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn days_that_a_statement_tells_of_are_in_the_way_of_another() {
+        let day = |day: i64| Timestamp(day * MICROS_PER_DAY);
+        let issued = |site: &str, from, until, cut| Issued {
+            device: "ct-1".into(),
+            site: site.into(),
+            statement: format!("SC-1-{from}"),
+            contract: "SC-1".into(),
+            period: Span { from: day(from), until: day(until) },
+            cut,
+            as_of: day(until),
+            offsets: BTreeMap::new(),
+            base_micros: 0,
+            weighted_micros_bp: 0,
+            unknown_micros: 0,
+            conflict_micros_bp: 0,
+            author: None,
+            issued_at: day(until),
+        };
+        let all = [issued("north", 31, 59, 2), issued("north", 0, 31, 1), issued("south", 59, 90, 3)];
+        let found = |from, until| {
+            let period = Span { from: day(from), until: day(until) };
+            in_the_way(&all, "ct-1", "SC-1", "north", period).map(|one| &*one.statement)
+        };
+        assert_eq!((found(0, 90), found(31, 90), found(58, 60)), (Some("SC-1-0"), Some("SC-1-31"), Some("SC-1-31")));
+        assert_eq!((found(59, 90), found(90, 181)), (None, None), "next to each other, and of another site");
+        let of = |device, contract| in_the_way(&all, device, contract, "north", all[0].period);
+        assert!(of("ct-2", "SC-1").is_none() && of("ct-1", "SC-2").is_none());
+    }
 }

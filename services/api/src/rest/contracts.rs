@@ -167,6 +167,9 @@ pub async fn issue_of(
         if sheet.is_open {
             return Err(runs_still(&sheet));
         }
+        if let Some(other) = statements.in_the_way(&sheet) {
+            return Err(told_in_part(other, &sheet));
+        }
         let fact = sheet.issue(&name_of(&sheet), &asked.author, open.cut.number, newest(&open), pins(&open));
         let body = Body::StatementIssued(Box::new(fact));
         Ok(Statement { subject, site, kind, at: now, said_at: now, by: None, body })
@@ -181,6 +184,15 @@ pub fn name_of(sheet: &Sheet) -> String {
 
 fn runs_still(sheet: &Sheet) -> Problem {
     Problem::refused(format!("the period ends before {}: a statement is issued when it is over", sheet.days.1))
+}
+
+fn told_in_part(other: &Issued, sheet: &Sheet) -> Problem {
+    let (statement, (from, until)) = (&other.statement, sheet.days);
+    Problem::refused(format!(
+        "`{statement}` was issued for {} to {}, which is a part of {from} to {until}: its days would be counted twice; issue the next period, \
+         which tells what changed since",
+        other.period.from, other.period.until
+    ))
 }
 
 pub fn issued_already(one: &Issued) -> Problem {
