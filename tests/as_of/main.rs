@@ -51,7 +51,7 @@ async fn feed(
         if follow && one.flush {
             install.flush(one.appended_at.plus_micros(1)).await?;
             cuts.advance().await?;
-            ask_meanwhile(&cuts).await?;
+            ask_meanwhile(&cuts, before).await?;
         }
     }
     install.flush(before).await?;
@@ -59,10 +59,10 @@ async fn feed(
     Ok((install, cuts))
 }
 
-/// Somebody compares sites at every cut: what was worked out for one must not be taken for the next.
-async fn ask_meanwhile(cuts: &Cuts) -> anyhow::Result<()> {
+/// Somebody compares sites at every cut, as seen from one instant: what was worked out for one must not be taken for the next.
+async fn ask_meanwhile(cuts: &Cuts, now: Timestamp) -> anyhow::Result<()> {
     let Some(open) = cuts.newest() else { return Ok(()) };
-    query::fleet_in_memory(&open, &Question::new(story::BEGIN, open.at(), open.at())).await?;
+    query::fleet_in_memory(&open, &Question::new(story::BEGIN, now, now)).await?;
     Ok(())
 }
 

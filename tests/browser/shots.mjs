@@ -1,7 +1,7 @@
 // Looks at the pages as people do: `node shots.mjs LOGIN_LINK [FOLDER] [PAGE … | board=FILE]`. Takes every page, or those named, on a
-// desk and on a phone, by day and by night, and with `board=` a report that was written into a file. Fails on an accessibility finding, a
-// script error, an error or a violated policy that the browser tells of, a request to another host, an answer without a strict policy,
-// a page that scrolls sideways, or one that is too heavy.
+// desk and on a phone, by day and by night, on paper, and with `board=` a report that was written into a file. Fails on an accessibility
+// finding, a script error, an error or a violated policy that the browser tells of, a request to another host, an answer without a strict policy,
+// a page that scrolls sideways, is cut off on paper or prints a button, or one that is too heavy.
 
 import { mkdir, readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
@@ -18,6 +18,8 @@ if (!link) {
 const board = rest.find((word) => word.startsWith("board="))?.slice("board=".length);
 const only = rest.filter((word) => !word.startsWith("board="));
 const PAGE_BYTES_MAX = 60_000;
+// A4 upright within its margins, at 96 dots an inch.
+const PAPER = { width: 702, height: 1032 };
 const SIZES = { desk: { width: 1440, height: 900 }, phone: { width: 390, height: 844 } };
 // What a page says and how it is built is the same by night; only its colours are looked at again.
 const SCHEMES = { light: {}, dark: { runOnly: { type: "rule", values: ["color-contrast", "link-in-text-block"] } } };
@@ -109,7 +111,25 @@ async function look(context, name, address, served) {
       console.log(`${now}: ${bytes} bytes, ${violations.length} accessibility findings`);
     }
   }
+  now = `${name} paper`;
+  await page.setViewportSize(PAPER);
+  await page.emulateMedia({ media: "print", colorScheme: "light" });
+  await page.goto(address, { waitUntil: "load" });
+  for (const what of await page.evaluate(onPaper)) say(what);
+  await page.screenshot({ path: path.join(folder, `${name}-paper.png`), fullPage: true });
+  console.log(now);
   await page.close();
+}
+
+/** What paper would lose, and what is of no use on it. Runs in the page. */
+function onPaper() {
+  const shown = (one) => one.checkVisibility() && one.getBoundingClientRect().width > 1;
+  const cut = (one) => one.scrollWidth > one.clientWidth + 1 || one.getBoundingClientRect().right > innerWidth + 1;
+  const all = (what, is) => [...document.querySelectorAll(what)].filter((one) => shown(one) && is(one));
+  return [
+    ...all("table, .scroll, svg", cut).map((one) => `${one.tagName} .${one.getAttribute("class")} is cut off`),
+    ...all("button, input, select, textarea, nav a", () => true).map((one) => `prints ${one.tagName} ${one.textContent.trim()}`),
+  ];
 }
 
 await mkdir(folder, { recursive: true });

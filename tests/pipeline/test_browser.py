@@ -14,7 +14,7 @@ SHOTS = ROOT / "target/shots"
 LEADER_SECONDS, PAGES_SECONDS, BOARD_SECONDS = 240, 900, 600
 PAGES = ["login", "fleet", "site", "kind", "device", "month", "compare", "hours", "contracts", "contract", "statement", "evidence"]
 PAGES += ["maintenance", "risk", "alerts", "alert", "pipeline", "nowhere", "board"]
-LOOKS = [f"{size} {scheme}" for size in ("desk", "phone") for scheme in ("light", "dark")]
+LOOKS = [*(f"{size} {scheme}" for size in ("desk", "phone") for scheme in ("light", "dark")), "paper"]
 
 
 @pytest.fixture(scope="module")

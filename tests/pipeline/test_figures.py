@@ -19,7 +19,7 @@ from test_sql import connect
 DAYS = 14
 FIGURES_AT_LEAST = 200
 DEVICES_PAINTED = 24
-# Each figure as REST and files name it, as SQL does, and as Grafana's panel does where it shows it; the page shows the first four.
+# Each figure as REST and files name it, as SQL does, and as Grafana's panel does where it shows it. The matrix of the fleet shows the first four.
 RATIOS = (
     ("uptime", "uptime", "uptime"), ("uptime_worst", "worst", "worst"), ("uptime_best", "best", "best"), ("coverage", "coverage", "coverage"),
     ("utilization", "utilization", None), ("utilization_worst", "utilization_worst", None), ("utilization_best", "utilization_best", None),
@@ -94,6 +94,23 @@ def on_page(house: House, what: str) -> dict:
     return told
 
 
+# A figure of a site's table above its bounds.
+RANGED = re.compile(r"<td>([^<]*)(?:<small>([^<]*)</small>)?</td>")
+
+
+def on_page_of(house: House, site: str, what: str) -> dict:
+    """Uptime and use within base hours, and use around the clock, of each kind on the page of a site: each with its bounds, as they are written."""
+    page = html.unescape(house.get(f"/sites/{site}?{what}", "text/html"))
+    lines = page.split('<table class="figures">')[1].split("</table>")[0].split("<tr>")[2:]
+    return {(site, re.search(r"&kind=(\w+)", line)[1]): tuple(RANGED.findall(line)[-3:]) for line in lines}
+
+
+def percent_between(of: tuple, name: str) -> tuple[str, str]:
+    value, worst, best = (of[NAMES.index(one)] for one in (name, f"{name}_worst", f"{name}_best"))
+    bounds = [percent(bound).rstrip("%") for bound in (worst, best)] if worst is not None else ["", ""]
+    return "–" if value is None else percent(value), bounds[0] if bounds[0] == bounds[1] else "–".join(bounds)
+
+
 def percent(ratio: float | None) -> str:
     """Cut to a tenth, not rounded: only what is whole reads 100%."""
     if ratio is None:
@@ -112,13 +129,16 @@ def test_two_hundred_figures_are_the_same_on_every_face(month: House, connection
     cut = connection.execute("SELECT cut FROM cut_info").fetchone()[0]
     what = query(**{"from": asked[0], "until": asked[1], "cut": cut})
     api = in_api(month, what)
-    figures = sum(figure is not None for of in api.values() for figure in of)
+    figures = sum(figure is not None for of in api.values() for figure in of[:ON_PAGE])
     assert figures >= FIGURES_AT_LEAST
     sites = sorted({site for site, _ in api})
     assert in_sql(connection, asked) == api
     assert in_grafana(connection, asked, sites) == {at: tuple(of[place] for place in IN_GRAFANA) for at, of in api.items()}
     assert in_file(month, what) == api
     assert on_page(month, what) == {at: written(of[:ON_PAGE]) for at, of in api.items()}
+    at = [NAMES.index(name) for name in ("base_hours_uptime", "base_hours_utilization", "utilization")]
+    between = {place: tuple(percent_between(of, NAMES[one]) for one in at) for place, of in api.items()}
+    assert {place: of for site in sites for place, of in on_page_of(month, site, what).items()} == between
     print(f"{figures} figures of {len(api)} sites and kinds at cut {cut}")
 
 

@@ -297,10 +297,13 @@ impl Cuts {
         // Whoever asks what the devices are now finds it read; should that fail here, the next one to ask reads it.
         let asked = Arc::clone(&open);
         let present = tokio::spawn(async move { asked.live().await.map(drop) });
-        self.sums.reach(&open).await?;
-        if let Ok(Err(error)) = present.await {
-            tracing::warn!(error = &error as &dyn std::error::Error, "heads cannot be read");
+        let reached = self.sums.reach(&open).await;
+        match present.await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(error = &error as &dyn std::error::Error, "heads cannot be read"),
+            Err(error) => tracing::error!(%error, "reading heads ended early"),
         }
+        reached?;
         push(&self.kept, Arc::clone(&open));
         self.newest.send_replace(Some(open));
         Ok(())

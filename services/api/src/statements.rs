@@ -17,6 +17,8 @@ pub struct Told {
     pub adjustments: Vec<Adjustment>,
     /// The statement that was issued for this period.
     pub issued: Option<Issued>,
+    /// One that was issued for a part of it, which is why this one cannot be.
+    pub in_the_way: Option<Issued>,
 }
 
 /// What a cut knows to be issued, of one device or of all, and what it pins.
@@ -56,7 +58,8 @@ impl<'a> Statements<'a> {
         let (session, now) = (self.open.kpi().await?, self.open.at());
         let of_device = self.issued.iter().filter(|one| one.device == device).cloned().collect();
         let adjustments = self.adjustments((session, now), of_device, (&sheet, contract)).await?;
-        Ok(Some(Told { sheet, adjustments, issued: None }))
+        let in_the_way = self.in_the_way(&sheet).cloned();
+        Ok(Some(Told { sheet, adjustments, issued: None, in_the_way }))
     }
 
     /// The same without what it tells of other periods.
@@ -87,7 +90,7 @@ impl<'a> Statements<'a> {
         let now = one.as_of.max(one.period.until);
         let known = issued(&session, &everything(now).of_device(&one.device)).await?;
         let adjustments = self.adjustments((&session, now), known, (&sheet, one.contract.as_str())).await?;
-        Ok(Some(Told { sheet, adjustments, issued: Some(one.clone()) }))
+        Ok(Some(Told { sheet, adjustments, issued: Some(one.clone()), in_the_way: None }))
     }
 
     /// The statement that was issued for the period of a sheet, or, where a later version of the contract has moved or ended that, for the
@@ -108,8 +111,8 @@ impl<'a> Statements<'a> {
         self.issued.iter().filter(own).min_by_key(|one| one.cut)
     }
 
-    /// A statement that was issued for a part of the period of a sheet: its days would be counted twice. A contract that changed its
-    /// periods may have one.
+    /// A statement that was issued for days of the period of a sheet, which would be counted twice: a contract that changed its periods
+    /// may have one.
     pub fn in_the_way(&self, sheet: &Sheet) -> Option<&Issued> {
         let (statement, contract) = (&sheet.statement, sheet.version.contract.number.as_str());
         in_the_way(&self.issued, &sheet.device, contract, &sheet.site, statement.period)
@@ -152,16 +155,12 @@ fn everything(now: Timestamp) -> Question {
     Question::new(Timestamp(0), Timestamp(MICROS_PER_DAY), now)
 }
 
-/// The first to be issued of those that tell of a part of a period.
-fn in_the_way<'a>(
-    issued: &'a [Issued],
-    device: &str,
-    contract: &str,
-    site: &str,
-    period: Span,
-) -> Option<&'a Issued> {
+/// The first to be issued of those that tell of a day of a period or more. Midnights move by hours where a site's time zone was
+/// corrected.
+fn in_the_way<'a>(issued: &'a [Issued], device: &str, contract: &str, site: &str, period: Span) -> Option<&'a Issued> {
     let same = |one: &&Issued| one.device == device && one.contract == contract && one.site == site;
-    issued.iter().filter(same).filter(|one| overlap(one.period, period)).min_by_key(|one| (one.cut, one.period.from))
+    let shared = |one: &&Issued| one.period.until.min(period.until).0 - one.period.from.max(period.from).0;
+    issued.iter().filter(same).filter(|one| shared(one) >= MICROS_PER_DAY).min_by_key(|one| (one.cut, one.period.from))
 }
 
 fn overlap(one: Span, other: Span) -> bool {
@@ -211,6 +210,8 @@ mod tests {
         };
         assert_eq!((found(0, 90), found(31, 90), found(58, 60)), (Some("SC-1-0"), Some("SC-1-31"), Some("SC-1-31")));
         assert_eq!((found(59, 90), found(90, 181)), (None, None), "next to each other, and of another site");
+        let an_hour_earlier = Span { from: Timestamp(day(59).0 - MICROS_PER_DAY / 24), until: day(90) };
+        assert_eq!(in_the_way(&all, "ct-1", "SC-1", "north", an_hour_earlier), None, "its midnights have moved");
         let of = |device, contract| in_the_way(&all, device, contract, "north", all[0].period);
         assert!(of("ct-2", "SC-1").is_none() && of("ct-1", "SC-2").is_none());
     }

@@ -98,14 +98,20 @@ impl Expansion {
         normal(x) - (-0.5 * square).exp() / std::f64::consts::TAU.sqrt() * (first + second)
     }
 
-    /// By false position, where an end that stays is given half its weight (the Illinois rule).
     pub fn quantile(&self, share: f64) -> f64 {
         let reach = DEVIATIONS_MAX * self.deviation;
+        let (low, high) = ((self.ratio - reach).max(0.0), self.ratio + reach);
+        let side = if self.below(self.ratio) < share { (self.ratio, high) } else { (low, self.ratio) };
+        self.between(side, share).unwrap_or_else(|| self.bisected((low, high), share))
+    }
+
+    /// By false position, where an end that stays is given half its weight (the Illinois rule). None where the ends do not lie
+    /// on either side: far out the expansion may turn back.
+    fn between(&self, (mut low, mut high): (f64, f64), share: f64) -> Option<f64> {
         let over = |t: f64| self.below(t) - share;
-        let (mut low, mut high) = ((self.ratio - reach).max(0.0), self.ratio + reach);
         let (mut at_low, mut at_high) = (over(low), over(high));
-        if at_low >= 0.0 || at_high <= 0.0 {
-            return if at_low >= 0.0 { low } else { high };
+        if !(at_low < 0.0 && at_high >= 0.0) {
+            return None;
         }
         let mut stayed = 0;
         for _ in 0..STEPS_MAX {
@@ -113,7 +119,7 @@ impl Expansion {
             let here = over(between);
             let moved = if here < 0.0 { between - low } else { high - between };
             if here == 0.0 || moved <= CLOSE * self.deviation {
-                return between;
+                return Some(between);
             }
             if here < 0.0 {
                 (low, at_low) = (between, here);
@@ -124,6 +130,14 @@ impl Expansion {
                 at_low *= if stayed < 0 { 0.5 } else { 1.0 };
                 stayed = -1;
             }
+        }
+        Some(0.5 * (low + high))
+    }
+
+    fn bisected(&self, (mut low, mut high): (f64, f64), share: f64) -> f64 {
+        for _ in 0..STEPS_MAX {
+            let middle = 0.5 * (low + high);
+            if self.below(middle) < share { low = middle } else { high = middle }
         }
         0.5 * (low + high)
     }
@@ -141,4 +155,37 @@ impl Expansion {
 fn normal(x: f64) -> f64 {
     let (lower, upper) = super::gamma::tails(0.5, 0.5 * x * x);
     if x < 0.0 { 0.5 * upper } else { 0.5 + 0.5 * lower }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn expansion(of: impl Fn(u32) -> (f64, f64), devices: f64) -> Expansion {
+        let mut moments = Moments::default();
+        (0..600).map(of).for_each(|(over, under)| moments.add(over, under));
+        Expansion::of(moments, devices, 0.0).expect("four moments are enough")
+    }
+
+    #[test]
+    fn a_quantile_is_where_its_share_lies_below() {
+        let of = |nth: u32| (f64::from(nth % 61), 20.0 + f64::from(nth % 13));
+        for devices in [60.0, 900.0, 40_000.0] {
+            let one = expansion(of, devices);
+            for share in [0.001, 0.025, 0.3, 0.5, 0.975, 0.999] {
+                let found = one.quantile(share);
+                assert!((one.below(found) - share).abs() < 1e-9, "{devices} {share}: {found}");
+                let reach = DEVIATIONS_MAX * one.deviation;
+                let by_halves = one.bisected((one.ratio - reach, one.ratio + reach), share);
+                assert!((found - by_halves).abs() < 1e-9 * one.ratio, "{devices} {share}: {found} {by_halves}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_end_that_lies_on_the_wrong_side_is_no_limit() {
+        let one = expansion(|nth| (f64::from(nth % 61), 20.0 + f64::from(nth % 13)), 60.0);
+        assert_eq!(one.between((one.ratio, 2.0 * one.ratio), 0.025), None);
+        assert_eq!(one.between((f64::NAN, one.ratio), 0.025), None);
+    }
 }

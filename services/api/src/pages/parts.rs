@@ -107,7 +107,7 @@ impl Headline {
             base_uptime: Ranged::base_uptime(measure),
             base_utilization: Ranged::base_utilization(measure),
             base_hours: if measure.base_registered > 0 {
-                hours(measure.base_registered)
+                format!("coverage {} of {}", some_percent(measure.base_coverage()), hours(measure.base_registered))
             } else {
                 "no calendar".to_owned()
             },

@@ -24,7 +24,7 @@ use super::{PageProblem, rendered};
 use crate::period::{PeriodQuery, read_day};
 use crate::problem::Problem;
 use crate::query;
-use crate::rest::contracts::{IssueIn, contract_of, issue_of, issued_already, uncovered};
+use crate::rest::contracts::{IssueIn, contract_of, issue_of, issued_already, told_in_part, uncovered};
 use crate::rest::{self, sheet};
 use crate::service::App;
 use crate::statements::{Statements, Told};
@@ -199,7 +199,7 @@ fn compose(frame: Frame, told: &Told, (name, zone): (&str, &str), day: Day, said
         lines: lines.map(|line| line_out(&frame, &sheet.device, line, clock)).collect(),
         lines_more: statement.lines.len().saturating_sub(LINES_SHOWN_MAX),
         adjustments: adjustments(&frame, &told.adjustments, clock),
-        issue: (!sheet.is_open && told.issued.is_none() && !frame.is_earlier())
+        issue: (!sheet.is_open && told.issued.is_none() && told.in_the_way.is_none() && !frame.is_earlier())
             .then(|| IssueForm { cut: frame.cut, day: first.to_string() }),
         issued: told.issued.as_ref().map(|one| IssuedWords::of(one, sheet)),
         clock: zone.to_owned(),
@@ -219,6 +219,9 @@ pub fn period_title(length: PeriodLength, first: Day) -> String {
 }
 
 fn status(told: &Told) -> String {
+    if let Some(other) = &told.in_the_way {
+        return format!("{} was issued for a part of it: no statement can be", other.statement);
+    }
     match (&told.issued, told.sheet.is_open) {
         (Some(one), _) => format!("Issued as {}", one.statement),
         (None, true) => format!("Runs until {}: up to the cut, and not final", told.sheet.days.1),
@@ -311,9 +314,12 @@ async fn issue(
     let IssueAsked { contract, day, author, cut } = asked;
     let newest = app.cuts.find(None).await?;
     let statements = Statements::of_device(&newest, &device).await?;
-    let (_, issued) = statements.standing(&device, &contract, read_day("day", &day)?).await?;
+    let (sheet, issued) = statements.standing(&device, &contract, read_day("day", &day)?).await?;
     if let Some(one) = issued {
         return Err(issued_already(one).into());
+    }
+    if let Some((other, sheet)) = sheet.as_ref().and_then(|sheet| Some((statements.in_the_way(sheet)?, sheet))) {
+        return Err(told_in_part(other, sheet.days).into());
     }
     let key = format!("page-{contract}-{day}");
     let key =

@@ -168,7 +168,7 @@ pub async fn issue_of(
             return Err(runs_still(&sheet));
         }
         if let Some(other) = statements.in_the_way(&sheet) {
-            return Err(told_in_part(other, &sheet));
+            return Err(told_in_part(other, sheet.days));
         }
         let fact = sheet.issue(&name_of(&sheet), &asked.author, open.cut.number, newest(&open), pins(&open));
         let body = Body::StatementIssued(Box::new(fact));
@@ -186,12 +186,11 @@ fn runs_still(sheet: &Sheet) -> Problem {
     Problem::refused(format!("the period ends before {}: a statement is issued when it is over", sheet.days.1))
 }
 
-fn told_in_part(other: &Issued, sheet: &Sheet) -> Problem {
-    let (statement, (from, until)) = (&other.statement, sheet.days);
+pub fn told_in_part(other: &Issued, (from, until): (Day, Day)) -> Problem {
     Problem::refused(format!(
-        "`{statement}` was issued for {} to {}, which is a part of {from} to {until}: its days would be counted twice; issue the next period, \
-         which tells what changed since",
-        other.period.from, other.period.until
+        "`{}` was issued for {} to {} and tells of days between {from} and {until}: a statement would count them twice. Record a version \
+         of the contract whose periods meet that one",
+        other.statement, other.period.from, other.period.until
     ))
 }
 

@@ -107,7 +107,7 @@ impl Services {
         let (from, until) = (question.period.from.0, question.period.until.0);
         let known = |cause: CauseKey| question.known.is_none_or(|known| known.holds(cause));
         let counts = move |version: &&Version| version.in_service && known(version.of.cause);
-        self.versions.all().iter().filter(counts).filter_map(move |version| version.of.clip(from, until))
+        self.versions.all().filter(counts).filter_map(move |version| version.of.clip(from, until))
     }
 
     /// Who was in service in the period of a question, as it was known.

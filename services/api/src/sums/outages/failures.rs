@@ -114,13 +114,7 @@ impl Begun {
 }
 
 /// Failures of a device, whenever they began: onset, and each seat at the site where it did.
-fn each_failure(
-    book: &Book,
-    device: Device<'_>,
-    asked: &Asked<'_>,
-    then: &Then,
-    each: &mut impl FnMut(i64, u32),
-) {
+fn each_failure(book: &Book, device: Device<'_>, asked: &Asked<'_>, then: &Then, each: &mut impl FnMut(i64, u32)) {
     let around = Around { book, device, known: asked.known.map(|known| (known, then)) };
     let service = device.service(asked);
     let serves = |at: i64| service.iter().any(|(from, until)| (*from..*until).contains(&at));
@@ -198,9 +192,8 @@ struct Life<'a> {
 fn orders<'a>(book: &'a Book, device: Device<'a>, asked: &Asked<'_>) -> Vec<Order<'a>> {
     let counts =
         |phase: &&Phase| asked.knows(phase.cause) && asked.kind.is_none_or(|kind| kind == kind_of(book, phase.seat));
-    let row = |one: &'a Phase| {
-        ((&*one.order, one.corrective, one.step, one.at, one.fact, one.seat), i64::from(one.weight))
-    };
+    let row =
+        |one: &'a Phase| ((&*one.order, one.corrective, one.step, one.at, one.fact, one.seat), i64::from(one.weight));
     let mut phases = device.phases.iter().filter(counts).map(row).collect();
     stand(&mut phases);
     let mut lives: BTreeMap<&str, Life<'a>> = BTreeMap::new();

@@ -210,7 +210,7 @@ impl Outages {
     }
 
     fn each(&self, asked: &Asked<'_>, counts: impl Fn(Why) -> bool, add: &mut impl FnMut(u32, i64, i64, i64)) {
-        for down in self.downs.all().iter().filter(|down| counts(down.why) && asked.knows(down.cause)) {
+        for down in self.downs.all().filter(|down| counts(down.why) && asked.knows(down.cause)) {
             let end = if down.why == Why::Claimed { asked.until.min(asked.now) } else { asked.until };
             let (from, until) = (down.from.max(asked.from), down.until.min(end));
             if from < until {
