@@ -16,13 +16,21 @@ BASE_UPTIME = "sum(base_up_seconds) / nullif(sum(base_up_seconds + base_down_sec
 BASE_WORST = "sum(base_up_seconds) / nullif(sum(base_registered_seconds), 0)"
 BASE_BEST = "sum(least(base_registered_seconds - base_down_seconds + base_conflict_seconds, base_registered_seconds)) / nullif(sum(base_registered_seconds), 0)"
 BASE_UTILIZATION = "sum(base_productive_seconds) / nullif(sum(base_up_seconds + base_down_seconds), 0)"
+BASE_COVERAGE = "sum(base_up_seconds + base_down_seconds) / nullif(sum(base_registered_seconds), 0)"
+# Nothing of what nobody knows was in use, or all of it.
+BASE_USED_LEAST = "sum(base_productive_seconds) / nullif(sum(base_registered_seconds), 0)"
+BASE_USED_MOST = "sum(base_productive_seconds + greatest(base_registered_seconds - base_up_seconds - base_down_seconds, 0)) / nullif(sum(base_registered_seconds), 0)"
+USED_LEAST = "sum(productive_seconds) / nullif(sum(registered_seconds), 0)"
+USED_MOST = "sum(productive_seconds + greatest(registered_seconds - known_seconds, 0)) / nullif(sum(registered_seconds), 0)"
 UTILIZATION = "sum(productive_seconds) / nullif(sum(known_seconds), 0)"
 BASE_HOURS = "sum(base_registered_seconds) / 3600"
 SECONDS_OF_A_YEAR = 31_557_600
 
 UNKNOWN_SAYS = "What nobody knows is in neither part of the ratio: it lowers coverage, and lies between worst and best."
+UNUSED_SAYS = "What nobody knows is not idle: it lowers coverage, and lies between at least and at most."
 NOTHING_KNOWN = "nothing is known of this period"
-RATIOS = ("uptime", "worst", "best", "coverage", "base hours uptime", "base hours worst", "base hours best", "base hours utilization", "24 × 7 utilization")
+RATIOS = ("uptime", "worst", "best", "coverage", "base hours uptime", "base hours worst", "base hours best", "base hours coverage", "base hours utilization", "24 × 7 utilization")
+USE = ("base hours utilization", "base hours at least", "base hours at most", "base hours coverage", "24 × 7 utilization", "24 × 7 at least", "24 × 7 at most", "coverage")
 CONDITIONS = {
     "unknown": ("unknown", GREY), "productive": ("in use", "#2b6cb0"), "standby": ("ready", GREEN), "engineering": ("engineering", "#6b46c1"),
     "scheduled_down": ("maintenance", AMBER), "unscheduled_down": ("down", RED),
@@ -33,9 +41,18 @@ def ratios_by(name: str) -> dict:
     """The figures of every site, or of every kind."""
     return sql(f"""
         SELECT {name}, sum(devices) AS devices, sum(monitored) AS monitored, {UPTIME} AS uptime, {WORST} AS worst, {BEST} AS best, {COVERAGE} AS coverage,
-            {BASE_UPTIME} AS "base hours uptime", {BASE_WORST} AS "base hours worst", {BASE_BEST} AS "base hours best", {BASE_UTILIZATION} AS "base hours utilization", {UTILIZATION} AS "24 × 7 utilization",
+            {BASE_UPTIME} AS "base hours uptime", {BASE_WORST} AS "base hours worst", {BASE_BEST} AS "base hours best", {BASE_COVERAGE} AS "base hours coverage",
             {BASE_HOURS} AS "base hours"
         FROM uptime({PERIOD}) WHERE {CHOSEN} GROUP BY {name} ORDER BY uptime""")
+
+
+def use_by(name: str) -> dict:
+    """How much every site, or every kind, was used."""
+    return sql(f"""
+        SELECT {name}, {BASE_UTILIZATION} AS "base hours utilization", {BASE_USED_LEAST} AS "base hours at least", {BASE_USED_MOST} AS "base hours at most",
+            {BASE_COVERAGE} AS "base hours coverage", {UTILIZATION} AS "24 × 7 utilization", {USED_LEAST} AS "24 × 7 at least", {USED_MOST} AS "24 × 7 at most",
+            {COVERAGE} AS coverage
+        FROM uptime({PERIOD}) WHERE {CHOSEN} GROUP BY {name} ORDER BY "base hours utilization" DESC""")
 
 
 def ratio_columns(*names: str) -> list[dict]:

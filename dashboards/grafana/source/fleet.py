@@ -1,8 +1,8 @@
 """The fleet: what is up, how much of it is known, and where to look. Every ratio is a sum over a sum and stands beside its coverage and bounds."""
 
 from figures import (
-    BASE_UPTIME, BASE_UTILIZATION, BEST, CHOSEN, COVERAGE, KINDS, NOTHING_KNOWN, PERIOD, SITES, UNKNOWN_SAYS, UPTIME, UTILIZATION, WORST,
-    condition_column, coverage_by_day, device_link, failure_rates, link, longest_down, pm_on_time, ratio_columns, ratios_by, sites_compared, uptime_by_day,
+    BASE_UPTIME, BASE_UTILIZATION, BEST, CHOSEN, COVERAGE, KINDS, NOTHING_KNOWN, PERIOD, SITES, UNKNOWN_SAYS, UNUSED_SAYS, UPTIME, USE, UTILIZATION, WORST,
+    condition_column, coverage_by_day, device_link, failure_rates, link, longest_down, pm_on_time, ratio_columns, ratios_by, sites_compared, uptime_by_day, use_by,
 )
 from panels import AMBER, GREEN, RED, bars, dashboard, prom, sql, stat, table
 
@@ -53,6 +53,10 @@ def build() -> dict:
               overrides=[link("site", "medfleet-site"), *ratio_columns()]),
         table("Kinds", f"Figures of each kind over the period. {UNKNOWN_SAYS}", ratios_by("kind"), "none", NOTHING_KNOWN,
               overrides=[link("kind", "medfleet-kind"), *ratio_columns()]),
+        table("Use by site", f"In use ÷ known, within base hours and around the clock. {UNUSED_SAYS}", use_by("site"), "none", NOTHING_KNOWN,
+              overrides=[link("site", "medfleet-site"), *ratio_columns(*USE)]),
+        table("Use by kind", f"In use ÷ known, within base hours and around the clock. {UNUSED_SAYS}", use_by("kind"), "none", NOTHING_KNOWN,
+              overrides=[link("kind", "medfleet-kind"), *ratio_columns(*USE)]),
     ]
     trouble = [
         bars(
