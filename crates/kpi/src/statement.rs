@@ -17,7 +17,7 @@ use crate::hours::Hours;
 use crate::question::Question;
 
 pub use contracts::{ContractVersion, contracts};
-pub use read::{Issued, issued, last_told, order_facts, pieces};
+pub use read::{Issued, in_the_way, issued, last_told, order_facts, pieces};
 
 /// A statement with everything a reader may ask about it.
 #[derive(Debug, Clone, PartialEq)]

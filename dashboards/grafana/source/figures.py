@@ -24,6 +24,8 @@ USED_LEAST = "sum(productive_seconds) / nullif(sum(registered_seconds), 0)"
 USED_MOST = "sum(productive_seconds + greatest(registered_seconds - known_seconds, 0)) / nullif(sum(registered_seconds), 0)"
 UTILIZATION = "sum(productive_seconds) / nullif(sum(known_seconds), 0)"
 BASE_HOURS = "sum(base_registered_seconds) / 3600"
+# Of one row, as SQL has them.
+BASE_HOURS_UPTIME = 'base_uptime AS "base hours uptime", base_worst AS "base hours worst", base_best AS "base hours best"'
 SECONDS_OF_A_YEAR = 31_557_600
 
 UNKNOWN_SAYS = "What nobody knows is in neither part of the ratio: it lowers coverage, and lies between worst and best."

@@ -1,7 +1,7 @@
 """One site: its kinds and devices, what failed, what waits, and how much of it was in use at once."""
 
 from figures import (
-    BASE_UPTIME, BASE_UTILIZATION, BEST, COVERAGE, NOTHING_KNOWN, PERIOD, UNKNOWN_SAYS, UPTIME, WORST,
+    BASE_HOURS_UPTIME, BASE_UPTIME, BASE_UTILIZATION, BEST, COVERAGE, NOTHING_KNOWN, PERIOD, UNKNOWN_SAYS, UPTIME, WORST,
     at_once, clocks, coverage_by_day, device_link, failure_rates, hour_columns, link, longest_down, pm_on_time, ratio_columns, uptime_by_day,
 )
 from panels import dashboard, sql, sql_variable, stat, table
@@ -39,7 +39,7 @@ def build() -> dict:
         table(
             "Kinds", f"{UNKNOWN_SAYS} Equipment-dependent uptime leaves out downtime spent waiting for anybody, supplier-dependent only what waits for us, the user or the facility.",
             sql(f"""
-                SELECT kind, devices, monitored, uptime, worst, best, coverage, base_uptime AS "base hours uptime", base_worst AS "base hours worst", base_best AS "base hours best", equipment_dependent_uptime AS "equipment-dependent",
+                SELECT kind, devices, monitored, uptime, worst, best, coverage, {BASE_HOURS_UPTIME}, equipment_dependent_uptime AS "equipment-dependent",
                     supplier_dependent_uptime AS "supplier-dependent", base_utilization AS "base hours utilization"
                 FROM uptime({PERIOD}) WHERE {HERE} ORDER BY uptime"""),
             "none", NOTHING_KNOWN, overrides=[link("kind", "medfleet-kind"), *ratio_columns(), *ratio_columns(*dependent)],
@@ -47,7 +47,7 @@ def build() -> dict:
         table(
             "Devices", f"Every device in service here, the lowest uptime first. {UNKNOWN_SAYS}",
             sql(f"""
-                SELECT device, kind, uptime, worst, best, coverage, base_uptime AS "base hours uptime", base_worst AS "base hours worst", base_best AS "base hours best", base_utilization AS "base hours utilization",
+                SELECT device, kind, uptime, worst, best, coverage, {BASE_HOURS_UPTIME}, base_utilization AS "base hours utilization",
                     unscheduled_down_seconds / 3600 AS "hours down", conflict_seconds / 3600 AS "hours in conflict"
                 FROM uptime_by_device({PERIOD}, {ALSO}) ORDER BY uptime, device"""),
             "none", NOTHING_KNOWN, height=12, overrides=[device_link(), link("kind", "medfleet-kind"), *ratio_columns(), *hour_columns("hours down", "hours in conflict")],

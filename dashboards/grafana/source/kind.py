@@ -1,7 +1,7 @@
 """One kind of equipment: its sites, its makes and models, what it says when it fails, and how it is used."""
 
 from figures import (
-    BASE_UPTIME, BEST, COVERAGE, NOTHING_KNOWN, PERIOD, UNKNOWN_SAYS, UPTIME, UTILIZATION, WORST,
+    BASE_HOURS_UPTIME, BASE_UPTIME, BEST, COVERAGE, NOTHING_KNOWN, PERIOD, UNKNOWN_SAYS, UPTIME, UTILIZATION, WORST,
     at_once, clocks, device_link, failure_rates, link, longest_down, pm_on_time, ratio_columns, sites_compared, uptime_by_day,
 )
 from panels import bars, column, dashboard, sql, sql_variable, stat, table
@@ -32,7 +32,7 @@ def build() -> dict:
         table(
             "Sites", UNKNOWN_SAYS,
             sql(f"""
-                SELECT site, devices, monitored, uptime, worst, best, coverage, base_uptime AS "base hours uptime", base_worst AS "base hours worst", base_best AS "base hours best", base_utilization AS "base hours utilization",
+                SELECT site, devices, monitored, uptime, worst, best, coverage, {BASE_HOURS_UPTIME}, base_utilization AS "base hours utilization",
                     utilization AS "24 × 7 utilization"
                 FROM uptime({PERIOD}) WHERE {THIS} ORDER BY uptime"""),
             "none", NOTHING_KNOWN, overrides=[link("site", "medfleet-site"), *ratio_columns()],
@@ -72,7 +72,7 @@ def build() -> dict:
         table(
             "Devices", f"Every device of this kind, the lowest uptime first. {UNKNOWN_SAYS}",
             sql(f"""
-                SELECT device, site, uptime, worst, best, coverage, base_uptime AS "base hours uptime", base_worst AS "base hours worst", base_best AS "base hours best", base_utilization AS "base hours utilization"
+                SELECT device, site, uptime, worst, best, coverage, {BASE_HOURS_UPTIME}, base_utilization AS "base hours utilization"
                 FROM uptime_by_device({PERIOD}, {ALSO}) ORDER BY uptime, device"""),
             "none", NOTHING_KNOWN, height=12, overrides=[device_link(), link("site", "medfleet-site"), *ratio_columns()],
         ),

@@ -111,6 +111,14 @@ impl Bounds {
     fn of(bounds: Option<(f64, f64)>) -> Option<Self> {
         bounds.map(|(worst, best)| Self { worst, best })
     }
+
+    pub fn worst(of: Option<Self>) -> Option<f64> {
+        of.map(|bounds| bounds.worst)
+    }
+
+    pub fn best(of: Option<Self>) -> Option<f64> {
+        of.map(|bounds| bounds.best)
+    }
 }
 
 /// The KPI room knows more of the same: here as far as running sums go.

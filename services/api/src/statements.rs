@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use datafusion::prelude::SessionContext;
 use medfleet_domain::time::{Day, MICROS_PER_DAY, Span, Timestamp};
 use medfleet_kpi::Question;
-use medfleet_kpi::statement::{Adjustment, Asked, Issued, Sheet, issued, last_told, statement};
+use medfleet_kpi::statement::{Adjustment, Asked, Issued, Sheet, in_the_way, issued, last_told, statement};
 use tokio::sync::Mutex;
 
 use crate::cuts::OpenCut;
@@ -104,7 +104,7 @@ impl<'a> Statements<'a> {
                 && match sheet {
                     Some(sheet) if one.site != sheet.site => false,
                     Some(sheet) if one.period.from == sheet.statement.period.from => true,
-                    Some(sheet) => overlap(one.period, sheet.statement.period) && holds(one.period),
+                    Some(sheet) => one.period.clip(sheet.statement.period).is_some() && holds(one.period),
                     None => holds(one.period),
                 }
         };
@@ -155,18 +155,6 @@ fn everything(now: Timestamp) -> Question {
     Question::new(Timestamp(0), Timestamp(MICROS_PER_DAY), now)
 }
 
-/// The first to be issued of those that tell of a day of a period or more. Midnights move by hours where a site's time zone was
-/// corrected.
-fn in_the_way<'a>(issued: &'a [Issued], device: &str, contract: &str, site: &str, period: Span) -> Option<&'a Issued> {
-    let same = |one: &&Issued| one.device == device && one.contract == contract && one.site == site;
-    let shared = |one: &&Issued| one.period.until.min(period.until).0 - one.period.from.max(period.from).0;
-    issued.iter().filter(same).filter(|one| shared(one) >= MICROS_PER_DAY).min_by_key(|one| (one.cut, one.period.from))
-}
-
-fn overlap(one: Span, other: Span) -> bool {
-    one.from < other.until && other.from < one.until
-}
-
 /// The statement of the period of one that was issued. The local day in its middle is the UTC day, or one beside it.
 async fn over_period(session: &SessionContext, one: &Issued, now: Timestamp) -> Result<Option<Sheet>, ApiError> {
     let middle = Timestamp(one.period.from.0 + one.period.micros() / 2).day();
@@ -178,41 +166,4 @@ async fn over_period(session: &SessionContext, one: &Issued, now: Timestamp) -> 
         }
     }
     Ok(None)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn days_that_a_statement_tells_of_are_in_the_way_of_another() {
-        let day = |day: i64| Timestamp(day * MICROS_PER_DAY);
-        let issued = |site: &str, from, until, cut| Issued {
-            device: "ct-1".into(),
-            site: site.into(),
-            statement: format!("SC-1-{from}"),
-            contract: "SC-1".into(),
-            period: Span { from: day(from), until: day(until) },
-            cut,
-            as_of: day(until),
-            offsets: BTreeMap::new(),
-            base_micros: 0,
-            weighted_micros_bp: 0,
-            unknown_micros: 0,
-            conflict_micros_bp: 0,
-            author: None,
-            issued_at: day(until),
-        };
-        let all = [issued("north", 31, 59, 2), issued("north", 0, 31, 1), issued("south", 59, 90, 3)];
-        let found = |from, until| {
-            let period = Span { from: day(from), until: day(until) };
-            in_the_way(&all, "ct-1", "SC-1", "north", period).map(|one| &*one.statement)
-        };
-        assert_eq!((found(0, 90), found(31, 90), found(58, 60)), (Some("SC-1-0"), Some("SC-1-31"), Some("SC-1-31")));
-        assert_eq!((found(59, 90), found(90, 181)), (None, None), "next to each other, and of another site");
-        let an_hour_earlier = Span { from: Timestamp(day(59).0 - MICROS_PER_DAY / 24), until: day(90) };
-        assert_eq!(in_the_way(&all, "ct-1", "SC-1", "north", an_hour_earlier), None, "its midnights have moved");
-        let of = |device, contract| in_the_way(&all, device, contract, "north", all[0].period);
-        assert!(of("ct-2", "SC-1").is_none() && of("ct-1", "SC-2").is_none());
-    }
 }

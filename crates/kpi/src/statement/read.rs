@@ -8,7 +8,7 @@ use medfleet_domain::human::{OrderClass, Party, Phase};
 use medfleet_domain::id::Cause;
 use medfleet_domain::kind::DeviceKind;
 use medfleet_domain::statement::{Figure, OrderFact, Piece};
-use medfleet_domain::time::{Span, Timestamp};
+use medfleet_domain::time::{MICROS_PER_DAY, Span, Timestamp};
 use medfleet_lake::SessionContext;
 
 use crate::answer::{Answer, Line};
@@ -112,6 +112,20 @@ pub fn last_told<'a>(one: &'a Issued, all: &'a [Issued]) -> &'a Issued {
     all.iter().filter(tells).max_by_key(|other| other.cut).unwrap_or(one)
 }
 
+/// The first to be issued of those that tell of a day of a period or more. Midnights move by hours where a site's time zone was
+/// corrected.
+pub fn in_the_way<'a>(
+    issued: &'a [Issued],
+    device: &str,
+    contract: &str,
+    site: &str,
+    period: Span,
+) -> Option<&'a Issued> {
+    let same = |one: &&Issued| one.device == device && one.contract == contract && one.site == site;
+    let shares = |one: &&Issued| one.period.clip(period).is_some_and(|shared| shared.micros() >= MICROS_PER_DAY);
+    issued.iter().filter(same).filter(shares).min_by_key(|one| (one.cut, one.period.from))
+}
+
 /// Every statement issued of the devices asked about, oldest first.
 pub async fn issued(session: &SessionContext, question: &Question) -> Result<Vec<Issued>, KpiError> {
     ask(session, "issued_statements", question, |line| {
@@ -197,5 +211,26 @@ mod tests {
             march.statement,
             "its fact came after the cut"
         );
+    }
+
+    #[test]
+    fn days_that_a_statement_tells_of_are_in_the_way_of_another() {
+        let day = |day: i64| Timestamp(day * MICROS_PER_DAY);
+        let issued = |site: &str, from, until, cut| Issued {
+            site: site.into(),
+            period: Span { from: day(from), until: day(until) },
+            ..of_month(from, cut, 0, 0)
+        };
+        let all = [issued("north", 31, 59, 2), issued("north", 0, 31, 1), issued("south", 59, 90, 3)];
+        let found = |from, until| {
+            let period = Span { from: day(from), until: day(until) };
+            in_the_way(&all, "ct-1", "SC-1", "north", period).map(|one| &*one.statement)
+        };
+        assert_eq!((found(0, 90), found(31, 90), found(58, 60)), (Some("SC-1-0"), Some("SC-1-31"), Some("SC-1-31")));
+        assert_eq!((found(59, 90), found(90, 181)), (None, None), "next to each other, and of another site");
+        let an_hour_earlier = Span { from: Timestamp(day(59).0 - MICROS_PER_DAY / 24), until: day(90) };
+        assert_eq!(in_the_way(&all, "ct-1", "SC-1", "north", an_hour_earlier), None, "its midnights have moved");
+        let of = |device, contract| in_the_way(&all, device, contract, "north", all[0].period);
+        assert!(of("ct-2", "SC-1").is_none() && of("ct-1", "SC-2").is_none());
     }
 }

@@ -20,11 +20,11 @@ fn figure(
 }
 
 fn worst(bounds: Option<Bounds>) -> Cell {
-    Cell::number(bounds.map(|bounds| bounds.worst))
+    Cell::number(Bounds::worst(bounds))
 }
 
 fn best(bounds: Option<Bounds>) -> Cell {
-    Cell::number(bounds.map(|bounds| bounds.best))
+    Cell::number(Bounds::best(bounds))
 }
 
 fn figures() -> Vec<Figure<UptimeRow>> {

@@ -318,7 +318,9 @@ async fn issue(
     if let Some(one) = issued {
         return Err(issued_already(one).into());
     }
-    if let Some((other, sheet)) = sheet.as_ref().and_then(|sheet| Some((statements.in_the_way(sheet)?, sheet))) {
+    if let Some(sheet) = &sheet
+        && let Some(other) = statements.in_the_way(sheet)
+    {
         return Err(told_in_part(other, sheet.days).into());
     }
     let key = format!("page-{contract}-{day}");

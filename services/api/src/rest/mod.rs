@@ -149,8 +149,6 @@ pub struct Seconds {
 
 impl From<&Measure> for Figures {
     fn from(measure: &Measure) -> Self {
-        let worst = |bounds: Option<Bounds>| bounds.map(|bounds| bounds.worst);
-        let best = |bounds: Option<Bounds>| bounds.map(|bounds| bounds.best);
         let (bounds, used) = (measure.bounds(), measure.utilization_bounds());
         let (base_bounds, base_used) = (measure.base_bounds(), measure.base_utilization_bounds());
         Self {
@@ -158,18 +156,18 @@ impl From<&Measure> for Figures {
             monitored_devices: measure.monitored,
             uptime: measure.uptime(),
             coverage: measure.coverage(),
-            uptime_worst: worst(bounds),
-            uptime_best: best(bounds),
+            uptime_worst: Bounds::worst(bounds),
+            uptime_best: Bounds::best(bounds),
             utilization: measure.utilization(),
-            utilization_worst: worst(used),
-            utilization_best: best(used),
+            utilization_worst: Bounds::worst(used),
+            utilization_best: Bounds::best(used),
             base_hours_uptime: measure.base_uptime(),
-            base_hours_uptime_worst: worst(base_bounds),
-            base_hours_uptime_best: best(base_bounds),
+            base_hours_uptime_worst: Bounds::worst(base_bounds),
+            base_hours_uptime_best: Bounds::best(base_bounds),
             base_hours_coverage: measure.base_coverage(),
             base_hours_utilization: measure.base_utilization(),
-            base_hours_utilization_worst: worst(base_used),
-            base_hours_utilization_best: best(base_used),
+            base_hours_utilization_worst: Bounds::worst(base_used),
+            base_hours_utilization_best: Bounds::best(base_used),
             seconds: Seconds::from(measure),
         }
     }

@@ -27,6 +27,11 @@ impl Asked<'_> {
         self.known.is_none_or(|known| known.holds(cause))
     }
 
+    /// Whether what is asked about may sit there.
+    pub fn is_about(&self, book: &Book, seat: u32) -> bool {
+        self.kind.is_none_or(|kind| kind == kind_of(book, seat))
+    }
+
     fn within(&self, at: i64) -> bool {
         (self.from..self.until).contains(&at)
     }
@@ -98,7 +103,7 @@ impl Begun {
             let kinds = device.seats.iter().map(|seat| kind_of(book, *seat));
             if kinds.clone().min() != kinds.max() {
                 begun.of_two_kinds.push(number);
-            } else if !device.downs.is_empty() || !device.phases.is_empty() {
+            } else if device.may_fail(&asked) {
                 let mut add = |onset, seat| begun.failures.push((onset, seat));
                 each_failure(book, device, &asked, &Then::default(), &mut add);
             }
@@ -148,8 +153,7 @@ fn site_of(book: &Book, seat: u32) -> &str {
 
 /// Whether the device was ever registered as what is asked about.
 fn registered(book: &Book, device: Device<'_>, asked: &Asked<'_>) -> bool {
-    let is_kind = |seat| asked.kind.is_none_or(|kind| kind == kind_of(book, seat));
-    device.versions.iter().any(|version| asked.knows(version.cause) && is_kind(version.seat))
+    device.versions.iter().any(|version| asked.knows(version.cause) && asked.is_about(book, version.seat))
 }
 
 /// The downs that stand, while it was in service.
@@ -190,8 +194,7 @@ struct Life<'a> {
 
 /// Corrective orders that stand and were not cancelled.
 fn orders<'a>(book: &'a Book, device: Device<'a>, asked: &Asked<'_>) -> Vec<Order<'a>> {
-    let counts =
-        |phase: &&Phase| asked.knows(phase.cause) && asked.kind.is_none_or(|kind| kind == kind_of(book, phase.seat));
+    let counts = |phase: &&Phase| asked.knows(phase.cause) && asked.is_about(book, phase.seat);
     let row =
         |one: &'a Phase| ((&*one.order, one.corrective, one.step, one.at, one.fact, one.seat), i64::from(one.weight));
     let mut phases = device.phases.iter().filter(counts).map(row).collect();

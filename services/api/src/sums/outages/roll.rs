@@ -53,9 +53,11 @@ impl Book {
         let down = self.outages.down(self.names.seats.len(), &asked, &in_service);
         let mut roll = Maker::new(self, &asked);
         let (mut served, mut strangers) = (Vec::new(), Vec::new());
-        let mut of_seat: Vec<Option<Served>> = (0..self.names.seats.len() as u32)
-            .map(|seat| self.outages.served(seat, &asked, &mut roll.make_models))
-            .collect();
+        // Seats lie beside each other as devices do, and not in the order in which they are shown.
+        let mut serve = |seat| self.outages.served(seat, &asked, &mut roll.make_models);
+        let all = 0..self.names.seats.len() as u32;
+        let mut of_seat: Vec<Option<Served>> =
+            all.map(|seat| if asked.is_about(self, seat) { serve(seat) } else { None }).collect();
         for seat in roll.seats(&asked) {
             match of_seat[seat as usize].take() {
                 Some(of) => served.push((seat, Some(of))),
@@ -245,10 +247,7 @@ impl<'a> Maker<'a> {
 
     /// Seats of what is asked about, by site, kind and device.
     fn seats(&self, asked: &Asked<'_>) -> Vec<u32> {
-        let names = &self.book.names;
-        let kind = |seat: u32| &*names.tracks[names.seats[seat as usize].track as usize].kind;
-        let all = self.book.order.iter().copied();
-        all.filter(|seat| asked.kind.is_none_or(|asked| asked == kind(*seat))).collect()
+        self.book.order.iter().copied().filter(|seat| asked.is_about(self.book, *seat)).collect()
     }
 
     /// A device that nobody registered: it was in service while it was heard.
