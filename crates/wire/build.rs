@@ -21,6 +21,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     // A fact's bytes stay where they were read: a record of many facts is one allocation.
     prost_build::Config::new()
         .bytes([".medfleet.v1.Run.facts", ".medfleet.v1.Spooled.fact"])
+        // What is large and rare does not make every fact large.
+        .boxed(".medfleet.v1.Fact.body.registered")
+        .boxed(".medfleet.v1.Fact.body.requested")
+        .boxed(".medfleet.v1.Fact.body.scored")
+        .boxed(".medfleet.v1.Fact.body.contract_defined")
+        .boxed(".medfleet.v1.Fact.body.statement_issued")
         .compile_fds(compiler.file_descriptor_set())?;
     Ok(())
 }

@@ -313,7 +313,7 @@ mod tests {
             cost_centre: None,
             ownership: None,
         };
-        let ask = |ask| Body::Requested(Request { id: "r-1".into(), author: "kim".into(), ask });
+        let ask = |ask| Body::Requested(Box::new(Request { id: "r-1".into(), author: "kim".into(), ask }));
         let (order, now) = ("wo-1".to_owned(), Timestamp::from_seconds(1_000));
         let rules = Rules::embedded().expect("sound");
         let rule = rules.named("device-failed").expect("it is there");

@@ -106,7 +106,7 @@ pub enum Body {
         target: SeqRange,
         reason: String,
     },
-    Registered(Registration),
+    Registered(Box<Registration>),
     Bound(Binding),
     Unbound(Binding),
     Moved(Move),
@@ -118,7 +118,7 @@ pub enum Body {
     Asserted(Asserted),
     PmDone(PmDone),
     Amended(Box<Amendment>),
-    Requested(Request),
+    Requested(Box<Request>),
     SiteDefined(Site),
     CalendarDefined(Calendar),
     ContractDefined(Box<Contract>),
@@ -126,6 +126,9 @@ pub enum Body {
     AlertAsked(Asked),
     Scored(Box<Scored>),
 }
+
+/// Facts are moved a dozen times each on their way; what is large is rare, and lies in a box.
+const _: () = assert!(size_of::<Body>() <= 128);
 
 impl Body {
     /// Name of the fact type in tables, metrics and documents.

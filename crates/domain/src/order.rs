@@ -110,7 +110,7 @@ impl Stewardship {
     /// Takes in what a system of record states outright.
     pub fn observe(&mut self, body: &Body) {
         match body {
-            Body::Registered(registration) => self.evolve(&Decision::Registered(registration.clone())),
+            Body::Registered(registration) => self.evolve(&Decision::Registered((**registration).clone())),
             Body::Retired(_) => self.retired = true,
             Body::Order(phase) => self.reach(&phase.order, phase.class, phase.phase),
             _ => {}
@@ -150,7 +150,7 @@ impl Stewardship {
             Body::Order(OrderPhase { order, class, phase, waiting_for, planned: None, cause, text })
         };
         Some(match (decision, ask) {
-            (Decision::Registered(registration), _) => Body::Registered(registration.clone()),
+            (Decision::Registered(registration), _) => Body::Registered(Box::new(registration.clone())),
             (_, Ask::Retire { reason }) => Body::Retired(Retirement { reason: reason.clone() }),
             (_, Ask::OpenOrder { order, class, text }) => phase(order, *class, Phase::Opened, None, text),
             (_, Ask::AdvanceOrder { order, phase: reached, waiting_for }) => {

@@ -1,5 +1,6 @@
--- One row: one fact of the device $device that may stand behind its intervals in [$from, $until), with its place in
--- the log: facts of the records that made the rows and claims that stand, and stretches of those days. Whoever has the
+-- One row: one fact of the device $device that may stand behind its figures in [$from, $until), with its place in
+-- the log: facts of the records that made the intervals and claims that stand, the errors, maintenance and replacements
+-- of the period, and every phase of each order of which one lies in it; and stretches of those days. Whoever has the
 -- bytes knows which stretches reach into the period.
 WITH standing AS (
     SELECT
@@ -20,6 +21,46 @@ WITH standing AS (
     WHERE role = 'claim' AND subject = $device AND CAST(from_at AS BIGINT) < CAST($until AS BIGINT)
         AND (until_at IS NULL OR CAST(until_at AS BIGINT) > CAST($from AS BIGINT))
     GROUP BY site, kind, condition, degradation, from_at, until_at, edge_at, author
+    HAVING SUM(weight) > 0
+    UNION ALL
+    SELECT
+        MAX(CASE WHEN weight > 0 THEN cause_topic END),
+        MAX(CASE WHEN weight > 0 THEN cause_partition END),
+        MAX(CASE WHEN weight > 0 THEN cause_offset END)
+    FROM orders
+    WHERE device = $device AND work_order IN (
+        SELECT work_order FROM orders
+        WHERE device = $device AND CAST(at AS BIGINT) >= CAST($from AS BIGINT) AND CAST(at AS BIGINT) < CAST($until AS BIGINT)
+    )
+    GROUP BY work_order, phase, at, recorded_at, epoch, seq
+    HAVING SUM(weight) > 0
+    UNION ALL
+    SELECT
+        MAX(CASE WHEN weight > 0 THEN cause_topic END),
+        MAX(CASE WHEN weight > 0 THEN cause_partition END),
+        MAX(CASE WHEN weight > 0 THEN cause_offset END)
+    FROM maintenance
+    WHERE device = $device AND CAST(at AS BIGINT) >= CAST($from AS BIGINT) AND CAST(at AS BIGINT) < CAST($until AS BIGINT)
+    GROUP BY procedure, outcome, at, epoch, seq
+    HAVING SUM(weight) > 0
+    UNION ALL
+    SELECT
+        MAX(CASE WHEN weight > 0 THEN cause_topic END),
+        MAX(CASE WHEN weight > 0 THEN cause_partition END),
+        MAX(CASE WHEN weight > 0 THEN cause_offset END)
+    FROM components
+    WHERE device = $device AND CAST(at AS BIGINT) >= CAST($from AS BIGINT) AND CAST(at AS BIGINT) < CAST($until AS BIGINT)
+    GROUP BY component, at, epoch, seq
+    HAVING SUM(weight) > 0
+    UNION ALL
+    SELECT
+        MAX(CASE WHEN weight > 0 THEN cause_topic END),
+        MAX(CASE WHEN weight > 0 THEN cause_partition END),
+        MAX(CASE WHEN weight > 0 THEN cause_offset END)
+    FROM errors
+    WHERE device = $device AND day >= CAST($from_day AS DATE) AND day <= CAST($until_day AS DATE)
+        AND CAST(at AS BIGINT) >= CAST($from AS BIGINT) AND CAST(at AS BIGINT) < CAST($until AS BIGINT)
+    GROUP BY code, at, epoch, seq
     HAVING SUM(weight) > 0
 ),
 causes AS (

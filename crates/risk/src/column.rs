@@ -3,14 +3,15 @@
 use serde::{Deserialize, Serialize};
 
 macro_rules! columns {
-    ($($variant:ident = $name:literal, $unit:literal, $says:literal;)*) => {
-        /// One feature of one part of one device at one instant. NaN where nothing is known.
+    ($(#[$about:meta])* $list:ident: $($variant:ident = $name:literal, $unit:literal, $says:literal;)*) => {
+        $(#[$about])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(rename_all = "snake_case")]
-        pub enum Column { $($variant,)* }
+        pub enum $list { $($variant,)* }
 
-        impl Column {
-            pub const ALL: [Column; [$($name),*].len()] = [$(Self::$variant),*];
+        impl $list {
+            pub const ALL: [$list; [$($name),*].len()] = [$(Self::$variant),*];
+            pub const COUNT: usize = Self::ALL.len();
 
             /// The name in the feature query and in files.
             pub const fn as_str(self) -> &'static str {
@@ -25,11 +26,37 @@ macro_rules! columns {
             pub const fn says(self) -> &'static str {
                 match self { $(Self::$variant => $says,)* }
             }
+
+            pub fn parse(name: &str) -> Option<Self> {
+                Self::ALL.into_iter().find(|column| column.as_str() == name)
+            }
+
+            pub const fn index(self) -> usize {
+                self as usize
+            }
         }
     };
 }
 
 columns! {
+    /// Errors of one family of one device at one instant, whatever part they were told of: what rules may ask of a family by name.
+    FamilyColumn:
+    FamilyErrors1d = "family_errors_1d", "errors", "errors of the family in the last day";
+    FamilyErrors3d = "family_errors_3d", "errors", "errors of the family in the last 3 days";
+    FamilyErrors7d = "family_errors_7d", "errors", "errors of the family in the last 7 days";
+    FamilyErrors14d = "family_errors_14d", "errors", "errors of the family in the last 14 days";
+    FamilyErrors30d = "family_errors_30d", "errors", "errors of the family in the last 30 days";
+    FamilyMajorErrors1d = "family_major_errors_1d", "errors", "major and critical errors of the family in the last day";
+    FamilyMajorErrors3d = "family_major_errors_3d", "errors", "major and critical errors of the family in the last 3 days";
+    FamilyMajorErrors7d = "family_major_errors_7d", "errors", "major and critical errors of the family in the last 7 days";
+    FamilyMajorErrors14d = "family_major_errors_14d", "errors", "major and critical errors of the family in the last 14 days";
+    FamilyMajorErrors30d = "family_major_errors_30d", "errors", "major and critical errors of the family in the last 30 days";
+}
+
+columns! {
+    /// One feature of one part of one device at one instant. NaN where nothing is known.
+    Column:
+    PartErrors6h = "part_errors_6h", "errors", "errors of this part in the last 6 hours";
     PartErrors1d = "part_errors_1d", "errors", "errors of this part in the last day";
     PartErrors3d = "part_errors_3d", "errors", "errors of this part in the last 3 days";
     PartErrors7d = "part_errors_7d", "errors", "errors of this part in the last 7 days";
@@ -70,16 +97,4 @@ columns! {
     DeviceAgeDays = "device_age_days", "d", "days since the device went into service";
     SiteErrorsPerDevice1d = "site_errors_per_device_1d", "errors per device", "errors of the other devices of the site in the last day";
     SiteUsePerDevice7d = "site_use_per_device_7d", "h per device", "hours in use of the other devices of the site in the last 7 days";
-}
-
-impl Column {
-    pub const COUNT: usize = Self::ALL.len();
-
-    pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|column| column.as_str() == name)
-    }
-
-    pub const fn index(self) -> usize {
-        self as usize
-    }
 }

@@ -7,7 +7,7 @@ use medfleet_domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
-use crate::column::Column;
+use crate::column::{Column, FamilyColumn};
 use crate::fate::Fate;
 use crate::horizon::Horizon;
 
@@ -44,20 +44,41 @@ pub struct Row {
     pub weight: f64,
 }
 
+/// What a device told of one family of errors: one count for each of [`FamilyColumn::ALL`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FamilyErrors {
+    pub family: Arc<str>,
+    pub counts: [u32; FamilyColumn::COUNT],
+}
+
 #[derive(Debug, Clone, Default)]
 pub struct Frame {
     groups: Vec<Group>,
     rows: Vec<Row>,
     columns: Vec<Vec<f64>>,
+    /// Of all rows, one after the other: few devices tell errors, and of few families.
+    families: Vec<FamilyErrors>,
+    /// Where the families of each row end.
+    family_ends: Vec<usize>,
 }
 
 impl Frame {
     pub fn new(groups: Vec<Group>) -> Self {
-        Self { groups, rows: Vec::new(), columns: vec![Vec::new(); Column::COUNT] }
+        Self { groups, columns: vec![Vec::new(); Column::COUNT], ..Self::default() }
     }
 
-    /// Adds a row; `values` are those of [`Column::ALL`], in that order.
+    /// Adds a row of a device that told no errors of any family; `values` are those of [`Column::ALL`], in that order.
     pub fn push(&mut self, row: Row, values: &[f64]) -> Result<(), Error> {
+        self.push_telling(row, values, [])
+    }
+
+    /// Adds a row, and what its device told of each family of errors.
+    pub fn push_telling(
+        &mut self,
+        row: Row,
+        values: &[f64],
+        families: impl IntoIterator<Item = FamilyErrors>,
+    ) -> Result<(), Error> {
         if values.len() != Column::COUNT {
             return Err(Error::Width { found: values.len(), expected: Column::COUNT });
         }
@@ -68,6 +89,8 @@ impl Frame {
         for (column, value) in self.columns.iter_mut().zip(values) {
             column.push(*value);
         }
+        self.families.extend(families);
+        self.family_ends.push(self.families.len());
         Ok(())
     }
 
@@ -101,6 +124,18 @@ impl Frame {
 
     pub fn value(&self, row: usize, column: Column) -> f64 {
         self.columns[column.index()][row]
+    }
+
+    /// What the device of a row told of each family of errors.
+    pub fn families(&self, row: usize) -> &[FamilyErrors] {
+        let from = row.checked_sub(1).map_or(0, |before| self.family_ends[before]);
+        &self.families[from..self.family_ends[row]]
+    }
+
+    /// How many errors of this family the device of a row told; none where it is not named.
+    pub fn family_value(&self, row: usize, family: &str, column: FamilyColumn) -> f64 {
+        let told = self.families(row).iter().find(|told| *told.family == *family);
+        told.map_or(0.0, |told| f64::from(told.counts[column.index()]))
     }
 
     /// The rows of `rows` whose fate within the horizon is known, and whether they failed.

@@ -42,6 +42,12 @@ pub enum Error {
     RulesUnreadable(#[source] Box<toml::de::Error>),
     #[error("rule `{rule}` names column `{column}`: use one of {known}")]
     UnknownColumn { rule: String, column: String, known: String },
+    #[error(
+        "rule `{rule}` names family `{family}` and column `{column}`, which counts no family: use one of {known}, or leave the family out"
+    )]
+    NoFamilyColumn { rule: String, family: String, column: String, known: String },
+    #[error("rule `{rule}` names column `{column}`, which counts a family by name: say `family`")]
+    NoFamily { rule: String, column: String },
     #[error("rule `{rule}` names a kind that is none")]
     UnknownKind {
         rule: String,

@@ -17,6 +17,9 @@ use crate::refusal::Refusal;
 use crate::schema::upcast;
 use crate::word::Word;
 
+/// As in the domain: a fact is moved a dozen times.
+const _: () = assert!(size_of::<Wire>() <= 136);
+
 pub fn encode_fact(fact: &Fact) -> Vec<u8> {
     pb::Fact {
         at_us: fact.at.micros(),
@@ -85,7 +88,7 @@ fn write_body(body: &Body) -> Wire {
         Body::Tombstone { target, reason } => {
             Wire::Tombstone(pb::Tombstone { target: Some((*target).into()), reason: reason.clone() })
         }
-        Body::Registered(registration) => Wire::Registered(registration.into()),
+        Body::Registered(registration) => Wire::Registered(Box::new((&**registration).into())),
         Body::Bound(binding) => Wire::Bound(pb::Bound { place: binding.place.clone() }),
         Body::Unbound(binding) => Wire::Unbound(pb::Unbound { place: binding.place.clone() }),
         Body::Moved(moved) => Wire::Moved(moved.into()),
@@ -97,13 +100,13 @@ fn write_body(body: &Body) -> Wire {
         Body::Asserted(asserted) => Wire::Asserted(asserted.into()),
         Body::PmDone(done) => Wire::PmDone(done.into()),
         Body::Amended(amendment) => write_amendment(amendment),
-        Body::Requested(request) => Wire::Requested(request.into()),
+        Body::Requested(request) => Wire::Requested(Box::new((&**request).into())),
         Body::SiteDefined(site) => Wire::SiteDefined(site.into()),
         Body::CalendarDefined(calendar) => Wire::CalendarDefined(calendar.into()),
-        Body::ContractDefined(contract) => Wire::ContractDefined((&**contract).into()),
-        Body::StatementIssued(issued) => Wire::StatementIssued((&**issued).into()),
+        Body::ContractDefined(contract) => Wire::ContractDefined(Box::new((&**contract).into())),
+        Body::StatementIssued(issued) => Wire::StatementIssued(Box::new((&**issued).into())),
         Body::AlertAsked(asked) => Wire::AlertAsked(asked.into()),
-        Body::Scored(scored) => Wire::Scored((&**scored).into()),
+        Body::Scored(scored) => Wire::Scored(Box::new((&**scored).into())),
     }
 }
 
@@ -126,7 +129,7 @@ fn read_body(of: &'static str, body: Option<Wire>) -> Result<Body, Refusal> {
         Wire::Tombstone(stone) => {
             Body::Tombstone { target: seq_range("target", "tombstone", stone.target)?, reason: stone.reason }
         }
-        Wire::Registered(registered) => Body::Registered(registered.try_into()?),
+        Wire::Registered(registered) => Body::Registered(Box::new((*registered).try_into()?)),
         Wire::Bound(bound) => Body::Bound(Binding { place: text("place", "binding", bound.place)? }),
         Wire::Unbound(unbound) => Body::Unbound(Binding { place: text("place", "binding", unbound.place)? }),
         Wire::Moved(moved) => Body::Moved(moved.try_into()?),
@@ -144,13 +147,13 @@ fn read_body(of: &'static str, body: Option<Wire>) -> Result<Body, Refusal> {
             author: voided.author,
             reason: voided.reason,
         })),
-        Wire::Requested(requested) => Body::Requested(requested.try_into()?),
+        Wire::Requested(requested) => Body::Requested(Box::new((*requested).try_into()?)),
         Wire::SiteDefined(site) => Body::SiteDefined(site.try_into()?),
         Wire::CalendarDefined(calendar) => Body::CalendarDefined(calendar.try_into()?),
-        Wire::ContractDefined(contract) => Body::ContractDefined(Box::new(contract.try_into()?)),
-        Wire::StatementIssued(issued) => Body::StatementIssued(Box::new(issued.try_into()?)),
+        Wire::ContractDefined(contract) => Body::ContractDefined(Box::new((*contract).try_into()?)),
+        Wire::StatementIssued(issued) => Body::StatementIssued(Box::new((*issued).try_into()?)),
         Wire::AlertAsked(asked) => Body::AlertAsked(asked.try_into()?),
-        Wire::Scored(scored) => Body::Scored(Box::new(scored.try_into()?)),
+        Wire::Scored(scored) => Body::Scored(Box::new((*scored).try_into()?)),
     })
 }
 

@@ -126,7 +126,7 @@ impl<'a> Life<'a> {
         let Some(from) = self.span().map(|span| span.from).or(retired.map(|(at, _)| at)) else { return Vec::new() };
         let never = "never in service".to_owned();
         let retired = if self.service.is_none() { Some((from, &never)) } else { retired };
-        let registered = Body::Registered(self.inventory.registration.clone());
+        let registered = Body::Registered(Box::new(self.inventory.registration.clone()));
         let retired = retired.map(|(at, reason)| (at, Body::Retired(Retirement { reason: reason.clone() })));
         let facts = [(from, registered)].into_iter().chain(retired);
         facts.filter_map(|(at, body)| seal(self.voice.fact(at, at, None, body))).collect()

@@ -17,7 +17,7 @@ use crate::archive::Archive;
 use crate::book::{Book, topic_code};
 use crate::error::ProcessorError;
 use crate::flush::{Flushed, Shelves};
-use crate::lookahead::Asked;
+use crate::lookahead::{Asked, LOOKAHEAD_MAX_FACTS};
 use crate::told::Told;
 
 /// Offsets of each partition.
@@ -161,11 +161,18 @@ impl Clerk {
             );
             let mut batches = stream(&session, &sql).await?;
             let mut records = Records::of(*home, span.clone());
+            // As many at once as one question to the archive looks ahead over.
+            let (mut told, mut facts) = (VecDeque::new(), 0);
             while let Some(batch) = batches.next().await {
-                let mut told = records.take(FactRow::from_batch(&batch?)?)?;
-                self.admit_all(&mut told, full_rows, &mut admitted).await?;
+                let batch = batch?;
+                facts += batch.num_rows();
+                told.append(&mut records.take(FactRow::from_batch(&batch)?)?);
+                if facts >= LOOKAHEAD_MAX_FACTS {
+                    self.admit_all(&mut told, full_rows, &mut admitted).await?;
+                    facts = 0;
+                }
             }
-            let mut told = records.end()?;
+            told.append(&mut records.end()?);
             self.admit_all(&mut told, full_rows, &mut admitted).await?;
         }
         Ok(())

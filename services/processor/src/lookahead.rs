@@ -9,7 +9,7 @@ use crate::book::Memory;
 use crate::told::Told;
 
 /// Facts looked ahead over for one question: foreseeing so many costs about as much as asking.
-const LOOKAHEAD_MAX_FACTS: usize = 65_536;
+pub const LOOKAHEAD_MAX_FACTS: usize = 65_536;
 /// Days of subjects asked for at once: each may hold some hundreds of facts.
 const LOOKAHEAD_MAX_DAYS: usize = 1_024;
 

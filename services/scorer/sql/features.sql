@@ -24,6 +24,7 @@ recent AS (
 families AS (
     SELECT
         device, now, part, name,
+        count(*) FILTER (WHERE days_ago < 0.25) AS errors_6h,
         count(*) FILTER (WHERE days_ago < 1) AS errors_1d,
         count(*) FILTER (WHERE days_ago < 3) AS errors_3d,
         count(*) FILTER (WHERE days_ago < 7) AS errors_7d,
@@ -39,7 +40,31 @@ families AS (
     WHERE sort = 'error' AND amount >= 1
     GROUP BY device, now, part, name
 ),
--- One row: the same, the loudest family of its part in place 1.
+-- One row: what one device told of its families by name, whatever part their errors were told of.
+named AS (
+    SELECT
+        device, now,
+        array_agg(named_struct(
+            'family', name,
+            'family_errors_1d', errors_1d, 'family_errors_3d', errors_3d, 'family_errors_7d', errors_7d,
+            'family_errors_14d', errors_14d, 'family_errors_30d', errors_30d,
+            'family_major_errors_1d', major_1d, 'family_major_errors_3d', major_3d, 'family_major_errors_7d', major_7d,
+            'family_major_errors_14d', major_14d, 'family_major_errors_30d', major_30d
+        ) ORDER BY name) AS families
+    FROM (
+        SELECT
+            device, now, name,
+            sum(errors_1d) AS errors_1d, sum(errors_3d) AS errors_3d, sum(errors_7d) AS errors_7d,
+            sum(errors_14d) AS errors_14d, sum(errors_30d) AS errors_30d,
+            sum(major_1d) AS major_1d, sum(major_3d) AS major_3d, sum(major_7d) AS major_7d,
+            sum(major_14d) AS major_14d, sum(major_30d) AS major_30d
+        FROM families
+        WHERE name <> ''
+        GROUP BY device, now, name
+    )
+    GROUP BY device, now
+),
+-- One row: the same of one part, the loudest family of its part in place 1.
 ranked AS (
     SELECT *, row_number() OVER (PARTITION BY device, now, part ORDER BY errors_30d DESC, days_ago, name) AS place
     FROM families
@@ -48,6 +73,7 @@ ranked AS (
 part_errors AS (
     SELECT
         device, now, part,
+        sum(errors_6h) AS errors_6h,
         sum(errors_1d) AS errors_1d,
         sum(errors_3d) AS errors_3d,
         sum(errors_7d) AS errors_7d,
@@ -152,6 +178,7 @@ SELECT
     p.device,
     p.part_group,
     a.now,
+    coalesce(e.errors_6h, 0) AS part_errors_6h,
     coalesce(e.errors_1d, 0) AS part_errors_1d,
     coalesce(e.errors_3d, 0) AS part_errors_3d,
     coalesce(e.errors_7d, 0) AS part_errors_7d,
@@ -198,11 +225,13 @@ SELECT
     CAST(a.now - s.replaced AS DOUBLE) / 86400000000.0 AS days_since_replaced,
     CAST(a.now - sw.began AS DOUBLE) / 86400000000.0 AS device_age_days,
     coalesce(st.errors_1d, 0) AS site_errors_per_device_1d,
-    coalesce(st.in_use_7d, 0) AS site_use_per_device_7d
+    coalesce(st.in_use_7d, 0) AS site_use_per_device_7d,
+    n.families
 FROM parts p
 JOIN asked a ON a.device = p.device AND a.now >= p.known_from AND a.now < p.known_until
 LEFT JOIN part_errors e ON e.device = p.device AND e.now = a.now AND e.part = p.part
 LEFT JOIN whole w ON w.device = p.device AND w.now = a.now
+LEFT JOIN named n ON n.device = p.device AND n.now = a.now
 LEFT JOIN sites st ON st.device = p.device AND st.now = a.now
 LEFT JOIN counters c ON c.device = p.device AND c.now = a.now AND c.part = p.part
 LEFT JOIN part_failures pf ON pf.device = p.device AND pf.now = a.now AND pf.part = p.part

@@ -18,6 +18,7 @@ use medfleet_risk::voice::hazard::PartLife;
 
 use crate::Error;
 use crate::archive::ints;
+use crate::families::{FAMILIES, Families};
 use crate::gather::{Cells, Counter, Gathered, Gatherer, Part, Signal};
 use crate::relations::{self, AskedPart};
 
@@ -294,6 +295,8 @@ impl<'a> Roll<'a> {
         let answers = batch.column_by_name(SAID).map(|_| floats(batch, SAID)).transpose()?;
         let (devices, groups, now) = (ints(batch, "device")?, ints(batch, "part_group")?, ints(batch, "now")?);
         let columns = Column::ALL.iter().map(|column| floats(batch, column.as_str())).collect::<Result<Vec<_>, _>>()?;
+        let families = batch.column_by_name(FAMILIES).ok_or(Error::NoColumn { column: FAMILIES })?;
+        let families = Families::read(families)?;
         let mut values = vec![f64::NAN; Column::COUNT];
         for place in 0..batch.num_rows() {
             let (device, group) = (devices.value(place) as u32, groups.value(place) as u32);
@@ -312,7 +315,7 @@ impl<'a> Roll<'a> {
             for (value, column) in values.iter_mut().zip(&columns) {
                 *value = if column.is_null(place) { f64::NAN } else { column.value(place) };
             }
-            frame.push(Row { device, group, at, fate, weight }, &values)?;
+            frame.push_telling(Row { device, group, at, fate, weight }, &values, families.at(place))?;
             said.extend(answers.as_ref().map(|answers| answers.value(place)));
         }
         Ok(())

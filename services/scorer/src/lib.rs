@@ -7,6 +7,7 @@
 
 pub mod archive;
 mod earlier;
+mod families;
 pub mod features;
 pub mod gather;
 pub mod learn;
@@ -27,7 +28,9 @@ use medfleet_domain::time::Timestamp;
 pub enum Error {
     #[error("the feature query failed")]
     Query(#[source] datafusion::error::DataFusionError),
-    #[error("the feature query gave no column `{column}`: give every column of `Column::ALL`")]
+    #[error(
+        "the feature query gave no column `{column}`: give every column of `Column::ALL`, and of families every count of `FamilyColumn::ALL`"
+    )]
     NoColumn { column: &'static str },
     #[error("signals cannot be put into columns")]
     Columns(#[from] arrow::error::ArrowError),

@@ -138,10 +138,10 @@ pub fn grounds(model: &Model, voice: Speaker, frame: &Frame, row: usize) -> Vec<
         }
         _ => {
             let rule = model.rules.strongest(frame, row);
-            let of_rule = |rule: &medfleet_risk::voice::rules::Rule| Ground {
+            let of_rule = |(rule, counted): (&medfleet_risk::voice::rules::Rule, f64)| Ground {
                 name: rule.name.clone(),
                 says: rule.says.clone(),
-                value_milli: Column::parse(&rule.column).and_then(|column| milli(frame.value(row, column))),
+                value_milli: milli(counted),
                 adds_milli: None,
             };
             rule.map(of_rule).into_iter().collect()
@@ -151,7 +151,7 @@ pub fn grounds(model: &Model, voice: Speaker, frame: &Frame, row: usize) -> Vec<
 
 fn of_input(input: Input, adds: f64, frame: &Frame, row: usize) -> Ground {
     let (name, says, value) = match input {
-        Input::Column(column) => {
+        Input::Column(column) | Input::Seldom(column) => {
             let value = frame.value(row, column);
             let shown = if value.is_nan() { "nothing known".to_owned() } else { short(value) };
             (column.as_str(), format!("{}: {shown}", column.says()), value)

@@ -10,8 +10,8 @@ use medfleet_domain::human::{Asserted, Claimed, ComponentReplaced, OrderClass, O
 use medfleet_domain::id::{DeviceId, Epoch, Seq, SiteId};
 use medfleet_domain::kind::DeviceKind;
 use medfleet_domain::time::{Day, MICROS_PER_DAY, MICROS_PER_HOUR, MICROS_PER_MINUTE, Timestamp};
-use medfleet_risk::column::Column;
-use medfleet_risk::frame::{Frame, Group, PartSort};
+use medfleet_risk::column::{Column, FamilyColumn};
+use medfleet_risk::frame::{FamilyErrors, Frame, Group, PartSort};
 use medfleet_risk::horizon::Horizon;
 use medfleet_scorer::features::{FEATURES_SQL, LifeLimits, Question, Roll, SILENTLY, Tense};
 use medfleet_scorer::gather::Gatherer;
@@ -62,7 +62,7 @@ fn sample(counter: &str, component: &str, value: i64) -> Body {
 }
 
 fn registered(model: &str, in_service: Option<i32>) -> Body {
-    Body::Registered(Registration {
+    Body::Registered(Box::new(Registration {
         kind: DeviceKind::Ct,
         make: "made up".into(),
         model: model.into(),
@@ -75,7 +75,7 @@ fn registered(model: &str, in_service: Option<i32>) -> Body {
         end_of_support: None,
         cost_centre: None,
         ownership: None,
-    })
+    }))
 }
 
 fn down(order: &str) -> Body {
@@ -195,7 +195,7 @@ fn roll(gatherer: &Gatherer) -> Roll<'_> {
 }
 
 /// Everything a voice looks at, in bits, beside the device, the part and the instant.
-type Seen = BTreeMap<(Timestamp, String, Group), Vec<u64>>;
+type Seen = BTreeMap<(Timestamp, String, Group), (Vec<u64>, Vec<FamilyErrors>)>;
 
 /// All that is seen at these instants by a query of the caller's, of the parts of which anything is said.
 async fn seen(gatherer: &Gatherer, instants: &[Timestamp], sql: &str) -> Seen {
@@ -204,7 +204,7 @@ async fn seen(gatherer: &Gatherer, instants: &[Timestamp], sql: &str) -> Seen {
     let bits = |row: usize| {
         let value = |column: Column| frame.value(row, column);
         let known = |column| if value(column).is_nan() { f64::NAN } else { value(column) + 0.0 };
-        Column::ALL.map(|column| known(column).to_bits()).to_vec()
+        (Column::ALL.map(|column| known(column).to_bits()).to_vec(), frame.families(row).to_vec())
     };
     let key = |row: usize| (frame.row(row).at, names[frame.row(row).device as usize].clone(), frame.group(row).clone());
     (0..frame.len()).map(|row| (key(row), bits(row))).collect()
@@ -330,6 +330,10 @@ async fn errors_are_counted_by_severity_and_by_the_loudest_family() {
         report(day, "rotor", Severity::Critical);
     }
     report(34, "log", Severity::Info);
+    // Whoever maps codes does not always know the part.
+    let Body::Error(known) = error("", Severity::Minor) else { unreachable!("an error") };
+    let nameless = DeviceError { family: "arc".into(), ..known };
+    told.push((0, fact(at(33, 6), at(33, 6), Body::Error(nameless))));
     let frame = frame(&gathered(&told), &[at(35, 0)], Tense::Present, FEATURES_SQL).await;
     let row = (0..frame.len()).find(|row| &*frame.group(*row).component == "tube").expect("a row");
     let counts = |columns: [Column; 5]| columns.map(|column| frame.value(row, column));
@@ -348,6 +352,12 @@ async fn errors_are_counted_by_severity_and_by_the_loudest_family() {
     ];
     assert_eq!(counts(loudest), [1.0, 1.0, 2.0, 3.0, 5.0]);
     assert_eq!(frame.value(row, PartFamilies30d), 2.0);
+    let families: Vec<&str> = frame.families(row).iter().map(|told| &*told.family).collect();
+    assert_eq!(families, ["arc", "rotor"], "information is none");
+    let by_name = |family: &str| FamilyColumn::ALL.map(|column| frame.family_value(row, family, column));
+    assert_eq!(by_name("arc"), [1.0, 2.0, 3.0, 4.0, 6.0, 0.0, 0.0, 0.0, 0.0, 0.0], "of the whole device");
+    assert_eq!(by_name("rotor"), [1.0, 2.0, 3.0, 3.0, 3.0, 1.0, 2.0, 3.0, 3.0, 3.0]);
+    assert_eq!(by_name("log"), [0.0; 10]);
     assert!((frame.value(row, PartMajorErrorsTrend) - (2.0 / 3.0 - 1.0 / 27.0)).abs() < 1e-12);
     assert!((frame.value(row, LoudestFamilyTrend) - (1.0 / 3.0 - 4.0 / 27.0)).abs() < 1e-12);
 }

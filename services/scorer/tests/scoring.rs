@@ -23,7 +23,7 @@ use medfleet_scorer::gather::Gatherer;
 use medfleet_scorer::learn::{Course, Learned, learn};
 use medfleet_scorer::models::Models;
 use medfleet_scorer::scoring::{DeviceScore, score};
-use medfleet_simulator::catalogue::Catalogue;
+use medfleet_simulator::catalogue::{Catalogue, Component};
 use medfleet_simulator::fleet::Fleet;
 use medfleet_simulator::history::History;
 use medfleet_simulator::plan::Plan;
@@ -151,7 +151,8 @@ fn shuffled(frame: &Frame, split: &Split, seed: u64) -> Frame {
         let values: Vec<f64> = Column::ALL.iter().map(|column| frame.value(row, *column)).collect();
         let told = frame.row(row);
         let fate = fates.get(&row).copied().unwrap_or(told.fate);
-        retold.push(Row { fate, ..*told }, &values).expect("as wide as before");
+        let families = frame.families(row).iter().cloned();
+        retold.push_telling(Row { fate, ..*told }, &values, families).expect("as wide as before");
     }
     retold
 }
@@ -184,4 +185,19 @@ async fn fates_of_other_devices_teach_nothing_about_the_simulated_fleet() {
     println!("ROC-AUC of fates as told {as_told:.3}, shuffled {mean:.4} on average of {areas:.3?}");
     assert!((mean - 0.5).abs() <= 0.02, "{mean}");
     assert!(as_told > 0.7, "the same rows teach when their fates are their own: {as_told}");
+}
+
+#[test]
+fn embedded_rules_name_parts_and_families_of_the_catalogue() {
+    let catalogue = Catalogue::embedded().expect("the catalogue");
+    for rule in Rules::embedded().expect("the rules").iter() {
+        let Some(kind) = &rule.kind else { continue };
+        let kind = catalogue.kind(DeviceKind::parse(kind).expect("a kind")).expect("it is in the catalogue");
+        let own = |part: &&Component| rule.component.as_ref().is_none_or(|name| *name == part.name);
+        let parts: Vec<&Component> = kind.components.iter().filter(own).collect();
+        assert!(!parts.is_empty(), "{}: no part {:?}", rule.name, rule.component);
+        let Some(family) = &rule.family else { continue };
+        let told = |part: &&Component| part.precursor.as_ref().is_some_and(|warning| warning.family == *family);
+        assert!(parts.iter().any(|part| part.family == *family || told(&part)), "{}: no family {family}", rule.name);
+    }
 }

@@ -14,6 +14,10 @@ use anyhow::{Context as _, bail};
 
 const USAGE: &str = "fleet grow FOLDER [DEVICES SITES DAYS] | fleet sums FOLDER | fleet ask FOLDER [QUESTIONS USERS ROUNDS [SCRIPT]] | fleet time FOLDER PATH…";
 
+/// As in the product.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     tracing_to_stderr();

@@ -3,6 +3,7 @@
 # turns by one call, so that what the machine does beside them falls on all alike.
 #
 #   tests/bench/fleet/run.sh FOLDER [QUESTIONS] [USERS]     FOLDER keeps the lake (about 3 GB), grown at the first run
+#   and gone on with where that was stopped
 #
 # Prints a line for each class of question. MEDFLEET_FLEET_SIZE="DEVICES SITES DAYS" makes another fleet,
 # MEDFLEET_FLEET_ROUNDS says how often turns are taken.
@@ -18,7 +19,12 @@ cargo build --quiet -p medfleet-tests --example fleet
 fleet=${CARGO_TARGET_DIR:-$HOME/.cache/medfleet/target}/debug/examples/fleet
 
 if [[ ! -f $folder/grown ]]; then
-    rm -rf "$folder/lake"
+    # Saturdays are gained half-way: a fleet that was left on the way goes on as what it was to become.
+    if [[ -f $folder/size && $(<"$folder/size") != "${size[*]}" ]]; then
+        echo "$folder grows to $(<"$folder/size"), not to ${size[*]}: say another folder, or remove this one" >&2
+        exit 1
+    fi
+    echo "${size[*]}" >"$folder/size"
     "$fleet" grow "$folder" "${size[@]}"
     touch "$folder/grown"
 fi

@@ -66,7 +66,7 @@ fn next_version(last: Option<&DeviceRow>, held: &Held) -> Option<DeviceRow> {
             valid_from: held.at,
             valid_until: None,
             site: held.site.clone(),
-            registration: registration.clone(),
+            registration: (**registration).clone(),
             on_loan_to: last.and_then(|row| row.on_loan_to.clone()),
             retired: false,
         }),

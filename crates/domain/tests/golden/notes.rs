@@ -78,7 +78,7 @@ fn a_granted_request_makes_the_phase_it_asks_for_and_a_refused_one_none() {
     let mut device = Device::new();
     let ask = |device: &mut Device, id: &str, ask: Ask| {
         let request = Request { id: id.into(), author: "kim".into(), ask };
-        device.says(Writer::Person, "10:00", "10:00", Body::Requested(request))
+        device.says(Writer::Person, "10:00", "10:00", Body::Requested(Box::new(request)))
     };
     let registration = medfleet_domain::human::Registration {
         kind: medfleet_domain::kind::DeviceKind::Ct,

@@ -1,4 +1,4 @@
-//! From an interval down to its facts: those whose records made it so, and the stretches that cover it.
+//! From a figure down to its facts: those whose records made its rows, and the stretches that cover it.
 
 use medfleet_domain::fact::{Body, Fact};
 use medfleet_domain::time::Timestamp;
@@ -26,7 +26,7 @@ pub struct Evidence {
     pub is_cause: bool,
 }
 
-/// The facts behind one device's intervals in the period, in the order of the log.
+/// The facts behind one device's intervals, failures, repairs and maintenance in the period, in the order of the log.
 pub async fn evidence(session: &SessionContext, question: &Question) -> Result<Vec<Evidence>, KpiError> {
     let candidates = ask(session, "evidence", question, |line| {
         let bytes = line.bytes("bytes")?;
@@ -47,6 +47,8 @@ pub async fn evidence(session: &SessionContext, question: &Question) -> Result<V
     });
     let touches = |one: &Evidence| match &one.fact.body {
         Body::Stretch(stretch) => one.fact.at < question.until && stretch.until > question.from,
+        // Many are told in one record.
+        Body::Error(_) => one.is_cause && (question.from..question.until).contains(&one.fact.at),
         _ => one.is_cause,
     };
     Ok(candidates.await?.into_iter().filter(touches).collect())

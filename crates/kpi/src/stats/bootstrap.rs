@@ -1,5 +1,7 @@
 //! Limits by resampling, for sums of downtime: they are neither counts nor independent of the device they come from.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::edgeworth::{Expansion, Moments};
 use super::gamma::ln_gamma;
 
@@ -130,60 +132,100 @@ impl<const N: usize> Pool<N> {
     /// None where there is nothing to draw from. So much is `added` to both parts before logarithms are taken: there may
     /// be nothing above.
     pub fn draw(&self, devices: usize, added: f64, seed: u64) -> Option<Resampled<N>> {
-        if self.all.len() < 2 || devices == 0 {
-            return None;
+        self.draw_each(&BTreeSet::from([devices]), added, seed).remove(&devices)
+    }
+
+    /// The same for many numbers of devices. A larger number goes on where a smaller one ended: each by itself is drawn as if it
+    /// were alone, and all cost little more than the largest.
+    pub fn draw_each(&self, devices: &BTreeSet<usize>, added: f64, seed: u64) -> BTreeMap<usize, Resampled<N>> {
+        if self.all.len() < 2 {
+            return BTreeMap::new();
         }
-        let expanded = self.moments.each_ref().map(|moments| Expansion::of(*moments, devices as f64, added));
-        if expanded.iter().all(Option::is_some) {
-            let known = expanded.map(|one| one.map_or(Distribution::Drawn(Vec::new(), None), Distribution::Expanded));
-            return Some(Resampled(known));
-        }
-        let mut chance = Chance::seeded(seed);
-        let mut drawn: [(Vec<f64>, Mean); N] =
-            std::array::from_fn(|_| (Vec::with_capacity(RESAMPLES), Mean::default()));
         let is_sparse = self.all.len() - self.some.len() >= IDLE_MIN && self.some.len() * SPARSE < self.all.len();
+        let idle = is_sparse.then(|| self.idle.each_ref().map(Normal::of));
         let share = self.some.len() as f64 / self.all.len() as f64;
-        let counts = is_sparse.then(|| Binomial::of(devices, share));
-        for _ in 0..RESAMPLES {
-            let (over, under) = match &counts {
-                Some(counts) => self.sparse(&mut chance, devices, counts),
-                None => sum(&self.all, devices, &mut chance),
-            };
-            for ((ratios, logs), under) in drawn.iter_mut().zip(under) {
-                if under > 0.0 {
-                    ratios.push(over / under);
-                    logs.add(((over + added) / (under + added)).ln());
-                }
+        let mut chance = Chance::seeded(seed);
+        let (mut drawn, mut before) = (vec![(0.0, [0.0; N]); RESAMPLES], 0);
+        let mut each = BTreeMap::new();
+        for devices in devices.iter().copied().filter(|devices| *devices > 0) {
+            let expanded = self.moments.each_ref().map(|moments| Expansion::of(*moments, devices as f64, added));
+            if expanded.iter().all(Option::is_some) {
+                let known =
+                    expanded.map(|one| one.map_or(Distribution::Drawn(Vec::new(), None), Distribution::Expanded));
+                each.insert(devices, Resampled(known));
+                continue;
             }
+            let more = devices - before;
+            match &idle {
+                Some(idle) => {
+                    let counts = Binomial::of(more, share);
+                    drawn.iter_mut().for_each(|sums| self.sparse(&mut chance, more, &counts, idle, sums));
+                }
+                None => drawn.iter_mut().for_each(|sums| take(&self.all, more, &mut chance, sums)),
+            }
+            before = devices;
+            each.insert(devices, Resampled(std::array::from_fn(|which| Distribution::of(&drawn, which, added))));
         }
-        Some(Resampled(drawn.map(|(mut ratios, logs)| {
-            ratios.sort_by(f64::total_cmp);
-            Distribution::Drawn(ratios, logs.variance())
-        })))
+        each
     }
 
     /// Draws only those that had anything. Of the many others, which all had nothing, it is enough to know how many there
     /// are: what was expected of them is as good as normal.
-    fn sparse(&self, chance: &mut Chance, devices: usize, counts: &Binomial) -> (f64, [f64; N]) {
+    fn sparse(
+        &self,
+        chance: &mut Chance,
+        devices: usize,
+        counts: &Binomial,
+        idle: &[Normal; N],
+        sums: &mut (f64, [f64; N]),
+    ) {
         let some = counts.draw(chance);
-        let (over, mut under) = sum(&self.some, some, chance);
-        let (rest, normal) = ((devices - some) as f64, chance.normal());
-        for (sum, idle) in under.iter_mut().zip(&self.idle) {
-            let spread = (idle.variance().unwrap_or(0.0) * rest).sqrt();
-            *sum += (idle.sum / idle.count * rest + normal * spread).max(0.0);
+        take(&self.some, some, chance, sums);
+        let rest = (devices - some) as f64;
+        let strayed = chance.normal() * rest.sqrt();
+        for (sum, idle) in sums.1.iter_mut().zip(idle) {
+            *sum += (idle.mean * rest + idle.deviation * strayed).max(0.0);
         }
-        (over, under)
     }
 }
 
-fn sum<const N: usize>(pool: &[(f64, [f64; N])], count: usize, chance: &mut Chance) -> (f64, [f64; N]) {
-    let (mut over, mut under) = (0.0, [0.0; N]);
+/// Mean and deviation of one of many.
+#[derive(Debug, Clone, Copy)]
+struct Normal {
+    mean: f64,
+    deviation: f64,
+}
+
+impl Normal {
+    fn of(all: &Mean) -> Self {
+        Self { mean: all.sum / all.count, deviation: all.variance().unwrap_or(0.0).sqrt() }
+    }
+}
+
+impl Distribution {
+    fn of<const N: usize>(drawn: &[(f64, [f64; N])], which: usize, added: f64) -> Self {
+        let (mut ratios, mut logs) = (Vec::with_capacity(drawn.len()), Mean::default());
+        for (over, under) in drawn.iter().map(|(over, under)| (over, under[which])).filter(|(_, under)| *under > 0.0) {
+            ratios.push(over / under);
+            logs.add(((over + added) / (under + added)).ln());
+        }
+        ratios.sort_unstable_by(f64::total_cmp);
+        Self::Drawn(ratios, logs.variance())
+    }
+}
+
+/// Adds so many of a pool, drawn with replacement.
+fn take<const N: usize>(
+    pool: &[(f64, [f64; N])],
+    count: usize,
+    chance: &mut Chance,
+    (over, under): &mut (f64, [f64; N]),
+) {
     for _ in 0..count {
         let drawn = &pool[chance.below(pool.len())];
-        over += drawn.0;
+        *over += drawn.0;
         under.iter_mut().zip(&drawn.1).for_each(|(sum, one)| *sum += one);
     }
-    (over, under)
 }
 
 /// How many of so many are drawn that have a share, by their cumulated chances.
@@ -282,7 +324,9 @@ mod tests {
     fn drawn_plainly(devices: &[(f64, [f64; 1])]) -> (f64, [f64; 4]) {
         let (mut chance, mut ratios, mut logs) = (Chance::seeded(9), Vec::new(), Mean::default());
         for _ in 0..40_000 {
-            let (over, [under]) = sum(devices, devices.len(), &mut chance);
+            let mut sums = (0.0, [0.0]);
+            take(devices, devices.len(), &mut chance, &mut sums);
+            let (over, [under]) = sums;
             ratios.push(over / under);
             logs.add(((over + 5.0) / (under + 5.0)).ln());
         }
@@ -312,6 +356,24 @@ mod tests {
         let device =
             |nth: u32| (if nth % 60 == 0 { f64::from(nth % 47) + 3.0 } else { 0.0 }, [0.4 + f64::from(nth % 9) / 10.0]);
         as_drawn_plainly(&(0..900).map(device).collect::<Vec<_>>(), false);
+    }
+
+    #[test]
+    fn each_of_many_numbers_of_devices_is_drawn_as_if_it_were_alone() {
+        let device = |nth: u32| (if nth % 60 == 0 { f64::from(nth % 47) + 3.0 } else { 0.0 }, [0.8]);
+        let dense = |nth: u32| (f64::from(nth % 7).powi(6), [100.0]);
+        for fleet in [(0..900).map(device).collect::<Vec<_>>(), (0..60).map(dense).collect()] {
+            let pool = Pool::of(fleet.clone());
+            let each = pool.draw_each(&BTreeSet::from([0, 20, 150, 900]), 5.0, 1);
+            assert_eq!(each.keys().copied().collect::<Vec<_>>(), [20, 150, 900]);
+            for (devices, drawn) in &each {
+                let (alone, width) = (pool.draw(*devices, 5.0, 2).unwrap(), |(low, high): (f64, f64)| high - low);
+                let (together, alone) = (drawn.limits(0, 0.95).unwrap(), alone.limits(0, 0.95).unwrap());
+                assert!((together.0 - alone.0).abs() < 0.12 * width(alone), "{devices}: {together:?} {alone:?}");
+                assert!((together.1 - alone.1).abs() < 0.12 * width(alone), "{devices}: {together:?} {alone:?}");
+            }
+        }
+        assert!(Pool::of(vec![(1.0, [1.0])]).draw_each(&BTreeSet::from([1]), 0.0, 1).is_empty());
     }
 
     #[test]

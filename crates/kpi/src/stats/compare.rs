@@ -96,7 +96,15 @@ pub fn failures(fleet: &Cohort, adjustment: Adjustment) -> Comparison {
 pub fn downtime(fleet: &Cohort, seed: u64) -> [Comparison; ADJUSTMENTS] {
     let all = Adjustment::ALL.map(|adjustment| fleet.expected(adjustment, |one| one.down_hours));
     let added = half_a_device(fleet);
-    let drawn = draws(fleet, &all, added, seed);
+    let pools = pools(fleet, &all);
+    let everybody = Pool::union(&pools);
+    let like_the_fleet = everybody.draw_each(&pools.iter().map(Pool::len).collect(), added, !seed);
+    let draws = |own: &Pool<ADJUSTMENTS>| Draws {
+        own: own.draw(own.len(), added, seed),
+        like_the_fleet: like_the_fleet.get(&own.len()),
+    };
+    let drawn: HashMap<&str, Draws<'_>> =
+        fleet.sites().iter().zip(&pools).map(|(name, own)| (&**name, draws(own))).collect();
     std::array::from_fn(|which| {
         let (adjustment, expected) = (Adjustment::ALL[which], &all[which]);
         let sites = by_site(fleet, expected, |one| one.down_hours);
@@ -108,11 +116,10 @@ pub fn downtime(fleet: &Cohort, seed: u64) -> [Comparison; ADJUSTMENTS] {
         let (spread, limits) = (shrink::spread(&logs), fleet_limits(fleet, expected, adjustment));
         let rows = sites.iter().zip(logs).map(|((name, site), log)| {
             let of = &drawn[&***name];
-            let resampled =
-                |of: &Option<Drawn>, at| of.as_ref().and_then(|of| of.limits(which, at)).unwrap_or(NO_LIMITS);
+            let resampled = |of: Option<&Drawn>, at| of.and_then(|of| of.limits(which, at)).unwrap_or(NO_LIMITS);
             let shrunk = shrink::hours(log, spread, limits);
-            row(name, site, resampled(&of.own, CONFIDENCE), shrunk, |confidence| {
-                resampled(&of.like_the_fleet, confidence)
+            row(name, site, resampled(of.own.as_ref(), CONFIDENCE), shrunk, |confidence| {
+                resampled(of.like_the_fleet, confidence)
             })
         });
         Comparison { adjustment, dispersion: 1.0, shape: spread.map(f64::recip), sites: rows.collect() }
@@ -144,34 +151,28 @@ fn fleet_limits(fleet: &Cohort, expected: &[f64], adjustment: Adjustment) -> Lim
 type Drawn = Resampled<ADJUSTMENTS>;
 
 /// Resamples of one site: of its own devices, and of as many out of the whole fleet.
-struct Draws {
+struct Draws<'a> {
     own: Option<Drawn>,
-    like_the_fleet: Option<Drawn>,
+    like_the_fleet: Option<&'a Drawn>,
 }
 
-impl Draws {
+impl Draws<'_> {
     /// With which variance the logarithm of the ratio is known. Two devices that are alike by chance say nothing about a
     /// third: where devices out of the whole fleet vary more, theirs counts.
     fn log_variance(&self, which: usize) -> f64 {
-        let of = |drawn: &Option<Drawn>| drawn.as_ref().and_then(|drawn| drawn.log_variance(which));
-        of(&self.own).into_iter().chain(of(&self.like_the_fleet)).reduce(f64::max).unwrap_or(f64::INFINITY)
+        let drawn = self.own.as_ref().into_iter().chain(self.like_the_fleet);
+        drawn.filter_map(|drawn| drawn.log_variance(which)).reduce(f64::max).unwrap_or(f64::INFINITY)
     }
 }
 
-fn draws<'a>(fleet: &'a Cohort, expected: &[Vec<f64>; ADJUSTMENTS], added: f64, seed: u64) -> HashMap<&'a str, Draws> {
+/// The devices of each site.
+fn pools(fleet: &Cohort, expected: &[Vec<f64>; ADJUSTMENTS]) -> Vec<Pool<ADJUSTMENTS>> {
     let mut pools: Vec<Vec<(f64, [f64; ADJUSTMENTS])>> = vec![Vec::new(); fleet.sites().len()];
     for (nth, one) in fleet.cases().iter().enumerate() {
         let of_device = (one.down_hours, std::array::from_fn(|which| expected[which][nth]));
         pools[one.site as usize].push(of_device);
     }
-    let pools: Vec<Pool<ADJUSTMENTS>> = pools.into_iter().map(Pool::of).collect();
-    let everybody = Pool::union(&pools);
-    let of_site = |(name, own): (&'a Arc<str>, &Pool<ADJUSTMENTS>)| {
-        let devices = own.len();
-        let like_the_fleet = everybody.draw(devices, added, seed ^ devices as u64);
-        (&**name, Draws { own: own.draw(devices, added, seed), like_the_fleet })
-    };
-    fleet.sites().iter().zip(&pools).map(of_site).collect()
+    pools.into_iter().map(Pool::of).collect()
 }
 
 #[derive(Debug, Default)]

@@ -89,7 +89,7 @@ impl House {
             cost_centre: None,
             ownership: None,
         };
-        self.record(device, when, Body::Registered(registration));
+        self.record(device, when, Body::Registered(Box::new(registration)));
     }
 
     /// From then on it is heard and worked on there.

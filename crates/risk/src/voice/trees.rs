@@ -17,10 +17,10 @@ const ITERATIONS_MAX: usize = 400;
 const PATIENCE: usize = 25;
 const LEARNING_RATE: f32 = 0.05;
 const MAX_DEPTH: usize = 6;
-const L2: f32 = 5.0;
+const L2: f32 = 10.0;
 /// Rows × rate of failure that a leaf must hold at least. One failure fails the rows of a whole horizon: a leaf that may hold less
 /// than one learns the device by heart.
-const MIN_LEAF_WEIGHT: f32 = 3.0;
+const MIN_LEAF_WEIGHT: f32 = 6.0;
 const BINS: u16 = 128;
 /// Ages in units that differ from sort to sort, and grow with the calendar: what they mean is in the pooled hazard.
 const LEFT_TO_THE_HAZARD: [Column; 2] = [Column::PartAge, Column::PartPacePerDay];
@@ -30,6 +30,9 @@ const LEFT_TO_THE_HAZARD: [Column; 2] = [Column::PartAge, Column::PartPacePerDay
 #[serde(rename_all = "snake_case")]
 pub enum Input {
     Column(Column),
+    /// A column of which most rows have 0. Trees are given that as nothing known: bins hold equally many of the rows that know something,
+    /// and of 128 all but a few would lie in that one value.
+    Seldom(Column),
     /// The pooled hazard's probability.
     Pooled,
     /// The place of the sort among all sorts by rate of failure.
@@ -64,9 +67,9 @@ impl Trees {
         let mut trees =
             Self { booster: booster(on.seed), inputs: inputs(), sorts: by_rate(frame, told), horizon: on.horizon };
         let columns = |input: &Input| trees.values(*input, frame, hazards, &told.rows);
-        let full: Vec<(Input, Vec<f64>)> = trees.inputs.iter().map(|input| (*input, columns(input))).collect();
-        let telling: Vec<(Input, Vec<f64>)> = full.into_iter().filter(|(_, values)| varies(values)).collect();
-        let (inputs, values): (Vec<Input>, Vec<Vec<f64>>) = telling.into_iter().unzip();
+        let full = trees.inputs.iter().map(|input| (*input, columns(input)));
+        let telling = full.filter(|(_, values)| varies(values)).map(|(input, values)| spread(input, values));
+        let (inputs, values): (Vec<Input>, Vec<Vec<f64>>) = telling.unzip();
         let data = values.concat();
         trees.inputs = inputs;
         let checked = trees.data(frame, hazards, &later.rows);
@@ -118,6 +121,7 @@ impl Trees {
     fn values(&self, input: Input, frame: &Frame, hazards: &Hazards, rows: &[usize]) -> Vec<f64> {
         match input {
             Input::Column(column) => rows.iter().map(|row| frame.value(*row, column)).collect(),
+            Input::Seldom(column) => rows.iter().map(|row| seldom(frame.value(*row, column))).collect(),
             Input::Pooled => pooled(frame, hazards, rows, self.horizon),
             Input::Sort => {
                 let place = |group: &Group| {
@@ -129,6 +133,21 @@ impl Trees {
             }
         }
     }
+}
+
+/// A column, or what is left of it where most rows have 0.
+fn spread(input: Input, mut values: Vec<f64>) -> (Input, Vec<f64>) {
+    match input {
+        Input::Column(column) if values.iter().filter(|value| **value == 0.0).count() * 2 > values.len() => {
+            values.iter_mut().for_each(|value| *value = seldom(*value));
+            (Input::Seldom(column), values)
+        }
+        _ => (input, values),
+    }
+}
+
+fn seldom(value: f64) -> f64 {
+    if value == 0.0 { f64::NAN } else { value }
 }
 
 fn inputs() -> Vec<Input> {

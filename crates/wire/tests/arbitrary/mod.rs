@@ -318,7 +318,7 @@ fn human_bodies() -> impl Strategy<Value = Body> {
         }),
         (texts(), of(days()), select(outcomes), of(names()))
             .prop_map(|(procedure, due, outcome, order)| Body::PmDone(PmDone { procedure, due, outcome, order })),
-        (names(), texts(), asks()).prop_map(|(id, author, ask)| Body::Requested(Request { id, author, ask })),
+        (names(), texts(), asks()).prop_map(|(id, author, ask)| Body::Requested(Box::new(Request { id, author, ask }))),
         (names(), names(), any::<u64>(), wishes()).prop_map(|(id, author, alert, wish)| {
             Body::AlertAsked(Asked { id, author, alert: AlertId(alert), wish })
         }),

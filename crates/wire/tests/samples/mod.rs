@@ -128,7 +128,7 @@ pub fn facts() -> Vec<(&'static str, Fact)> {
         ("heartbeat", Body::Heartbeat),
         ("clock_step", clock_step()),
         ("tombstone", Body::Tombstone { target: seqs(4, 6), reason: "invalid_value".into() }),
-        ("registered", Body::Registered(registration())),
+        ("registered", Body::Registered(Box::new(registration()))),
         ("bound", Body::Bound(place())),
         ("unbound", Body::Unbound(place())),
         ("moved", Body::Moved(Move { site: site(), department: "radiology".into(), room: "B1.04".into() })),
@@ -257,7 +257,7 @@ fn pm_done() -> Body {
 }
 
 fn requested(ask: Ask) -> Body {
-    Body::Requested(Request { id: "r-1".into(), author: "kim".into(), ask })
+    Body::Requested(Box::new(Request { id: "r-1".into(), author: "kim".into(), ask }))
 }
 
 fn alert_asked(wish: Wish) -> Body {

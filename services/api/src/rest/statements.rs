@@ -160,7 +160,7 @@ pub async fn request(
     };
     let (now, author) = (query::now(), asked.author);
     submit(&app, &headers, &body, subject(&device)?, |key, subject| {
-        let body = Body::Requested(Request { id: key.to_owned(), author, ask });
+        let body = Body::Requested(Box::new(Request { id: key.to_owned(), author, ask }));
         Ok(Statement { subject, site, kind, at: now, said_at: now, by: None, body })
     })
     .await

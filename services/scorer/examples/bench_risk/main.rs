@@ -27,13 +27,14 @@ use medfleet_simulator::fleet::Fleet;
 use medfleet_simulator::history::History;
 use medfleet_simulator::plan::Plan;
 
-/// Of rows that do not fail within a week, one in so many teaches.
+/// Of rows that do not fail within the horizon, one in so many teaches.
 const THINNING: u64 = 4;
 /// Before that nothing is known of the last 30 days.
 const FIRST_DAY: i64 = 30;
 
-/// What the bench is asked for: `--copies 6 --days 548 --seed 1 --out folder`.
+/// What the bench is asked for: `--horizon 7d --copies 6 --days 548 --seed 1 --out folder`.
 struct Wanted {
+    horizon: Horizon,
     copies: u32,
     days: i64,
     seed: u64,
@@ -47,7 +48,11 @@ fn wanted() -> Result<Wanted> {
         given.insert(name.trim_start_matches("--").to_owned(), value);
     }
     let number = |name: &str, default: u64| given.get(name).map_or(Ok(default), |text| text.parse());
+    let horizon = given.get("horizon").map_or("7d", String::as_str);
+    let known = Horizon::ALL.into_iter().find(|known| known.as_str() == horizon);
     Ok(Wanted {
+        horizon: known
+            .with_context(|| format!("horizon `{horizon}` is not one of {:?}", Horizon::ALL.map(Horizon::as_str)))?,
         copies: number("copies", 6)? as u32,
         days: number("days", 548)? as i64,
         seed: number("seed", 1)?,
@@ -57,7 +62,7 @@ fn wanted() -> Result<Wanted> {
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    let Wanted { copies, days, seed, out } = wanted()?;
+    let Wanted { horizon, copies, days, seed, out } = wanted()?;
     std::fs::create_dir_all(&out)?;
     let clock = Instant::now();
     let say = |what: &str| eprintln!("{:6.1} s  {what}", clock.elapsed().as_secs_f64());
@@ -69,11 +74,10 @@ async fn main() -> Result<()> {
     say("histories told");
 
     let period = Span::new(plan.start.plus_micros(FIRST_DAY * MICROS_PER_DAY), until)?;
-    let horizon = Horizon::Week;
     let split = Split::backtest(period, horizon)?;
     let roll = Roll::of(&gatherer, split.train.until, 1).closed_at(split.borders());
     let instants: Vec<Timestamp> = (FIRST_DAY..days).map(|day| plan.start.plus_micros(day * MICROS_PER_DAY)).collect();
-    let keep = |asked: &Asked| thinned(asked, split.train);
+    let keep = |asked: &Asked| thinned(asked, split.train, horizon);
     let session = SessionContext::new_with_config(SessionConfig::new().with_target_partitions(2));
     let limits = limits()?;
     let frame = roll
@@ -141,8 +145,8 @@ fn limits() -> Result<LifeLimits> {
 }
 
 /// Whoever fails teaches; of the others some stand for all.
-fn thinned(asked: &Asked, train: Span) -> f64 {
-    let teaches = asked.fate.within(Horizon::Week) == Some(true);
+fn thinned(asked: &Asked, train: Span, horizon: Horizon) -> f64 {
+    let teaches = asked.fate.within(horizon) == Some(true);
     if teaches || !train.contains(asked.at) {
         return 1.0;
     }

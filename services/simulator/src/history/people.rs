@@ -85,7 +85,7 @@ impl DeviceClerk {
     pub fn tell(&mut self, day: Span, life: &Life, seal: Seal) -> Vec<Run> {
         let mut drafts = Vec::new();
         if self.written == 0 {
-            let body = Body::Registered(self.device.registration.clone());
+            let body = Body::Registered(Box::new(self.device.registration.clone()));
             drafts.push(Draft { said: day.from, fact: record(day.from, day.from, body) });
         }
         drafts.extend(
