@@ -145,7 +145,7 @@ impl<const N: usize> Pool<N> {
         let idle = is_sparse.then(|| self.idle.each_ref().map(Normal::of));
         let share = self.some.len() as f64 / self.all.len() as f64;
         let mut chance = Chance::seeded(seed);
-        let (mut drawn, mut before) = (vec![(0.0, [0.0; N]); RESAMPLES], 0);
+        let (mut drawn, mut before) = (vec![Sums::none(); RESAMPLES], 0);
         let mut each = BTreeMap::new();
         for devices in devices.iter().copied().filter(|devices| *devices > 0) {
             let expanded = self.moments.each_ref().map(|moments| Expansion::of(*moments, devices as f64, added));
@@ -171,21 +171,34 @@ impl<const N: usize> Pool<N> {
 
     /// Draws only those that had anything. Of the many others, which all had nothing, it is enough to know how many there
     /// are: what was expected of them is as good as normal.
-    fn sparse(
-        &self,
-        chance: &mut Chance,
-        devices: usize,
-        counts: &Binomial,
-        idle: &[Normal; N],
-        sums: &mut (f64, [f64; N]),
-    ) {
+    fn sparse(&self, chance: &mut Chance, devices: usize, counts: &Binomial, idle: &[Normal; N], sums: &mut Sums<N>) {
         let some = counts.draw(chance);
         take(&self.some, some, chance, sums);
         let rest = (devices - some) as f64;
         let strayed = chance.normal() * rest.sqrt();
-        for (sum, idle) in sums.1.iter_mut().zip(idle) {
-            *sum += (idle.mean * rest + idle.deviation * strayed).max(0.0);
+        for (sum, idle) in sums.idle.iter_mut().zip(idle) {
+            *sum += idle.mean * rest + idle.deviation * strayed;
         }
+    }
+}
+
+/// One resample as far as it is drawn.
+#[derive(Debug, Clone, Copy)]
+struct Sums<const N: usize> {
+    over: f64,
+    /// Expected of the devices that were drawn one by one.
+    under: [f64; N],
+    /// And of those that are only known by their number: a few may have strayed below 0, many have not.
+    idle: [f64; N],
+}
+
+impl<const N: usize> Sums<N> {
+    const fn none() -> Self {
+        Self { over: 0.0, under: [0.0; N], idle: [0.0; N] }
+    }
+
+    const fn under(&self, which: usize) -> f64 {
+        self.under[which] + self.idle[which].max(0.0)
     }
 }
 
@@ -203,9 +216,9 @@ impl Normal {
 }
 
 impl Distribution {
-    fn of<const N: usize>(drawn: &[(f64, [f64; N])], which: usize, added: f64) -> Self {
+    fn of<const N: usize>(drawn: &[Sums<N>], which: usize, added: f64) -> Self {
         let (mut ratios, mut logs) = (Vec::with_capacity(drawn.len()), Mean::default());
-        for (over, under) in drawn.iter().map(|(over, under)| (over, under[which])).filter(|(_, under)| *under > 0.0) {
+        for (over, under) in drawn.iter().map(|one| (one.over, one.under(which))).filter(|(_, under)| *under > 0.0) {
             ratios.push(over / under);
             logs.add(((over + added) / (under + added)).ln());
         }
@@ -215,16 +228,11 @@ impl Distribution {
 }
 
 /// Adds so many of a pool, drawn with replacement.
-fn take<const N: usize>(
-    pool: &[(f64, [f64; N])],
-    count: usize,
-    chance: &mut Chance,
-    (over, under): &mut (f64, [f64; N]),
-) {
+fn take<const N: usize>(pool: &[(f64, [f64; N])], count: usize, chance: &mut Chance, sums: &mut Sums<N>) {
     for _ in 0..count {
         let drawn = &pool[chance.below(pool.len())];
-        *over += drawn.0;
-        under.iter_mut().zip(&drawn.1).for_each(|(sum, one)| *sum += one);
+        sums.over += drawn.0;
+        sums.under.iter_mut().zip(&drawn.1).for_each(|(sum, one)| *sum += one);
     }
 }
 
@@ -324,9 +332,9 @@ mod tests {
     fn drawn_plainly(devices: &[(f64, [f64; 1])]) -> (f64, [f64; 4]) {
         let (mut chance, mut ratios, mut logs) = (Chance::seeded(9), Vec::new(), Mean::default());
         for _ in 0..40_000 {
-            let mut sums = (0.0, [0.0]);
+            let mut sums = Sums::none();
             take(devices, devices.len(), &mut chance, &mut sums);
-            let (over, [under]) = sums;
+            let (over, under) = (sums.over, sums.under(0));
             ratios.push(over / under);
             logs.add(((over + 5.0) / (under + 5.0)).ln());
         }
@@ -362,12 +370,16 @@ mod tests {
     fn each_of_many_numbers_of_devices_is_drawn_as_if_it_were_alone() {
         let device = |nth: u32| (if nth % 60 == 0 { f64::from(nth % 47) + 3.0 } else { 0.0 }, [0.8]);
         let dense = |nth: u32| (f64::from(nth % 7).powi(6), [100.0]);
-        for fleet in [(0..900).map(device).collect::<Vec<_>>(), (0..60).map(dense).collect()] {
+        // Of one more idle device what is expected strays below 0 more often than not; of many never.
+        let uneven = |nth: u32| (device(nth).0, [if nth % 9 == 0 { 9.0 } else { 0.1 }]);
+        let fleets =
+            [(0..900).map(device).collect::<Vec<_>>(), (0..900).map(uneven).collect(), (0..60).map(dense).collect()];
+        for fleet in fleets {
             let pool = Pool::of(fleet.clone());
-            let each = pool.draw_each(&BTreeSet::from([0, 20, 150, 900]), 5.0, 1);
-            assert_eq!(each.keys().copied().collect::<Vec<_>>(), [20, 150, 900]);
-            for (devices, drawn) in &each {
-                let (alone, width) = (pool.draw(*devices, 5.0, 2).unwrap(), |(low, high): (f64, f64)| high - low);
+            let each = pool.draw_each(&(150..=250).chain([0, 20, 900]).collect(), 5.0, 1);
+            assert_eq!(each.len(), 103, "of none nothing is drawn");
+            for (devices, drawn) in [20, 150, 250, 900].map(|devices| (devices, &each[&devices])) {
+                let (alone, width) = (pool.draw(devices, 5.0, 2).unwrap(), |(low, high): (f64, f64)| high - low);
                 let (together, alone) = (drawn.limits(0, 0.95).unwrap(), alone.limits(0, 0.95).unwrap());
                 assert!((together.0 - alone.0).abs() < 0.12 * width(alone), "{devices}: {together:?} {alone:?}");
                 assert!((together.1 - alone.1).abs() < 0.12 * width(alone), "{devices}: {together:?} {alone:?}");

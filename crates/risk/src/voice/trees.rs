@@ -12,7 +12,7 @@ use crate::column::Column;
 use crate::frame::{Decided, Frame, Group, PartSort};
 use crate::horizon::Horizon;
 
-const ITERATIONS_MAX: usize = 400;
+const ITERATIONS_MAX: usize = 800;
 /// Trees after which nothing was gained on the later slice: the forest ends with the one that gained last.
 const PATIENCE: usize = 25;
 const LEARNING_RATE: f32 = 0.05;
