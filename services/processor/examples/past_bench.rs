@@ -6,7 +6,7 @@
 //! past_bench restart DEVICES DAYS   a worker killed with work in flight, and the next one until it has caught up
 //! ```
 
-#[path = "../tests/past/rig.rs"]
+#[path = "../tests/processor/past/rig.rs"]
 #[expect(dead_code, reason = "the tests use more of it")]
 mod rig;
 

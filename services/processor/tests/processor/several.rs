@@ -1,12 +1,14 @@
 //! Several workers over one lake: killed and restarted, they say what one says, and so does every cut on the way.
 
-mod support;
-
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::support::{
+    self, Post, append, at, config, device, fact, fold_alone, open_log, oracle, reader, site_defined, stretch, told,
+    voided,
+};
 use medfleet_domain::condition::Condition;
 use medfleet_domain::fact::{Body, Run};
 use medfleet_domain::human::{Asserted, Claimed};
@@ -17,9 +19,6 @@ use medfleet_processor::{ProcessorConfig, ProcessorError, rebuild};
 use medfleet_runtime::Shutdown;
 use rand::rngs::SmallRng;
 use rand::{Rng as _, SeedableRng as _};
-use support::{
-    Post, append, at, config, device, fact, fold_alone, open_log, oracle, reader, site_defined, stretch, told, voided,
-};
 
 const DEVICES: u64 = 40;
 const SEED: u64 = 20_261_126;

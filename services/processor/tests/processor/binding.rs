@@ -1,11 +1,12 @@
 //! Golden 11 through the log: the binder's copies travel like all facts, and a binder that dies leaves no trace.
 
-mod support;
-
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::support::{
+    self, append, at, bound, device, fact, fold_alone, open_log, reader, run_of, site_defined, stretch, unbound, voided,
+};
 use medfleet_domain::condition::Condition;
 use medfleet_domain::fact::{Body, Run};
 use medfleet_domain::human::{Asserted, Claimed};
@@ -14,9 +15,6 @@ use medfleet_lake::{Lake, run};
 use medfleet_log::{EventLog, Partition, Topic};
 use medfleet_processor::{BinderMeters, Binding};
 use medfleet_runtime::Metrics;
-use support::{
-    append, at, bound, device, fact, fold_alone, open_log, reader, run_of, site_defined, stretch, unbound, voided,
-};
 
 const PLACE: &str = "CT_ROOM2";
 

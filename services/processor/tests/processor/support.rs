@@ -1,7 +1,5 @@
 //! A log with a made-up hospital in it, lakes to fold it into, and an oracle that folds it in memory.
 
-#![allow(dead_code, reason = "every test file uses its own part")]
-
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::Arc;
@@ -36,7 +34,6 @@ pub async fn open_log(folder: &Path) -> Arc<dyn EventLog> {
 /// One worker's life over a lake under `data`.
 pub struct Post {
     pub lake: Lake,
-    pub metrics: Metrics,
     pub meters: Meters,
     worker: Worker,
 }
@@ -44,10 +41,9 @@ pub struct Post {
 impl Post {
     pub async fn new(log: &Arc<dyn EventLog>, data: &Path, config: ProcessorConfig) -> Self {
         let lake = Lake::open_local(data).await.unwrap();
-        let metrics = Metrics::new().unwrap();
-        let meters = Meters::new(&metrics, &config).unwrap();
+        let meters = Meters::new(&Metrics::new().unwrap(), &config).unwrap();
         let worker = Worker::new(Arc::clone(log), lake.clone(), config, meters.clone());
-        Self { lake, metrics, meters, worker }
+        Self { lake, meters, worker }
     }
 
     pub async fn run(&self, shutdown: &Shutdown) -> Result<(), ProcessorError> {
