@@ -14,7 +14,7 @@ use crate::horizon::Horizon;
 
 const ITERATIONS_MAX: usize = 800;
 /// Trees after which nothing was gained on the later slice: the forest ends with the one that gained last.
-const PATIENCE: usize = 25;
+const PATIENCE: usize = 50;
 const LEARNING_RATE: f32 = 0.05;
 const MAX_DEPTH: usize = 6;
 const L2: f32 = 10.0;
