@@ -300,7 +300,7 @@ fn machine_bodies() -> impl Strategy<Value = Body> {
 fn human_bodies() -> impl Strategy<Value = Body> {
     let outcomes = vec![PmOutcome::Completed, PmOutcome::CouldNotLocate, PmOutcome::InUse, PmOutcome::Removed];
     prop_oneof![
-        registrations().prop_map(Body::Registered),
+        registrations().prop_map(|registration| Body::Registered(Box::new(registration))),
         names().prop_map(|place| Body::Bound(Binding { place })),
         names().prop_map(|place| Body::Unbound(Binding { place })),
         (sites(), texts(), texts()).prop_map(|(site, department, room)| Body::Moved(Move { site, department, room })),
