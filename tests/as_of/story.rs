@@ -218,9 +218,8 @@ impl Story {
         let machine = writer(Some(AgentId::new(AGENTS[number as usize % AGENTS.len()]).unwrap()));
         let mut device = Device { machine, person: writer(None), told_until: BEGIN.0, counted: 0, retired: false };
         if number + 1 < DEVICES {
-            let run = device
-                .person
-                .record(vec![(Timestamp(now), Body::Registered(Box::new(registration(kind))))], Timestamp(now));
+            let registered = Body::Registered(Box::new(registration(kind)));
+            let run = device.person.record(vec![(Timestamp(now), registered)], Timestamp(now));
             self.append(run, now);
         }
         self.devices.push(device);

@@ -1,0 +1,51 @@
+//! From a figure down to its facts and their places in the log.
+
+use medfleet_domain::fact::Body;
+use medfleet_domain::human::{Claimed, Phase};
+use medfleet_kpi::ask::{Evidence, evidence};
+
+use crate::given::{House, S, question};
+
+#[tokio::test]
+async fn from_a_span_down_to_its_facts_and_their_places_in_the_log() {
+    let mut house = House::new();
+    house.register("ct-7", "02-01 00:00");
+    house.hears("ct-7", S, "03-20 08:00", "03-20 12:00");
+    let stretches = house.told_at;
+    house.claims("ct-7", "03-20 12:30", Claimed::Down, "03-20 10:30", Some("03-20 11:30"));
+    let claim = house.told_at;
+    let asked = question("03-20 10:30", "03-20 11:30", "03-21 00:00").of_device("ct-7");
+    let found = evidence(&house.session().await, &asked).await.expect("the view answers");
+    let seen: Vec<(&str, i64)> = found.iter().map(|one| (one.fact.body.name(), one.log_offset)).collect();
+    // Ten to eleven and eleven to twelve, told third and fourth of the four hours.
+    let hours = [("stretch", stretches as i64 - 1), ("stretch", stretches as i64)];
+    assert_eq!(seen, [hours[0], hours[1], ("asserted", claim as i64)]);
+    let caused: Vec<&str> = found.iter().filter(|one| one.is_cause).map(|one| one.fact.body.name()).collect();
+    assert_eq!(caused, ["asserted"], "the claim made the rows what they are");
+    assert!(matches!(&found[2].fact.body, Body::Asserted(asserted) if asserted.author == "kim"));
+}
+
+#[tokio::test]
+async fn from_a_repair_down_to_all_that_was_told_of_its_order_and_not_of_others() {
+    let mut house = House::new();
+    house.register("ct-7", "02-01 00:00");
+    house.order("ct-7", "wo-1", "03-18 09:00", Phase::Opened);
+    house.order("ct-7", "wo-1", "03-20 11:00", Phase::RepairStarted);
+    let void = house.order("ct-7", "wo-1", "03-20 11:30", Phase::Arrived);
+    house.order("ct-7", "wo-1", "03-22 10:00", Phase::ReturnedToService);
+    house.order("ct-7", "wo-2", "03-21 09:00", Phase::Opened);
+    house.order("ct-8", "wo-3", "03-20 11:00", Phase::Opened);
+    house.voids("ct-7", "03-23 08:00", void);
+    let asked = question("03-20 10:00", "03-20 12:00", "03-25 00:00").of_device("ct-7");
+    let found = evidence(&house.session().await, &asked).await.expect("the view answers");
+    let phase = |one: &Evidence| match &one.fact.body {
+        Body::Order(order) => Some((order.order.clone(), order.phase)),
+        _ => None,
+    };
+    let told: Vec<(String, Phase)> = found.iter().filter_map(phase).collect();
+    let of = |phase| ("wo-1".to_owned(), phase);
+    assert_eq!(told, [of(Phase::Opened), of(Phase::RepairStarted), of(Phase::ReturnedToService)]);
+    assert!(found.iter().all(|one| one.is_cause && one.log_offset > 0), "each with its place in the log");
+    let later = question("03-23 10:00", "03-24 12:00", "03-25 00:00").of_device("ct-7");
+    assert_eq!(evidence(&house.session().await, &later).await.expect("the view answers"), []);
+}
