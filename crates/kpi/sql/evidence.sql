@@ -22,20 +22,31 @@ WITH standing AS (
         AND (until_at IS NULL OR CAST(until_at AS BIGINT) > CAST($from AS BIGINT))
     GROUP BY site, kind, condition, degradation, from_at, until_at, edge_at, author
     HAVING SUM(weight) > 0
-    UNION ALL
+),
+causes AS (
+    SELECT DISTINCT cause_topic, cause_partition, cause_offset FROM standing
+),
+-- One row: one fact that is a row by itself, and the record that made it what it is.
+noted AS (
     SELECT
-        MAX(CASE WHEN weight > 0 THEN cause_topic END),
-        MAX(CASE WHEN weight > 0 THEN cause_partition END),
-        MAX(CASE WHEN weight > 0 THEN cause_offset END)
+        epoch,
+        seq,
+        MAX(CASE WHEN weight > 0 THEN cause_topic END) AS cause_topic,
+        MAX(CASE WHEN weight > 0 THEN cause_partition END) AS cause_partition,
+        MAX(CASE WHEN weight > 0 THEN cause_offset END) AS cause_offset
     FROM orders
     WHERE device = $device AND work_order IN (
         SELECT work_order FROM orders
         WHERE device = $device AND CAST(at AS BIGINT) >= CAST($from AS BIGINT) AND CAST(at AS BIGINT) < CAST($until AS BIGINT)
+        GROUP BY work_order, phase, at, recorded_at, epoch, seq
+        HAVING SUM(weight) > 0
     )
     GROUP BY work_order, phase, at, recorded_at, epoch, seq
     HAVING SUM(weight) > 0
     UNION ALL
     SELECT
+        epoch,
+        seq,
         MAX(CASE WHEN weight > 0 THEN cause_topic END),
         MAX(CASE WHEN weight > 0 THEN cause_partition END),
         MAX(CASE WHEN weight > 0 THEN cause_offset END)
@@ -45,6 +56,8 @@ WITH standing AS (
     HAVING SUM(weight) > 0
     UNION ALL
     SELECT
+        epoch,
+        seq,
         MAX(CASE WHEN weight > 0 THEN cause_topic END),
         MAX(CASE WHEN weight > 0 THEN cause_partition END),
         MAX(CASE WHEN weight > 0 THEN cause_offset END)
@@ -54,6 +67,8 @@ WITH standing AS (
     HAVING SUM(weight) > 0
     UNION ALL
     SELECT
+        epoch,
+        seq,
         MAX(CASE WHEN weight > 0 THEN cause_topic END),
         MAX(CASE WHEN weight > 0 THEN cause_partition END),
         MAX(CASE WHEN weight > 0 THEN cause_offset END)
@@ -63,8 +78,11 @@ WITH standing AS (
     GROUP BY code, at, epoch, seq
     HAVING SUM(weight) > 0
 ),
-causes AS (
-    SELECT DISTINCT cause_topic, cause_partition, cause_offset FROM standing
+facts_noted AS (
+    SELECT DISTINCT epoch, seq FROM noted
+),
+records_noted AS (
+    SELECT DISTINCT cause_topic, cause_partition, cause_offset FROM noted
 )
 SELECT
     f.kind,
@@ -80,13 +98,18 @@ SELECT
     f.cause_partition AS log_partition,
     f.cause_offset AS log_offset,
     f.cause_index AS log_index,
-    c.cause_offset IS NOT NULL AS is_cause,
+    c.cause_offset IS NOT NULL OR n.seq IS NOT NULL OR r.cause_offset IS NOT NULL AS is_cause,
     f.bytes
 FROM facts AS f
 LEFT JOIN causes AS c
     ON c.cause_topic = f.cause_topic AND c.cause_partition = f.cause_partition AND c.cause_offset = f.cause_offset
+LEFT JOIN facts_noted AS n ON n.epoch = f.epoch AND n.seq = f.seq
+-- What a correction says is a row under the identity of what it corrects.
+LEFT JOIN records_noted AS r
+    ON r.cause_topic = f.cause_topic AND r.cause_partition = f.cause_partition AND r.cause_offset = f.cause_offset
+    AND f.kind = 'corrected'
 WHERE f.subject = $device AND f.subject_kind = 'device' AND f.verdict <> 'duplicate'
-    AND (c.cause_offset IS NOT NULL
+    AND (c.cause_offset IS NOT NULL OR n.seq IS NOT NULL OR r.cause_offset IS NOT NULL
         OR (f.kind = 'stretch' AND f.day >= CAST($from_day AS DATE) AND f.day <= CAST($until_day AS DATE)
             AND CAST(f.at AS BIGINT) < CAST($until AS BIGINT)))
 ORDER BY f.cause_topic, f.cause_partition, f.cause_offset, f.cause_index

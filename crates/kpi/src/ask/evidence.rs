@@ -47,8 +47,6 @@ pub async fn evidence(session: &SessionContext, question: &Question) -> Result<V
     });
     let touches = |one: &Evidence| match &one.fact.body {
         Body::Stretch(stretch) => one.fact.at < question.until && stretch.until > question.from,
-        // Many are told in one record.
-        Body::Error(_) => one.is_cause && (question.from..question.until).contains(&one.fact.at),
         _ => one.is_cause,
     };
     Ok(candidates.await?.into_iter().filter(touches).collect())

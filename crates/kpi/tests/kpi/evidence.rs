@@ -46,6 +46,9 @@ async fn from_a_repair_down_to_all_that_was_told_of_its_order_and_not_of_others(
     let of = |phase| ("wo-1".to_owned(), phase);
     assert_eq!(told, [of(Phase::Opened), of(Phase::RepairStarted), of(Phase::ReturnedToService)]);
     assert!(found.iter().all(|one| one.is_cause && one.log_offset > 0), "each with its place in the log");
+    // Of its void nothing is left, and nothing else was told then.
+    let voided = question("03-20 11:15", "03-20 12:00", "03-25 00:00").of_device("ct-7");
+    assert_eq!(evidence(&house.session().await, &voided).await.expect("the view answers"), []);
     let later = question("03-23 10:00", "03-24 12:00", "03-25 00:00").of_device("ct-7");
     assert_eq!(evidence(&house.session().await, &later).await.expect("the view answers"), []);
 }

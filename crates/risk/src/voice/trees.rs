@@ -1,5 +1,7 @@
 //! The third voice: gradient-boosted trees over all columns, over the pooled hazard, and over the sort of the part.
 
+use std::collections::BTreeSet;
+
 use forust_ml::Matrix;
 use forust_ml::gradientbooster::GradientBooster;
 use forust_ml::metric::Metric;
@@ -30,8 +32,9 @@ const LEFT_TO_THE_HAZARD: [Column; 2] = [Column::PartAge, Column::PartPacePerDay
 #[serde(rename_all = "snake_case")]
 pub enum Input {
     Column(Column),
-    /// A column of which most rows have 0. Trees are given that as nothing known: bins hold equally many of the rows that know something,
-    /// and of 128 all but a few would lie in that one value.
+    /// A column of more values than there are bins, of which most rows have 0. Trees are given that as nothing known: bins hold equally many of
+    /// the rows that know something, and of 128 all but a few would lie in that one value. Columns of few values have a bin for each, and stay
+    /// whole: what is unknown can be put beside values, never apart from all of them.
     Seldom(Column),
     /// The pooled hazard's probability.
     Pooled,
@@ -138,12 +141,21 @@ impl Trees {
 /// A column, or what is left of it where most rows have 0.
 fn spread(input: Input, mut values: Vec<f64>) -> (Input, Vec<f64>) {
     match input {
-        Input::Column(column) if values.iter().filter(|value| **value == 0.0).count() * 2 > values.len() => {
+        Input::Column(column) if is_mostly_nought(&values) && has_more_values_than(BINS.into(), &values) => {
             values.iter_mut().for_each(|value| *value = seldom(*value));
             (Input::Seldom(column), values)
         }
         _ => (input, values),
     }
+}
+
+fn is_mostly_nought(values: &[f64]) -> bool {
+    values.iter().filter(|value| **value == 0.0).count() * 2 > values.len()
+}
+
+fn has_more_values_than(most: usize, values: &[f64]) -> bool {
+    let mut seen = BTreeSet::new();
+    values.iter().any(|value| !value.is_nan() && seen.insert(value.to_bits()) && seen.len() > most)
 }
 
 fn seldom(value: f64) -> f64 {
@@ -200,4 +212,21 @@ fn by_rate(frame: &Frame, told: &Decided) -> Vec<PartSort> {
     let mut sorts: Vec<(PartSort, f64)> = seen.into_iter().map(|(sort, (bad, all))| (sort, bad / all)).collect();
     sorts.sort_by(|a, b| a.1.total_cmp(&b.1).then_with(|| a.0.cmp(&b.0)));
     sorts.into_iter().map(|(sort, _)| sort).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_columns_of_more_values_than_bins_are_given_without_their_noughts() {
+        let of = |values: i32| (0..1_000).map(move |row| if row % 3 == 0 { f64::from(row % values) } else { 0.0 });
+        let given = |values: Vec<f64>| spread(Input::Column(Column::DownHours30d), values);
+        let (few, many) = (given(of(2).collect()), given(of(1_000).collect()));
+        assert_eq!(few, (Input::Column(Column::DownHours30d), of(2).collect()));
+        assert_eq!(many.0, Input::Seldom(Column::DownHours30d));
+        assert!(many.1.iter().zip(of(1_000)).all(|(given, had)| given.is_nan() == (had == 0.0)));
+        let dense: Vec<f64> = (0..1_000).map(f64::from).collect();
+        assert_eq!(given(dense.clone()), (Input::Column(Column::DownHours30d), dense));
+    }
 }
