@@ -81,7 +81,7 @@ def main():
     parser.add_argument("--out", type=pathlib.Path, help="keeps what was simulated and judged, a folder for each horizon")
     arguments = parser.parse_args()
     kept = arguments.out or pathlib.Path(tempfile.mkdtemp(prefix="medfleet-risk-"))
-    held = [judged(arguments, horizon, kept / horizon) for horizon in arguments.horizon or HORIZONS]
+    held = [judged(arguments, horizon, kept / f"{horizon}-{arguments.copies}-{arguments.days}-{arguments.seed}") for horizon in arguments.horizon or HORIZONS]
     sys.exit(not all(held))
 
 

@@ -18,12 +18,14 @@ cd "$root"
 cargo build --quiet -p medfleet-tests --example fleet
 fleet=${CARGO_TARGET_DIR:-$HOME/.cache/medfleet/target}/debug/examples/fleet
 
+# Saturdays are gained half-way: a fleet that was left on the way goes on as what it was to become.
+if [[ -f $folder/size && $(<"$folder/size") != "${size[*]}" ]]; then
+    echo "$folder grows to $(<"$folder/size"), not to ${size[*]}: say another folder, or remove this one" >&2
+    exit 1
+fi
 if [[ ! -f $folder/grown ]]; then
-    # Saturdays are gained half-way: a fleet that was left on the way goes on as what it was to become.
-    if [[ -f $folder/size && $(<"$folder/size") != "${size[*]}" ]]; then
-        echo "$folder grows to $(<"$folder/size"), not to ${size[*]}: say another folder, or remove this one" >&2
-        exit 1
-    fi
+    # Of a lake without a size nobody knows what it was to become.
+    [[ -f $folder/size ]] || rm -rf "$folder/lake"
     echo "${size[*]}" >"$folder/size"
     "$fleet" grow "$folder" "${size[@]}"
     touch "$folder/grown"
