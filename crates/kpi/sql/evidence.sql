@@ -26,7 +26,31 @@ WITH standing AS (
 causes AS (
     SELECT DISTINCT cause_topic, cause_partition, cause_offset FROM standing
 ),
--- One row: one fact that is a row by itself, and the record that made it what it is.
+-- One row: one entry of a fact that is a row by itself.
+entries AS (
+    SELECT epoch, seq, weight, cause_topic, cause_partition, cause_offset
+    FROM orders
+    WHERE device = $device AND work_order IN (
+        SELECT work_order FROM orders
+        WHERE device = $device AND CAST(at AS BIGINT) >= CAST($from AS BIGINT) AND CAST(at AS BIGINT) < CAST($until AS BIGINT)
+        GROUP BY work_order, epoch, seq
+        HAVING SUM(weight) > 0
+    )
+    UNION ALL
+    SELECT epoch, seq, weight, cause_topic, cause_partition, cause_offset
+    FROM maintenance
+    WHERE device = $device AND CAST(at AS BIGINT) >= CAST($from AS BIGINT) AND CAST(at AS BIGINT) < CAST($until AS BIGINT)
+    UNION ALL
+    SELECT epoch, seq, weight, cause_topic, cause_partition, cause_offset
+    FROM components
+    WHERE device = $device AND CAST(at AS BIGINT) >= CAST($from AS BIGINT) AND CAST(at AS BIGINT) < CAST($until AS BIGINT)
+    UNION ALL
+    SELECT epoch, seq, weight, cause_topic, cause_partition, cause_offset
+    FROM errors
+    WHERE device = $device AND day >= CAST($from_day AS DATE) AND day <= CAST($until_day AS DATE)
+        AND CAST(at AS BIGINT) >= CAST($from AS BIGINT) AND CAST(at AS BIGINT) < CAST($until AS BIGINT)
+),
+-- One row: one such fact that stands, and the record that made it what it is.
 noted AS (
     SELECT
         epoch,
@@ -34,52 +58,9 @@ noted AS (
         MAX(CASE WHEN weight > 0 THEN cause_topic END) AS cause_topic,
         MAX(CASE WHEN weight > 0 THEN cause_partition END) AS cause_partition,
         MAX(CASE WHEN weight > 0 THEN cause_offset END) AS cause_offset
-    FROM orders
-    WHERE device = $device AND work_order IN (
-        SELECT work_order FROM orders
-        WHERE device = $device AND CAST(at AS BIGINT) >= CAST($from AS BIGINT) AND CAST(at AS BIGINT) < CAST($until AS BIGINT)
-        GROUP BY work_order, phase, at, recorded_at, epoch, seq
-        HAVING SUM(weight) > 0
-    )
-    GROUP BY work_order, phase, at, recorded_at, epoch, seq
+    FROM entries
+    GROUP BY epoch, seq
     HAVING SUM(weight) > 0
-    UNION ALL
-    SELECT
-        epoch,
-        seq,
-        MAX(CASE WHEN weight > 0 THEN cause_topic END),
-        MAX(CASE WHEN weight > 0 THEN cause_partition END),
-        MAX(CASE WHEN weight > 0 THEN cause_offset END)
-    FROM maintenance
-    WHERE device = $device AND CAST(at AS BIGINT) >= CAST($from AS BIGINT) AND CAST(at AS BIGINT) < CAST($until AS BIGINT)
-    GROUP BY procedure, outcome, at, epoch, seq
-    HAVING SUM(weight) > 0
-    UNION ALL
-    SELECT
-        epoch,
-        seq,
-        MAX(CASE WHEN weight > 0 THEN cause_topic END),
-        MAX(CASE WHEN weight > 0 THEN cause_partition END),
-        MAX(CASE WHEN weight > 0 THEN cause_offset END)
-    FROM components
-    WHERE device = $device AND CAST(at AS BIGINT) >= CAST($from AS BIGINT) AND CAST(at AS BIGINT) < CAST($until AS BIGINT)
-    GROUP BY component, at, epoch, seq
-    HAVING SUM(weight) > 0
-    UNION ALL
-    SELECT
-        epoch,
-        seq,
-        MAX(CASE WHEN weight > 0 THEN cause_topic END),
-        MAX(CASE WHEN weight > 0 THEN cause_partition END),
-        MAX(CASE WHEN weight > 0 THEN cause_offset END)
-    FROM errors
-    WHERE device = $device AND day >= CAST($from_day AS DATE) AND day <= CAST($until_day AS DATE)
-        AND CAST(at AS BIGINT) >= CAST($from AS BIGINT) AND CAST(at AS BIGINT) < CAST($until AS BIGINT)
-    GROUP BY code, at, epoch, seq
-    HAVING SUM(weight) > 0
-),
-facts_noted AS (
-    SELECT DISTINCT epoch, seq FROM noted
 ),
 records_noted AS (
     SELECT DISTINCT cause_topic, cause_partition, cause_offset FROM noted
@@ -103,7 +84,7 @@ SELECT
 FROM facts AS f
 LEFT JOIN causes AS c
     ON c.cause_topic = f.cause_topic AND c.cause_partition = f.cause_partition AND c.cause_offset = f.cause_offset
-LEFT JOIN facts_noted AS n ON n.epoch = f.epoch AND n.seq = f.seq
+LEFT JOIN noted AS n ON n.epoch = f.epoch AND n.seq = f.seq
 -- What a correction says is a row under the identity of what it corrects.
 LEFT JOIN records_noted AS r
     ON r.cause_topic = f.cause_topic AND r.cause_partition = f.cause_partition AND r.cause_offset = f.cause_offset

@@ -1,10 +1,10 @@
 //! From a figure down to its facts and their places in the log.
 
-use medfleet_domain::fact::Body;
+use medfleet_domain::fact::{Amendment, Body, Replacement};
 use medfleet_domain::human::{Claimed, Phase};
 use medfleet_kpi::ask::{Evidence, evidence};
 
-use crate::given::{House, S, question};
+use crate::given::{House, S, at, question};
 
 #[tokio::test]
 async fn from_a_span_down_to_its_facts_and_their_places_in_the_log() {
@@ -51,4 +51,29 @@ async fn from_a_repair_down_to_all_that_was_told_of_its_order_and_not_of_others(
     assert_eq!(evidence(&house.session().await, &voided).await.expect("the view answers"), []);
     let later = question("03-23 10:00", "03-24 12:00", "03-25 00:00").of_device("ct-7");
     assert_eq!(evidence(&house.session().await, &later).await.expect("the view answers"), []);
+}
+
+#[tokio::test]
+async fn what_was_corrected_is_evidence_beside_its_correction_where_it_lies_now() {
+    let mut house = House::new();
+    house.register("ct-7", "02-01 00:00");
+    let target = house.order("ct-7", "wo-1", "03-18 09:00", Phase::Opened);
+    let asked = question("03-18 08:00", "03-18 10:00", "03-25 00:00").of_device("ct-7");
+    let told = evidence(&house.session().await, &asked).await.expect("the view answers");
+    let body = told[0].fact.body.clone();
+    let (author, reason) = ("kim".into(), "wrong day".into());
+    let replacement = Some(Replacement { at: at("03-20 11:00"), body });
+    house.says(
+        "ct-7",
+        "03-21 08:00",
+        "03-21 08:00",
+        Body::Amended(Box::new(Amendment { target, replacement, author, reason })),
+    );
+    let mut names = Vec::new();
+    for (from, until) in [("03-18 08:00", "03-18 10:00"), ("03-20 10:00", "03-20 12:00")] {
+        let asked = question(from, until, "03-25 00:00").of_device("ct-7");
+        let found = evidence(&house.session().await, &asked).await.expect("the view answers");
+        names.push(found.iter().map(|one| one.fact.body.name()).collect::<Vec<_>>());
+    }
+    assert_eq!(names, [vec![], vec!["order", "corrected"]]);
 }

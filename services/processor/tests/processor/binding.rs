@@ -4,9 +4,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::support::{
-    self, append, at, bound, device, fact, fold_alone, open_log, reader, run_of, site_defined, stretch, unbound, voided,
-};
 use medfleet_domain::condition::Condition;
 use medfleet_domain::fact::{Body, Run};
 use medfleet_domain::human::{Asserted, Claimed};
@@ -15,6 +12,10 @@ use medfleet_lake::{Lake, run};
 use medfleet_log::{EventLog, Partition, Topic};
 use medfleet_processor::{BinderMeters, Binding};
 use medfleet_runtime::Metrics;
+
+use crate::support::{
+    self, append, at, bound, device, fact, fold_alone, open_log, reader, run_of, site_defined, stretch, unbound, voided,
+};
 
 const PLACE: &str = "CT_ROOM2";
 

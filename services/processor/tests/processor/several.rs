@@ -5,10 +5,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::support::{
-    self, Post, append, at, config, device, fact, fold_alone, open_log, oracle, reader, site_defined, stretch, told,
-    voided,
-};
 use medfleet_domain::condition::Condition;
 use medfleet_domain::fact::{Body, Run};
 use medfleet_domain::human::{Asserted, Claimed};
@@ -19,6 +15,11 @@ use medfleet_processor::{ProcessorConfig, ProcessorError, rebuild};
 use medfleet_runtime::Shutdown;
 use rand::rngs::SmallRng;
 use rand::{Rng as _, SeedableRng as _};
+
+use crate::support::{
+    self, Post, append, at, config, device, fact, fold_alone, open_log, oracle, reader, site_defined, stretch, told,
+    voided,
+};
 
 const DEVICES: u64 = 40;
 const SEED: u64 = 20_261_126;
