@@ -30,7 +30,9 @@ export MEDFLEET_TEST_MQTT_DIR="$work/mosquitto"
 step "build"
 cargo build --workspace --locked
 
-suite() { "$tools/python/bin/python" -m pytest -q -p no:cacheprovider "${@/#/tests/}"; }
+# What each took on the clock and of the cores, which two lanes share.
+TIMEFORMAT='%R s on the clock, %U + %S s of the cores'
+suite() { time "$tools/python/bin/python" -m pytest -q -p no:cacheprovider "${@/#/tests/}"; }
 
 # One side of what runs side by side: its words go to a file of its own, and to the reader whole when it has ended.
 side() {
@@ -46,7 +48,7 @@ side() {
     fi
 }
 
-crates() { cargo test --workspace --locked --no-fail-fast; }
+crates() { time cargo test --workspace --locked --no-fail-fast; }
 
 # A suite a process: each has systems of its own. `set -e` does not hold within a condition, so each says what became of it.
 pages() {

@@ -19,6 +19,7 @@ use medfleet_kpi::comparison::{self, By, Fleet};
 use medfleet_kpi::figures::figures;
 use medfleet_kpi::registry::{self, Column, View};
 use medfleet_kpi::scorecard::{Group, scorecards};
+use medfleet_kpi::statement::{Asked, statement};
 use medfleet_kpi::stats::compare::Adjustment;
 use medfleet_kpi::table::{Cell, Table};
 
@@ -111,8 +112,22 @@ async fn rows(
     Ok(rows)
 }
 
-/// Scorecards of devices and of kinds at their sites, and sites compared by failures and by downtime, seen from an instant: each
-/// a name and its rows. Other groups add up the same rows.
+/// The statement of every device that the contract covers, for the month in which a period ends: its figures, and its spans
+/// without the records behind them.
+async fn stated(open: &OpenCut, period: Period, now: Timestamp) -> anyhow::Result<Vec<String>> {
+    let mut all = Vec::new();
+    for device in (0..story::DEVICES).map(|device| format!("d-{device}")) {
+        let day = Timestamp(period.until.0 - 1).day();
+        let asked = Asked { device: &device, contract: "SC-1", day, now };
+        let Some(mut sheet) = statement(open.kpi().await?, asked).await? else { continue };
+        sheet.statement.lines.iter_mut().for_each(|line| line.causes.clear());
+        all.push(format!("{device} {:?} {} {:?}", sheet.days, sheet.is_open, sheet.statement));
+    }
+    Ok(all)
+}
+
+/// Scorecards of devices and of kinds at their sites, sites compared by failures and by downtime, and contract statements, seen
+/// from an instant: each a name and its rows. Other groups add up the same rows.
 async fn made(open: &OpenCut, period: Period, now: Timestamp) -> anyhow::Result<Vec<(String, Vec<String>)>> {
     let (session, question) = (open.kpi().await?, Question::new(period.from, period.until, now));
     let written = |table: Table| table.rows.iter().map(|row| format!("{row:?}")).collect();
@@ -126,6 +141,7 @@ async fn made(open: &OpenCut, period: Period, now: Timestamp) -> anyhow::Result<
         let sites = Table::of(&comparison::figures(), &fleet.compare(by));
         all.push((format!("comparison by {word}"), written(sites)));
     }
+    all.push(("statements".to_owned(), stated(open, period, now).await?));
     Ok(all)
 }
 

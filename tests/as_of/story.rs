@@ -24,7 +24,7 @@ pub const DAYS: i64 = 9;
 /// A story with long silences.
 pub const SPARSE_DAYS: i64 = 70;
 const SPARSE_PAUSE: i64 = 12 * 60;
-const DEVICES: i64 = 7; // nobody ever registers the last of them
+pub const DEVICES: i64 = 7; // nobody ever registers the last of them
 /// Records between two flushes, on average.
 const FLUSH_EVERY: i64 = 10;
 const SITES: [(&str, &str); 2] = [("east", "America/New_York"), ("west", "America/Denver")];

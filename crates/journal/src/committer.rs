@@ -1,14 +1,14 @@
-//! Group commit: many threads append, one thread writes, and one sync answers everyone who waited for it.
+//! Group commit: many submit, one thread writes, and one sync answers everyone who waited for it.
 
 use std::collections::VecDeque;
 use std::ops::Range;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use crate::batch::Batch;
 use crate::error::{Error, Result};
 use crate::format::RECORD_HEADER_BYTES;
-use crate::gate::{Gate, Place};
 use crate::journal::Journal;
 use crate::limits::{GROUP_MAX_BYTES, Limits, QUEUE_MAX_BYTES};
 use crate::reader::{Reader, locked};
@@ -16,8 +16,12 @@ use crate::reader::{Reader, locked};
 /// Answers one submission: with its durable indices, or with why there are none.
 pub type Done = Box<dyn FnOnce(Result<Range<u64>>) + Send>;
 
-/// Owns a journal and commits for many threads. A group grows by itself while the sync before it runs, so there is no
-/// timer: a lone append waits for one sync, and a crowd shares one. Dropping it commits what was taken, then closes.
+/// How long a crowd that was answered together is awaited: a fraction of a sync, which it would else need twice, one for
+/// the quickest and one for the rest.
+const CROWD_WAIT_MAX: Duration = Duration::from_micros(200);
+
+/// Owns a journal and commits for many. A group grows by itself while the sync before it runs: a lone submission waits
+/// for one sync, and a crowd shares one. Dropping it commits what was taken, then closes.
 pub struct Committer {
     core: Arc<Core>,
     reader: Reader,
@@ -30,8 +34,6 @@ struct Core {
     queue: Mutex<Queue>,
     /// Something waits to be committed, or the committer closes.
     work: Condvar,
-    /// The queue has shrunk.
-    room: Condvar,
 }
 
 #[derive(Default)]
@@ -40,38 +42,28 @@ struct Queue {
     queued_bytes: u64,
     refused_submissions: u64,
     is_closed: bool,
-    /// Whom the next group will answer at once.
-    gate: Arc<Gate>,
+    /// Submissions of the last group: as many may come again at once.
+    crowd: usize,
 }
 
 struct Submission {
     batch: Batch,
-    whom: Whom,
-}
-
-/// Who is to be answered.
-enum Whom {
-    Call(Done),
-    Thread(Place),
+    done: Done,
 }
 
 /// Submissions that share a sync: what they bring, and whom to answer, in the same order.
 #[derive(Default)]
 struct Group {
     batches: Vec<Batch>,
-    whom: Vec<Whom>,
+    done: Vec<Done>,
 }
 
 impl Committer {
     /// Starts the committing thread.
     pub fn start(journal: Journal) -> Result<Self> {
         let (reader, limits) = (journal.reader(), journal.limits());
-        let core = Arc::new(Core {
-            journal: Mutex::new(journal),
-            queue: Mutex::new(Queue::default()),
-            work: Condvar::new(),
-            room: Condvar::new(),
-        });
+        let core =
+            Arc::new(Core { journal: Mutex::new(journal), queue: Mutex::new(Queue::default()), work: Condvar::new() });
         let for_worker = Arc::clone(&core);
         let worker = thread::Builder::new()
             .name("journal-commit".to_owned())
@@ -80,26 +72,26 @@ impl Committer {
         Ok(Self { core, reader, limits, worker: Some(worker) })
     }
 
-    /// Waits until the records are durable and says their indices. They are contiguous. Waits for room first if
-    /// [`QUEUE_MAX_BYTES`] are queued.
-    pub fn append(&self, batch: Batch) -> Result<Range<u64>> {
-        batch.check(self.limits)?;
-        let queue = self.core.wait_for_room(batch.size_bytes());
-        let (place, waiting) = queue.gate.place();
-        self.core.enqueue(queue, Submission { batch, whom: Whom::Thread(place) })?;
-        waiting.wait()
-    }
-
-    /// Takes the records without waiting; `done` is called on the committing thread, and must be quick. If this returns
-    /// an error `done` is never called; [`Error::QueueFull`] says that the disk does not keep up.
+    /// Takes the records without waiting, which lie in the journal one behind the other. `done` is called on the
+    /// committing thread, and must be quick. If this returns an error `done` is never called; [`Error::QueueFull`] says
+    /// that the disk does not keep up. Should the committing thread die over these records, `done` is dropped uncalled.
     pub fn submit(&self, batch: Batch, done: Done) -> Result<()> {
         batch.check(self.limits)?;
         let mut queue = locked(&self.core.queue);
+        if queue.is_closed {
+            return Err(Error::Closed);
+        }
         if !queue.has_room_for(batch.size_bytes()) {
             queue.refused_submissions += 1;
             return Err(Error::QueueFull { queued_bytes: queue.queued_bytes, max_bytes: QUEUE_MAX_BYTES });
         }
-        self.core.enqueue(queue, Submission { batch, whom: Whom::Call(done) })
+        queue.queued_bytes += charged_bytes(batch.size_bytes());
+        queue.waiting.push_back(Submission { batch, done });
+        // The committing thread rests only where nothing waits, or until a crowd is there again.
+        if queue.waiting.len() == 1 || queue.waiting.len() == queue.crowd {
+            self.core.work.notify_one();
+        }
+        Ok(())
     }
 
     /// See [`Journal::truncate_front`]; waits for the commit under way.
@@ -141,17 +133,16 @@ impl Queue {
     fn take_group(&mut self) -> Group {
         let mut group = Group::default();
         let mut group_bytes = 0;
-        self.gate = Arc::default();
-        while let Some(Submission { batch, whom }) = self.waiting.pop_front() {
+        while let Some(Submission { batch, done }) = self.waiting.pop_front() {
             let batch_bytes = batch.size_bytes();
             if !group.batches.is_empty() && group_bytes + batch_bytes > GROUP_MAX_BYTES {
-                self.waiting.push_front(Submission { batch, whom });
+                self.waiting.push_front(Submission { batch, done });
                 break;
             }
             group_bytes += batch_bytes;
             self.queued_bytes -= charged_bytes(batch_bytes);
             group.batches.push(batch);
-            group.whom.push(whom);
+            group.done.push(done);
         }
         group
     }
@@ -163,28 +154,9 @@ fn charged_bytes(batch_bytes: u64) -> u64 {
 }
 
 impl Core {
-    fn wait_for_room(&self, batch_bytes: u64) -> MutexGuard<'_, Queue> {
-        let is_full = |queue: &mut Queue| !queue.is_closed && !queue.has_room_for(batch_bytes);
-        self.room.wait_while(locked(&self.queue), is_full).unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn enqueue(&self, mut queue: MutexGuard<'_, Queue>, submission: Submission) -> Result<()> {
-        if queue.is_closed {
-            return Err(Error::Closed);
-        }
-        queue.queued_bytes += charged_bytes(submission.batch.size_bytes());
-        queue.waiting.push_back(submission);
-        // The committing thread rests only where nothing waits.
-        if queue.waiting.len() == 1 {
-            self.work.notify_one();
-        }
-        Ok(())
-    }
-
     fn close(&self) {
         locked(&self.queue).is_closed = true;
         self.work.notify_all();
-        self.room.notify_all();
     }
 
     fn run(&self) {
@@ -197,14 +169,17 @@ impl Core {
     /// Waits for work. None once the committer is closed and everything it took has been committed.
     fn next_group(&self) -> Option<Group> {
         let is_idle = |queue: &mut Queue| queue.waiting.is_empty() && !queue.is_closed;
-        let mut queue = self.work.wait_while(locked(&self.queue), is_idle).unwrap_or_else(PoisonError::into_inner);
+        let queue = self.work.wait_while(locked(&self.queue), is_idle).unwrap_or_else(PoisonError::into_inner);
+        let is_gathering = |queue: &mut Queue| queue.waiting.len() < queue.crowd && !queue.is_closed;
+        let gathered = self.work.wait_timeout_while(queue, CROWD_WAIT_MAX, is_gathering);
+        let mut queue = gathered.unwrap_or_else(PoisonError::into_inner).0;
         let group = queue.take_group();
-        self.room.notify_all();
+        queue.crowd = group.batches.len();
         (!group.batches.is_empty()).then_some(group)
     }
 
     /// Commits a group with one sync. Near the capacity what fits goes together, and only the rest is refused.
-    fn commit(&self, Group { mut batches, whom }: Group) {
+    fn commit(&self, Group { mut batches, done }: Group) {
         let mut ranges = Vec::with_capacity(batches.len());
         {
             let mut journal = locked(&self.journal);
@@ -215,7 +190,7 @@ impl Core {
                 rest = later;
             }
         }
-        answer(whom.into_iter().zip(ranges));
+        done.into_iter().zip(ranges).for_each(|(done, range)| done(range));
     }
 }
 
@@ -241,19 +216,6 @@ fn append_together(journal: &mut Journal, batches: &mut [Batch]) -> Vec<Result<R
     each.collect()
 }
 
-/// Threads that wait at one gate are woken together, once all their answers lie ready.
-fn answer(answers: impl Iterator<Item = (Whom, Result<Range<u64>>)>) {
-    let mut gates: Vec<Arc<Gate>> = Vec::new();
-    for (whom, range) in answers {
-        match whom {
-            Whom::Call(done) => done(range),
-            Whom::Thread(place) => gates.push(place.answer(range)),
-        }
-    }
-    gates.dedup_by(|one, other| Arc::ptr_eq(one, other));
-    gates.iter().for_each(|gate| gate.open());
-}
-
 /// However the worker ends, whoever still waits is answered.
 struct Farewell<'a>(&'a Core);
 
@@ -261,6 +223,6 @@ impl Drop for Farewell<'_> {
     fn drop(&mut self) {
         self.0.close();
         let left = std::mem::take(&mut locked(&self.0.queue).waiting);
-        answer(left.into_iter().map(|submission| (submission.whom, Err(Error::Closed))));
+        left.into_iter().for_each(|submission| (submission.done)(Err(Error::Closed)));
     }
 }

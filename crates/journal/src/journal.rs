@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::batch::Batch;
 use crate::error::{Error, Result};
 use crate::format::{JournalId, SEGMENT_HEADER_BYTES, Seal, SegmentHeader, first_index_of, payload_sizes};
-use crate::limits::Limits;
+use crate::limits::{GROUP_MAX_BYTES, Limits};
 use crate::reader::{Reader, Shared, Stats};
 use crate::recovery::{Recovery, create_segment, path};
 use crate::storage::{FolderLock, SegmentFile, Storage};
@@ -22,6 +22,8 @@ pub struct Journal {
     limits: Limits,
     seal: Seal,
     shared: Arc<Shared>,
+    /// Where batches that are written together come together.
+    gathered: Vec<u8>,
     poisoned_by: Option<Arc<Error>>,
     _lock: FolderLock,
 }
@@ -43,7 +45,7 @@ impl Journal {
         let seal = Seal::new(id);
         let view = Recovery { storage: &*storage, journal: id, seal: &seal }.run()?;
         let shared = Arc::new(Shared::new(storage.place(), seal.clone(), view));
-        Ok(Self { storage, id, limits, seal, shared, poisoned_by: None, _lock: lock })
+        Ok(Self { storage, id, limits, seal, shared, gathered: Vec::new(), poisoned_by: None, _lock: lock })
     }
 
     /// The id of the journal in this folder, if there is one: for an owner that draws the id at random when it begins.
@@ -194,14 +196,15 @@ impl Journal {
             place = self.place();
         }
         let failed = |action| Error::io(action, path(&*self.storage, &place.name));
-        let (mut end_bytes, mut next_index) = (place.end_bytes, place.next_index);
-        for batch in batches.iter_mut().filter(|batch| batch.records() > 0) {
-            let ordinal = (next_index - place.next_index) as u32;
-            self.seal.close_frames(batch.frames_mut(), next_index, ordinal);
-            place.file.write_at(batch.frames(), end_bytes).map_err(failed("write"))?;
-            end_bytes += batch.size_bytes();
-            next_index += batch.records();
-        }
+        let next_index = place.next_index + batches.iter().map(Batch::records).sum::<u64>();
+        let frames = match &mut *batches {
+            [one] => {
+                self.seal.close_frames(one.frames_mut(), place.next_index, 0);
+                one.frames()
+            }
+            many => gather(&self.seal, many, place.next_index, &mut self.gathered),
+        };
+        place.file.write_at(frames, place.end_bytes).map_err(failed("write"))?;
         let began = Instant::now();
         place.file.sync_data().map_err(failed("sync"))?;
         publish(&self.shared, batches, place.next_index..next_index, began.elapsed());
@@ -251,6 +254,22 @@ fn lock(storage: &dyn Storage) -> Result<FolderLock> {
         std::io::ErrorKind::WouldBlock => Error::Locked { folder: storage.place() },
         _ => Error::io("lock", storage.place())(source),
     })
+}
+
+/// Puts batches one behind the other and gives them their places. One write is one large piece of the kernel's page cache:
+/// the sync of as many bytes in small pieces costs half as much again.
+fn gather<'a>(seal: &Seal, batches: &[Batch], first_index: u64, into: &'a mut Vec<u8>) -> &'a [u8] {
+    into.clear();
+    // What one large group took is not kept for ever.
+    into.shrink_to(GROUP_MAX_BYTES as usize);
+    let mut next_index = first_index;
+    for batch in batches {
+        let begin = into.len();
+        into.extend_from_slice(batch.frames());
+        seal.close_frames(&mut into[begin..], next_index, (next_index - first_index) as u32);
+        next_index += batch.records();
+    }
+    into
 }
 
 /// Shows the readers what the sync has made durable.

@@ -16,7 +16,6 @@ mod batch;
 mod committer;
 mod error;
 mod format;
-mod gate;
 mod journal;
 mod limits;
 mod reader;

@@ -131,6 +131,23 @@ fn one_sync_answers_all_who_came_while_another_ran() -> Result<()> {
 }
 
 #[test]
+fn what_follows_a_crowd_is_committed_though_not_all_of_the_crowd_come_again() -> Result<()> {
+    let (committer, keeper) = gated()?;
+    let (answers, answered) = channel();
+    (0..15).for_each(|_| keeper.let_pass(Ok(())));
+    let mut next_index = 0;
+    for crowd in [1, 10, 3, 1] {
+        (0..crowd).try_for_each(|_| submit(&committer, &[b"fact"], &answers))?;
+        for answer in answered.iter().take(crowd) {
+            assert_eq!(answer?, next_index..next_index + 1);
+            next_index += 1;
+        }
+    }
+    assert_eq!(committer.reader().next_index(), 15);
+    Ok(())
+}
+
+#[test]
 fn nobody_sees_a_record_before_its_sync_returned() -> Result<()> {
     let (committer, keeper) = gated()?;
     let reader = committer.reader().clone();
@@ -196,8 +213,14 @@ fn a_full_queue_refuses_and_counts() -> Result<()> {
 fn a_panic_on_the_committing_thread_leaves_nobody_waiting() -> Result<()> {
     let committer = Committer::start(Journal::open(SimDisk::new().storage(), ID, LIMITS)?)?;
     committer.reader().on_durable(|_| panic!("a hook with a bug"));
-    assert!(matches!(committer.append([b"fact"].into()), Err(Error::Closed)));
-    assert!(matches!(committer.append([b"next"].into()), Err(Error::Closed)));
+    let (answers, answered) = channel();
+    submit(&committer, &[b"fact"], &answers)?;
+    drop(answers);
+    assert!(answered.recv().is_err(), "nobody can say whether it is durable");
+    while let Ok(()) = committer.submit([b"next"].into(), Box::new(drop)) {
+        thread::yield_now();
+    }
+    assert!(matches!(committer.submit([b"next"].into(), Box::new(drop)), Err(Error::Closed)));
     Ok(())
 }
 
@@ -235,9 +258,12 @@ fn many_threads_on_a_real_folder_each_find_their_records_at_their_indices() -> a
         for writer in 0..THREADS {
             let committer = &committer;
             scope.spawn(move || {
+                let (answers, answered) = channel();
                 for n in 0..APPENDS {
                     let payloads = vec![vec![writer, n, 0], vec![writer, n, 1]];
-                    let range = committer.append(payloads[..].into()).expect("durable");
+                    let slices: Vec<&[u8]> = payloads.iter().map(Vec::as_slice).collect();
+                    submit(committer, &slices, &answers).expect("taken");
+                    let range = answered.recv().expect("answered").expect("durable");
                     let found = committer.reader().read(range.start, 46).expect("readable");
                     assert_eq!(found, range.zip(payloads).collect::<Vec<_>>());
                 }

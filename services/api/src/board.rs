@@ -55,6 +55,8 @@ struct Page {
     title: String,
     made: String,
     cut: String,
+    /// How much of the cut is shown, where that is not all of it.
+    earlier: Vec<String>,
     demo: bool,
     target: String,
     target_x: String,
@@ -127,6 +129,13 @@ struct AmendedLine {
     records: String,
 }
 
+/// What of a cut is left out.
+fn earlier(open: &OpenCut) -> Vec<String> {
+    let known = open.as_of_instant().map(|at| format!("as known before {at}: what was appended later is left out"));
+    let happened = open.before().map(|at| format!("as it stood before {at}: what happened later is left out"));
+    known.into_iter().chain(happened).collect()
+}
+
 impl Board {
     /// Reads one cut and writes the page. Whoever asked keeps the issue.
     pub async fn issue(&self, open: &OpenCut) -> Result<Issued, ApiError> {
@@ -150,6 +159,7 @@ impl Board {
             title: format!("{} to {}", self.period.from.day(), last_day(self.period)),
             made: format!("{} UTC", utc.minute(open.made_at())),
             cut: grouped(open.cut.number),
+            earlier: earlier(open),
             demo: read.demo,
             target: fine_percent(self.target),
             target_x: share(self.target),

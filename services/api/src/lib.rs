@@ -42,5 +42,5 @@ pub use cuts::{Cuts, OpenCut};
 pub use error::ApiError;
 pub use human::{Accepted, HumanDoor, Refused};
 pub use openapi::document as openapi_document;
-pub use period::Period;
+pub use period::{Period, read_instant};
 pub use service::{Bound, Service, serve};

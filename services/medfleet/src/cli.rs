@@ -364,6 +364,12 @@ pub struct BoardOptions {
     /// Not the report itself: the next one goes on listing what changed since the one before.
     #[arg(long)]
     pub draft: bool,
+    /// What was known before this UTC day or instant, 2026-10-01T06:00:00Z: a draft.
+    #[arg(long, value_name = "INSTANT")]
+    pub as_of: Option<String>,
+    /// What had happened before this UTC day or instant, by all that is known: a draft.
+    #[arg(long, value_name = "INSTANT")]
+    pub at: Option<String>,
 }
 
 #[derive(Args)]

@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::{Context as _, ensure};
 use chrono::{Datelike as _, NaiveDate};
 use medfleet_api::board::{Board, Issue};
-use medfleet_api::{Cuts, OpenCut, Period};
+use medfleet_api::{Cuts, OpenCut, Period, read_instant};
 use medfleet_domain::time::{Day, MICROS_PER_DAY, Timestamp};
 use medfleet_lake::{Reader, ReaderLimits};
 
@@ -31,17 +31,24 @@ async fn board(place: &Place, options: &BoardOptions) -> anyhow::Result<()> {
     let house = House::open(&place.data)?;
     let cuts = Cuts::new(Reader::new(backing::lake(&house).await?, ReaderLimits::default())?);
     cuts.advance().await?;
-    let open = cuts.newest().with_context(|| {
+    let mut open = cuts.newest().with_context(|| {
         format!("no data has reached the tables in {}: start `medfleet up` on it first", place.data.display())
     })?;
+    if let Some(text) = &options.as_of {
+        open = cuts.as_of(open, instant("--as-of", text)?).await?;
+    }
+    if let Some(text) = &options.at {
+        open = cuts.happened(open, instant("--at", text)?).await?;
+    }
+    let is_draft = options.draft || options.as_of.is_some() || options.at.is_some();
     let period = period(options, &open)?;
     let issues = house.reports().join("board.json");
     let mut told = read_issues(&issues)?;
     let target = options.target_percent / 100.0;
     let issued = Board { period, target, last: told.last().cloned() }.issue(&open).await?;
-    let path = options.out.clone().unwrap_or_else(|| house.reports().join(file_name(period)));
+    let path = options.out.clone().unwrap_or_else(|| house.reports().join(file_name(period, is_draft)));
     write(&path, issued.html.as_bytes())?;
-    if !options.draft {
+    if !is_draft {
         told.push(issued.issue);
         write(&issues, &serde_json::to_vec_pretty(&told)?)?;
     }
@@ -49,14 +56,18 @@ async fn board(place: &Place, options: &BoardOptions) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The days asked for, else the last whole month before the cut; never past the cut.
+/// The days asked for, else the last whole month before the cut; never past the cut, or the instant it is asked about.
 fn period(options: &BoardOptions, open: &OpenCut) -> anyhow::Result<Period> {
     let (from, until) = match (&options.from, &options.until) {
         (Some(from), Some(until)) => (day("--from", from)?, day("--until", until)?),
-        _ => last_month(open.made_at().day()),
+        _ => last_month(open.at().day()),
     };
-    let period = Period { from: from.start(), until: until.start().min(quarter_before(open.made_at())) };
-    ensure!(period.from < period.until, "the period from {from} to {until} is empty, or begins after the newest cut");
+    let period = Period { from: from.start(), until: until.start().min(quarter_before(open.at())) };
+    ensure!(
+        period.from < period.until,
+        "the period from {from} to {until} is empty, or begins after {}, up to which is asked",
+        open.at()
+    );
     ensure!(
         period.micros() <= PERIOD_DAYS_MAX * MICROS_PER_DAY,
         "the period from {from} to {until} is longer than {PERIOD_DAYS_MAX} days"
@@ -81,8 +92,15 @@ fn day(flag: &str, text: &str) -> anyhow::Result<Day> {
     Ok(Day::from_civil(read.year(), read.month(), read.day()))
 }
 
-fn file_name(period: Period) -> String {
-    format!("board-{}-{}.html", period.from.day(), Timestamp(period.until.0 - 1).day())
+fn instant(flag: &str, text: &str) -> anyhow::Result<Timestamp> {
+    read_instant(text)
+        .with_context(|| format!("{flag} is `{text}`: write a day as 2026-10-01, or 2026-10-01T06:00:00Z"))
+}
+
+/// A draft never takes the place of a report.
+fn file_name(period: Period, is_draft: bool) -> String {
+    let draft = if is_draft { "-draft" } else { "" };
+    format!("board-{}-{}{draft}.html", period.from.day(), Timestamp(period.until.0 - 1).day())
 }
 
 fn read_issues(path: &Path) -> anyhow::Result<Vec<Issue>> {
@@ -116,5 +134,7 @@ mod tests {
     fn a_day_that_is_none_is_named() {
         let error = day("--from", "October").expect_err("no day").to_string();
         assert!(error.contains("--from") && error.contains("`October`"), "{error}");
+        let error = instant("--as-of", "yesterday").expect_err("no instant").to_string();
+        assert!(error.contains("--as-of") && error.contains("`yesterday`"), "{error}");
     }
 }

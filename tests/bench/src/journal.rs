@@ -1,19 +1,21 @@
 //! The agent's journal: group-commit appends beside raw appends of the same payload bytes with as many syncs.
 //!
 //! Each turn writes fresh files of one folder. The control goes second in a turn, because it needs to know how many syncs there were.
-//! One writer appends as the agent's keeper does, whose calls are grouped before they reach its journal; many as the embedded log does,
-//! whose journal groups them. Both sides have their bytes ready before the clock starts, each byte in a place of its own: a control that
+//! One writer appends as the agent's keeper does, whose calls are grouped before they reach its journal; many are tasks as those of the
+//! embedded log are, whose journal groups them. Both sides have their bytes ready before the clock starts, each byte in a place of its own: a control that
 //! writes one buffer again and again finds it in the cache, and facts are not there.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::thread;
 
+use anyhow::Context as _;
 use clap::Args;
 use medfleet_journal::{Batch, Committer, FsStorage, Journal, JournalId, Limits};
 use serde_json::json;
+use tokio::sync::oneshot;
+use tokio::task::JoinSet;
 
 use crate::rounds::{ROUNDS, Took, Turns, Watch};
 
@@ -47,7 +49,7 @@ impl Shape {
     }
 }
 
-pub fn run(options: &Options) -> anyhow::Result<()> {
+pub async fn run(options: &Options) -> anyhow::Result<()> {
     std::fs::create_dir_all(&options.folder)?;
     for shape in SHAPES {
         let mut turns = Turns::default();
@@ -56,7 +58,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
             let (mut product, mut control) = (Took::default(), Took::default());
             for _ in 0..CHANGES_PER_ROUND {
                 let folder = tempfile::tempdir_in(&options.folder)?;
-                let (took, sync_count) = append_by_journal(folder.path(), &shape)?;
+                let (took, sync_count) = append_by_journal(folder.path(), &shape).await?;
                 product = product + took;
                 let folder = tempfile::tempdir_in(&options.folder)?;
                 control = control + append_raw(&folder.path().join("raw"), &shape, sync_count)?;
@@ -71,7 +73,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn append_by_journal(folder: &Path, shape: &Shape) -> anyhow::Result<(Took, u64)> {
+async fn append_by_journal(folder: &Path, shape: &Shape) -> anyhow::Result<(Took, u64)> {
     let storage = Arc::new(FsStorage::open(folder)?);
     let journal = Journal::open(storage, JournalId(1), LIMITS)?;
     let one_writers =
@@ -80,14 +82,25 @@ fn append_by_journal(folder: &Path, shape: &Shape) -> anyhow::Result<(Took, u64)
     if let [appends] = all_writers.as_mut_slice() {
         return append_alone(journal, std::mem::take(appends));
     }
-    let committer = Committer::start(journal)?;
+    let committer = Arc::new(Committer::start(journal)?);
     let watch = Watch::start()?;
-    thread::scope(|scope| {
-        let write = |appends: Vec<_>| appends.into_iter().try_for_each(|batch| committer.append(batch).map(drop));
-        let writers: Vec<_> = all_writers.into_iter().map(|appends| scope.spawn(move || write(appends))).collect();
-        writers.into_iter().try_for_each(|writer| writer.join().expect("a writer does not panic"))
-    })?;
+    let mut writers: JoinSet<_> =
+        all_writers.into_iter().map(|appends| append_in_turn(Arc::clone(&committer), appends)).collect();
+    while let Some(written) = writers.join_next().await {
+        written??;
+    }
     Ok((watch.stop()?, committer.reader().stats().sync_count))
+}
+
+/// One after the other, each durable before the next.
+async fn append_in_turn(committer: Arc<Committer>, appends: Vec<Batch>) -> anyhow::Result<()> {
+    for batch in appends {
+        let (answer, wait) = oneshot::channel();
+        let done = move |answered| drop(answer.send(answered));
+        committer.submit(batch, Box::new(done))?;
+        wait.await.context("the committing thread died")??;
+    }
+    Ok(())
 }
 
 fn append_alone(mut journal: Journal, appends: Vec<Batch>) -> anyhow::Result<(Took, u64)> {

@@ -60,7 +60,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     match Cli::parse().job {
-        Job::Journal(options) => journal::run(&options),
+        Job::Journal(options) => journal::run(&options).await,
         Job::Ingest(options) => ingest::run(options).await,
         Job::Tables(options) => tables::run(options).await,
         Job::Replay(options) => replay::run(options).await,

@@ -16,7 +16,7 @@ use serde::Deserialize;
 
 use super::download::{File, FileQuery, Sheet as FileSheet};
 use super::format::{basis_points, encoded, hours, plural};
-use super::frame::Frame;
+use super::frame::{Choice, Frame};
 use super::statement::{Judged, figures, judged_of, period_title};
 use super::{PageProblem, rendered};
 use crate::error::ApiError;
@@ -30,6 +30,8 @@ use crate::statements::Statements;
 
 /// Devices of one contract whose statements a page computes.
 const DEVICES_SHOWN_MAX: usize = 60;
+/// Statements of one file: each is computed for it.
+const STATEMENTS_IN_FILE_MAX: usize = 500;
 const STATEMENTS_AT_ONCE: usize = 4;
 
 pub fn routes() -> Router<App> {
@@ -84,7 +86,8 @@ struct ContractPage {
     is_open: bool,
     guarantee: String,
     lines: Vec<DeviceLine>,
-    more: usize,
+    /// Where the devices that do not fit on this page are.
+    follow: Option<Choice>,
     terms: Vec<(&'static str, String)>,
 }
 
@@ -221,21 +224,23 @@ pub fn clock_words(of: &Contract) -> String {
 }
 
 #[derive(Debug, Default, Deserialize)]
-pub struct DayQuery {
+pub struct ContractQuery {
     /// A local day of the period that is meant.
     day: Option<String>,
+    /// Only devices whose names come after this one: what does not fit on one page or into one file goes on there.
+    after: Option<String>,
 }
 
 async fn one(
     app: State<App>,
     Path((site, number)): Path<(String, String)>,
     Query(asked): Query<PeriodQuery>,
-    Query(day): Query<DayQuery>,
+    Query(which): Query<ContractQuery>,
     Query(file): Query<FileQuery>,
 ) -> Result<Response, PageProblem> {
     let wanted = file.wanted()?;
     let (open, period) = rest::scope(&app, &asked).await?;
-    let day = match day.day.as_deref().filter(|text| !text.is_empty()) {
+    let day = match which.day.as_deref().filter(|text| !text.is_empty()) {
         Some(text) => read_day("day", text)?,
         None => open.at().day(),
     };
@@ -245,10 +250,14 @@ async fn one(
     let version = all.into_iter().find(|version| version.contract.number == number).ok_or_else(absent)?;
     let filter = DeviceFilter { site: Some(site.clone()), ..DeviceFilter::default() };
     let mut devices = query::devices(&open, &filter).await?;
-    devices.retain(|device| covered(&version.contract, device));
+    let after = which.after.as_deref().unwrap_or_default();
+    devices.retain(|device| covered(&version.contract, device) && device.device.as_str() > after);
+    devices.sort_by(|a, b| a.device.cmp(&b.device));
     let statements = Statements::of_all(&open).await?;
-    // A file has all.
-    let shown = if wanted.is_some() { devices.len() } else { DEVICES_SHOWN_MAX };
+    let shown = if wanted.is_some() { STATEMENTS_IN_FILE_MAX } else { DEVICES_SHOWN_MAX };
+    if wanted.is_some() && which.after.is_none() && devices.len() > shown {
+        return Err(too_many(&number, devices.len()).into());
+    }
     let sheets = sheets(devices.iter().take(shown), &number, day, &statements).await?;
     if let Some(wanted) = wanted {
         let one_row = "the statement of one device under the contract in the period";
@@ -259,7 +268,20 @@ async fn one(
     let frame = Frame::new(&app, &open, &asked, period).await?;
     let sites = query::sites(&open).await?;
     let of_site = sites.iter().find(|one| one.site == site);
-    rendered(&compose(frame, version, of_site, day, &sheets, devices.len(), statements.issued()))
+    let follow = devices.get(DEVICES_SHOWN_MAX - 1).filter(|_| devices.len() > DEVICES_SHOWN_MAX);
+    let follow = follow.map(|last| (last.device.clone(), devices.len() - DEVICES_SHOWN_MAX));
+    let mut page = compose(frame, version, of_site, day, &sheets, follow, statements.issued());
+    page.frame.filters.extend(which.after.map(|after| ("after", after)));
+    rendered(&page)
+}
+
+/// Nobody takes a part for the whole: whoever wants a part says where it begins.
+fn too_many(contract: &str, devices: usize) -> Problem {
+    let cure = format!(
+        "it covers {devices} devices, and a file has {STATEMENTS_IN_FILE_MAX} statements at most: ask with `after=` for the first \
+         of them, then with `after=` and the last device of the file before"
+    );
+    Problem::bad_value("contract", contract, &cure)
 }
 
 /// The statements of devices of a contract, a few at a time; as they were issued where they were.
@@ -282,7 +304,7 @@ fn compose(
     site: Option<&Site>,
     day: Day,
     sheets: &[Sheet],
-    devices: usize,
+    follow: Option<(String, usize)>,
     told: &[Issued],
 ) -> ContractPage {
     let of = &version.contract;
@@ -305,7 +327,11 @@ fn compose(
         is_open,
         guarantee: basis_points(of.guarantee),
         lines: sheets.iter().map(|sheet| device_line(&frame, sheet, day, told)).collect(),
-        more: devices.saturating_sub(DEVICES_SHOWN_MAX),
+        follow: follow.map(|(last, count)| Choice {
+            href: format!("{path}&day={day}&after={}", encoded(&last)),
+            label: plural(count, "more device"),
+            current: false,
+        }),
         terms: super::statement::terms(version, None),
         number: of.number.clone(),
         frame: frame.titled(format!("Contract {}", of.number), crumbs).room("Contracts"),

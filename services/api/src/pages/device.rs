@@ -28,8 +28,8 @@ use crate::timeline::{Origin, merged, without_holes};
 use amended::AmendedLine;
 use work::{EpisodeLine, OrderLine, PmLine, Work};
 
-const ERRORS_SHOWN_MAX: usize = 25;
-const OUTAGES_SHOWN_MAX: usize = 25;
+/// Of each list; the file has all.
+const LINES_SHOWN_MAX: usize = 25;
 
 #[derive(Template)]
 #[template(path = "device.html")]
@@ -45,18 +45,29 @@ struct DevicePage {
     days: Vec<DayStrip>,
     days_cut: bool,
     columns: Vec<&'static str>,
-    outages: Vec<Outage>,
-    outages_more: usize,
-    episodes: Vec<EpisodeLine>,
-    orders: Vec<OrderLine>,
-    maintenance: Vec<PmLine>,
-    amended: Vec<AmendedLine>,
+    outages: Listed<Outage>,
+    episodes: Listed<EpisodeLine>,
+    orders: Listed<OrderLine>,
+    maintenance: Listed<PmLine>,
+    amended: Listed<AmendedLine>,
     /// Contracts that cover it, each with the statement of this period.
     statements: Vec<Choice>,
-    errors: Vec<ErrorLine>,
-    errors_more: usize,
+    errors: Listed<ErrorLine>,
     counters: Vec<CounterLine>,
     entry: Vec<(&'static str, String)>,
+}
+
+/// The first lines of a list, and how many more there are.
+struct Listed<T> {
+    lines: Vec<T>,
+    more: usize,
+}
+
+impl<T> Listed<T> {
+    fn of(all: impl ExactSizeIterator<Item = T>) -> Self {
+        let more = all.len().saturating_sub(LINES_SHOWN_MAX);
+        Self { lines: all.take(LINES_SHOWN_MAX).collect(), more }
+    }
 }
 
 /// A time the device was not known to be up.
@@ -121,7 +132,7 @@ pub async fn page(
     let mut frame = frame.titled(name.clone(), crumbs);
     frame.demo = site.demo;
     let days = strip::days(&pieces, drawn, &site.time_zone);
-    let (outages, outages_more) = outages(&frame, &name, &pieces, clock);
+    let outages = outages(&frame, &name, &pieces, clock);
     let statement = |number: String| Choice {
         href: frame.link(&format!("/devices/{name}/statement")) + &format!("&contract={}", encoded(&number)),
         label: number,
@@ -141,14 +152,12 @@ pub async fn page(
         days,
         columns: strip::CONDITIONS.iter().map(|condition| condition_title(condition)).collect(),
         outages,
-        outages_more,
-        episodes: work.episode_lines(&frame, &name, clock, open.at()),
-        orders: work.order_lines(clock),
-        maintenance: work.pm_lines(clock),
-        amended: work.amended_lines(clock),
+        episodes: Listed::of(work.episode_lines(&frame, &name, clock, open.at()).into_iter()),
+        orders: Listed::of(work.order_lines(clock).into_iter()),
+        maintenance: Listed::of(work.pm_lines(clock).into_iter()),
+        amended: Listed::of(work.amended_lines(clock).into_iter()),
         statements: contracts.into_iter().map(statement).collect(),
-        errors_more: errors.len().saturating_sub(ERRORS_SHOWN_MAX),
-        errors: errors.into_iter().take(ERRORS_SHOWN_MAX).map(|error| error_line(error, clock)).collect(),
+        errors: Listed::of(errors.into_iter().map(|error| error_line(error, clock))),
         counters: counters.into_iter().map(counter_line).collect(),
         entry: entry(current),
         device: name,
@@ -168,7 +177,7 @@ fn words(parts: &[&Option<String>]) -> String {
 }
 
 /// Downtime and silence, newest first.
-fn outages(frame: &Frame, device: &str, pieces: &[Piece], clock: Clock) -> (Vec<Outage>, usize) {
+fn outages(frame: &Frame, device: &str, pieces: &[Piece], clock: Clock) -> Listed<Outage> {
     let end = pieces.last().map(|piece| piece.until);
     // Between the agent's last sign of life and the cut there is always a moment.
     let waits = |piece: &Piece| {
@@ -177,7 +186,6 @@ fn outages(frame: &Frame, device: &str, pieces: &[Piece], clock: Clock) -> (Vec<
     let up = |piece: &Piece| matches!(piece.condition.as_str(), "productive" | "standby" | "engineering");
     let notable = |piece: &&Piece| !up(piece) && !waits(piece);
     let found: Vec<&Piece> = pieces.iter().rev().filter(notable).collect();
-    let more = found.len().saturating_sub(OUTAGES_SHOWN_MAX);
     let outage = |piece: &&Piece| Outage {
         class: match piece.condition.as_str() {
             "unscheduled_down" => "u",
@@ -191,7 +199,7 @@ fn outages(frame: &Frame, device: &str, pieces: &[Piece], clock: Clock) -> (Vec<
         lasted: duration(piece.until.0 - piece.from.0),
         why: why(piece),
     };
-    (found.iter().take(OUTAGES_SHOWN_MAX).map(outage).collect(), more)
+    Listed::of(found.iter().map(outage))
 }
 
 fn why(piece: &Piece) -> String {

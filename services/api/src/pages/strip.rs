@@ -1,7 +1,7 @@
 //! A device's days as strips: one line per local day, midnight to midnight, so that habits and outages stand under each
 //! other. Pure.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use chrono::{Days, NaiveDate, TimeZone as _};
@@ -17,6 +17,15 @@ use crate::timeline::Origin;
 pub const DAYS_DRAWN_MAX: usize = 31;
 /// Width of a strip in its own units: minutes of a common day.
 const STRIP_UNITS: f64 = 1_440.0;
+/// Downtimes and silences a reader can point at, the longest; shorter ones are only drawn.
+const POINTED_MAX: usize = 80;
+/// Lines drawn by all strips together. Where there are more, minutes are gathered into wider cells, each of them filled
+/// in proportion, so that a restless month is not a heavy page.
+const LINES_DRAWN_MAX: usize = 1_500;
+const CELLS_UNITS: [usize; 5] = [1, 5, 15, 30, 60];
+/// Styles of what is drawn, the upper ones last; from the fourth on each is drawn at least a unit wide.
+const DRAWN: [&str; 7] = ["p", "s", "e", "n", "x", "d", "u"];
+const COMMON: [&str; 3] = ["p", "s", "e"];
 
 /// Order of the columns under the strips.
 pub const CONDITIONS: [&str; 6] =
@@ -25,9 +34,9 @@ pub const CONDITIONS: [&str; 6] =
 /// One local day.
 pub struct DayStrip {
     pub label: String,
-    /// Path data by condition: many short pieces cost few bytes.
+    /// Path data by style, to be stroked: many short pieces cost few bytes.
     pub paths: Vec<(&'static str, String)>,
-    /// What a reader wants to point at: downtime and silence.
+    /// What a reader wants to point at: the longest downtimes and silences.
     pub marks: Vec<Mark>,
     pub hours: Vec<String>,
     /// The day in words, for who does not see it.
@@ -49,7 +58,23 @@ pub fn days(pieces: &[Piece], period: Period, zone: &str) -> Vec<DayStrip> {
     let all: Vec<NaiveDate> = first.iter_days().take_while(|day| *day <= last).collect();
     let shown = &all[all.len().saturating_sub(DAYS_DRAWN_MAX)..];
     let zone = zone.parse().unwrap_or(Tz::UTC);
-    shown.iter().map(|day| strip(pieces, midnight(*day, zone), midnight(*day + Days::new(1), zone), clock)).collect()
+    let days: Vec<Day> = shown.iter().map(|day| Day::of(pieces, *day, zone)).collect();
+    let pointed = pointed(&days);
+    let drawn = |cell: usize| -> Vec<Lines> { days.iter().map(|day| day.lines(&pointed, cell)).collect() };
+    let light = |days: &Vec<Lines>| days.iter().flatten().map(Vec::len).sum::<usize>() <= LINES_DRAWN_MAX;
+    let coarsest = || drawn(CELLS_UNITS[CELLS_UNITS.len() - 1]);
+    let lines = CELLS_UNITS.iter().map(|cell| drawn(*cell)).find(light).unwrap_or_else(coarsest);
+    days.iter().zip(lines).map(|(day, lines)| day.strip(&pointed, lines, clock)).collect()
+}
+
+/// The beginnings of the longest pieces that are no common use.
+fn pointed(days: &[Day]) -> BTreeSet<Timestamp> {
+    let pieces = days.iter().flat_map(|day| day.pieces).filter(|piece| !COMMON.contains(&class(piece)));
+    let mut lengths: Vec<(i64, Timestamp)> = pieces.map(|piece| (piece.from.0 - piece.until.0, piece.from)).collect();
+    lengths.sort_unstable();
+    // One that crosses midnight is met on both days.
+    lengths.dedup();
+    lengths.into_iter().take(POINTED_MAX).map(|(_, from)| from).collect()
 }
 
 /// The first instant of a local day; an hour later where the zone skips it.
@@ -58,38 +83,116 @@ fn midnight(day: NaiveDate, zone: Tz) -> Timestamp {
     Timestamp(begin.map(|at| at.timestamp_micros()).unwrap_or_default())
 }
 
-fn strip(pieces: &[Piece], from: Timestamp, until: Timestamp, clock: Clock) -> DayStrip {
-    let mut paths: BTreeMap<&'static str, String> = BTreeMap::new();
-    let mut marks = Vec::new();
-    let mut micros = [0_i64; CONDITIONS.len()];
-    let scale = |at: Timestamp| (at.0 - from.0) as f64 / (until.0 - from.0) as f64;
-    let begun = pieces.partition_point(|piece| piece.until <= from);
-    for piece in pieces[begun..].iter().take_while(|piece| piece.from < until) {
-        let (left, right) = (piece.from.max(from), piece.until.min(until));
-        if let Some(index) = CONDITIONS.iter().position(|condition| *condition == piece.condition) {
-            micros[index] += right.0 - left.0;
-        }
-        let (x, width) = (scale(left), scale(right) - scale(left));
-        match class(piece) {
-            class @ ("p" | "s" | "e") => {
-                let path = paths.entry(class).or_default();
-                // Writing to a string cannot fail.
-                let _ = write!(path, "M{:.1} 0h{:.1}v1h-{1:.1}z", x * STRIP_UNITS, (width * STRIP_UNITS).max(0.5));
-            }
-            class => marks.push(Mark {
-                class,
-                x: format!("{:.2}%", x * 100.0),
-                width: format!("{:.2}%", (width * 100.0).max(0.15)),
-                title: title(piece, clock),
-            }),
-        }
+/// One local day and the pieces that touch it.
+struct Day<'a> {
+    from: Timestamp,
+    until: Timestamp,
+    pieces: &'a [Piece],
+}
+
+/// What each style draws of a day, in their order: from where to where, in units.
+type Lines = [Vec<(usize, usize)>; DRAWN.len()];
+
+/// Path data of lines from the left to the right.
+fn path(lines: &[(usize, usize)]) -> String {
+    let mut path = String::new();
+    let mut end = 0;
+    for (left, right) in lines {
+        // Writing to a string cannot fail.
+        let _ = match path.is_empty() {
+            true => write!(path, "M{left} 0h{}", right - left),
+            false => write!(path, "m{} 0h{}", left - end, right - left),
+        };
+        end = *right;
     }
-    DayStrip {
-        label: clock.day(from),
-        paths: paths.into_iter().collect(),
-        marks,
-        summary: summary(&micros),
-        hours: micros.iter().map(|micros| if *micros == 0 { "–".to_owned() } else { hours(*micros) }).collect(),
+    path
+}
+
+impl<'a> Day<'a> {
+    fn of(pieces: &'a [Piece], day: NaiveDate, zone: Tz) -> Self {
+        let (from, until) = (midnight(day, zone), midnight(day + Days::new(1), zone));
+        let begun = pieces.partition_point(|piece| piece.until <= from);
+        let ended = pieces.partition_point(|piece| piece.from < until);
+        Self { from, until, pieces: &pieces[begun..ended.max(begun)] }
+    }
+
+    /// Where an instant stands in the day: 0 at its beginning, 1 at its end.
+    fn scale(&self, at: Timestamp) -> f64 {
+        let at = at.clamp(self.from, self.until);
+        (at.0 - self.from.0) as f64 / (self.until.0 - self.from.0) as f64
+    }
+
+    /// What is drawn of it beside what can be pointed at. Each cell is filled from its left with what it holds, in
+    /// proportion.
+    fn lines(&self, pointed: &BTreeSet<Timestamp>, cell_units: usize) -> Lines {
+        let mut lines = Lines::default();
+        for (cell, told) in self.cells(pointed, cell_units).iter().enumerate() {
+            let mut sum = 0.0_f64;
+            for (index, units) in told.iter().enumerate() {
+                let left = sum.round() as usize;
+                sum += units;
+                let right = sum.round() as usize;
+                let seen = *units > 0.0 && index >= COMMON.len();
+                let (left, right) =
+                    if seen && left == right { (left.saturating_sub(1), left.max(1)) } else { (left, right) };
+                let (left, right) = (cell * cell_units + left, cell * cell_units + right);
+                match lines[index].last_mut() {
+                    _ if left == right => {}
+                    Some(last) if last.1 == left => last.1 = right,
+                    _ => lines[index].push((left, right)),
+                }
+            }
+        }
+        lines
+    }
+
+    /// How much of each style every cell holds, in units.
+    fn cells(&self, pointed: &BTreeSet<Timestamp>, cell_units: usize) -> Vec<[f64; DRAWN.len()]> {
+        let width = cell_units as f64;
+        let mut cells = vec![[0.0; DRAWN.len()]; (STRIP_UNITS / width).ceil() as usize];
+        for piece in self.pieces {
+            let class = class(piece);
+            let drawn = COMMON.contains(&class) || !pointed.contains(&piece.from);
+            // What is provisional and cannot be pointed at is drawn as if it were final.
+            let style = DRAWN.iter().position(|drawn| *drawn == class.trim_start_matches('l'));
+            let Some(style) = style.filter(|_| drawn) else { continue };
+            let (left, right) = (self.scale(piece.from) * STRIP_UNITS, self.scale(piece.until) * STRIP_UNITS);
+            let first = (left / width) as usize;
+            let touched = cells.iter_mut().enumerate().skip(first).take_while(|(cell, _)| *cell as f64 * width < right);
+            for (cell, told) in touched {
+                let begin = cell as f64 * width;
+                told[style] += right.min(begin + width) - left.max(begin);
+            }
+        }
+        cells
+    }
+
+    fn strip(&self, pointed: &BTreeSet<Timestamp>, lines: Lines, clock: Clock) -> DayStrip {
+        let mut micros = [0_i64; CONDITIONS.len()];
+        let mut marks = Vec::new();
+        for piece in self.pieces {
+            if let Some(index) = CONDITIONS.iter().position(|condition| *condition == piece.condition) {
+                micros[index] += piece.until.min(self.until).0 - piece.from.max(self.from).0;
+            }
+            let class = class(piece);
+            if !COMMON.contains(&class) && pointed.contains(&piece.from) {
+                let (x, right) = (self.scale(piece.from), self.scale(piece.until));
+                marks.push(Mark {
+                    class,
+                    x: format!("{:.2}%", x * 100.0),
+                    width: format!("{:.2}%", ((right - x) * 100.0).max(0.15)),
+                    title: title(piece, clock),
+                });
+            }
+        }
+        let paths = DRAWN.iter().zip(lines).filter(|(_, lines)| !lines.is_empty());
+        DayStrip {
+            label: clock.day(self.from),
+            paths: paths.map(|(class, lines)| (*class, path(&lines))).collect(),
+            marks,
+            summary: summary(&micros),
+            hours: micros.iter().map(|micros| if *micros == 0 { "–".to_owned() } else { hours(*micros) }).collect(),
+        }
     }
 }
 
@@ -143,5 +246,47 @@ mod tests {
         assert_eq!(days.len(), 1);
         assert_eq!((days[0].label.as_str(), days[0].summary.as_str()), ("Sun 8 Mar", "Unknown 23.0 h"));
         assert_eq!((days[0].marks[0].class, days[0].marks[0].width.as_str()), ("n", "100.00%"));
+    }
+
+    /// A piece of so many minutes, some minutes into the month.
+    fn piece(minute: i64, minutes: i64, condition: &str) -> Piece {
+        let at = |minute: i64| Timestamp(minute * 60_000_000);
+        Piece {
+            origin: Origin::Ledger,
+            from: at(minute),
+            until: at(minute + minutes),
+            condition: condition.to_owned(),
+            degradation: "none".to_owned(),
+            reason: None,
+            source_kind: "device".to_owned(),
+            assumed: false,
+            conflict: false,
+            claim: false,
+            author: None,
+        }
+    }
+
+    #[test]
+    fn a_quiet_day_is_drawn_to_the_minute_and_its_outage_can_be_pointed_at() {
+        let pieces = [piece(0, 600, "standby"), piece(600, 90, "unscheduled_down"), piece(690, 750, "productive")];
+        let period = Period { from: Timestamp(0), until: pieces[2].until };
+        let days = days(&pieces, period, "UTC");
+        assert_eq!(days[0].paths, [("p", "M690 0h750".to_owned()), ("s", "M0 0h600".to_owned())]);
+        assert_eq!((days[0].marks.len(), days[0].marks[0].x.as_str()), (1, "41.67%"));
+        assert_eq!(days[0].summary, "In use 12.5 h, Ready 10.0 h, Down 1.5 h");
+    }
+
+    #[test]
+    fn a_restless_month_is_drawn_in_wider_cells_each_in_proportion() {
+        let conditions = ["productive", "unscheduled_down", "standby", "productive"];
+        let pieces: Vec<Piece> =
+            (0..31 * 1_440).map(|minute| piece(minute, 1, conditions[minute as usize % conditions.len()])).collect();
+        let period = Period { from: Timestamp(0), until: pieces[pieces.len() - 1].until };
+        let days = days(&pieces, period, "UTC");
+        assert_eq!((days.len(), days.iter().map(|day| day.marks.len()).sum::<usize>()), (31, POINTED_MAX));
+        let bytes: usize = days.iter().flat_map(|day| &day.paths).map(|path| path.1.len()).sum();
+        assert!(bytes < 20_000, "{bytes} bytes");
+        assert_eq!(days[30].paths[2], ("u", format!("M45 0h15{}", "m45 0h15".repeat(23))));
+        assert_eq!(days[0].hours[0], "12.0 h");
     }
 }

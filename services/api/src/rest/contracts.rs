@@ -34,36 +34,43 @@ pub struct StatementQuery {
     pub contract: Option<String>,
     /// A local day, 2026-03-31, of the period that is meant; that of the cut when nothing is said.
     pub day: Option<String>,
-    /// What was known before this UTC day or instant, instead of what is known now.
-    pub as_of: Option<String>,
-    /// What had happened before this UTC day or instant, by all that is known.
-    pub at: Option<String>,
-    pub cut: Option<String>,
     /// json (when nothing is said), or csv for the lines alone.
     pub format: Option<String>,
 }
 
-impl StatementQuery {
-    async fn open(&self, app: &App) -> Result<std::sync::Arc<OpenCut>, Problem> {
-        let (cut, as_of, at) = (self.cut.clone(), self.as_of.clone(), self.at.clone());
-        let asked = PeriodQuery { cut, as_of, at, ..PeriodQuery::default() };
-        open_cut(app, &asked).await
+/// What is known, and of when, where that is not all of the newest cut.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct PinQuery {
+    /// What was known before this UTC day or instant, instead of what is known now.
+    pub as_of: Option<String>,
+    /// What had happened before this UTC day or instant, by all that is known.
+    pub at: Option<String>,
+    /// Ask an earlier cut.
+    pub cut: Option<String>,
+}
+
+impl PinQuery {
+    async fn open(self, app: &App) -> Result<std::sync::Arc<OpenCut>, Problem> {
+        let Self { cut, as_of, at } = self;
+        open_cut(app, &PeriodQuery { cut, as_of, at, ..PeriodQuery::default() }).await
     }
 }
 
 /// The statement of a device under a contract over a period, with every span that counts, or does not, and why. One that was issued stays as
 /// it was issued.
 #[utoipa::path(get, path = "/api/v1/devices/{device}/statement", tag = "contracts",
-    params(("device" = String, Path), StatementQuery),
+    params(("device" = String, Path), StatementQuery, PinQuery),
     responses((status = 200, body = StatementOut), (status = 404, body = Problem), (status = 400, body = Problem)))]
 pub async fn statement(
     State(app): State<App>,
     Path(device): Path<String>,
     Query(asked): Query<StatementQuery>,
+    Query(pin): Query<PinQuery>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let format = Format::of(asked.format.as_deref(), &headers)?;
-    let open = asked.open(&app).await?;
+    let open = pin.open(&app).await?;
     let contract = contract_of(&open, &device, asked.contract.as_deref()).await?;
     let day = asked.day.as_deref().map_or(Ok(open.at().day()), |text| read_day("day", text))?;
     let statements = Statements::of_device(&open, &device).await?;
@@ -89,23 +96,29 @@ fn csv(cut: CutInfo, sheet: &Sheet) -> Result<Response, Problem> {
 }
 
 /// Every statement of a device that was issued, oldest first.
-#[utoipa::path(get, path = "/api/v1/devices/{device}/statements", tag = "contracts", params(("device" = String, Path)),
-    responses((status = 200, body = IssuedsOut), (status = 503, body = Problem)))]
-pub async fn issued(State(app): State<App>, Path(device): Path<String>) -> Result<Json<IssuedsOut>, Problem> {
-    let open = app.cuts.find(None).await?;
+#[utoipa::path(get, path = "/api/v1/devices/{device}/statements", tag = "contracts",
+    params(("device" = String, Path), PinQuery),
+    responses((status = 200, body = IssuedsOut), (status = 400, body = Problem), (status = 503, body = Problem)))]
+pub async fn issued(
+    State(app): State<App>,
+    Path(device): Path<String>,
+    Query(pin): Query<PinQuery>,
+) -> Result<Json<IssuedsOut>, Problem> {
+    let open = pin.open(&app).await?;
     let statements = Statements::of_device(&open, &device).await?.issued().iter().map(IssuedOut::from).collect();
     Ok(Json(IssuedsOut { cut: CutInfo::of(&app, &open).await, statements }))
 }
 
 /// A statement as it was issued, computed again from the cut that it pins. `agrees` says that the figure is the one issued.
 #[utoipa::path(get, path = "/api/v1/devices/{device}/statements/{statement}", tag = "contracts",
-    params(("device" = String, Path), ("statement" = String, Path)),
-    responses((status = 200, body = StatementOut), (status = 404, body = Problem)))]
+    params(("device" = String, Path), ("statement" = String, Path), PinQuery),
+    responses((status = 200, body = StatementOut), (status = 400, body = Problem), (status = 404, body = Problem)))]
 pub async fn one_issued(
     State(app): State<App>,
     Path((device, name)): Path<(String, String)>,
+    Query(pin): Query<PinQuery>,
 ) -> Result<Json<StatementOut>, Problem> {
-    let open = app.cuts.find(None).await?;
+    let open = pin.open(&app).await?;
     let gone = || Problem::not_found("issued statement", &name, "look it up under /api/v1/devices/{device}/statements");
     let statements = Statements::of_device(&open, &device).await?;
     let issued = statements.issued().iter().find(|one| one.statement == name).ok_or_else(gone)?;

@@ -1,7 +1,9 @@
 //! The report to the board over two years: what stands in the column of the year before.
 
-use medfleet_api::Period;
+use std::sync::Arc;
+
 use medfleet_api::board::Board;
+use medfleet_api::{OpenCut, Period};
 use medfleet_domain::time::{Day, Timestamp};
 
 use super::fleet::{DAY, Fleet, HOUR, device, office_hours, site, told};
@@ -63,4 +65,18 @@ async fn the_board_sees_each_site_beside_the_same_days_of_the_year_before() {
         "{all}"
     );
     assert!(html.contains("The year before is 2025-03-02 to 2025-03-06; it is known of 1 of 2 sites."), "{html}");
+}
+
+#[tokio::test]
+async fn a_board_of_what_had_happened_by_then_leaves_out_what_came_later_and_says_so() {
+    let until = midnight(2026, 3, 2) + 11 * HOUR;
+    let period = Period { from: Timestamp(midnight(2026, 3, 2)), until: Timestamp(until) };
+    let whole: Arc<OpenCut> = open(&two_years(), midnight(2026, 3, 7) + 3 * DAY).await.into();
+    let then = whole.happened(Timestamp(until)).await.expect("an earlier instant");
+    let html = Board { period, target: 0.97, last: None }.issue(&then).await.expect("the report is made").html;
+    // Open for three hours, and down in the last of them.
+    assert!(row(&html, "North").contains("<b>66.66%</b>"), "{html}");
+    assert!(html.contains("as it stood before 2026-03-02T11:00:00Z:"), "{html}");
+    let html = Board { period, target: 0.97, last: None }.issue(&whole).await.expect("the report is made").html;
+    assert!(!html.contains("is left out"), "{html}");
 }

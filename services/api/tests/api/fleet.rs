@@ -12,7 +12,8 @@ use medfleet_api::{Accepted, HumanDoor, Refused};
 use medfleet_domain::fact::Run;
 use medfleet_domain::time::Timestamp;
 use medfleet_lake::rows::{
-    CalendarRow, ContractRow, DeviceRow, ErrorRow, HeadRow, IntervalRow, OrderRow, SiteRow, UsageRow, VerdictRow,
+    CalendarRow, ContractRow, DeviceRow, ErrorRow, HeadRow, IntervalRow, OrderRow, SiteRow, StatementRow, UsageRow,
+    VerdictRow,
 };
 use medfleet_lake::{
     Cut, Day, Lake, Origin, ROLLUP_DAY_SQL, ROLLUP_QUARTER_SQL, Reader, ReaderLimits, RecordBatch, Row, Text, Txn,
@@ -40,6 +41,7 @@ pub struct Fleet {
     pub verdicts: Vec<VerdictRow>,
     pub orders: Vec<OrderRow>,
     pub contracts: Vec<ContractRow>,
+    pub statements: Vec<StatementRow>,
     /// How far the cut had read the log; needed where something is asked as of an instant.
     pub offsets: BTreeMap<String, i64>,
 }
@@ -75,6 +77,7 @@ impl Rig {
             ("verdicts", vec![VerdictRow::to_batch(&fleet.verdicts)?]),
             ("orders", vec![OrderRow::to_batch(&fleet.orders)?]),
             ("contracts", vec![ContractRow::to_batch(&fleet.contracts)?]),
+            ("statements", vec![StatementRow::to_batch(&fleet.statements)?]),
         ];
         for (name, sql) in [("rollup_quarter", ROLLUP_QUARTER_SQL), ("rollup_day", ROLLUP_DAY_SQL)] {
             let inputs = [("intervals", intervals.clone()), ("sites", sites.clone())];

@@ -3,7 +3,7 @@
 use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
 use medfleet_domain::fact::Body as Said;
-use medfleet_lake::rows::{ContractRow, OrderRow};
+use medfleet_lake::rows::{ContractRow, OrderRow, StatementRow};
 use medfleet_lake::{Day, UtcMicros};
 use serde_json::{Value, json};
 
@@ -200,6 +200,43 @@ async fn a_period_that_is_over_is_issued_once_and_pins_its_cut() {
     assert_eq!(issued.pins.len(), 2, "as far as the cut had read the log");
     assert_eq!(issued.base_micros, 20 * 9 * HOUR, "twenty weekdays of February");
     assert_eq!(issued.unknown_micros, issued.base_micros, "nothing is known of them");
+}
+
+/// A statement of the second ten days of February, by an earlier version of the contract.
+fn ten_days() -> StatementRow {
+    let february = |date: i64| UtcMicros(MONDAY - (30 - date) * DAY);
+    StatementRow {
+        device: text("ct-1"),
+        site: text("north"),
+        kind: text("ct"),
+        statement: text("SC-1-ten-days"),
+        contract: text("SC-1"),
+        period_from: february(10),
+        period_until: february(20),
+        cut: 1,
+        as_of: february(21),
+        offsets: text(r#"{"medfleet.facts.v1/0": 1, "medfleet.fleet.v1/0": 1}"#),
+        at: february(21),
+        recorded_at: february(21),
+        weight: 1,
+        ..StatementRow::default()
+    }
+}
+
+#[tokio::test]
+async fn days_that_a_statement_told_are_not_told_by_another() {
+    let street = Street::with(&Fleet { statements: vec![ten_days()], ..one_order() }).await;
+    let path = "/api/v1/devices/ct-1/statements";
+    for (day, says) in [("2026-02-03", "would count them twice"), ("2026-02-12", "was issued at")] {
+        let asked = json!({"day": day, "author": "kim"});
+        let refused = problem(street.state(path, day, &asked).await, 422).await;
+        let detail = refused["detail"].as_str().unwrap();
+        assert!(detail.contains("SC-1-ten-days") && detail.contains(says), "{day}: {detail}");
+    }
+    assert!(street.door.runs.lock().unwrap().is_empty(), "nothing was said to the log");
+    assert_eq!(street.json(path).await["statements"][0]["statement"], "SC-1-ten-days");
+    let earlier = street.json(&format!("{path}?at=2026-02-15")).await;
+    assert_eq!((&earlier["statements"], &earlier["cut"]["at"]), (&json!([]), &json!("2026-02-15T00:00:00Z")));
 }
 
 #[tokio::test]
