@@ -36,6 +36,9 @@ pub struct TableDef {
     pub is_ruled: bool,
 }
 
+/// Rows that become columns together: as many as lie in a core's nearest cache.
+pub(crate) const ROWS_AT_ONCE: usize = 64;
+
 /// A plain struct that is one row of a table.
 pub trait Row: Sized {
     fn fields() -> Vec<Field>;
@@ -98,14 +101,13 @@ macro_rules! row {
             }
 
             fn to_arrays(rows: &[&Self]) -> Vec<arrow::array::ArrayRef> {
+                $(let mut $field = <$cell as $crate::cell::Cell>::builder(rows.len());)*
+                // A few rows at a time go into all columns: sorted rows lie anywhere in memory, and would be fetched anew for each.
+                for few in rows.chunks($crate::schema::ROWS_AT_ONCE) {
+                    $(few.iter().for_each(|row| $crate::cell::Cell::push(&row.$field, &mut $field));)*
+                }
                 let mut out = Vec::new();
-                $(
-                    let mut builder = <$cell as $crate::cell::Cell>::builder(rows.len());
-                    for row in rows {
-                        $crate::cell::Cell::push(&row.$field, &mut builder);
-                    }
-                    <$cell as $crate::cell::Cell>::finish(builder, &mut out);
-                )*
+                $(<$cell as $crate::cell::Cell>::finish($field, &mut out);)*
                 out
             }
 

@@ -67,9 +67,13 @@ pub fn decode_run(bytes: &[u8]) -> Result<Run, Refusal> {
 }
 
 fn read_run(mut wire: pb::Run) -> Result<Run, Refusal> {
-    let facts = std::mem::take(&mut wire.facts);
-    let header = Header::read(&wire, facts.len())?;
-    let facts = facts.into_iter().map(unseal).collect::<Result<_, _>>()?;
+    let sealed = std::mem::take(&mut wire.facts);
+    let header = Header::read(&wire, sealed.len())?;
+    // Collected as a result, they would be moved again and again as they become more.
+    let mut facts = Vec::with_capacity(sealed.len());
+    for bytes in sealed {
+        facts.push(unseal(bytes)?);
+    }
     Ok(header.run(header.first_seq, facts))
 }
 

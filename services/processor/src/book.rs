@@ -103,8 +103,11 @@ impl Book {
 
     /// Takes one record in. On a need nothing has changed: answer it and admit the record again.
     pub fn admit(&mut self, told: &Told) -> Result<(), Needs> {
-        let (subject, place) = (told.subject(), told.place);
-        let ledger = self.memory.ledgers.entry(subject.clone()).or_default();
+        let place = told.place;
+        let entry = self.memory.ledgers.entry(told.subject().clone());
+        // As the ledger knows it: rows of all its records share one name.
+        let subject = &entry.key().clone();
+        let ledger = entry.or_default();
         let admitted = ledger.take(told.sift(ledger)?)?;
         self.counts.count(&admitted);
         if self.wanted.includes("facts") {

@@ -241,9 +241,12 @@ impl Ground {
         let mut folds = JoinSet::new();
         folds.spawn(self.clone().fold(clerk, first, progress.clone()));
         for share in shares {
+            let (ground, progress) = (self.clone(), progress.clone());
             let memory = Memory { zones: zones.clone(), ..Memory::default() };
-            let clerk = self.clerk(&share, memory).await?;
-            folds.spawn(self.clone().fold(clerk, share, progress.clone()));
+            folds.spawn(async move {
+                let clerk = ground.clerk(&share, memory).await?;
+                ground.fold(clerk, share, progress).await
+            });
         }
         folds.join_all().await.into_iter().collect()
     }
@@ -280,7 +283,10 @@ impl Ground {
     async fn fold(self, mut clerk: Clerk, sources: Vec<Source>, progress: Progress) -> Result<(), ProcessorError> {
         self.tell(&mut clerk, sources, &progress).await?;
         clerk.flush(true).await?;
-        clerk.land().await
+        clerk.land().await?;
+        // Nobody waits until all that it remembers is let go.
+        tokio::task::spawn_blocking(move || drop(clerk));
+        Ok(())
     }
 }
 
