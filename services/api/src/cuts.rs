@@ -282,6 +282,22 @@ impl Cuts {
         if before >= open.at() { Ok(open) } else { Ok(Arc::new(open.happened(before).await?)) }
     }
 
+    /// A cut as far as it was known before one instant and things had happened before another, where either is said.
+    pub async fn seen(
+        &self,
+        mut open: Arc<OpenCut>,
+        as_of: Option<Timestamp>,
+        at: Option<Timestamp>,
+    ) -> Result<Arc<OpenCut>, ApiError> {
+        if let Some(as_of) = as_of {
+            open = self.as_of(open, as_of).await?;
+        }
+        if let Some(at) = at {
+            open = self.happened(open, at).await?;
+        }
+        Ok(open)
+    }
+
     /// Looks for a newer cut and opens it.
     pub async fn advance(&self) -> Result<(), ApiError> {
         let Some(cut) = self.reader.newest_cut().await? else { return Ok(()) };

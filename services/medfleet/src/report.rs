@@ -31,16 +31,13 @@ async fn board(place: &Place, options: &BoardOptions) -> anyhow::Result<()> {
     let house = House::open(&place.data)?;
     let cuts = Cuts::new(Reader::new(backing::lake(&house).await?, ReaderLimits::default())?);
     cuts.advance().await?;
-    let mut open = cuts.newest().with_context(|| {
+    let newest = cuts.newest().with_context(|| {
         format!("no data has reached the tables in {}: start `medfleet up` on it first", place.data.display())
     })?;
-    if let Some(text) = &options.as_of {
-        open = cuts.as_of(open, instant("--as-of", text)?).await?;
-    }
-    if let Some(text) = &options.at {
-        open = cuts.happened(open, instant("--at", text)?).await?;
-    }
-    let is_draft = options.draft || options.as_of.is_some() || options.at.is_some();
+    let as_of = options.as_of.as_deref().map(|text| instant("--as-of", text)).transpose()?;
+    let at = options.at.as_deref().map(|text| instant("--at", text)).transpose()?;
+    let open = cuts.seen(newest, as_of, at).await?;
+    let is_draft = options.draft || as_of.is_some() || at.is_some();
     let period = period(options, &open)?;
     let issues = house.reports().join("board.json");
     let mut told = read_issues(&issues)?;

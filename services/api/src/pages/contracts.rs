@@ -17,6 +17,7 @@ use serde::Deserialize;
 use super::download::{File, FileQuery, Sheet as FileSheet};
 use super::format::{basis_points, encoded, hours, plural};
 use super::frame::{Choice, Frame};
+use super::parts::Listed;
 use super::statement::{Judged, figures, judged_of, period_title};
 use super::{PageProblem, rendered};
 use crate::error::ApiError;
@@ -43,8 +44,7 @@ pub fn routes() -> Router<App> {
 struct ContractsPage {
     frame: Frame,
     sites: Vec<SiteContracts>,
-    issued: Vec<IssuedLine>,
-    issued_more: usize,
+    issued: Listed<IssuedLine>,
 }
 
 struct SiteContracts {
@@ -143,11 +143,9 @@ async fn page(
     };
     let mut by_site: Vec<SiteContracts> = sites.iter().map(of_site).collect();
     by_site.retain(|site| !site.lines.is_empty());
-    let newest = told.iter().rev().take(ISSUED_SHOWN_MAX).map(|one| issued_line(&frame, one)).collect();
     rendered(&ContractsPage {
         sites: by_site,
-        issued: newest,
-        issued_more: told.len().saturating_sub(ISSUED_SHOWN_MAX),
+        issued: Listed::of(told.iter().rev().map(|one| issued_line(&frame, one)), ISSUED_SHOWN_MAX),
         frame,
     })
 }
@@ -252,7 +250,6 @@ async fn one(
     let mut devices = query::devices(&open, &filter).await?;
     let after = which.after.as_deref().unwrap_or_default();
     devices.retain(|device| covered(&version.contract, device) && device.device.as_str() > after);
-    devices.sort_by(|a, b| a.device.cmp(&b.device));
     let statements = Statements::of_all(&open).await?;
     let shown = if wanted.is_some() { STATEMENTS_IN_FILE_MAX } else { DEVICES_SHOWN_MAX };
     if wanted.is_some() && which.after.is_none() && devices.len() > shown {

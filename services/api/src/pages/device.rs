@@ -14,7 +14,7 @@ use super::download::{File, FileQuery};
 use super::format::{Clock, condition_title, duration, encoded, kind_title, thousandths};
 use super::frame::{Choice, Frame};
 use super::now::Now;
-use super::parts::Headline;
+use super::parts::{Headline, Listed};
 use super::strip::{self, DayStrip};
 use super::{PageProblem, rendered};
 use crate::live::SILENT_AFTER_MICROS;
@@ -55,19 +55,6 @@ struct DevicePage {
     errors: Listed<ErrorLine>,
     counters: Vec<CounterLine>,
     entry: Vec<(&'static str, String)>,
-}
-
-/// The first lines of a list, and how many more there are.
-struct Listed<T> {
-    lines: Vec<T>,
-    more: usize,
-}
-
-impl<T> Listed<T> {
-    fn of(all: impl ExactSizeIterator<Item = T>) -> Self {
-        let more = all.len().saturating_sub(LINES_SHOWN_MAX);
-        Self { lines: all.take(LINES_SHOWN_MAX).collect(), more }
-    }
 }
 
 /// A time the device was not known to be up.
@@ -152,17 +139,21 @@ pub async fn page(
         days,
         columns: strip::CONDITIONS.iter().map(|condition| condition_title(condition)).collect(),
         outages,
-        episodes: Listed::of(work.episode_lines(&frame, &name, clock, open.at()).into_iter()),
-        orders: Listed::of(work.order_lines(clock).into_iter()),
-        maintenance: Listed::of(work.pm_lines(clock).into_iter()),
-        amended: Listed::of(work.amended_lines(clock).into_iter()),
+        episodes: shown(work.episode_lines(&frame, &name, clock, open.at()).into_iter()),
+        orders: shown(work.order_lines(clock).into_iter()),
+        maintenance: shown(work.pm_lines(clock).into_iter()),
+        amended: shown(work.amended_lines(clock).into_iter()),
         statements: contracts.into_iter().map(statement).collect(),
-        errors: Listed::of(errors.into_iter().map(|error| error_line(error, clock))),
+        errors: shown(errors.into_iter().map(|error| error_line(error, clock))),
         counters: counters.into_iter().map(counter_line).collect(),
         entry: entry(current),
         device: name,
         frame,
     })
+}
+
+fn shown<T>(lines: impl ExactSizeIterator<Item = T>) -> Listed<T> {
+    Listed::of(lines, LINES_SHOWN_MAX)
 }
 
 fn unnamed(site: &str) -> Site {
@@ -199,7 +190,7 @@ fn outages(frame: &Frame, device: &str, pieces: &[Piece], clock: Clock) -> Liste
         lasted: duration(piece.until.0 - piece.from.0),
         why: why(piece),
     };
-    Listed::of(found.iter().map(outage))
+    shown(found.iter().map(outage))
 }
 
 fn why(piece: &Piece) -> String {

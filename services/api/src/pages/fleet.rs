@@ -11,7 +11,7 @@ use super::figures;
 use super::format::kind_title;
 use super::frame::Frame;
 use super::now::{Now, Tally, tally};
-use super::parts::{Cell, FigureRow, Headline};
+use super::parts::{Cell, FigureRow, Headline, Listed};
 use super::{PageProblem, rendered};
 use crate::cuts::OpenCut;
 use crate::live::{LiveDevice, Standing};
@@ -33,8 +33,7 @@ struct FleetPage {
     rows: Vec<KindLine>,
     totals: Vec<FigureRow>,
     tally: Vec<Tally>,
-    down: Vec<Now>,
-    down_more: usize,
+    down: Listed<Now>,
 }
 
 struct SiteColumn {
@@ -71,7 +70,7 @@ fn compose(frame: Frame, open: &OpenCut, sites: &[Site], rows: &[UptimeRow], liv
     let mut frame = frame.titled("Fleet", Vec::new());
     frame.demo = sites.iter().any(|site| site.demo);
     let all: Measure = rows.iter().map(|row| row.measure).sum();
-    let (down, down_more) = down_now(&frame, open, sites, live);
+    let down = down_now(&frame, open, sites, live);
     FleetPage {
         headline: Headline::of(&all),
         rows: lines(&frame, sites, rows),
@@ -79,7 +78,6 @@ fn compose(frame: Frame, open: &OpenCut, sites: &[Site], rows: &[UptimeRow], liv
         sites: sites.iter().map(|site| column(&frame, site)).collect(),
         tally: tally(live.iter(), open.made_at()),
         down,
-        down_more,
         frame,
     }
 }
@@ -120,15 +118,14 @@ fn lines(frame: &Frame, sites: &[Site], rows: &[UptimeRow]) -> Vec<KindLine> {
 }
 
 /// Devices down now, longest first.
-fn down_now(frame: &Frame, open: &OpenCut, sites: &[Site], live: &[LiveDevice]) -> (Vec<Now>, usize) {
+fn down_now(frame: &Frame, open: &OpenCut, sites: &[Site], live: &[LiveDevice]) -> Listed<Now> {
     let mut down: Vec<&LiveDevice> =
         live.iter().filter(|device| device.standing(open.made_at()) == Standing::Down).collect();
     down.sort_by_key(|device| device.claim_from.or(device.from));
-    let more = down.len().saturating_sub(DOWN_SHOWN_MAX);
     let name = |site: &str| sites.iter().find(|one| one.site == site).map_or(site, |one| one.name.as_str()).to_owned();
     let now = |device: &&LiveDevice| {
         let href = frame.link(&format!("/devices/{}", device.device));
         Now::of(device, &name(&device.site), open.made_at(), href)
     };
-    (down.iter().take(DOWN_SHOWN_MAX).map(now).collect(), more)
+    Listed::of(down.iter().map(now), DOWN_SHOWN_MAX)
 }

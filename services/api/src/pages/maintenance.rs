@@ -15,6 +15,7 @@ use self::tally::{Class, Tallied, by_class, by_class_and_site, figures};
 use super::download::{File, FileQuery, Sheet};
 use super::format::{Clock, duration, encoded, kind_title, some_percent};
 use super::frame::{Choice, Frame, Pick};
+use super::parts::Listed;
 use super::{PageProblem, rendered};
 use crate::error::ApiError;
 use crate::kpi::question;
@@ -45,8 +46,7 @@ struct MaintenancePage {
     lines: Vec<ClassLine>,
     heads: Vec<&'static str>,
     places: Vec<PlaceLine>,
-    work: Vec<WorkLine>,
-    work_more: usize,
+    work: Listed<WorkLine>,
 }
 
 struct ClassLine {
@@ -161,8 +161,7 @@ fn compose(
         lines: classes.iter().map(class_line).collect(),
         heads: shown.iter().map(|class| class.title()).collect(),
         places: places(&frame, sites, &shown, work),
-        work_more: unsettled.len().saturating_sub(WORK_SHOWN_MAX),
-        work: unsettled.into_iter().take(WORK_SHOWN_MAX).map(|one| work_line(&frame, sites, one, at)).collect(),
+        work: Listed::of(unsettled.into_iter().map(|one| work_line(&frame, sites, one, at)), WORK_SHOWN_MAX),
         frame,
     }
 }

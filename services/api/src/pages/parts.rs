@@ -7,6 +7,18 @@ use crate::measure::{Bounds, Measure};
 const LOW: f64 = 0.95;
 const VERY_LOW: f64 = 0.90;
 
+/// The first lines of a list, and how many more there are.
+pub struct Listed<T> {
+    pub lines: Vec<T>,
+    pub more: usize,
+}
+
+impl<T> Listed<T> {
+    pub fn of(all: impl ExactSizeIterator<Item = T>, lines_max: usize) -> Self {
+        Self { more: all.len().saturating_sub(lines_max), lines: all.take(lines_max).collect() }
+    }
+}
+
 /// An uptime figure, small.
 pub struct Cell {
     pub href: String,

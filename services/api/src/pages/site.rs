@@ -12,7 +12,7 @@ use super::figures;
 use super::format::kind_title;
 use super::frame::{Choice, Frame};
 use super::now::{Now, Tally, tally};
-use super::parts::{FigureRow, Headline};
+use super::parts::{FigureRow, Headline, Listed};
 use super::{PageProblem, rendered};
 use crate::cuts::OpenCut;
 use crate::live::{LiveDevice, Standing};
@@ -41,8 +41,7 @@ struct SitePage {
     kinds: Vec<FigureRow>,
     filters: Vec<Choice>,
     tally: Vec<Tally>,
-    devices: Vec<DeviceLine>,
-    devices_more: usize,
+    devices: Listed<DeviceLine>,
 }
 
 struct DeviceLine {
@@ -101,7 +100,7 @@ fn compose(
         *kinds.entry(row.kind.as_str()).or_default() += row.measure;
     }
     let here = live.iter().filter(|device| device.site == site.site && fits(&device.kind));
-    let (lines, devices_more) = device_lines(&frame, open, site, kind, rows, devices, live);
+    let lines = device_lines(&frame, open, site, kind, rows, devices, live);
     let region = if site.region.is_empty() { String::new() } else { format!("{} · ", site.region) };
     let mut by_kind: Vec<FigureRow> = kinds
         .iter()
@@ -117,7 +116,6 @@ fn compose(
         kinds: by_kind,
         tally: tally(here, open.made_at()),
         devices: lines,
-        devices_more,
         frame,
     }
 }
@@ -143,7 +141,7 @@ fn device_lines(
     rows: &[UptimeRow],
     devices: &[DeviceVersion],
     live: &[LiveDevice],
-) -> (Vec<DeviceLine>, usize) {
+) -> Listed<DeviceLine> {
     let measures: BTreeMap<&str, Measure> = rows.iter().map(|row| (row.device.as_str(), row.measure)).collect();
     let here = live.iter().filter(|device| device.site == site.site);
     let present: BTreeMap<&str, &LiveDevice> = here.map(|device| (device.device.as_str(), device)).collect();
@@ -157,7 +155,6 @@ fn device_lines(
         })
         .collect();
     ranked.sort_by(|a, b| (a.0, a.1, &a.2.device).cmp(&(b.0, b.1, &b.2.device)));
-    let more = ranked.len().saturating_sub(DEVICES_SHOWN_MAX);
     let line = |(_, _, device, live): &(Standing, i64, &DeviceVersion, &LiveDevice)| {
         let href = frame.link(&format!("/devices/{}", device.device));
         let measure = measures.get(device.device.as_str()).copied().unwrap_or_default();
@@ -169,5 +166,5 @@ fn device_lines(
             figures: FigureRow::of(device.device.clone(), &measure, href),
         }
     };
-    (ranked.iter().take(DEVICES_SHOWN_MAX).map(line).collect(), more)
+    Listed::of(ranked.iter().map(line), DEVICES_SHOWN_MAX)
 }

@@ -20,6 +20,7 @@ use serde::Deserialize;
 use super::download::{File, FileQuery, Sheet as FileSheet};
 use super::format::{Clock, NO_DATA, basis_points, encoded, fine_percent, hours, month_name, some_percent};
 use super::frame::Frame;
+use super::parts::Listed;
 use super::{PageProblem, rendered};
 use crate::period::{PeriodQuery, read_day};
 use crate::problem::Problem;
@@ -61,8 +62,7 @@ struct StatementPage {
     terms: Vec<(&'static str, String)>,
     treatments: Vec<Treatment>,
     classes: Vec<ClassLine>,
-    lines: Vec<LineOut>,
-    lines_more: usize,
+    lines: Listed<LineOut>,
     adjustments: Vec<AdjustmentBlock>,
     issue: Option<IssueForm>,
     issued: Option<IssuedWords>,
@@ -182,7 +182,6 @@ fn compose(frame: Frame, told: &Told, (name, zone): (&str, &str), day: Day, said
         frame.crumb(&contract.number, &contract_path),
         frame.crumb(&sheet.device, &format!("/devices/{}", sheet.device)),
     ];
-    let lines = statement.lines.iter().take(LINES_SHOWN_MAX);
     StatementPage {
         contract_href: frame.link(&contract_path) + &format!("&day={day}"),
         about: format!("{} · {name}", sheet.kind.title()),
@@ -196,8 +195,10 @@ fn compose(frame: Frame, told: &Told, (name, zone): (&str, &str), day: Day, said
         terms: terms(&sheet.version, Some(sheet)),
         treatments: Maintenance::ALL.into_iter().map(|one| Treatment::of(sheet, one)).collect(),
         classes: classes(statement),
-        lines: lines.map(|line| line_out(&frame, &sheet.device, line, clock)).collect(),
-        lines_more: statement.lines.len().saturating_sub(LINES_SHOWN_MAX),
+        lines: Listed::of(
+            statement.lines.iter().map(|line| line_out(&frame, &sheet.device, line, clock)),
+            LINES_SHOWN_MAX,
+        ),
         adjustments: adjustments(&frame, &told.adjustments, clock),
         issue: (!sheet.is_open && told.issued.is_none() && told.in_the_way.is_none() && !frame.is_earlier())
             .then(|| IssueForm { cut: frame.cut, day: first.to_string() }),

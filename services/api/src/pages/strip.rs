@@ -22,7 +22,8 @@ const POINTED_MAX: usize = 80;
 /// Lines drawn by all strips together. Where there are more, minutes are gathered into wider cells, each of them filled
 /// in proportion, so that a restless month is not a heavy page.
 const LINES_DRAWN_MAX: usize = 1_500;
-const CELLS_UNITS: [usize; 5] = [1, 5, 15, 30, 60];
+const CELLS_UNITS: [usize; 4] = [1, 5, 15, 30];
+const COARSEST_UNITS: usize = 60;
 /// Styles of what is drawn, the upper ones last; from the fourth on each is drawn at least a unit wide.
 const DRAWN: [&str; 7] = ["p", "s", "e", "n", "x", "d", "u"];
 const COMMON: [&str; 3] = ["p", "s", "e"];
@@ -62,12 +63,11 @@ pub fn days(pieces: &[Piece], period: Period, zone: &str) -> Vec<DayStrip> {
     let pointed = pointed(&days);
     let drawn = |cell: usize| -> Vec<Lines> { days.iter().map(|day| day.lines(&pointed, cell)).collect() };
     let light = |days: &Vec<Lines>| days.iter().flatten().map(Vec::len).sum::<usize>() <= LINES_DRAWN_MAX;
-    let coarsest = || drawn(CELLS_UNITS[CELLS_UNITS.len() - 1]);
-    let lines = CELLS_UNITS.iter().map(|cell| drawn(*cell)).find(light).unwrap_or_else(coarsest);
+    let lines = CELLS_UNITS.into_iter().map(drawn).find(light).unwrap_or_else(|| drawn(COARSEST_UNITS));
     days.iter().zip(lines).map(|(day, lines)| day.strip(&pointed, lines, clock)).collect()
 }
 
-/// The beginnings of the longest pieces that are no common use.
+/// The longest pieces that are no common use, by their beginnings: no other piece begins there.
 fn pointed(days: &[Day]) -> BTreeSet<Timestamp> {
     let pieces = days.iter().flat_map(|day| day.pieces).filter(|piece| !COMMON.contains(&class(piece)));
     let mut lengths: Vec<(i64, Timestamp)> = pieces.map(|piece| (piece.from.0 - piece.until.0, piece.from)).collect();
@@ -151,11 +151,12 @@ impl<'a> Day<'a> {
         let width = cell_units as f64;
         let mut cells = vec![[0.0; DRAWN.len()]; (STRIP_UNITS / width).ceil() as usize];
         for piece in self.pieces {
-            let class = class(piece);
-            let drawn = COMMON.contains(&class) || !pointed.contains(&piece.from);
+            if pointed.contains(&piece.from) {
+                continue;
+            }
             // What is provisional and cannot be pointed at is drawn as if it were final.
-            let style = DRAWN.iter().position(|drawn| *drawn == class.trim_start_matches('l'));
-            let Some(style) = style.filter(|_| drawn) else { continue };
+            let style = class(piece).trim_start_matches('l');
+            let Some(style) = DRAWN.iter().position(|drawn| *drawn == style) else { continue };
             let (left, right) = (self.scale(piece.from) * STRIP_UNITS, self.scale(piece.until) * STRIP_UNITS);
             let first = (left / width) as usize;
             let touched = cells.iter_mut().enumerate().skip(first).take_while(|(cell, _)| *cell as f64 * width < right);
@@ -174,11 +175,10 @@ impl<'a> Day<'a> {
             if let Some(index) = CONDITIONS.iter().position(|condition| *condition == piece.condition) {
                 micros[index] += piece.until.min(self.until).0 - piece.from.max(self.from).0;
             }
-            let class = class(piece);
-            if !COMMON.contains(&class) && pointed.contains(&piece.from) {
+            if pointed.contains(&piece.from) {
                 let (x, right) = (self.scale(piece.from), self.scale(piece.until));
                 marks.push(Mark {
-                    class,
+                    class: class(piece),
                     x: format!("{:.2}%", x * 100.0),
                     width: format!("{:.2}%", ((right - x) * 100.0).max(0.15)),
                     title: title(piece, clock),

@@ -84,14 +84,8 @@ pub async fn scope(app: &App, asked: &PeriodQuery) -> Result<(Arc<OpenCut>, Peri
 /// The cut a question is about: as far as it was known, and as far as things had happened, when it says so.
 pub async fn open_cut(app: &App, asked: &PeriodQuery) -> Result<Arc<OpenCut>, Problem> {
     let (as_of, at) = (asked.as_of()?, asked.at()?);
-    let mut open = app.cuts.find(asked.cut()?).await?;
-    if let Some(as_of) = as_of {
-        open = app.cuts.as_of(open, as_of).await?;
-    }
-    if let Some(at) = at {
-        open = app.cuts.happened(open, at).await?;
-    }
-    Ok(open)
+    let open = app.cuts.find(asked.cut()?).await?;
+    Ok(app.cuts.seen(open, as_of, at).await?)
 }
 
 /// Ratios with the seconds they are made of. A ratio is absent where there is nothing to divide by.
