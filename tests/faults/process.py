@@ -179,9 +179,9 @@ class Role:
         return f"--- end of {self.log}\n" + "\n".join(self.text().splitlines()[-LAST_WORDS_LINES:])
 
 
-def run(*command: str, may_fail: bool = False) -> subprocess.CompletedProcess:
-    """One command to its end; its failure is ours unless it may fail."""
-    done = subprocess.run(command, capture_output=True, text=True, env=environment(), timeout=COMMAND_DEADLINE_SECONDS)
+def run(*command: str, may_fail: bool = False, **surroundings: str) -> subprocess.CompletedProcess:
+    """One command to its end, with further variables; its failure is ours unless it may fail."""
+    done = subprocess.run(command, capture_output=True, text=True, env=environment() | surroundings, timeout=COMMAND_DEADLINE_SECONDS)
     if done.returncode != 0 and not may_fail:
         raise Failure(f"`{' '.join(command)}` ended with {done.returncode}\n{done.stdout}{done.stderr}")
     return done

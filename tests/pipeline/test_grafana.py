@@ -1,14 +1,13 @@
 """Dashboards, rules and metrics, proved against a running demo, a real Prometheus and Grafana's own model of a dashboard."""
 
 import json
-import os
 import subprocess
 import sys
 import urllib.request
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from faults.process import ROOT, await_true, free_ports
+from faults.process import ROOT, await_true, free_ports, run
 from grafana import DASHBOARDS, Prometheus, Range, Sql, boards, choose, objections, panels
 from test_demo import House
 from test_kpi import contract_of, issue, month_before, query, say, statement
@@ -31,9 +30,7 @@ def prometheus(month: House, tmp_path_factory: pytest.TempPathFactory):
     """A Prometheus that has read the demo for a while."""
     folder, script = tmp_path_factory.mktemp("prometheus"), ROOT / "infra/dev/prometheus.sh"
     try:
-        said = subprocess.run(
-            [script, "start", folder, str(free_ports(1)), month.address], check=True, capture_output=True, text=True, env=os.environ | {"MEDFLEET_SCRAPE_INTERVAL": "2s"}
-        )
+        said = run(str(script), "start", str(folder), str(free_ports(1)), month.address, MEDFLEET_SCRAPE_INTERVAL="2s")
         prometheus = Prometheus(dict(line.split("=", 1) for line in said.stdout.split())["url"])
         await_true("scrapes of the demo", lambda: _scrapes(prometheus) >= SCRAPES_AT_LEAST, SCRAPES_WITHIN_SECONDS)
         yield prometheus

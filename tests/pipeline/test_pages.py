@@ -148,7 +148,8 @@ def test_the_timeline_paints_the_seconds_of_the_ledger(house: House) -> None:
     pieces = house.json(f"/api/v1/devices/{one['device']}/timeline?{asked}")["timeline"]
     shown = page(house, f"/devices/{one['device']}?{asked}")
     for style, condition in PAINTED.items():
-        widths = [float(w) for path in re.findall(rf'<path class="{style}" d="([^"]+)"', shown) for w in re.findall(r"h([0-9.]+)v", path)]
+        # Lines of whole seconds, one behind the other.
+        widths = [int(w) / 60 for path in re.findall(rf'<path class="{style}" d="([^"]+)"', shown) for w in re.findall(r"h(\d+)", path)]
         own = [piece for piece in pieces if piece["condition"] == condition]
         minutes = sum(_minutes(piece) for piece in own)
         thin = sum(max(0.0, THINNEST_MINUTES - _minutes(piece)) for piece in own)

@@ -15,16 +15,18 @@ use crate::timeline::Origin;
 
 /// Days drawn; a longer period shows its last ones.
 pub const DAYS_DRAWN_MAX: usize = 31;
-/// Width of a strip in its own units: minutes of a common day.
-const STRIP_UNITS: f64 = 1_440.0;
+/// Width of a strip in its own units: seconds of a common day.
+const STRIP_UNITS: usize = 86_400;
 /// Downtimes and silences a reader can point at, the longest; shorter ones are only drawn.
 const POINTED_MAX: usize = 80;
-/// Lines drawn by all strips together. Where there are more, minutes are gathered into wider cells, each of them filled
-/// in proportion, so that a restless month is not a heavy page.
+/// Lines drawn by all strips together, to the second. Where there are more, time is gathered into cells, each of them
+/// filled in proportion, so that a restless month is not a heavy page.
 const LINES_DRAWN_MAX: usize = 1_500;
-const CELLS_UNITS: [usize; 4] = [1, 5, 15, 30];
-const COARSEST_UNITS: usize = 60;
-/// Styles of what is drawn, the upper ones last; from the fourth on each is drawn at least a unit wide.
+const CELLS_UNITS: [usize; 4] = [300, 900, 1_800, 3_600];
+const COARSEST_UNITS: usize = 7_200;
+/// What is no common use is drawn at least as wide.
+const SEEN_UNITS: usize = 60;
+/// Styles of what is drawn, the upper ones last.
 const DRAWN: [&str; 7] = ["p", "s", "e", "n", "x", "d", "u"];
 const COMMON: [&str; 3] = ["p", "s", "e"];
 
@@ -61,9 +63,12 @@ pub fn days(pieces: &[Piece], period: Period, zone: &str) -> Vec<DayStrip> {
     let zone = zone.parse().unwrap_or(Tz::UTC);
     let days: Vec<Day> = shown.iter().map(|day| Day::of(pieces, *day, zone)).collect();
     let pointed = pointed(&days);
-    let drawn = |cell: usize| -> Vec<Lines> { days.iter().map(|day| day.lines(&pointed, cell)).collect() };
+    let parts: Vec<Vec<Part>> = days.iter().map(|day| day.parts(&pointed)).collect();
+    let exact = || parts.iter().map(|parts| lines(parts)).collect();
+    let in_cells = |cell: usize| -> Vec<Lines> { parts.iter().map(|parts| lines(&gathered(parts, cell))).collect() };
     let light = |days: &Vec<Lines>| days.iter().flatten().map(Vec::len).sum::<usize>() <= LINES_DRAWN_MAX;
-    let lines = CELLS_UNITS.into_iter().map(drawn).find(light).unwrap_or_else(|| drawn(COARSEST_UNITS));
+    let mut drawn = std::iter::once_with(exact).chain(CELLS_UNITS.into_iter().map(in_cells));
+    let lines = drawn.find(light).unwrap_or_else(|| in_cells(COARSEST_UNITS));
     days.iter().zip(lines).map(|(day, lines)| day.strip(&pointed, lines, clock)).collect()
 }
 
@@ -90,8 +95,56 @@ struct Day<'a> {
     pieces: &'a [Piece],
 }
 
-/// What each style draws of a day, in their order: from where to where, in units.
+/// What is drawn in one style, from where to where, in units.
+struct Part {
+    style: usize,
+    left: f64,
+    right: f64,
+}
+
+/// What each style draws of a day, in their order: from where to where, in whole units.
 type Lines = [Vec<(usize, usize)>; DRAWN.len()];
+
+/// Parts from the left to the right, each style for itself.
+fn lines(parts: &[Part]) -> Lines {
+    let mut lines = Lines::default();
+    for part in parts {
+        let line = &mut lines[part.style];
+        let seen = if part.style < COMMON.len() { 0 } else { SEEN_UNITS };
+        let right = (part.right.round() as usize).max(part.left.round() as usize + seen).min(STRIP_UNITS);
+        let left = (part.left.round() as usize).min(right.saturating_sub(seen));
+        match line.last_mut() {
+            _ if left == right => {}
+            Some(last) if last.1 >= left => last.1 = last.1.max(right),
+            _ => line.push((left, right)),
+        }
+    }
+    lines
+}
+
+/// The same in cells, each of them filled from its left with what it holds, in proportion.
+fn gathered(parts: &[Part], cell_units: usize) -> Vec<Part> {
+    let width = cell_units as f64;
+    let mut cells = vec![[0.0_f64; DRAWN.len()]; STRIP_UNITS / cell_units];
+    for part in parts {
+        let first = (part.left / width) as usize;
+        let touched =
+            cells.iter_mut().enumerate().skip(first).take_while(|(cell, _)| *cell as f64 * width < part.right);
+        for (cell, told) in touched {
+            let begin = cell as f64 * width;
+            told[part.style] += part.right.min(begin + width) - part.left.max(begin);
+        }
+    }
+    let mut gathered = Vec::new();
+    for (cell, told) in cells.iter().enumerate() {
+        let mut left = cell as f64 * width;
+        for (style, units) in told.iter().enumerate().filter(|(_, units)| **units > 0.0) {
+            gathered.push(Part { style, left, right: left + units });
+            left += units;
+        }
+    }
+    gathered
+}
 
 /// Path data of lines from the left to the right.
 fn path(lines: &[(usize, usize)]) -> String {
@@ -122,50 +175,16 @@ impl<'a> Day<'a> {
         (at.0 - self.from.0) as f64 / (self.until.0 - self.from.0) as f64
     }
 
-    /// What is drawn of it beside what can be pointed at. Each cell is filled from its left with what it holds, in
-    /// proportion.
-    fn lines(&self, pointed: &BTreeSet<Timestamp>, cell_units: usize) -> Lines {
-        let mut lines = Lines::default();
-        for (cell, told) in self.cells(pointed, cell_units).iter().enumerate() {
-            let mut sum = 0.0_f64;
-            for (index, units) in told.iter().enumerate() {
-                let left = sum.round() as usize;
-                sum += units;
-                let right = sum.round() as usize;
-                let seen = *units > 0.0 && index >= COMMON.len();
-                let (left, right) =
-                    if seen && left == right { (left.saturating_sub(1), left.max(1)) } else { (left, right) };
-                let (left, right) = (cell * cell_units + left, cell * cell_units + right);
-                match lines[index].last_mut() {
-                    _ if left == right => {}
-                    Some(last) if last.1 == left => last.1 = right,
-                    _ => lines[index].push((left, right)),
-                }
-            }
-        }
-        lines
-    }
-
-    /// How much of each style every cell holds, in units.
-    fn cells(&self, pointed: &BTreeSet<Timestamp>, cell_units: usize) -> Vec<[f64; DRAWN.len()]> {
-        let width = cell_units as f64;
-        let mut cells = vec![[0.0; DRAWN.len()]; (STRIP_UNITS / width).ceil() as usize];
-        for piece in self.pieces {
-            if pointed.contains(&piece.from) {
-                continue;
-            }
-            // What is provisional and cannot be pointed at is drawn as if it were final.
-            let style = class(piece).trim_start_matches('l');
-            let Some(style) = DRAWN.iter().position(|drawn| *drawn == style) else { continue };
-            let (left, right) = (self.scale(piece.from) * STRIP_UNITS, self.scale(piece.until) * STRIP_UNITS);
-            let first = (left / width) as usize;
-            let touched = cells.iter_mut().enumerate().skip(first).take_while(|(cell, _)| *cell as f64 * width < right);
-            for (cell, told) in touched {
-                let begin = cell as f64 * width;
-                told[style] += right.min(begin + width) - left.max(begin);
-            }
-        }
-        cells
+    /// What is drawn of it beside what can be pointed at. What is provisional and cannot be is drawn as if it were final.
+    fn parts(&self, pointed: &BTreeSet<Timestamp>) -> Vec<Part> {
+        let beside = self.pieces.iter().filter(|piece| !pointed.contains(&piece.from));
+        let part = |piece: &Piece| {
+            let class = class(piece).trim_start_matches('l');
+            let style = DRAWN.iter().position(|drawn| *drawn == class)?;
+            let unit = |at: Timestamp| self.scale(at) * STRIP_UNITS as f64;
+            Some(Part { style, left: unit(piece.from), right: unit(piece.until) })
+        };
+        beside.filter_map(part).collect()
     }
 
     fn strip(&self, pointed: &BTreeSet<Timestamp>, lines: Lines, clock: Clock) -> DayStrip {
@@ -267,11 +286,11 @@ mod tests {
     }
 
     #[test]
-    fn a_quiet_day_is_drawn_to_the_minute_and_its_outage_can_be_pointed_at() {
+    fn a_quiet_day_is_drawn_to_the_second_and_its_outage_can_be_pointed_at() {
         let pieces = [piece(0, 600, "standby"), piece(600, 90, "unscheduled_down"), piece(690, 750, "productive")];
         let period = Period { from: Timestamp(0), until: pieces[2].until };
         let days = days(&pieces, period, "UTC");
-        assert_eq!(days[0].paths, [("p", "M690 0h750".to_owned()), ("s", "M0 0h600".to_owned())]);
+        assert_eq!(days[0].paths, [("p", "M41400 0h45000".to_owned()), ("s", "M0 0h36000".to_owned())]);
         assert_eq!((days[0].marks.len(), days[0].marks[0].x.as_str()), (1, "41.67%"));
         assert_eq!(days[0].summary, "In use 12.5 h, Ready 10.0 h, Down 1.5 h");
     }
@@ -286,7 +305,19 @@ mod tests {
         assert_eq!((days.len(), days.iter().map(|day| day.marks.len()).sum::<usize>()), (31, POINTED_MAX));
         let bytes: usize = days.iter().flat_map(|day| &day.paths).map(|path| path.1.len()).sum();
         assert!(bytes < 20_000, "{bytes} bytes");
-        assert_eq!(days[30].paths[2], ("u", format!("M45 0h15{}", "m45 0h15".repeat(23))));
+        assert_eq!(days[30].paths[2], ("u", format!("M5400 0h1800{}", "m5400 0h1800".repeat(11))));
         assert_eq!(days[0].hours[0], "12.0 h");
+    }
+
+    #[test]
+    fn short_outages_close_by_are_seen_and_drawn_once() {
+        let part = |style: usize, left: f64, right: f64| Part { style, left, right };
+        let down = DRAWN.len() - 1;
+        let close =
+            [part(down, 100.0, 101.0), part(0, 101.0, 104.0), part(down, 104.0, 105.0), part(down, 86_399.0, 86_400.0)];
+        let drawn = lines(&close);
+        assert_eq!(drawn[down], [(100, 164), (86_340, 86_400)], "each is a minute wide");
+        assert_eq!(drawn[0], [(101, 104)]);
+        assert_eq!(path(&drawn[down]), "M100 0h64m86176 0h60");
     }
 }
