@@ -26,6 +26,10 @@ use medfleet_kpi::table::{Cell, Table};
 use install::Install;
 use story::{Arrival, Chance, QUARTER, Story, Told, happened};
 
+/// As the product has: half of the time goes into the plans of questions, which are many small pieces.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Stories told unless `MEDFLEET_AS_OF_STORIES` names another number.
 const STORIES: u64 = 3;
 const INSTANTS: usize = 3;

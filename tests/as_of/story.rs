@@ -3,7 +3,7 @@
 
 use medfleet_domain::condition::{Condition, Degradation};
 use medfleet_domain::contract::{
-    BasisPoints, ClockStart, ClockStop, Contract, ContractHours, IssuedStatement, PeriodLength, Pin,
+    BasisPoints, ClockStart, ClockStop, Contract, ContractHours, Exclusion, IssuedStatement, PeriodLength, Pin,
 };
 use medfleet_domain::fact::{Amendment, Body, DeviceError, Run, Sample, Severity, Stretch};
 use medfleet_domain::fleet::{BaseHours, Calendar, Site};
@@ -328,7 +328,7 @@ impl Story {
             minor: BasisPoints(0),
             partial: BasisPoints(5_000),
             severe: BasisPoints(7_500),
-            exclusions: Vec::new(),
+            exclusions: vec![Exclusion::Facility, Exclusion::User],
             starts: ClockStart::Onset,
             stops: ClockStop::ReturnedToUse,
         }))
@@ -345,37 +345,39 @@ impl Story {
             _ => (Claimed::Down, until),
         };
         let asserted = Asserted { claim, until, author: "p".into(), reason: "r".into(), order: None };
-        let run = self.devices[at].person.record(vec![(Timestamp(from), Body::Asserted(asserted))], Timestamp(now));
+        self.noted(at, Timestamp(from), Body::Asserted(asserted), now);
+    }
+
+    fn noted(&mut self, at: usize, said: Timestamp, body: Body, now: i64) {
+        let run = self.devices[at].person.record(vec![(said, body)], Timestamp(now));
         self.append(run, now);
     }
 
-    /// A phase of an order, or a maintenance that was done, told up to a night late.
+    /// A phase of an order, or a maintenance that was done, told up to a night late. Whoever waits does so for two at once.
     fn worked(&mut self, now: i64) {
-        const PHASES: [Phase; 6] = [
-            Phase::Opened,
-            Phase::Arrived,
-            Phase::WaitingStarted,
-            Phase::WaitingEnded,
-            Phase::ReturnedToService,
-            Phase::Cancelled,
-        ];
         let at = self.some_device();
-        let said = Timestamp(now - self.chance.within(0, 900) * MINUTE);
+        let mut said = Timestamp(now - self.chance.within(0, 900) * MINUTE);
         let order = format!("wo-{at}-{}", self.chance.within(0, 4));
-        let body = if self.chance.one_in(4) {
+        if self.chance.one_in(4) {
             let outcome = if self.chance.one_in(3) { PmOutcome::CouldNotLocate } else { PmOutcome::Completed };
             let order = self.chance.one_in(2).then_some(order);
-            Body::PmDone(PmDone { procedure: "annual".into(), due: Some(said.day()), outcome, order })
-        } else {
-            let phase = PHASES[self.chance.within(0, PHASES.len() as i64) as usize];
-            let waits = matches!(phase, Phase::WaitingStarted | Phase::WaitingEnded);
-            let class = if self.chance.one_in(4) { OrderClass::Preventive } else { OrderClass::Corrective };
-            let (cause, text) = Default::default();
-            let waiting_for = waits.then_some(Party::Parts);
-            Body::Order(OrderPhase { order, class, phase, waiting_for, planned: None, cause, text })
+            let done = PmDone { procedure: "annual".into(), due: Some(said.day()), outcome, order };
+            return self.noted(at, said, Body::PmDone(done), now);
+        }
+        let (phase, bodies) = match self.chance.within(0, 4) {
+            0 => (Phase::WaitingStarted, 2),
+            1 => (Phase::WaitingEnded, 1),
+            _ => (Phase::ALL[self.chance.within(0, Phase::ALL.len() as i64) as usize], 1),
         };
-        let run = self.devices[at].person.record(vec![(said, body)], Timestamp(now));
-        self.append(run, now);
+        let class = if self.chance.one_in(4) { OrderClass::Preventive } else { OrderClass::Corrective };
+        for _ in 0..bodies {
+            let waits = matches!(phase, Phase::WaitingStarted | Phase::WaitingEnded) && !self.chance.one_in(8);
+            let waiting_for = waits.then_some(Party::ALL[self.chance.within(0, Party::ALL.len() as i64) as usize]);
+            let (cause, text, order) = (String::new(), String::new(), order.clone());
+            let body = Body::Order(OrderPhase { order, class, phase, waiting_for, planned: None, cause, text });
+            self.noted(at, said, body, now);
+            said = Timestamp(said.0 + self.chance.within(0, 90) * MINUTE).min(Timestamp(now));
+        }
     }
 
     fn voided(&mut self, now: i64) {
@@ -395,8 +397,7 @@ impl Story {
         let last = (first + self.chance.within(0, 3) as u64).min(next - 1);
         let target = SeqRange { epoch, first: Seq(first), last: Seq(last) };
         let amendment = Amendment { target, replacement: None, author: "p".into(), reason: "wrong".into() };
-        let run = device.person.record(vec![(Timestamp(now), Body::Amended(Box::new(amendment)))], Timestamp(now));
-        self.append(run, now);
+        self.noted(at, Timestamp(now), Body::Amended(Box::new(amendment)), now);
     }
 
     fn moved_or_retired(&mut self, now: i64) {
@@ -413,8 +414,7 @@ impl Story {
             device.person.site = site.clone();
             Body::Moved(Move { site, department: String::new(), room: String::new() })
         };
-        let run = device.person.record(vec![(said, body)], Timestamp(now));
-        self.append(run, now);
+        self.noted(at, said, body, now);
     }
 
     fn new_calendar(&mut self, now: i64) {

@@ -1,7 +1,7 @@
 // Looks at the pages as people do: `node shots.mjs LOGIN_LINK [FOLDER] [PAGE … | board=FILE]`. Takes every page, or those named, on a
 // desk and on a phone, by day and by night, on paper, and with `board=` a report that was written into a file. Fails on an accessibility
 // finding, a script error, an error or a violated policy that the browser tells of, a request to another host, an answer without a strict policy,
-// a page that scrolls sideways, is cut off on paper or prints a button, or one that is too heavy.
+// a page that scrolls sideways, is cut off on paper or prints a button, one that is too heavy, or conditions that only colour tells apart.
 
 import { mkdir, readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
@@ -99,6 +99,7 @@ async function look(context, name, address, served) {
     const bytes = (await answer.body()).length;
     if (bytes > PAGE_BYTES_MAX) say(`${bytes} bytes, more than ${PAGE_BYTES_MAX}`);
     if (served && !answer.headers()["content-security-policy"]?.startsWith(POLICY)) say("its answer has no strict policy");
+    for (const what of await page.evaluate(alike)) say(what);
     await page.evaluate(axe);
     for (const [scheme, rules] of Object.entries(SCHEMES)) {
       now = `${name} ${size} ${scheme}`;
@@ -120,6 +121,32 @@ async function look(context, name, address, served) {
   await page.screenshot({ path: path.join(folder, `${name}-paper.png`), fullPage: true });
   console.log(now);
   await page.close();
+}
+
+/** Conditions on a device's strip that have one place and one height, so that a thin one of them is told from the other by colour alone. Runs in the page. */
+function alike() {
+  const strip = document.querySelector(".strip");
+  if (!strip) return [];
+  const made = (to, tag, style) => {
+    const one = to.appendChild(document.createElementNS("http://www.w3.org/2000/svg", tag));
+    one.setAttribute("class", style);
+    return one;
+  };
+  const line = (style) => {
+    const one = made(strip.querySelector("svg"), "path", style);
+    const { strokeWidth, transform } = getComputedStyle(one);
+    one.remove();
+    return `${strokeWidth} ${transform}`;
+  };
+  const mark = (style) => {
+    const one = made(strip, "rect", style);
+    const { y, height } = getComputedStyle(one);
+    one.remove();
+    return `${y} ${height}`;
+  };
+  const told = { path: ["p", "s", "e", "n", "x", "d", "u"].map((style) => [style, line(style)]), rect: ["lp", "ls", "le", "n", "x", "d", "u"].map((style) => [style, mark(style)]) };
+  return Object.entries(told).flatMap(([tag, all]) => all.flatMap(([one, its], at) =>
+    all.slice(at + 1).filter(([, other]) => other === its).map(([other]) => `${tag}s of ${one} and ${other} differ by colour alone: ${its}`)));
 }
 
 /** What paper would lose, and what is of no use on it. Runs in the page. */

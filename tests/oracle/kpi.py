@@ -324,7 +324,7 @@ def seconds_of(life: Life, of: Period) -> dict[str, int]:
     for name, told in spans.items():
         sums[name], sums["base " + name] = length(told), length(common(united(told), base))
     delayed = common(united(spans["unscheduled_down"]), base)
-    for name, parties in (("own", OWN), ("supplier", SUPPLIER), ("facility", FACILITY)):
+    for name, parties in (("others", OWN + FACILITY), ("anybody", OWN + FACILITY + SUPPLIER)):
         waits = united((begins, of.now if ends is None else ends) for order in life.orders if not order.cancelled for party, begins, ends in order.waits if party in parties)
         sums["wait " + name] = length(common(delayed, waits))
     return sums
@@ -350,12 +350,12 @@ def ratios(sums: dict[str, int]) -> dict:
     up, down = sum(sums[name] for name in UP), sum(sums[name] for name in DOWN)
     base_up, base_down = sum(sums["base " + name] for name in UP), sum(sums["base " + name] for name in DOWN)
     total, base_total = sums["service"], sums["base"]
-    own, every = sums["wait own"] + sums["wait facility"], sums["wait own"] + sums["wait facility"] + sums["wait supplier"]
+    others, anybody = sums["wait others"], sums["wait anybody"]  # whoever but the supplier
     found = {
         "total_uptime": uptime(up, down, sums["conflict"], total),
         "operational_uptime": uptime(base_up, base_down, sums["base conflict"], base_total),
-        "equipment_dependent_uptime": uptime(base_up, base_down - every, sums["base conflict"], base_total - every),
-        "supplier_dependent_uptime": uptime(base_up, base_down - own, sums["base conflict"], base_total - own),
+        "equipment_dependent_uptime": uptime(base_up, base_down - anybody, sums["base conflict"], base_total - anybody),
+        "supplier_dependent_uptime": uptime(base_up, base_down - others, sums["base conflict"], base_total - others),
         "base_utilization": utilization(sums["base productive"], base_up + base_down, base_total),
         "total_utilization": utilization(sums["productive"], up + down, total),
     }

@@ -16,7 +16,7 @@ from test_demo import CONDITIONS, House
 from test_kpi import query
 from test_sql import connect
 
-DAYS = 14
+DAYS, MONTH_DAYS = 14, 36
 FIGURES_AT_LEAST = 200
 DEVICES_PAINTED = 24
 # Each figure as REST and files name it, as SQL does, and as Grafana's panel does where it shows it. The matrix of the fleet shows the first four.
@@ -200,14 +200,62 @@ def test_maintenance_on_time_the_median_of_repairs_and_failure_rates_are_the_sam
             assert kind in told["Planned maintenance by kind"] or not of["pm_due_count"] and not of["pm_carried_count"], (site, kind)
             median = told["Clocks of repairs"].get(kind, {}).get("turnaround, median")
             assert median == (None if of["turnaround_median_seconds"] is None else pytest.approx(of["turnaround_median_seconds"] / 3_600)), (site, kind)
-            rate = told["Failure rate"][kind]
-            assert (rate["failures"], rate["failures per device-year"]) == pytest.approx((of["failures"], of["failures_per_device_year"])), (site, kind)
+            assert told["Failure rate"][kind]["failures"] == of["failures"], (site, kind)
 
 
 def board(connection: psycopg.Connection, asked: tuple[date, date], title: str, site: str) -> dict:
     """The lines of a panel of the dashboard of a site, by kind."""
-    names, rows = Sql(connection).ask(panel_query("medfleet-site", title), over(asked), {"site": [site]})
-    return {line["kind"]: line for line in (dict(zip(names, row, strict=True)) for row in rows)}
+    return lines(connection, asked, "medfleet-site", title, "kind", site=[site])
+
+
+def lines(connection: psycopg.Connection, asked: tuple[date, date], of: str, title: str, by: str, **chosen: list[str]) -> dict:
+    names, rows = Sql(connection).ask(panel_query(of, title), over(asked), chosen)
+    return {line[by]: line for line in (dict(zip(names, row, strict=True)) for row in rows)}
+
+
+# Each figure of a rate as REST names it and as Grafana's panel does.
+RATE = {"failures_per_device_year": "failures per device-year", "failures_per_device_year_low": "at least", "failures_per_device_year_high": "at most", "mtbf_calendar_seconds": "MTBF"}
+
+
+def test_grafana_shows_a_failure_rate_where_the_api_says_that_there_is_enough_and_nowhere_else(month: House, connection: psycopg.Connection) -> None:
+    """Its limits and MTBF too; five failures alone are not enough. Cycles between failures rest on the same failures."""
+    until = datetime.now(UTC).date() - timedelta(days=1)
+    asked = until - timedelta(days=MONTH_DAYS), until
+    cut = connection.execute("SELECT cut FROM cut_info").fetchone()[0]
+    what = query(**{"from": asked[0], "until": asked[1], "cut": cut})
+    sites, kinds = ([row[0] for row in connection.execute(f"SELECT DISTINCT {by} FROM devices ORDER BY {by}")] for by in ("site", "kind"))
+    told = {("", kind): line for kind, line in lines(connection, asked, "medfleet-fleet", "Failure rate", "kind", site=sites, kind=kinds).items()}
+    told |= {(site, kind): line for site in sites for kind, line in board(connection, asked, "Failure rate", site).items()}
+    cards = {("", card["kind"]): card for card in month.json(f"/api/v1/scorecards?group=kind&{what}")["rows"]}
+    cards |= {(card["site"], card["kind"]): card for card in month.json(f"/api/v1/scorecards?group=site_kind&{what}")["rows"]}
+    assert set(told) == set(cards)
+    for place, line in told.items():
+        card = cards[place]
+        for name, shown in RATE.items():
+            wanted = pytest.approx(card[name] / (86_400 if shown == "MTBF" else 1), rel=1e-9) if card["failure_rate_is_enough"] else None
+            assert line[shown] == wanted, (place, line["failures"], shown)
+        assert line["failures"] == card["failures"]
+    enough = [card["failure_rate_is_enough"] for card in cards.values()]
+    few = [place for place, card in cards.items() if card["failures"] >= 5 and not card["failure_rate_is_enough"]]
+    assert any(enough) and few, "some are shown, and some are withheld though five failures were counted"
+    print(f"{sum(enough)} rates shown, {len(enough) - sum(enough)} withheld, of them {len(few)} of five failures or more")
+    shown = 0
+    for kind in kinds:
+        for line in lines(connection, asked, "medfleet-kind", "Cycles between failures", "counter", kind=[kind]).values():
+            low, high = connection.execute("SELECT rate_low(%s::float8, 1.0), rate_high(%s::float8, 1.0)", (line["failures"], line["failures"])).fetchone()
+            is_enough = line["failures"] >= 5 and high <= 4 * low
+            assert (line["gained ÷ failures"] is not None) == is_enough, (kind, line)
+            shown += is_enough
+    assert shown, "some counters are of parts that failed often enough"
+
+
+def test_a_figure_that_is_withheld_says_so() -> None:
+    withheld = {"failures per device-year", "at least", "at most", "MTBF", "gained ÷ failures"}
+    for name, title in (("medfleet-fleet", "Failure rate"), ("medfleet-site", "Failure rate"), ("medfleet-kind", "Failure rate"), ("medfleet-kind", "Cycles between failures")):
+        panel = next(panel for panel in panels(boards()[name]) if panel["title"] == title)
+        said = {one["matcher"]["options"]: {says["id"]: says["value"] for says in one["properties"]} for one in panel["fieldConfig"]["overrides"]}
+        columns = withheld & set(re.findall(r'AS "([^"]+)"', panel["targets"][0]["rawSql"]))
+        assert columns and all(said[column]["noValue"] == "not enough" for column in columns), (name, title)
 
 
 def test_the_timeline_paints_the_seconds_of_the_ledger(month: House, connection: psycopg.Connection, asked: tuple[date, date]) -> None:

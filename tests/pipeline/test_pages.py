@@ -9,8 +9,9 @@ import urllib.parse
 import urllib.request
 import zipfile
 from collections import Counter
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from faults.process import await_true, binary
@@ -18,10 +19,12 @@ from test_demo import House, _await_history, lived_in
 
 # Long enough that a month ends within it.
 DEMO_DAYS = 40
-PAINTED = {"p": "productive", "s": "standby", "e": "engineering"}
-STRIP_MINUTES = 1440.0
-# A piece is painted to a tenth of a minute, and never thinner than half a minute.
-ROUNDING_MINUTES, THINNEST_MINUTES = 0.06, 0.5
+PAINTED = {"productive": "p", "standby": "s", "engineering": "e", "scheduled_down": "d", "unscheduled_down": "u", "unknown": "nx"}
+# A strip is so many units wide: seconds of a common day. A line or a mark begins and ends at whole ones, nearly.
+STRIP_UNITS, ROUNDING_UNITS = 86_400, 1
+# What is no common use is as wide at least, as a line and as what can be pointed at. Above so many lines a strip is drawn in cells.
+COMMON, LINE_UNITS_MIN, MARK_UNITS_MIN, LINES_MAX = ("productive", "standby", "engineering"), 60, 129.6, 1_500
+PAINTED_DAYS, DEVICES_PAINTED = 30, 12
 
 
 @pytest.fixture(scope="module")
@@ -144,25 +147,44 @@ def test_the_statement_shows_what_rest_computes(house: House) -> None:
 
 
 def test_the_timeline_paints_the_seconds_of_the_ledger(house: House) -> None:
-    one, asked = telling(house), f"{week()}&cut={cut(house)}"
-    pieces = house.json(f"/api/v1/devices/{one['device']}/timeline?{asked}")["timeline"]
-    shown = page(house, f"/devices/{one['device']}?{asked}")
-    for style, condition in PAINTED.items():
-        # Lines of whole seconds, one behind the other.
-        widths = [int(w) / 60 for path in re.findall(rf'<path class="{style}" d="([^"]+)"', shown) for w in re.findall(r"h(\d+)", path)]
-        own = [piece for piece in pieces if piece["condition"] == condition]
-        minutes = sum(_minutes(piece) for piece in own)
-        thin = sum(max(0.0, THINNEST_MINUTES - _minutes(piece)) for piece in own)
-        slack = ROUNDING_MINUTES * (len(widths) + 1) + thin
-        assert abs(sum(widths) - minutes) <= slack, (condition, sum(widths), minutes, slack)
-    down = [float(w) for w in re.findall(r'<rect class="u" x="[^"]+" width="([0-9.]+)%"', shown)]
-    minutes = sum(_minutes(piece) for piece in pieces if piece["condition"] == "unscheduled_down")
-    assert down and abs(sum(down) / 100 * STRIP_MINUTES - minutes) <= len(down) * 0.0015 * STRIP_MINUTES
+    """Of every condition, on several devices: a second of slack for each line, and what the thin ones are widened by."""
+    until = datetime.now(UTC).date() - timedelta(days=1)
+    asked = f"from={until - timedelta(days=PAINTED_DAYS)}&until={until}&cut={cut(house)}"
+    zones = {site["site"]: ZoneInfo(site["time_zone"]) for site in house.json("/api/v1/sites")["sites"]}
+    # The telling one, and others of all sites.
+    rows = sorted(house.json(f"/api/v1/uptime?group=device&{asked}")["rows"], key=lambda row: row["device"])
+    devices = [telling(house), *rows[:: max(1, len(rows) // DEVICES_PAINTED)]]
+    painted, met = Counter(), set()
+    for one in devices:
+        pieces = [piece | {"spans": _by_day(piece, zones[one["site"]])} for piece in house.json(f"/api/v1/devices/{one['device']}/timeline?{asked}")["timeline"]]
+        shown = page(house, f"/devices/{one['device']}?{asked}")
+        if sum(len(piece["spans"]) for piece in pieces) > LINES_MAX:
+            continue
+        for condition, styles in PAINTED.items():
+            lines = [int(width) for path in re.findall(rf'<path class="[{styles}]" d="([^"]+)"', shown) for width in re.findall(r"h(\d+)", path)]
+            marks = [float(width) / 100 * STRIP_UNITS for width in re.findall(rf'<rect class="[{styles}]" x="[^"]+" width="([0-9.]+)%"', shown)]
+            wanted = [span for piece in pieces if piece["condition"] == condition for span in piece["spans"]]
+            widened = 0 if condition in COMMON else sum(max(0, LINE_UNITS_MIN - span) for span in wanted) + sum(MARK_UNITS_MIN for mark in marks if mark <= MARK_UNITS_MIN + ROUNDING_UNITS)
+            slack = ROUNDING_UNITS * (len(lines) + len(marks) + 1)
+            # Lines that touch are one: of those that were widened a part may lie upon another.
+            assert -slack <= sum(lines) + sum(marks) - sum(wanted) <= slack + widened, (one["device"], condition, sum(lines), sum(marks), sum(wanted), slack, widened)
+            met |= {condition} if wanted else set()
+            painted["lines"], painted["marks"] = painted["lines"] + len(lines), painted["marks"] + len(marks)
+        painted["devices"] += 1
+    print(dict(painted))
+    assert met == set(PAINTED) and painted["devices"] > DEVICES_PAINTED // 2, "every condition, on several devices"
 
 
-def _minutes(piece: dict) -> float:
-    read = lambda text: datetime.fromisoformat(text)  # noqa: E731
-    return (read(piece["until"]) - read(piece["from"])).total_seconds() / 60
+def _by_day(piece: dict, zone: ZoneInfo) -> list[float]:
+    """How wide a piece is on each local day that it touches, in units: a day of daylight saving is as wide as any."""
+    at, until = (datetime.fromisoformat(piece[end]).astimezone(zone) for end in ("from", "until"))
+    spans = []
+    while at < until:
+        midnights = [datetime.combine(at.date() + timedelta(days=days), time(), zone).astimezone(UTC) for days in (0, 1)]
+        end = min(until.astimezone(UTC), midnights[1])
+        spans.append((end - at.astimezone(UTC)) / (midnights[1] - midnights[0]) * STRIP_UNITS)
+        at = end.astimezone(zone)
+    return spans
 
 
 def test_the_button_issues_what_the_page_shows_and_once(house: House) -> None:
@@ -205,4 +227,5 @@ def test_the_board_is_told_the_figures_of_rest(house: House, tmp_path: Path) -> 
         hundredths = int(card["operational_uptime"] * 10_000 + 1e-7)
         line = told.split(f'<th scope="row">{names[card["site"]]}<', 1)[1].split("</tr>", 1)[0]
         assert f"<b>{hundredths / 100:.2f}%</b>" in line, card["site"]
+        assert ("too few for a rate" in line) == (not card["failure_rate_is_enough"]), card["site"]
     assert not (house.data / "reports" / "board.json").exists(), "a draft is not the last report"

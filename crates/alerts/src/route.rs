@@ -100,11 +100,17 @@ impl Routes {
         self.0.routes.iter().find(|route| route.holds_for(site, alert.about.kind))
     }
 
+    /// Whom it was given to hears before anybody on call does, who hear as soon as it escalates. One whom nobody has said how to
+    /// reach hears nothing, and so is no reason to be silent.
     fn on_call<'a>(&'a self, route: &'a Route, alert: &Alert, wall: Wall) -> Vec<(&'a str, &'a Channel)> {
+        let given = alert.assigned_to.as_ref().and_then(|to| self.0.people.get_key_value(to));
+        let given = given.map(|(person, _)| person.as_str());
         let reached = usize::from(alert.escalations).min(route.levels.len().saturating_sub(1));
-        let on_call = route.levels.iter().take(reached + 1).flatten();
+        let levels = if given.is_some() && alert.escalations == 0 { 0 } else { reached + 1 };
+        let on_call = route.levels.iter().take(levels).flatten();
         let on_call = on_call.filter(|shift| shift.hours.as_ref().is_none_or(|hours| hours.contains(wall)));
-        let people: BTreeSet<&str> = on_call.flat_map(|shift| shift.people.iter().map(String::as_str)).collect();
+        let people: BTreeSet<&str> =
+            on_call.flat_map(|shift| shift.people.iter().map(String::as_str)).chain(given).collect();
         let channels = |person| self.0.people.get(person).into_iter().flatten().map(move |channel| (person, channel));
         people.into_iter().flat_map(channels).collect()
     }
@@ -190,6 +196,19 @@ routes:
     fn told(alert: &Alert, wall: Wall) -> Vec<String> {
         let routes = Routes::read(ROUTES).expect("sound");
         routes.recipients(alert, Timestamp(0), wall).into_iter().map(|(person, _)| person.to_owned()).collect()
+    }
+
+    #[test]
+    fn whom_an_alert_is_given_to_hears_first_and_a_name_that_nobody_can_reach_silences_nobody() {
+        let given = |to: &str, level: u8| {
+            let mut alert = raised();
+            alert.evolve(&Change::Assigned { to: to.into(), by: "kim".into() }, Timestamp(0));
+            alert.evolve(&Change::Escalated { level }, Timestamp(0));
+            alert
+        };
+        assert_eq!(told(&given("boss", 0), NOON), ["boss"]);
+        assert_eq!(told(&given("lee", 1), NOON), ["boss", "kim", "lee", "lee"]);
+        assert_eq!(told(&given("bos", 0), NOON), ["kim"]);
     }
 
     #[test]

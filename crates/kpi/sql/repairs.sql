@@ -2,33 +2,46 @@
 -- have run: what is not finished at $now is censored, not left out. Response: opened to arrival (or remote
 -- connection); null where nobody told of one and the order went on without it. Active repair: repair started to
 -- repaired, waits in between taken out. Turnaround: opened to returned to service, else closed. Waiting for parts: all
--- such waits of the order together; it runs while one of them does. Waits for others by party.
+-- such waits of the order together; it runs while one of them does. Waits for others by party: what overlaps counts once for
+-- each of them.
 WITH lives AS ({order_lives}),
-waits AS (
+parties AS (
     SELECT
         device,
         work_order,
-        waiting_for,
+        CASE WHEN waiting_for IN ('vendor', 'parts', 'facility') THEN waiting_for ELSE 'own' END AS party,
         from_us,
         least(coalesce(until_us, CAST($now AS BIGINT)), CAST($now AS BIGINT)) AS until_us,
         until_us AS ended_us
     FROM ({order_waits}) AS all_waits
     WHERE from_us < CAST($now AS BIGINT)
 ),
+waits AS (
+    -- Each from where the order does not wait already, for its party and for anybody.
+    SELECT
+        *,
+        greatest(from_us, MAX(until_us) OVER (
+            PARTITION BY device, work_order, party ORDER BY from_us, until_us ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+        )) AS party_from_us,
+        greatest(from_us, MAX(until_us) OVER (
+            PARTITION BY device, work_order ORDER BY from_us, until_us ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+        )) AS any_from_us
+    FROM parties
+),
 waited AS (
     SELECT
         w.device,
         w.work_order,
-        SUM(CASE WHEN w.waiting_for = 'parts' THEN w.until_us - w.from_us ELSE 0 END) AS parts_us,
-        SUM(CASE WHEN w.waiting_for = 'parts' THEN 1 ELSE 0 END) AS parts_waits,
-        SUM(CASE WHEN w.waiting_for = 'parts' AND (w.ended_us IS NULL OR w.ended_us > CAST($now AS BIGINT)) THEN 1 ELSE 0 END)
+        SUM(CASE w.party WHEN 'parts' THEN greatest(0, w.until_us - w.party_from_us) ELSE 0 END) AS parts_us,
+        SUM(CASE w.party WHEN 'parts' THEN 1 ELSE 0 END) AS parts_waits,
+        SUM(CASE WHEN w.party = 'parts' AND (w.ended_us IS NULL OR w.ended_us > CAST($now AS BIGINT)) THEN 1 ELSE 0 END)
             AS parts_waits_open,
-        SUM(CASE WHEN w.waiting_for = 'vendor' THEN w.until_us - w.from_us ELSE 0 END) AS vendor_us,
-        SUM(CASE WHEN w.waiting_for = 'facility' THEN w.until_us - w.from_us ELSE 0 END) AS facility_us,
-        SUM(CASE WHEN coalesce(w.waiting_for, 'in_house') IN ('in_house', 'user') THEN w.until_us - w.from_us ELSE 0 END) AS own_us,
+        SUM(CASE w.party WHEN 'vendor' THEN greatest(0, w.until_us - w.party_from_us) ELSE 0 END) AS vendor_us,
+        SUM(CASE w.party WHEN 'facility' THEN greatest(0, w.until_us - w.party_from_us) ELSE 0 END) AS facility_us,
+        SUM(CASE w.party WHEN 'own' THEN greatest(0, w.until_us - w.party_from_us) ELSE 0 END) AS own_us,
         SUM(greatest(0,
             least(w.until_us, coalesce(l.repaired_us, l.returned_us, l.closed_us, CAST($now AS BIGINT)))
-            - greatest(w.from_us, l.repair_started_us))) AS within_repair_us
+            - greatest(w.any_from_us, l.repair_started_us))) AS within_repair_us
     FROM waits AS w
     INNER JOIN lives AS l ON l.device = w.device AND l.work_order = w.work_order
     GROUP BY w.device, w.work_order

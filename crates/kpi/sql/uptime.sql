@@ -3,8 +3,9 @@
 -- Only what lies within a device's time in service at the site and as the kind that it was heard at counts: not what was
 -- heard before it was registered, after it was retired, or elsewhere. The inventory knows nothing of a device that nobody
 -- ever registered: it was in service while it was heard.
--- `*_wait_*` is unscheduled down while an order waits for a party, within base hours: what E10 calls maintenance
--- delay (`own`: us or the user, `supplier`: vendor or parts) and facilities downtime.
+-- `*_wait_*` is unscheduled down while an order waits for a party, within base hours: what E10 calls facilities downtime and
+-- maintenance delay (`own`: us or the user, `supplier`: vendor or parts). Waits of any orders at once are one time of waiting,
+-- put down to the facility before us and to us before the supplier, so that the three add up.
 WITH beyond AS ({heads}),
 spans AS ({in_service}),
 service AS (
@@ -86,24 +87,40 @@ summed AS (
     FROM measured
     GROUP BY device, site, kind
 ),
-waits AS (
+ranked AS (
     SELECT
         device,
-        waiting_for,
+        CASE waiting_for WHEN 'facility' THEN 1 WHEN 'vendor' THEN 3 WHEN 'parts' THEN 3 ELSE 2 END AS rank,
         from_us,
         least(coalesce(until_us, CAST($now AS BIGINT)), CAST($now AS BIGINT)) AS until_us
     FROM ({order_waits}) AS all_waits
     WHERE from_us < CAST($until AS BIGINT)
+),
+layered AS (
+    -- A wait is in the layer of its rank and in those above: 1 the facility, 2 us and the user too, 3 everybody.
+    SELECT *, unnest(range(rank, 4)) AS layer FROM ranked
+),
+waits AS (
+    -- What goes beyond those of its layer that began before it.
+    SELECT
+        device,
+        layer,
+        greatest(from_us, MAX(until_us) OVER (
+            PARTITION BY device, layer ORDER BY from_us, until_us ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+        )) AS from_us,
+        until_us
+    FROM layered
 ),
 delays AS (
     SELECT
         t.device,
         t.site,
         t.kind,
-        w.waiting_for,
+        w.layer,
         base_micros(t.site, t.kind, greatest(t.from_us, w.from_us), least(t.until_us, w.until_us)) AS base_us
     FROM told AS t
-    INNER JOIN waits AS w ON w.device = t.device AND w.from_us < t.until_us AND w.until_us > t.from_us
+    INNER JOIN waits AS w
+        ON w.device = t.device AND w.from_us < t.until_us AND w.until_us > t.from_us AND w.from_us < w.until_us
     WHERE t.condition = 'unscheduled_down' AND t.weight > 0
 ),
 delayed AS (
@@ -111,9 +128,9 @@ delayed AS (
         device,
         site,
         kind,
-        SUM(CASE WHEN coalesce(waiting_for, 'in_house') IN ('in_house', 'user') THEN base_us ELSE 0 END) AS own_us,
-        SUM(CASE WHEN waiting_for IN ('vendor', 'parts') THEN base_us ELSE 0 END) AS supplier_us,
-        SUM(CASE WHEN waiting_for = 'facility' THEN base_us ELSE 0 END) AS facility_us
+        SUM(CASE layer WHEN 1 THEN base_us ELSE 0 END) AS facility_us,
+        SUM(CASE layer WHEN 2 THEN base_us WHEN 1 THEN -base_us ELSE 0 END) AS own_us,
+        SUM(CASE layer WHEN 3 THEN base_us WHEN 2 THEN -base_us ELSE 0 END) AS supplier_us
     FROM delays
     GROUP BY device, site, kind
 )

@@ -27,6 +27,7 @@ pub struct Measure {
     pub base_scheduled_down: i64,
     pub base_unscheduled_down: i64,
     pub base_conflict: i64,
+    /// Down while an order waits: for us or the user where not for the facility, for the supplier alone, for the facility.
     pub base_own_wait: i64,
     pub base_supplier_wait: i64,
     pub base_facility_wait: i64,
@@ -89,9 +90,8 @@ impl Measure {
         self.without_waits(self.base_own_wait + self.base_facility_wait)
     }
 
-    /// Waits of several orders may overlap: no more is taken out than there was down.
+    /// Of each device no more is waited than it was down.
     fn without_waits(&self, waited: i64) -> Option<Ratio> {
-        let waited = waited.min(self.base_unscheduled_down);
         uptime(self.base_up, self.base_down() - waited, self.base_conflict, self.base - waited)
     }
 

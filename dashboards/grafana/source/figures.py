@@ -27,6 +27,8 @@ BASE_HOURS = "sum(base_registered_seconds) / 3600"
 # Of one row, as SQL has them.
 BASE_HOURS_UPTIME = 'base_uptime AS "base hours uptime", base_worst AS "base hours worst", base_best AS "base hours best"'
 SECONDS_OF_A_YEAR = 31_557_600
+FAILURES_ENOUGH, LIMITS_APART_ENOUGH = 5, 4
+NOT_ENOUGH = "not enough"
 
 UNKNOWN_SAYS = "What nobody knows is in neither part of the ratio: it lowers coverage, and lies between worst and best."
 UNUSED_SAYS = "What nobody knows is not idle: it lowers coverage, and lies between at least and at most."
@@ -102,23 +104,30 @@ UPTIME_OF_DAY = f"{UP_OF_DAY} / nullif({KNOWN_OF_DAY}, 0)"
 COVERAGE_OF_DAY = f"{KNOWN_OF_DAY} / nullif(sum(in_service_seconds), 0)"
 
 
+def enough(figure: str) -> str:
+    """A figure of failures, withheld where pages withhold it (`Rate::is_enough`). How far its limits lie apart rests on the failures alone, so any exposure will do."""
+    limits = f"rate_high(sum(failures), 1.0) <= {LIMITS_APART_ENOUGH} * rate_low(sum(failures), 1.0)"
+    return f"CASE WHEN sum(failures) >= {FAILURES_ENOUGH} AND {limits} THEN {figure} END"
+
+
 def failure_rates(by: str, where: str, linked: list[dict]) -> Panel:
     names = by.replace(" AS ", " ").split(", ")
+    years = f"sum(in_service_seconds) / {SECONDS_OF_A_YEAR}"
     group = ", ".join(str(place + 1) for place in range(len(names)))
     query = sql(f"""
         SELECT {by}, sum(failures) AS failures, sum(repeats) AS repeats, sum(interrupts) AS interrupts,
-            sum(in_service_seconds) / {SECONDS_OF_A_YEAR} AS "device-years",
-            sum(failures) / nullif(sum(in_service_seconds) / {SECONDS_OF_A_YEAR}, 0) AS "failures per device-year",
-            rate_low(sum(failures), sum(in_service_seconds) / {SECONDS_OF_A_YEAR}) AS "at least", rate_high(sum(failures), sum(in_service_seconds) / {SECONDS_OF_A_YEAR}) AS "at most",
-            CASE WHEN sum(failures) >= 5 THEN sum(in_service_seconds) / 86400 / sum(failures) END AS "MTBF",
+            {years} AS "device-years",
+            {enough(f"sum(failures) / nullif({years}, 0)")} AS "failures per device-year",
+            {enough(f"rate_low(sum(failures), {years})")} AS "at least", {enough(f"rate_high(sum(failures), {years})")} AS "at most",
+            {enough("sum(in_service_seconds) / 86400 / sum(failures)")} AS "MTBF",
             sum(unscheduled_down_seconds) / 3600 AS "hours down"
-        FROM reliability({PERIOD}) WHERE {where} GROUP BY {group} ORDER BY "failures per device-year" DESC""")
+        FROM reliability({PERIOD}) WHERE {where} GROUP BY {group} ORDER BY "failures per device-year" DESC NULLS LAST, "failures" DESC""")
     says = (
         "Failures that began ÷ time in service, with its exact limits (95 %). Repeats within seven days and interrupts that ended by themselves are counted apart."
-        " Mean time between failures is shown from five failures on."
+        " Rate, limits and mean time between failures are shown from five failures on and while the upper limit is at most four times the lower."
     )
-    rates = [column(name, decimals=2) for name in ("failures per device-year", "at least", "at most")]
-    columns = [*linked, *rates, column("device-years", decimals=1), column("MTBF", unit="d", decimals=1)]
+    rates = [column(name, decimals=2, noValue=NOT_ENOUGH) for name in ("failures per device-year", "at least", "at most")]
+    columns = [*linked, *rates, column("device-years", decimals=1), column("MTBF", unit="d", decimals=1, noValue=NOT_ENOUGH)]
     return table("Failure rate", says, query, "none", "no device was in service", overrides=[*columns, *hour_columns("hours down")])
 
 

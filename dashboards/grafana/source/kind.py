@@ -1,8 +1,8 @@
 """One kind of equipment: its sites, its makes and models, what it says when it fails, and how it is used."""
 
 from figures import (
-    BASE_HOURS_UPTIME, BASE_UPTIME, BEST, COVERAGE, NOTHING_KNOWN, PERIOD, UNKNOWN_SAYS, UPTIME, UTILIZATION, WORST,
-    at_once, clocks, device_link, failure_rates, link, longest_down, pm_on_time, ratio_columns, sites_compared, uptime_by_day,
+    BASE_HOURS_UPTIME, BASE_UPTIME, BEST, COVERAGE, NOT_ENOUGH, NOTHING_KNOWN, PERIOD, UNKNOWN_SAYS, UPTIME, UTILIZATION, WORST,
+    at_once, clocks, device_link, enough, failure_rates, link, longest_down, pm_on_time, ratio_columns, sites_compared, uptime_by_day,
 )
 from panels import bars, column, dashboard, sql, sql_variable, stat, table
 
@@ -61,12 +61,12 @@ def build() -> dict:
     ]
     use = [
         table(
-            "Cycles between failures", "What each counter gained ÷ failures of its devices. A reset makes the gain a lower bound.",
+            "Cycles between failures", "What each counter gained ÷ failures of its devices, shown where a failure rate is. A reset makes the gain a lower bound.",
             sql(f"""
                 SELECT counter, unit, count(DISTINCT device) AS devices, sum(gained) AS gained, sum(resets) AS resets, sum(failures) AS failures,
-                    CASE WHEN sum(failures) >= 5 THEN sum(gained) / sum(failures) END AS "gained ÷ failures"
+                    {enough("sum(gained) / sum(failures)")} AS "gained ÷ failures"
                 FROM cycles_between_failures({PERIOD}, {ALSO}) GROUP BY counter, unit ORDER BY counter"""),
-            "none", "no counter was read", width=12, overrides=[column("gained ÷ failures", decimals=1)],
+            "none", "no counter was read", width=12, overrides=[column("gained ÷ failures", decimals=1, noValue=NOT_ENOUGH)],
         ),
         pm_on_time("site", THIS),
         table(

@@ -54,6 +54,9 @@ impl Letter {
         }
         lines.push(("Since", readable(alert.began)));
         lines.push(("Rule", about.rule.clone()));
+        if let Some(to) = &alert.assigned_to {
+            lines.push(("Given to", to.clone()));
+        }
         if let Some(by) = &alert.acknowledged_by {
             lines.push(("Taken by", by.clone()));
         }

@@ -35,7 +35,7 @@ pub struct Alert {
     /// When the problem began, and when it was raised or reopened last.
     pub began: Timestamp,
     pub raised_at: Timestamp,
-    /// Since when it has asked for attention: when it was raised, reopened or seen to go on, and at the end of a sleep.
+    /// Since when it has asked for attention: when it was raised, reopened, given to somebody or seen to go on, and at the end of a sleep.
     pub called_at: Timestamp,
     /// It is told of a past that may be over: it wakes nobody until it is seen to go on.
     pub late: bool,
@@ -53,7 +53,7 @@ pub struct Alert {
     pub finding: Option<Finding>,
     pub judged: Option<(String, Timestamp)>,
     pub reopened: u32,
-    /// How often it has asked for attention anew: when it was reopened, and at the end of a snooze.
+    /// How often it has asked for attention anew: when it was reopened or given to somebody, and at the end of a snooze.
     pub calls: u32,
     /// Of those, how many lay before it was raised or reopened last.
     pub calls_before: u32,
@@ -105,6 +105,11 @@ impl Alert {
         self.is_open() && !self.late && self.acknowledged_by.is_none() && !self.is_snoozed(at)
     }
 
+    /// Nobody has taken it, and it was given to nobody.
+    pub const fn is_nobodys(&self) -> bool {
+        self.acknowledged_by.is_none() && self.assigned_to.is_none()
+    }
+
     /// Judges what a person asks, at the time it reached the log. Changes nothing.
     pub fn decide(&self, wish: &Wish, by: &str, at: Timestamp) -> Result<Change, Refusal> {
         let by = said("author", by)?;
@@ -136,30 +141,40 @@ impl Alert {
         }
     }
 
+    /// Asks for attention again from `at` on, as if nobody had taken it and nobody been told yet.
+    fn call_anew(&mut self, at: Timestamp) {
+        (self.acknowledged_by, self.snoozed_until, self.escalations) = (None, None, 0);
+        self.called_at = at;
+        self.calls += 1;
+    }
+
     /// Takes a change in. Never judges: it has already happened.
     pub fn evolve(&mut self, change: &Change, at: Timestamp) {
         match change {
             Change::Raised { .. } => {}
             Change::GoesOn => (self.late, self.called_at) = (false, at),
             Change::Acknowledged { by } => self.acknowledged_by = Some(by.clone()),
-            Change::Assigned { to, .. } => {
+            Change::Assigned { to, by } => {
                 self.assigned_to = Some(to.clone());
-                // Who gives it to somebody has seen it.
-                self.acknowledged_by.get_or_insert_with(|| to.clone());
+                // Whom it is given to has not seen it yet: it calls anew until that one, or somebody else, takes it.
+                if to == by {
+                    self.acknowledged_by = Some(by.clone());
+                } else {
+                    self.call_anew(at);
+                }
             }
             Change::Snoozed { until, .. } => {
-                (self.snoozed_until, self.called_at) = (Some(*until), *until);
-                self.calls += 1;
+                self.call_anew(*until);
+                self.snoozed_until = Some(*until);
             }
             Change::Escalated { level } => self.escalations = (*level).max(self.escalations),
             Change::Resolved { because } => self.ended = Some((at, because.clone())),
             Change::Reopened { began, late, fact, score } => {
                 (self.began, self.raised_at, self.late, self.fact) = (*began, at, *late, *fact);
-                self.called_at = at;
                 self.score.clone_from(score);
-                (self.ended, self.acknowledged_by, self.snoozed_until, self.escalations) = (None, None, None, 0);
+                (self.ended, self.assigned_to) = (None, None);
+                self.call_anew(at);
                 self.reopened += 1;
-                self.calls += 1;
                 self.calls_before = self.calls;
             }
             Change::CauseWithdrawn { .. } => self.withdrawn = true,
@@ -236,6 +251,30 @@ mod tests {
         let mut alert = raised();
         alert.evolve(&Change::Snoozed { until: NOON.plus_seconds(600), by: "kim".into() }, NOON);
         assert!(!alert.wants_attention(NOON.plus_seconds(599)) && alert.wants_attention(NOON.plus_seconds(600)));
+    }
+
+    #[test]
+    fn who_took_an_alert_and_put_it_to_sleep_is_called_again() {
+        let mut alert = raised();
+        alert.evolve(&Change::Acknowledged { by: "kim".into() }, NOON);
+        alert.evolve(&Change::Snoozed { until: NOON.plus_seconds(600), by: "kim".into() }, NOON);
+        assert!(!alert.wants_attention(NOON.plus_seconds(599)) && alert.wants_attention(NOON.plus_seconds(600)));
+        assert_eq!(alert.calls, 1);
+    }
+
+    #[test]
+    fn an_alert_that_is_given_to_somebody_calls_until_it_is_taken() {
+        let given = |to: &str| Change::Assigned { to: to.into(), by: "kim".into() };
+        let mut alert = raised();
+        alert.evolve(&Change::Acknowledged { by: "kim".into() }, NOON);
+        alert.evolve(&Change::Escalated { level: 1 }, NOON);
+        alert.evolve(&given("lee"), NOON.plus_seconds(60));
+        assert!(alert.wants_attention(NOON.plus_seconds(60)));
+        assert_eq!((alert.calls, alert.escalations, alert.called_at), (1, 0, NOON.plus_seconds(60)));
+        alert.evolve(&Change::Acknowledged { by: "lee".into() }, NOON.plus_seconds(90));
+        assert!(!alert.wants_attention(NOON.plus_seconds(120)));
+        alert.evolve(&given("kim"), NOON.plus_seconds(150));
+        assert_eq!((alert.acknowledged_by.as_deref(), alert.calls), (Some("kim"), 1), "who takes it himself has seen it");
     }
 
     #[test]

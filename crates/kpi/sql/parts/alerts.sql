@@ -1,5 +1,6 @@
 -- One row: one alert, from the step that raised it to what became of it. An alert that was reopened was opened
--- again at `opened_at`: acknowledgement, end and escalations are those since then. `model`, `voice`, `horizon_hours` and
+-- again at `opened_at`: end and escalations are those since then. It is acknowledged by whoever took it since it called last: when it
+-- was opened, given to somebody else or put to sleep. `model`, `voice`, `horizon_hours` and
 -- `chance` are of the score that raised it.
 WITH steps AS (
     SELECT *, ROW_NUMBER() OVER (PARTITION BY alert ORDER BY cause_offset, cause_index) AS nth
@@ -13,7 +14,10 @@ placed AS (
             PARTITION BY alert
             ORDER BY nth DESC
             ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
-        ) IS NULL AS is_since
+        ) IS NULL AS is_since,
+        MAX(CASE WHEN step IN ('raised', 'reopened', 'snoozed') OR (step = 'assigned' AND assignee <> person) THEN nth END)
+            OVER (PARTITION BY alert ORDER BY nth DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) IS NULL AS is_since_call,
+        step = 'acknowledged' OR (step = 'assigned' AND assignee = person) AS takes
     FROM steps
 ),
 lives AS (
@@ -31,11 +35,9 @@ lives AS (
         MAX(CASE WHEN is_since AND step IN ('raised', 'reopened') THEN at END) AS opened_at,
         MAX(CASE WHEN is_since THEN began_at END) AS began_at,
         BOOL_OR(COALESCE(is_since AND late, FALSE)) AND NOT BOOL_OR(is_since AND step = 'goes_on') AS late,
-        MIN(CASE WHEN is_since AND step IN ('acknowledged', 'assigned') THEN at END) AS acknowledged_at,
-        FIRST_VALUE(COALESCE(assignee, person) ORDER BY nth) FILTER (
-            WHERE is_since AND step IN ('acknowledged', 'assigned')
-        ) AS acknowledged_by,
-        LAST_VALUE(assignee ORDER BY nth) FILTER (WHERE step = 'assigned') AS assigned_to,
+        MIN(CASE WHEN is_since_call AND takes THEN at END) AS acknowledged_at,
+        FIRST_VALUE(person ORDER BY nth) FILTER (WHERE is_since_call AND takes) AS acknowledged_by,
+        LAST_VALUE(assignee ORDER BY nth) FILTER (WHERE is_since AND step = 'assigned') AS assigned_to,
         LAST_VALUE(snoozed_until ORDER BY nth) FILTER (WHERE is_since AND step = 'snoozed') AS snoozed_until,
         COALESCE(MAX(CASE WHEN is_since THEN level END), 0) AS escalations,
         SUM(CASE WHEN step = 'reopened' THEN 1 ELSE 0 END) AS times_reopened,

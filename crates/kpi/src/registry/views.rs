@@ -84,9 +84,9 @@ const UPTIME: &[Column] = columns! {
     base_scheduled_down_us: Micros, "scheduled down within base hours";
     base_unscheduled_down_us: Micros, "unscheduled down within base hours";
     base_conflict_us: Micros, "in conflict within base hours";
-    base_own_wait_us: Micros, "down in base hours while waiting for us or the user";
-    base_supplier_wait_us: Micros, "down in base hours while waiting for vendor or parts";
-    base_facility_wait_us: Micros, "down in base hours while waiting for the facility";
+    base_own_wait_us: Micros, "down in base hours while waiting for us or the user, and not for the facility";
+    base_supplier_wait_us: Micros, "down in base hours while waiting for vendor or parts, and for nobody else";
+    base_facility_wait_us: Micros, "down in base hours while waiting for the facility, whoever else is waited for";
 };
 
 const UPTIME_BY_DAY: &[Column] = columns! {

@@ -8,4 +8,5 @@ mod registry;
 mod scores;
 mod statements;
 mod time;
+mod waits;
 mod work;

@@ -1,6 +1,7 @@
 //! Who can speak about a part, simplest first: the trivial baselines, then rules, pooled hazards and trees.
 
 pub mod hazard;
+mod lines;
 pub mod rules;
 pub mod trees;
 

@@ -1,4 +1,5 @@
-//! The third voice: gradient-boosted trees over all columns, over the pooled hazard, and over the sort of the part.
+//! The third voice: gradient-boosted trees over all columns, over the pooled hazard, and over the sort of the part; and, where a sort has
+//! failed often enough, its own line beside them. What the two say is weighed alike.
 
 use std::collections::BTreeSet;
 
@@ -8,6 +9,7 @@ use forust_ml::metric::Metric;
 use serde::{Deserialize, Serialize};
 
 use super::hazard::Hazards;
+use super::lines::Lines;
 use crate::Error;
 use crate::calibration::logistic;
 use crate::column::Column;
@@ -17,7 +19,9 @@ use crate::horizon::Horizon;
 const ITERATIONS_MAX: usize = 800;
 /// Trees after which nothing was gained on the later slice: the forest ends with the one that gained last.
 const PATIENCE: usize = 50;
-const LEARNING_RATE: f32 = 0.05;
+const LEARNING_RATE: f32 = 0.03;
+/// Of the columns, so many a tree: trees that see the same lean on the same.
+const COLUMNS_SHARE: f64 = 0.5;
 const MAX_DEPTH: usize = 6;
 const L2: f32 = 10.0;
 /// Rows × rate of failure that a leaf must hold at least. One failure fails the rows of a whole horizon: a leaf that may hold less
@@ -50,6 +54,9 @@ pub struct Trees {
     /// Sorts by rising rate.
     sorts: Vec<PartSort>,
     horizon: Horizon,
+    /// None in models of before there were any.
+    #[serde(default)]
+    lines: Lines,
 }
 
 /// What trees grow on.
@@ -67,8 +74,13 @@ impl Trees {
     /// Equal rows and seed give equal trees.
     pub fn grow(on: &Grown<'_>) -> Result<Self, Error> {
         let Grown { frame, hazards, told, later, .. } = *on;
-        let mut trees =
-            Self { booster: booster(on.seed), inputs: inputs(), sorts: by_rate(frame, told), horizon: on.horizon };
+        let mut trees = Self {
+            booster: booster(on.seed),
+            inputs: inputs(),
+            sorts: by_rate(frame, told),
+            horizon: on.horizon,
+            lines: Lines::fit(frame, &pooled(frame, hazards, &told.rows, on.horizon), told),
+        };
         let columns = |input: &Input| trees.values(*input, frame, hazards, &told.rows);
         let full = trees.inputs.iter().map(|input| (*input, columns(input)));
         let telling = full.filter(|(_, values)| varies(values)).map(|(input, values)| spread(input, values));
@@ -102,7 +114,9 @@ impl Trees {
     pub fn probabilities(&self, frame: &Frame, hazards: &Hazards, rows: &[usize]) -> Vec<f64> {
         let data = self.data(frame, hazards, rows);
         let matrix = Matrix::new(&data, rows.len(), self.inputs.len());
-        self.booster.predict(&matrix, false).into_iter().map(logistic).collect()
+        let lines = self.lines.log_odds(frame, &pooled(frame, hazards, rows, self.horizon), rows);
+        let both = |(trees, line): (f64, Option<f64>)| logistic(line.map_or(trees, |line| f64::midpoint(trees, line)));
+        self.booster.predict(&matrix, false).into_iter().zip(lines).map(both).collect()
     }
 
     /// What each input adds to the log odds of one row, largest first.
@@ -111,7 +125,18 @@ impl Trees {
         let matrix = Matrix::new(&data, 1, self.inputs.len());
         let method = forust_ml::gradientbooster::ContributionsMethod::Shapley;
         let added = self.booster.predict_contributions(&matrix, method, false);
-        let mut reasons: Vec<(Input, f64)> = self.inputs.iter().copied().zip(added).collect();
+        let mut reasons: Vec<(Input, f64)> = self.inputs.iter().map(|input| input.whole()).zip(added).collect();
+        let hazard = pooled(frame, hazards, &[row], self.horizon)[0];
+        let line = self.lines.reasons(frame, hazard, row);
+        if !line.is_empty() {
+            reasons.iter_mut().for_each(|(_, adds)| *adds /= 2.0);
+        }
+        for (input, adds) in line {
+            match reasons.iter_mut().find(|(known, _)| *known == input) {
+                Some((_, sum)) => *sum += adds / 2.0,
+                None => reasons.push((input, adds / 2.0)),
+            }
+        }
         reasons.sort_by(|a, b| b.1.total_cmp(&a.1));
         reasons
     }
@@ -134,6 +159,16 @@ impl Trees {
                 let places: Vec<f64> = frame.groups().iter().map(place).collect();
                 rows.iter().map(|row| places[frame.row(*row).group as usize]).collect()
             }
+        }
+    }
+}
+
+impl Input {
+    /// As people read it: with or without its noughts, a column is one reason.
+    const fn whole(self) -> Self {
+        match self {
+            Self::Seldom(column) => Self::Column(column),
+            _ => self,
         }
     }
 }
@@ -184,6 +219,7 @@ fn booster(seed: u64) -> GradientBooster {
         .set_early_stopping_rounds(Some(PATIENCE))
         .set_evaluation_metric(Some(Metric::LogLoss))
         .set_learning_rate(LEARNING_RATE)
+        .set_colsample_bytree(COLUMNS_SHARE)
         .set_max_depth(MAX_DEPTH)
         .set_l2(L2)
         .set_min_leaf_weight(MIN_LEAF_WEIGHT)

@@ -1,16 +1,22 @@
 //! What a gate decided, as people read it: who speaks for which part and why, and the parts of which too few have failed.
 
+use medfleet_kpi::table::{Cell, Figure, Table};
 use medfleet_risk::gate::{Decision, Demands};
 use medfleet_risk::promotion::Kept;
 
 use super::{name, some};
 use crate::pages::format::{kind_title, plural};
+use crate::pages::parts::Listed;
+
+/// Sorts of parts on a page that is served, so that all it loads stays below 60 kB; a file has all.
+const LINES_SHOWN_MAX: usize = 15;
+const SILENT_SHOWN_MAX: usize = 30;
 
 pub struct Gate {
-    /// Sorts of parts for which a voice could earn the word.
-    pub lines: Vec<DecisionLine>,
-    /// Sorts for which none could, each with its failures.
-    pub silent: Vec<String>,
+    /// Sorts of parts for which a voice could earn the word, those that failed most first.
+    pub open: Listed<DecisionLine>,
+    /// Sorts for which none could, each with its failures, those that failed most first.
+    pub silent: Listed<String>,
     /// What a voice must show first: `30 failures on 5 devices`.
     pub demands: String,
     /// It is shown how decisions fared later.
@@ -38,7 +44,9 @@ impl Gate {
 
     fn of(decisions: &[Decision], kept: Option<&[Kept]>, demands: &Demands) -> Self {
         let is_silent = |one: &&Decision| one.failures < demands.failures_min || one.devices < demands.devices_min;
-        let (silent, open): (Vec<&Decision>, Vec<&Decision>) = decisions.iter().partition(is_silent);
+        let mut decisions: Vec<&Decision> = decisions.iter().collect();
+        decisions.sort_by_key(|one| std::cmp::Reverse(one.failures));
+        let (silent, open): (Vec<&Decision>, Vec<&Decision>) = decisions.into_iter().partition(is_silent);
         let line = |one: &Decision| DecisionLine {
             sort: sort(one),
             speaks: name(one.speaks),
@@ -46,16 +54,54 @@ impl Gate {
             because: one.because.clone(),
             later: kept.map(|all| later(all.iter().find(|kept| kept.sort == one.sort))).unwrap_or_default(),
         };
+        let named = |one: &Decision| format!("{} ({} on {})", sort(one), one.failures, one.devices);
         Self {
-            lines: open.into_iter().map(line).collect(),
-            silent: silent
-                .into_iter()
-                .map(|one| format!("{} ({} on {})", sort(one), one.failures, one.devices))
-                .collect(),
+            open: Listed::of(open.into_iter().map(line), LINES_SHOWN_MAX),
+            silent: Listed::of(silent.into_iter().map(named), SILENT_SHOWN_MAX),
             demands: on(demands.failures_min, demands.devices_min),
             is_reported: kept.is_some(),
         }
     }
+}
+
+/// A decision, and how it fared on the days that followed.
+struct Row {
+    one: Decision,
+    kept: Option<Kept>,
+}
+
+/// All decisions, those of which too few have failed among them.
+pub fn table(decisions: &[Decision], kept: &[Kept]) -> Table {
+    let later = |one: &Decision| kept.iter().find(|kept| kept.sort == one.sort).cloned();
+    let rows: Vec<Row> = decisions.iter().map(|one| Row { one: one.clone(), kept: later(one) }).collect();
+    Table::of(&figures(), &rows)
+}
+
+const fn figure(name: &'static str, unit: &'static str, meaning: &'static str, of: fn(&Row) -> Cell) -> Figure<Row> {
+    Figure { name, unit, meaning, of }
+}
+
+fn figures() -> [Figure<Row>; 9] {
+    [
+        figure("kind", "", "kind of equipment", |row| Cell::text(row.one.sort.kind.as_str())),
+        figure("component", "", "the part", |row| Cell::text(&row.one.sort.component)),
+        figure("speaks", "", "rules, hazard or trees", |row| Cell::text(row.one.speaks.as_str())),
+        figure("failures", "count", "failures it was decided on", |row| Cell::count(row.one.failures as u64)),
+        figure("devices", "count", "devices on which they happened", |row| Cell::count(row.one.devices as u64)),
+        figure("because", "", "why", |row| Cell::text(&row.one.because)),
+        figure(
+            "held_later",
+            "yes or no",
+            "what it claimed held on the reported days; nothing: no claim, or not seen",
+            |row| row.kept.as_ref().and_then(Kept::holds).map_or(Cell::Nothing, Cell::Flag),
+        ),
+        figure("pr_auc_later", "0 to 1", "PR-AUC of who speaks, on those days", |row| {
+            Cell::number(row.kept.as_ref().and_then(|kept| kept.pr_auc))
+        }),
+        figure("rules_pr_auc_later", "0 to 1", "PR-AUC of the rules, on those days", |row| {
+            Cell::number(row.kept.as_ref().and_then(|kept| kept.rules_pr_auc))
+        }),
+    ]
 }
 
 fn sort(decision: &Decision) -> String {
@@ -102,12 +148,24 @@ mod tests {
         let all = [decision("tube", 40, 9), decision("table", 50, 1), decision("door", 12, 6)];
         let demands = Demands { failures_min: 12, devices_min: 5, ..Demands::default() };
         let gate = Gate::decided(&all, &demands);
-        assert_eq!(gate.lines.iter().map(|line| line.sort.as_str()).collect::<Vec<_>>(), ["CT: tube", "CT: door"]);
+        assert_eq!(gate.open.lines.iter().map(|line| line.sort.as_str()).collect::<Vec<_>>(), ["CT: tube", "CT: door"]);
         assert_eq!(
-            (gate.silent, gate.demands),
+            (gate.silent.lines, gate.demands),
             (vec!["CT: table (50 on 1)".to_owned()], "12 failures on 5 devices".into())
         );
         let strict = Gate::reported(&all, &[], &Demands::default());
-        assert_eq!((strict.lines.len(), strict.silent.len(), strict.lines[0].later.as_str()), (1, 2, "not seen again"));
+        let (open, silent) = (&strict.open.lines, &strict.silent.lines);
+        assert_eq!((open.len(), silent.len(), open[0].later.as_str()), (1, 2, "not seen again"));
+    }
+
+    #[test]
+    fn of_many_sorts_those_that_failed_most_are_shown_and_the_file_has_all() {
+        let named: Vec<String> = (0..300).map(|nth| format!("part_{nth}")).collect();
+        let all: Vec<Decision> = named.iter().zip(0..).map(|(name, nth)| decision(name, nth, 9)).collect();
+        let gate = Gate::decided(&all, &Demands { failures_min: 100, ..Demands::default() });
+        assert_eq!((gate.open.lines.len(), gate.open.more), (LINES_SHOWN_MAX, 200 - LINES_SHOWN_MAX));
+        assert_eq!((gate.silent.lines.len(), gate.silent.more), (SILENT_SHOWN_MAX, 100 - SILENT_SHOWN_MAX));
+        assert_eq!((&*gate.open.lines[0].sort, &*gate.silent.lines[0]), ("CT: part 299", "CT: part 99 (99 on 9)"));
+        assert_eq!(table(&all, &[]).rows.len(), 300);
     }
 }

@@ -14,6 +14,7 @@ use medfleet_domain::time::Timestamp;
 use super::download::{File, FileQuery, Sheet};
 use super::format::{duration, encoded, kind_title, plural};
 use super::frame::{Choice, Frame, Pick};
+use super::parts::Listed;
 use super::{PageProblem, rendered};
 use crate::period::PeriodQuery;
 use crate::query;
@@ -42,6 +43,8 @@ use words::{Sign, standing, urgency_sign};
 
 /// Alerts on one page, so that all it loads stays below 60 kB; a file has all.
 const ALERTS_SHOWN_MAX: usize = 25;
+/// Voices on it, those that spoke last: over months there are many models.
+const VOICES_SHOWN_MAX: usize = 8;
 /// Whose alerts, with one tap.
 const WHOSE: [(&str, &str); 3] = [("", "Anybody's"), (ME, "Mine"), (NOBODY, "Nobody's")];
 
@@ -72,7 +75,7 @@ struct AlertsPage {
     people: Vec<Pick>,
     /// Choices that stand, in words; empty where all alerts of the sort are shown.
     narrowed: String,
-    voices: Vec<VoiceRow>,
+    voices: Listed<VoiceRow>,
     /// Alerts that were over for too long to be shown, in words.
     forgotten: Option<String>,
     /// What the form of choices carries on.
@@ -118,10 +121,13 @@ pub async fn page(
     let fitting = known.alerts.iter().filter(|alert| narrow.fits(alert, me.as_deref()));
     let mut found: Vec<Weighed> = fitting.map(|alert| known.weigh(alert, &past, &stock)).collect();
     found.sort_by(foremost);
+    let voices = voices::rows(&known.alerts, known.rules.as_ref(), &known.demotions, now);
     if let Some(wanted) = wanted {
         let one_row = "one alert, the most urgent first, with what its impact rests on";
-        let sheet = Sheet::new("alerts", one_row, figures::table(&found));
-        return Ok(File::of(&app, &open, period, "alerts", vec![sheet]).await.answer(wanted)?);
+        let of_voice = "one voice of one model under one rule, the one that spoke last first";
+        let alerts = Sheet::new("alerts", one_row, figures::table(&found));
+        let sheets = vec![alerts, Sheet::new("voices", of_voice, figures::of_voices(&voices))];
+        return Ok(File::of(&app, &open, period, "alerts", sheets).await.answer(wanted)?);
     }
     let sites = query::sites(&open).await?;
     let mut frame = Frame::new(&app, &open, &asked, period).await?.titled("Alerts", Vec::new()).room("Alerts");
@@ -136,7 +142,6 @@ pub async fn page(
     let urgencies = [("", "Any"), ("page", "Now"), ("soon", "Soon"), ("inbox", "Inbox")];
     let kind = |kind: &str| kind_title(kind).to_owned();
     let narrowed = narrow.words(name, kind);
-    let voices = voices::rows(&known.alerts, known.rules.as_ref(), &known.demotions, now);
     let mut people = picks(known.values(|alert| alert.assigned_to.clone()), narrow.assigned(), str::to_owned);
     for (value, label) in [(NOBODY, "Nobody"), (ME, "Me")] {
         let current = narrow.assigned() == Some(value);
@@ -156,7 +161,7 @@ pub async fn page(
         kinds: picks(known.values(|alert| Some(alert.about.kind.as_str().to_owned())), narrow.kind(), kind),
         people,
         narrowed,
-        voices,
+        voices: Listed::of(voices.into_iter(), VOICES_SHOWN_MAX),
         forgotten: (known.forgotten > 0 && narrow.show() != "open").then(|| {
             let (count, days) = (plural(known.forgotten as usize, "alert"), medfleet_alerts::past::ENDED_KEPT_DAYS);
             format!("{count} ended more than {days} days ago and are not listed: the log has them")

@@ -13,7 +13,7 @@ mod frame;
 pub mod login;
 mod maintenance;
 mod now;
-mod parts;
+pub(crate) mod parts;
 mod pipeline;
 mod risk;
 mod site;

@@ -1,5 +1,7 @@
 //! Devices at risk, with what speaks for it, and the models that say so.
 
+use std::cmp::Reverse;
+
 use askama::Template;
 use axum::Router;
 use axum::extract::{Query, State};
@@ -18,6 +20,7 @@ use serde::Deserialize;
 use super::alerts::demotion_words;
 use super::format::{Clock, chance_percent, decimal, duration, grouped, kind_title, some_percent};
 use super::frame::{Choice, Frame};
+use super::parts::Listed;
 use super::{PageProblem, rendered};
 use crate::backtest::name;
 use crate::models::{Told, models};
@@ -38,6 +41,8 @@ const HORIZONS: [(i64, &str, &str); 2] = [
 const DEVICES_SHOWN_MAX: usize = 20;
 /// Models on the page, the newest.
 const MODELS_SHOWN_MAX: usize = 8;
+/// Lines of a scoreboard: a model as a whole, and by kind and site.
+const BOARD_SHOWN_MAX: usize = 24;
 /// A risk of this many millionths fills the bar.
 const BAR_FULL_PPM: f64 = 500_000.0;
 
@@ -73,7 +78,7 @@ struct RiskPage {
     models: Vec<ModelLine>,
     /// Models that are not listed.
     older: usize,
-    board: Vec<BoardLine>,
+    board: Listed<BoardLine>,
 }
 
 struct DeviceLine {
@@ -158,8 +163,7 @@ async fn page(
     let part = Part::of(scores.len(), asked.page.and_then(|page| page.parse().ok()));
     let demotions = app.alerts.look(|book| book.demotions().to_vec());
     let newest = &told[..told.len().min(MODELS_SHOWN_MAX)];
-    let is_shown =
-        |line: &&Line| line.about == About::Model && newest.iter().any(|one| one.trained.model == line.model);
+    let is_shown = |line: &Line| line.about == About::Model && newest.iter().any(|one| one.trained.model == line.model);
     rendered(&RiskPage {
         horizons,
         ahead,
@@ -169,7 +173,7 @@ async fn page(
         turns: part.turns(scores.len(), |page| format!("?{}{}&page={page}", frame.query, frame.kept())),
         models: newest.iter().map(|one| model_line(&frame, one, &demotions, now)).collect(),
         older: told.len() - newest.len(),
-        board: board.iter().filter(is_shown).map(board_line).collect(),
+        board: shown_board(&board, is_shown),
         frame,
     })
 }
@@ -247,6 +251,14 @@ fn raised_line(raised: &RaisedLive) -> RaisedLine {
 
 fn of(part: usize, whole: usize) -> String {
     format!("{part} of {whole}")
+}
+
+/// Of the lines that are to be shown the whole first, then those of which most was said.
+fn shown_board(board: &[Line], is_shown: impl Fn(&Line) -> bool) -> Listed<BoardLine> {
+    let mut lines: Vec<&Line> = board.iter().filter(|line| is_shown(line)).collect();
+    let said = |line: &Line| (line.live.figures.rows, line.raised.alerts);
+    lines.sort_by_key(|line| (line.about != About::Model, Reverse(said(line))));
+    Listed::of(lines.into_iter().map(board_line), BOARD_SHOWN_MAX)
 }
 
 fn board_line(line: &Line) -> BoardLine {
@@ -328,6 +340,7 @@ fn speaks(report: &Report) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use medfleet_risk::scoreboard::{Live, Outcome, Settled};
 
     #[test]
     fn an_unknown_horizon_is_the_week() {
@@ -344,5 +357,21 @@ mod tests {
         assert_eq!(Part::of(41, Some(99)), Part { page: 3, from: 40, until: 41 });
         assert_eq!(Part::of(41, Some(3)).words(41), "41 to 41 of 41 devices");
         assert_eq!(Part::of(0, Some(0)), Part { page: 1, from: 0, until: 0 });
+    }
+
+    #[test]
+    fn a_scoreboard_of_many_sites_shows_the_whole_and_those_of_which_most_was_said() {
+        let line = |about: About, scores: usize| {
+            let said = Settled { device: 1, at: Timestamp(0), risk: 0.1, outcome: Outcome::Passed };
+            let live = Live::of(&vec![said; scores], 1.0);
+            Line { model: "m".into(), about, threshold: 1.0, live, raised: RaisedLive::default() }
+        };
+        let sites = (0..100).map(|nth| line(About::Site(format!("site-{nth}")), nth));
+        let board: Vec<Line> = sites.chain([line(About::Model, 9), line(About::Kind("ct".into()), 200)]).collect();
+        let shown = shown_board(&board, |_| true);
+        assert_eq!((shown.lines.len(), shown.more), (BOARD_SHOWN_MAX, 102 - BOARD_SHOWN_MAX));
+        let abouts: Vec<&str> = shown.lines[..3].iter().map(|line| &*line.about).collect();
+        assert_eq!(abouts, ["all devices", "CT", "site-99"]);
+        assert!(shown_board(&board, |line| line.about == About::Model).more == 0);
     }
 }

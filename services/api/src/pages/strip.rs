@@ -26,7 +26,10 @@ const CELLS_UNITS: [usize; 4] = [300, 900, 1_800, 3_600];
 const COARSEST_UNITS: usize = 7_200;
 /// What is no common use is drawn at least as wide.
 const SEEN_UNITS: usize = 60;
-/// Styles of what is drawn, the upper ones last.
+/// And what can be pointed at so much of the day, to be met with a pointer.
+const MARK_PERCENT: f64 = 0.15;
+/// Styles of what is drawn, the upper ones last. Each has a height of its own, and what is no common use a place of its own too:
+/// what is thin has no texture.
 const DRAWN: [&str; 7] = ["p", "s", "e", "n", "x", "d", "u"];
 const COMMON: [&str; 3] = ["p", "s", "e"];
 
@@ -198,8 +201,8 @@ impl<'a> Day<'a> {
                 let (x, right) = (self.scale(piece.from), self.scale(piece.until));
                 marks.push(Mark {
                     class: class(piece),
-                    x: format!("{:.2}%", x * 100.0),
-                    width: format!("{:.2}%", ((right - x) * 100.0).max(0.15)),
+                    x: format!("{:.3}%", x * 100.0),
+                    width: format!("{:.3}%", ((right - x) * 100.0).max(MARK_PERCENT)),
                     title: title(piece, clock),
                 });
             }
@@ -264,7 +267,7 @@ mod tests {
         let days = days(&without_holes(Vec::new(), period), period, "America/New_York");
         assert_eq!(days.len(), 1);
         assert_eq!((days[0].label.as_str(), days[0].summary.as_str()), ("Sun 8 Mar", "Unknown 23.0 h"));
-        assert_eq!((days[0].marks[0].class, days[0].marks[0].width.as_str()), ("n", "100.00%"));
+        assert_eq!((days[0].marks[0].class, days[0].marks[0].width.as_str()), ("n", "100.000%"));
     }
 
     /// A piece of so many minutes, some minutes into the month.
@@ -291,7 +294,7 @@ mod tests {
         let period = Period { from: Timestamp(0), until: pieces[2].until };
         let days = days(&pieces, period, "UTC");
         assert_eq!(days[0].paths, [("p", "M41400 0h45000".to_owned()), ("s", "M0 0h36000".to_owned())]);
-        assert_eq!((days[0].marks.len(), days[0].marks[0].x.as_str()), (1, "41.67%"));
+        assert_eq!((days[0].marks.len(), days[0].marks[0].x.as_str()), (1, "41.667%"));
         assert_eq!(days[0].summary, "In use 12.5 h, Ready 10.0 h, Down 1.5 h");
     }
 

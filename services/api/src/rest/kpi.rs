@@ -33,6 +33,8 @@ pub struct ViewsOut {
     pub views: Vec<ViewOut>,
 }
 
+// The functions have the columns of the views, `uptime` alone has not: here a row of it is a device with raw sums, in SQL a site and
+// kind with its ratios; a device with its ratios is `uptime_by_device` there.
 /// Every KPI view; the same names are functions in SQL.
 #[utoipa::path(get, path = "/api/v1/kpi", tag = "kpi", responses((status = 200, body = ViewsOut)))]
 pub async fn views() -> Json<ViewsOut> {

@@ -74,6 +74,7 @@ impl Past {
             bar.set_position(done as u64);
             if done == of {
                 bar.set_style(ProgressStyle::with_template("{elapsed} learning…").unwrap_or_else(|_| bar.style()));
+                bar.enable_steady_tick(Duration::from_millis(200));
             }
         };
         let rules = rules.clone();

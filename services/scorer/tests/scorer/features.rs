@@ -6,7 +6,9 @@ use std::sync::Arc;
 use datafusion::prelude::SessionContext;
 use medfleet_domain::condition::{Clock, Condition, Degradation, SourceKind};
 use medfleet_domain::fact::{Body, DeviceError, Fact, Sample, Severity, Source, Stretch};
-use medfleet_domain::human::{Asserted, Claimed, ComponentReplaced, OrderClass, OrderPhase, Phase, Registration};
+use medfleet_domain::human::{
+    Asserted, Claimed, ComponentReplaced, OrderClass, OrderPhase, Phase, PmDone, PmOutcome, Registration,
+};
 use medfleet_domain::id::{DeviceId, Epoch, Seq, SiteId};
 use medfleet_domain::kind::DeviceKind;
 use medfleet_domain::time::{Day, MICROS_PER_DAY, MICROS_PER_HOUR, MICROS_PER_MINUTE, Timestamp};
@@ -86,6 +88,14 @@ fn down(order: &str) -> Body {
 fn replaced(component: &str, preventive: bool) -> Body {
     let (component, order) = (component.into(), None);
     Body::ComponentReplaced(ComponentReplaced { component, old_serial: None, new_serial: None, preventive, order })
+}
+
+fn maintained() -> Body {
+    Body::PmDone(PmDone { procedure: "yearly".into(), due: None, outcome: PmOutcome::Completed, order: None })
+}
+
+fn was_down(until: Timestamp) -> Body {
+    Body::Stretch(Stretch { until, condition: Condition::UnscheduledDown, degradation: Degradation::None })
 }
 
 fn began(condition: Condition) -> Body {
@@ -174,6 +184,9 @@ fn late_words() -> Vec<(i32, Fact)> {
         late(2, at(68, 4), at(68, 5), order("wo-4", Phase::Opened, "detector")),
         late(2, at(69, 4), at(70, 13), order("wo-4", Phase::Closed, "detector")),
         late(2, at(69, 2), at(80, 1), order("wo-4", Phase::ReturnedToService, "detector")),
+        // Planned maintenance and hours down that nobody knew of.
+        late(0, at(36, 8), at(52, 5), maintained()),
+        late(3, at(44, 2), at(59, 13), was_down(at(44, 8))),
     ]
 }
 
@@ -245,6 +258,12 @@ async fn no_later_fact_changes_a_past_feature() {
     let seen = seen(&gathered(&story()), &instants, FEATURES_SQL).await;
     let models: BTreeSet<&str> = seen.keys().map(|(.., group)| &*group.make_model).collect();
     assert_eq!(models, BTreeSet::from(["made up Early", "made up First", "made up Second", "unknown"]));
+    let says = |column: &Column| {
+        let mut values = seen.values().map(|(bits, _)| f64::from_bits(bits[column.index()]));
+        values.any(|value| !value.is_nan() && value != 0.0)
+    };
+    let empty: Vec<Column> = Column::ALL.into_iter().filter(|column| !says(column)).collect();
+    assert_eq!(empty, [], "columns that say nothing in any row prove nothing");
     assert!(seen.len() > instants.len() * 4, "{} rows were compared", seen.len());
     let spoken = |day: i32| seen.keys().any(|(now, device, _)| (*now, &**device) == (at(day, 0), "ct-2"));
     assert!(spoken(37) && !spoken(43) && spoken(52), "of a silent device nothing is said");
@@ -273,7 +292,7 @@ async fn a_planted_leak_that_sees_the_repair_is_caught() {
 #[tokio::test]
 async fn a_feature_says_what_it_says() {
     let gatherer = gathered(&story());
-    let asked: Vec<Timestamp> = [31, 35, 65, 69].map(|day| at(day, 0)).into_iter().chain([at(35, 12)]).collect();
+    let asked: Vec<Timestamp> = [31, 35, 65, 69].map(|day| at(day, 0)).into_iter().chain([at(35, 8), at(35, 12)]).collect();
     let frame = frame(&gatherer, &asked, Tense::Present, FEATURES_SQL).await;
     let at_hour = |device: u32, part: &str, now: Timestamp, column: Column| {
         let is = |row: &usize| {
@@ -300,6 +319,12 @@ async fn a_feature_says_what_it_says() {
     assert_eq!((value(1, 35, Column::DeviceAgeDays), value(1, 65, Column::DeviceAgeDays)), (335.0, 465.0));
     assert_eq!((value(0, 35, Column::DeviceAgeDays), value(0, 65, Column::DeviceAgeDays)), (35.0 - 3.0 / 24.0, 965.0));
     assert_eq!(at_hour(1, "detector", at(31, 0), Column::PartAge), 80.0);
+    assert!(value(0, 35, Column::DaysSincePm).is_nan());
+    assert!((value(0, 65, Column::DaysSincePm) - (29.0 - 8.0 / 24.0)).abs() < 1e-9, "it was known on day 52");
+    assert_eq!((value(3, 35, Column::DownHours30d), value(3, 65, Column::DownHours30d)), (0.0, 6.0));
+    assert_eq!((value(0, 35, Column::Stops30d), value(0, 65, Column::Stops30d)), (0.0, 1.0));
+    assert_eq!((value(0, 35, Column::PartErrors6h), at_hour(0, "tube", at(35, 8), Column::PartErrors6h)), (0.0, 1.0));
+    assert_eq!(value(0, 35, Column::SiteErrorsPerDevice1d), 1.0 / 3.0, "one error of one of three others was known");
     assert_eq!(value(0, 35, Column::SiteUsePerDevice7d), 14.0 / 3.0, "one of three others was in use");
 }
 

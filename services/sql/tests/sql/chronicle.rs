@@ -46,7 +46,8 @@ pub fn rows(site: &str, device: &str) -> Vec<(&'static str, RecordBatch)> {
         AlertStepRow { ending: Some(text("by")), person: person.clone(), reason, ..step("resolved", 60, 3) },
         AlertStepRow { late: Some(false), model: Some(text("m-2")), ..step("reopened", 90, 4) },
         AlertStepRow { assignee: Some(text("lee")), person: person.clone(), ..step("assigned", 100, 5) },
-        AlertStepRow { finding: Some(text("nothing_found")), person, ..step("judged", 110, 6) },
+        AlertStepRow { person: Some(text("lee")), ..step("acknowledged", 105, 6) },
+        AlertStepRow { finding: Some(text("nothing_found")), person, ..step("judged", 110, 7) },
     ];
     let score = ScoreRow {
         device: text(device),
@@ -110,7 +111,7 @@ async fn an_alert_that_was_opened_again_is_told_as_it_stands_since_then() {
     assert_eq!(row(&rig, of).await, wanted);
     let times = "SELECT raised_at, opened_at, acknowledged_at, acknowledged_by, acknowledge_seconds, assigned_to, ended_at, reason FROM alerts";
     let clock = |minute: &str| format!("2026-03-02 {minute}:00.000000+00");
-    let wanted = [&clock("10:00"), &clock("11:30"), &clock("11:40"), "lee", "600", "lee", "null", "null"];
+    let wanted = [&clock("10:00"), &clock("11:30"), &clock("11:45"), "lee", "900", "lee", "null", "null"];
     assert_eq!(row(&rig, times).await, wanted);
     let score = "SELECT model, voice, horizon_hours, chance FROM alerts";
     assert_eq!(row(&rig, score).await, ["m-1", "trees", "168", "0.25"], "of the score that raised it");

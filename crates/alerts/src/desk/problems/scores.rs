@@ -52,7 +52,7 @@ impl Problems {
     pub fn silence(&mut self, meant: impl Fn(&Spoken) -> bool, at: Timestamp, steps: &mut Vec<Step>) {
         self.active.retain(|_, active| active.alert.is_some() || !active.score.as_ref().is_some_and(&meant));
         let silenced = self.alerts.values().filter(|alert| {
-            alert.is_open() && alert.acknowledged_by.is_none() && alert.score.as_ref().is_some_and(&meant)
+            alert.is_open() && alert.is_nobodys() && alert.score.as_ref().is_some_and(&meant)
         });
         for (id, problem) in silenced.map(|alert| (alert.id, Problem::of(alert))).collect::<Vec<(AlertId, Problem)>>() {
             self.active.remove(&problem);

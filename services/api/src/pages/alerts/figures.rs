@@ -5,17 +5,31 @@ use medfleet_domain::time::Timestamp;
 use medfleet_kpi::table::{Cell, Figure, Table};
 
 use super::Weighed;
+use super::voices::VoiceRow;
 
 pub fn table(rows: &[Weighed]) -> Table {
     Table::of(&figures(), rows)
 }
 
-const fn figure(
-    name: &'static str,
-    unit: &'static str,
-    meaning: &'static str,
-    of: fn(&Weighed) -> Cell,
-) -> Figure<Weighed> {
+pub fn of_voices(rows: &[VoiceRow]) -> Table {
+    let figures: [Figure<VoiceRow>; 10] = [
+        figure("voice", "", "who spoke", |row| Cell::text(&row.voice)),
+        figure("model", "", "by which model", |row| Cell::text(&row.model)),
+        figure("rule", "", "the rule that raised alerts of it", |row| Cell::text(&row.rule)),
+        figure("ahead", "", "how far it looks ahead", |row| Cell::text(&row.ahead)),
+        figure("raised", "count", "alerts", |row| Cell::count(row.raised as u64)),
+        figure("right", "count", "alerts that a verdict confirms", |row| Cell::count(row.right as u64)),
+        figure("nothing_found", "count", "alerts of which nothing was found", |row| Cell::count(row.wrong as u64)),
+        figure("week", "", "most false alerts of one technician within 7 days, of its budget", |row| {
+            Cell::text(&row.week)
+        }),
+        figure("is_heard", "yes or no", "it has not gone beyond that budget", |row| Cell::Flag(row.is_heard)),
+        figure("last_raised_at", "UTC", "its newest alert", |row| time(Some(row.last))),
+    ];
+    Table::of(&figures, rows)
+}
+
+const fn figure<T>(name: &'static str, unit: &'static str, meaning: &'static str, of: fn(&T) -> Cell) -> Figure<T> {
     Figure { name, unit, meaning, of }
 }
 

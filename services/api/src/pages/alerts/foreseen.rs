@@ -78,10 +78,11 @@ impl Foreseen {
             return Ok(None);
         };
         told.retain(|(_, scored)| scored.horizon_hours == spoken.horizon_hours);
+        let now = |(_, scored): &(Timestamp, Scored)| heard(scored, demotions).map(|(_, ppm)| ppm);
         let own = told.iter().rev().find(|(_, scored)| scored.component == part && scored.model == spoken.model);
         Ok(Some(Self {
             title: if alert.score.is_some() { "Why a failure is expected" } else { "What was foreseen" },
-            says: says(&spoken, &part.replace('_', " ")),
+            says: says(&spoken, &part.replace('_', " "), own.filter(|_| alert.score.is_some()).and_then(now)),
             grounds: own.map(|(_, scored)| grounds(scored)).unwrap_or_default(),
             voices: own.map(|(_, scored)| voices(scored, demotions)).unwrap_or_default(),
             trend: trend(&told, rule.filter(|_| alert.score.is_some()).and_then(|rule| rule.at_least), clock),
@@ -97,12 +98,15 @@ fn spoken_of(scored: &Scored, demotions: &[Demotion]) -> Option<(Spoken, String)
     Some((Spoken { model, voice, horizon_hours: scored.horizon_hours, ppm }, scored.component.clone()))
 }
 
-fn says(spoken: &Spoken, part: &str) -> String {
+/// What was said, and what is said of it now where that is another chance.
+fn says(spoken: &Spoken, part: &str, now: Option<u32>) -> String {
     let (who, chance) = (voice_name(&spoken.voice), chance_percent(spoken.ppm));
+    let now = now.map(chance_percent).filter(|now| *now != chance);
     format!(
-        "Model {}, by its {who}: {chance} that the {part} fails within {}",
+        "Model {}, by its {who}: {chance} that the {part} fails within {}{}",
         spoken.model,
-        ahead(spoken.horizon_hours)
+        ahead(spoken.horizon_hours),
+        now.map(|now| format!(" (when it was raised; {now} by the newest score)")).unwrap_or_default()
     )
 }
 
@@ -211,6 +215,15 @@ mod tests {
             false_alerts_max: 3,
             at: Timestamp(0),
         }
+    }
+
+    #[test]
+    fn a_chance_that_has_changed_is_said_as_it_was_and_as_it_is() {
+        let spoken = Spoken { model: "m".into(), voice: "trees".into(), horizon_hours: 168, ppm: 400_000 };
+        assert_eq!(says(&spoken, "tube", None), "Model m, by its trees: 40 % that the tube fails within 7 days");
+        assert_eq!(says(&spoken, "tube", Some(400_100)), says(&spoken, "tube", None));
+        let wanted = "Model m, by its trees: 40 % that the tube fails within 7 days (when it was raised; 12 % by the newest score)";
+        assert_eq!(says(&spoken, "tube", Some(120_000)), wanted);
     }
 
     #[test]

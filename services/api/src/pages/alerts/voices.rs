@@ -1,5 +1,6 @@
 //! How the voices of models fare with technicians: what they raised, what was found, and which are heard no more. Pure.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use medfleet_alerts::rule::Rules;
@@ -27,8 +28,11 @@ pub struct VoiceRow {
     pub week: String,
     pub standing: String,
     pub is_heard: bool,
+    /// When it last raised an alert.
+    pub last: Timestamp,
 }
 
+/// Those that spoke last first.
 pub fn rows(alerts: &[Alert], rules: Option<&Rules>, demotions: &[Demotion], now: Timestamp) -> Vec<VoiceRow> {
     let mut groups: BTreeMap<(&str, &str, &str, u32), Vec<&Alert>> = BTreeMap::new();
     for alert in alerts {
@@ -56,9 +60,12 @@ pub fn rows(alerts: &[Alert], rules: Option<&Rules>, demotions: &[Demotion], now
             ),
             standing: demotion.map_or_else(|| "Is heard".to_owned(), |one| demotion_words(one, Clock::of("UTC"))),
             is_heard: demotion.is_none(),
+            last: own.iter().map(|one| one.raised_at).max().unwrap_or(Timestamp(0)),
         }
     };
-    groups.into_iter().map(row).collect()
+    let mut rows: Vec<VoiceRow> = groups.into_iter().map(row).collect();
+    rows.sort_by_key(|row| Reverse(row.last));
+    rows
 }
 
 fn verdict(alert: &Alert) -> Option<bool> {
@@ -76,6 +83,7 @@ fn week(by_technician: &BTreeMap<String, u32>, budget: Option<u32>) -> String {
 mod tests {
     use super::*;
     use crate::pages::alerts::record::tests::alert;
+    use crate::pages::parts::Listed;
     use medfleet_domain::alert::Spoken;
     use medfleet_domain::time::MICROS_PER_DAY;
 
@@ -98,5 +106,18 @@ mod tests {
         let rows = rows(&all, None, &[], Timestamp(21 * MICROS_PER_DAY));
         assert_eq!((rows.len(), rows[0].raised, rows[0].right, rows[0].wrong), (1, 5, 1, 4));
         assert_eq!((&*rows[0].week, rows[0].is_heard), ("2, no budget (kim)", true));
+    }
+
+    #[test]
+    fn of_the_voices_of_many_models_those_that_spoke_last_come_first() {
+        let of_model = |nth: u64| {
+            let mut one = judged(nth, Finding::Confirmed, "kim", 1);
+            one.score = one.score.map(|score| Spoken { model: format!("{:02}", 99 - nth).into(), ..score });
+            Alert { raised_at: Timestamp(nth as i64 * MICROS_PER_DAY), ..one }
+        };
+        let all: Vec<Alert> = (1..=60).map(of_model).collect();
+        let shown = Listed::of(rows(&all, None, &[], Timestamp(0)).into_iter(), 8);
+        assert_eq!((shown.lines.len(), shown.more), (8, 52));
+        assert_eq!((&*shown.lines[0].model, &*shown.lines[7].model), ("39", "46"));
     }
 }

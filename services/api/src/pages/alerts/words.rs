@@ -36,7 +36,8 @@ pub fn standing(alert: &Alert, now: Timestamp) -> Sign {
         return sign("asleep", "◔", format!("Asleep for {}", duration(until.0 - now.0)));
     }
     match (&alert.assigned_to, &alert.acknowledged_by) {
-        (Some(to), _) => sign("taken", "◐", format!("With {to}")),
+        (Some(to), Some(_)) => sign("taken", "◐", format!("With {to}")),
+        (Some(to), None) => sign("untaken", "●", format!("Given to {to}, not taken yet")),
         (None, Some(by)) => sign("taken", "◐", format!("Acknowledged by {by}")),
         (None, None) if alert.escalations > 0 => {
             sign("untaken", "●", format!("Nobody has taken it; level {}", alert.escalations))

@@ -4,14 +4,17 @@
 use askama::Template;
 use axum::extract::{Path, Query, State};
 use axum::response::Response;
+use medfleet_kpi::table::Table;
 use medfleet_risk::gate::Demands;
 
-use super::{BoardLine, ModelLine, board_line, model_line};
+use super::{BoardLine, HORIZONS, ModelLine, model_line, shown_board};
 use crate::backtest::Told as Backtest;
-use crate::backtest::gate::Gate;
+use crate::backtest::gate::{self, Gate};
 use crate::models::{Told, models};
+use crate::pages::download::{File, FileQuery, Sheet};
 use crate::pages::format::grouped;
 use crate::pages::frame::Frame;
+use crate::pages::parts::Listed;
 use crate::pages::{PageProblem, rendered};
 use crate::period::PeriodQuery;
 use crate::problem::Problem;
@@ -30,7 +33,9 @@ struct ModelPage {
     backtest: Option<String>,
     /// None where this version does not read the report.
     gate: Option<Gate>,
-    board: Vec<BoardLine>,
+    board: Listed<BoardLine>,
+    /// Where the whole scoreboard is.
+    whole_board: String,
     ahead: &'static str,
 }
 
@@ -47,9 +52,16 @@ pub async fn page(
     app: State<App>,
     Path(model): Path<String>,
     Query(period): Query<PeriodQuery>,
+    Query(file): Query<FileQuery>,
 ) -> Result<Response, PageProblem> {
+    let wanted = file.wanted()?;
     let told = find(&app, &model).await?;
     let (open, span) = rest::scope(&app, &period).await?;
+    if let Some(wanted) = wanted {
+        let decisions = told.report.as_ref().map_or_else(Vec::new, |report| report.decisions.clone());
+        let file = File::of(&app, &open, span, "model", vec![sheet(gate::table(&decisions, &[]))]).await;
+        return Ok(file.answer(wanted)?);
+    }
     let board = scoreboard(&open, i64::from(told.trained.horizon_hours)).await?;
     let mut frame = Frame::new(&app, &open, &period, span).await?;
     frame.demo = query::sites(&open).await?.iter().any(|site| site.demo);
@@ -60,7 +72,8 @@ pub async fn page(
         cut: grouped(told.trained.cut),
         backtest: told.backtest().map(|_| frame.link(&format!("/risk/models/{model}/backtest"))),
         gate: told.report.as_ref().map(|report| Gate::decided(&report.decisions, &report.settings.demands)),
-        board: board.iter().filter(|line| line.model == model).map(board_line).collect(),
+        board: shown_board(&board, |line| line.model == model),
+        whole_board: format!("/api/v1/scoreboard?horizon={}&{}", word(&told), frame.query),
         ahead: one.horizon,
         one,
         frame: frame.titled(format!("Model {model}"), crumbs).room("Risk"),
@@ -71,12 +84,18 @@ pub async fn backtest(
     app: State<App>,
     Path(model): Path<String>,
     Query(period): Query<PeriodQuery>,
+    Query(file): Query<FileQuery>,
 ) -> Result<Response, PageProblem> {
+    let wanted = file.wanted()?;
     let told = find(&app, &model).await?;
     let none = || Problem::not_found("backtest of model", &model, "`medfleet backtest` makes one as a file");
     let backtest = told.backtest().ok_or_else(none)?;
     let demands = told.report.as_ref().map_or_else(Demands::default, |report| report.settings.demands);
     let (open, span) = rest::scope(&app, &period).await?;
+    if let Some(wanted) = wanted {
+        let sheets = vec![sheet(gate::table(&backtest.decisions, &backtest.kept))];
+        return Ok(File::of(&app, &open, span, "backtest", sheets).await.answer(wanted)?);
+    }
     let mut frame = Frame::new(&app, &open, &period, span).await?;
     frame.demo = query::sites(&open).await?.iter().any(|site| site.demo);
     let crumbs = vec![frame.crumb("Risk", "/risk"), frame.crumb(&model, &format!("/risk/models/{model}"))];
@@ -85,6 +104,16 @@ pub async fn backtest(
         of: told.trained.model,
         frame: frame.titled("Backtest", crumbs).room("Risk"),
     })
+}
+
+fn sheet(decisions: Table) -> Sheet {
+    Sheet::new("decisions", "one sort of parts: who speaks for it, and why", decisions)
+}
+
+/// The model's horizon as addresses name it.
+fn word(told: &Told) -> &'static str {
+    let own = HORIZONS.into_iter().find(|(hours, ..)| *hours == i64::from(told.trained.horizon_hours));
+    own.unwrap_or(HORIZONS[0]).1
 }
 
 async fn find(app: &App, model: &str) -> Result<Told, PageProblem> {
