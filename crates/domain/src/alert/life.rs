@@ -274,7 +274,11 @@ mod tests {
         alert.evolve(&Change::Acknowledged { by: "lee".into() }, NOON.plus_seconds(90));
         assert!(!alert.wants_attention(NOON.plus_seconds(120)));
         alert.evolve(&given("kim"), NOON.plus_seconds(150));
-        assert_eq!((alert.acknowledged_by.as_deref(), alert.calls), (Some("kim"), 1), "who takes it himself has seen it");
+        assert_eq!(
+            (alert.acknowledged_by.as_deref(), alert.calls),
+            (Some("kim"), 1),
+            "who takes it himself has seen it"
+        );
     }
 
     #[test]

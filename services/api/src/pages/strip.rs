@@ -21,7 +21,7 @@ const STRIP_UNITS: usize = 86_400;
 const POINTED_MAX: usize = 80;
 /// Lines drawn by all strips together, to the second. Where there are more, time is gathered into cells, each of them
 /// filled in proportion, so that a restless month is not a heavy page.
-const LINES_DRAWN_MAX: usize = 1_500;
+const LINES_DRAWN_MAX: usize = 1_200;
 const CELLS_UNITS: [usize; 4] = [300, 900, 1_800, 3_600];
 const COARSEST_UNITS: usize = 7_200;
 /// What is no common use is drawn at least as wide.

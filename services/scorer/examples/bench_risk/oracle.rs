@@ -64,8 +64,11 @@ pub fn listen(plan: &Plan, device: &Arc<PlannedDevice>, days: i64, horizon_days:
         let weighed: Vec<Weighed> = weighed.collect();
         let odds = |of: &Weighed| if of.quiet > 0.0 { of.announced / of.quiet } else { 0.0 };
         let said = components.iter().zip(&weighed).enumerate().map(|(index, (component, own))| {
-            let same = |other: usize| other != index && family(component).is_some() && family(component) == family(&components[other]);
-            let others: f64 = weighed.iter().enumerate().filter(|(other, _)| same(*other)).map(|(_, of)| odds(of)).sum();
+            let same = |other: usize| {
+                other != index && family(component).is_some() && family(component) == family(&components[other])
+            };
+            let others: f64 =
+                weighed.iter().enumerate().filter(|(other, _)| same(*other)).map(|(_, of)| odds(of)).sum();
             own.within(others)
         });
         by_day.push(said.collect());
@@ -76,7 +79,8 @@ pub fn listen(plan: &Plan, device: &Arc<PlannedDevice>, days: i64, horizon_days:
 /// What the family of a part's warnings reports whatever becomes of the part.
 fn noise_per_day(device: &PlannedDevice, component: &Component, uses_per_day: f64) -> f64 {
     let per_day = |interrupt: &Interrupt| {
-        interrupt.every_days.map_or(0.0, |days| 1.0 / days) + interrupt.every_uses.map_or(0.0, |uses| uses_per_day / uses)
+        interrupt.every_days.map_or(0.0, |days| 1.0 / days)
+            + interrupt.every_uses.map_or(0.0, |uses| uses_per_day / uses)
     };
     let of = |precursor: &Precursor| {
         device.kind.interrupts.iter().filter(|one| one.family == precursor.family).map(per_day).sum()
@@ -111,13 +115,15 @@ impl Followed {
             self.pace = if self.pace == 0.0 { grown } else { self.pace + (grown - self.pace) / 7.0 };
             let fails = |at: &Timestamp| life.failures.iter().any(|failure| failure.at == *at);
             for (at, body) in &life.reported {
-                let meant = |precursor: &Precursor| matches!(body, Body::Error(error) if error.family == precursor.family);
+                let meant =
+                    |precursor: &Precursor| matches!(body, Body::Error(error) if error.family == precursor.family);
                 if component.precursor.as_ref().is_some_and(meant) && !fails(at) {
                     let left = (until.micros() - at.micros()) as f64 / MICROS_PER_DAY as f64;
                     self.heard.push(age - grown * left.clamp(0.0, 1.0));
                 }
             }
-            let warns_alike = |name: &str| components.iter().any(|one| one.name == name && family(one) == family(component));
+            let warns_alike =
+                |name: &str| components.iter().any(|one| one.name == name && family(one) == family(component));
             if family(component).is_some() && life.failures.iter().any(|failure| warns_alike(&failure.component)) {
                 self.heard.clear();
             }

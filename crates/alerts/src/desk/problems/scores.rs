@@ -51,9 +51,10 @@ impl Problems {
     /// What is said by scores of these falls silent: alerts lose their cause, but for those that somebody works on.
     pub fn silence(&mut self, meant: impl Fn(&Spoken) -> bool, at: Timestamp, steps: &mut Vec<Step>) {
         self.active.retain(|_, active| active.alert.is_some() || !active.score.as_ref().is_some_and(&meant));
-        let silenced = self.alerts.values().filter(|alert| {
-            alert.is_open() && alert.is_nobodys() && alert.score.as_ref().is_some_and(&meant)
-        });
+        let silenced = self
+            .alerts
+            .values()
+            .filter(|alert| alert.is_open() && alert.is_nobodys() && alert.score.as_ref().is_some_and(&meant));
         for (id, problem) in silenced.map(|alert| (alert.id, Problem::of(alert))).collect::<Vec<(AlertId, Problem)>>() {
             self.active.remove(&problem);
             steps.push(self.take(id, at, Change::CauseWithdrawn { by: BY.to_owned() }));
