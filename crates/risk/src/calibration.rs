@@ -56,6 +56,12 @@ pub fn logistic(value: f64) -> f64 {
     1.0 / (1.0 + (-value).exp())
 }
 
+/// Minus the logarithm of the chance that log odds give to what came: ln(1 + e^x) without overflow.
+pub fn log_loss(log_odds: f64, failed: bool) -> f64 {
+    let against = if failed { -log_odds } else { log_odds };
+    against.max(0.0) + (-against.abs()).exp().ln_1p()
+}
+
 /// Platt's line on the logit of a probability (Platt 1999, as calibration intercept and slope).
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Platt {
@@ -100,10 +106,7 @@ impl Platt {
 
     fn loss(self, at: &[f64], failed: &[bool], weight: &[f64]) -> f64 {
         let of = |((at, failed), weight): ((&f64, &bool), &f64)| {
-            let value = self.intercept + self.slope * at;
-            let signed = if *failed { -value } else { value };
-            // ln(1 + e^x) without overflow.
-            weight * (signed.max(0.0) + (-signed.abs()).exp().ln_1p())
+            weight * log_loss(self.intercept + self.slope * at, *failed)
         };
         let sum: f64 = at.iter().zip(failed).zip(weight).map(of).sum();
         sum + RIDGE * (self.intercept.powi(2) + (self.slope - 1.0).powi(2)) / 2.0

@@ -15,7 +15,8 @@ use medfleet_lake::SessionContext;
 
 use crate::given::{HOUR, House, S, UD, at, span};
 
-fn contract() -> Contract {
+/// Of all CTs, with what the parties most often agree.
+pub fn contract() -> Contract {
     Contract {
         number: "SC-1".into(),
         vendor: "Acme".into(),

@@ -1,6 +1,6 @@
 //! Waits of orders: for two parties at once, of two orders at once, and as a contract statement judges them.
 
-use medfleet_domain::contract::{BasisPoints, ClockStart, ClockStop, Contract, ContractHours, Exclusion, PeriodLength};
+use medfleet_domain::contract::{Contract, Exclusion};
 use medfleet_domain::fact::Body;
 use medfleet_domain::human::{Claimed, OrderClass, Party, Phase};
 use medfleet_domain::statement::Class;
@@ -11,6 +11,7 @@ use medfleet_kpi::statement::{Asked, statement};
 use medfleet_lake::SessionContext;
 
 use crate::given::{HOUR, House, S, at, question};
+use crate::statements;
 
 /// Friday 20 March, open from eight to five: devices that are up for an hour and then down for eight.
 fn down_from_nine(devices: &[&str]) -> House {
@@ -46,24 +47,8 @@ fn parts(ratio: Option<Ratio>) -> Option<(i64, i64)> {
 }
 
 fn contract(number: &str, exclusions: Vec<Exclusion>) -> Body {
-    Body::ContractDefined(Box::new(Contract {
-        number: number.into(),
-        vendor: "Acme".into(),
-        phone: String::new(),
-        kind: None,
-        devices: Vec::new(),
-        valid_from: Day::from_civil(2026, 1, 1),
-        valid_until: None,
-        guarantee: BasisPoints(9_800),
-        period: PeriodLength::Month,
-        hours: ContractHours::OfSite,
-        minor: BasisPoints(0),
-        partial: BasisPoints(5_000),
-        severe: BasisPoints(7_500),
-        exclusions,
-        starts: ClockStart::Onset,
-        stops: ClockStop::ReturnedToUse,
-    }))
+    let agreed = Contract { number: number.into(), exclusions, ..statements::contract() };
+    Body::ContractDefined(Box::new(agreed))
 }
 
 /// What a statement of March takes out for the facility and the user.

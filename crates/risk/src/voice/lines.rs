@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::trees::Input;
-use crate::calibration::{logistic, logit};
+use crate::calibration::{log_loss, logistic, logit};
 use crate::column::Column;
 use crate::frame::{Decided, Frame, PartSort};
 
@@ -196,12 +196,7 @@ impl Fitted {
     }
 
     fn loss(&self, examples: &[Example]) -> f64 {
-        let of = |one: &Example| {
-            let value = self.log_odds(&one.terms);
-            let signed = if one.failed { -value } else { value };
-            // ln(1 + e^x) without overflow.
-            one.weight * (signed.max(0.0) + (-signed.abs()).exp().ln_1p())
-        };
+        let of = |one: &Example| one.weight * log_loss(self.log_odds(&one.terms), one.failed);
         let held: f64 = self.slopes.iter().map(|slope| slope * slope).sum();
         examples.iter().map(of).sum::<f64>() + RIDGE * held / 2.0
     }

@@ -74,20 +74,21 @@ impl Trees {
     /// Equal rows and seed give equal trees.
     pub fn grow(on: &Grown<'_>) -> Result<Self, Error> {
         let Grown { frame, hazards, told, later, .. } = *on;
+        let hazard = pooled(frame, hazards, &told.rows, on.horizon);
         let mut trees = Self {
             booster: booster(on.seed),
             inputs: inputs(),
             sorts: by_rate(frame, told),
             horizon: on.horizon,
-            lines: Lines::fit(frame, &pooled(frame, hazards, &told.rows, on.horizon), told),
+            lines: Lines::fit(frame, &hazard, told),
         };
-        let columns = |input: &Input| trees.values(*input, frame, hazards, &told.rows);
+        let columns = |input: &Input| trees.values(*input, frame, &hazard, &told.rows);
         let full = trees.inputs.iter().map(|input| (*input, columns(input)));
         let telling = full.filter(|(_, values)| varies(values)).map(|(input, values)| spread(input, values));
         let (inputs, values): (Vec<Input>, Vec<Vec<f64>>) = telling.unzip();
         let data = values.concat();
         trees.inputs = inputs;
-        let checked = trees.data(frame, hazards, &later.rows);
+        let checked = trees.data(frame, &pooled(frame, hazards, &later.rows, on.horizon), &later.rows);
         let (outcome, weight) = outcomes(frame, told);
         let (outcome_later, weight_later) = outcomes(frame, later);
         let width = trees.inputs.len();
@@ -112,22 +113,23 @@ impl Trees {
 
     /// Probability of failing within the horizon, of each row.
     pub fn probabilities(&self, frame: &Frame, hazards: &Hazards, rows: &[usize]) -> Vec<f64> {
-        let data = self.data(frame, hazards, rows);
+        let hazard = pooled(frame, hazards, rows, self.horizon);
+        let data = self.data(frame, &hazard, rows);
         let matrix = Matrix::new(&data, rows.len(), self.inputs.len());
-        let lines = self.lines.log_odds(frame, &pooled(frame, hazards, rows, self.horizon), rows);
+        let lines = self.lines.log_odds(frame, &hazard, rows);
         let both = |(trees, line): (f64, Option<f64>)| logistic(line.map_or(trees, |line| f64::midpoint(trees, line)));
         self.booster.predict(&matrix, false).into_iter().zip(lines).map(both).collect()
     }
 
     /// What each input adds to the log odds of one row, largest first.
     pub fn reasons(&self, frame: &Frame, hazards: &Hazards, row: usize) -> Vec<(Input, f64)> {
-        let data = self.data(frame, hazards, &[row]);
+        let hazard = pooled(frame, hazards, &[row], self.horizon);
+        let data = self.data(frame, &hazard, &[row]);
         let matrix = Matrix::new(&data, 1, self.inputs.len());
         let method = forust_ml::gradientbooster::ContributionsMethod::Shapley;
         let added = self.booster.predict_contributions(&matrix, method, false);
         let mut reasons: Vec<(Input, f64)> = self.inputs.iter().map(|input| input.whole()).zip(added).collect();
-        let hazard = pooled(frame, hazards, &[row], self.horizon)[0];
-        let line = self.lines.reasons(frame, hazard, row);
+        let line = self.lines.reasons(frame, hazard[0], row);
         if !line.is_empty() {
             reasons.iter_mut().for_each(|(_, adds)| *adds /= 2.0);
         }
@@ -141,16 +143,16 @@ impl Trees {
         reasons
     }
 
-    /// Column after column.
-    fn data(&self, frame: &Frame, hazards: &Hazards, rows: &[usize]) -> Vec<f64> {
-        self.inputs.iter().flat_map(|input| self.values(*input, frame, hazards, rows)).collect()
+    /// Column after column; `hazard` is what the pooled voice says of these rows.
+    fn data(&self, frame: &Frame, hazard: &[f64], rows: &[usize]) -> Vec<f64> {
+        self.inputs.iter().flat_map(|input| self.values(*input, frame, hazard, rows)).collect()
     }
 
-    fn values(&self, input: Input, frame: &Frame, hazards: &Hazards, rows: &[usize]) -> Vec<f64> {
+    fn values(&self, input: Input, frame: &Frame, hazard: &[f64], rows: &[usize]) -> Vec<f64> {
         match input {
             Input::Column(column) => rows.iter().map(|row| frame.value(*row, column)).collect(),
             Input::Seldom(column) => rows.iter().map(|row| seldom(frame.value(*row, column))).collect(),
-            Input::Pooled => pooled(frame, hazards, rows, self.horizon),
+            Input::Pooled => hazard.to_vec(),
             Input::Sort => {
                 let place = |group: &Group| {
                     let sort = group.sort();
