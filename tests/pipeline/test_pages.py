@@ -22,8 +22,9 @@ DEMO_DAYS = 40
 PAINTED = {"productive": "p", "standby": "s", "engineering": "e", "scheduled_down": "d", "unscheduled_down": "u", "unknown": "nx"}
 # A strip is so many units wide: seconds of a common day. A line or a mark begins and ends at whole ones, nearly.
 STRIP_UNITS, ROUNDING_UNITS = 86_400, 1
-# What is no common use is as wide at least, as a line and as what can be pointed at. Above so many lines a strip is drawn in cells.
-COMMON, LINE_UNITS_MIN, MARK_UNITS_MIN, LINES_MAX = ("productive", "standby", "engineering"), 60, 129.6, 1_500
+# What is no common use is as wide at least, as a line and as what can be pointed at. Above so many lines (`LINES_DRAWN_MAX`) a strip
+# is drawn in cells.
+COMMON, LINE_UNITS_MIN, MARK_UNITS_MIN, LINES_MAX = ("productive", "standby", "engineering"), 60, 129.6, 1_200
 PAINTED_DAYS, DEVICES_PAINTED = 30, 12
 
 
@@ -162,7 +163,7 @@ def test_the_timeline_paints_the_seconds_of_the_ledger(house: House) -> None:
             continue
         for condition, styles in PAINTED.items():
             lines = [int(width) for path in re.findall(rf'<path class="[{styles}]" d="([^"]+)"', shown) for width in re.findall(r"h(\d+)", path)]
-            marks = [float(width) / 100 * STRIP_UNITS for width in re.findall(rf'<rect class="[{styles}]" x="[^"]+" width="([0-9.]+)%"', shown)]
+            marks = [float(width) / 100 * STRIP_UNITS for width in re.findall(rf'<rect class="l?[{styles}]" x="[^"]+" width="([0-9.]+)%"', shown)]
             wanted = [span for piece in pieces if piece["condition"] == condition for span in piece["spans"]]
             widened = 0 if condition in COMMON else sum(max(0, LINE_UNITS_MIN - span) for span in wanted) + sum(MARK_UNITS_MIN for mark in marks if mark <= MARK_UNITS_MIN + ROUNDING_UNITS)
             slack = ROUNDING_UNITS * (len(lines) + len(marks) + 1)
