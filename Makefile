@@ -5,7 +5,7 @@ PYTHON := $(TOOLS)/python/bin/python
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 DATA ?= data
 
-.PHONY: run build test oracle scoreboard faults fuzz bench bench-risk check tools
+.PHONY: run build test oracle scoreboard retold faults fuzz bench bench-risk check tools
 
 build:
 	infra/dev/install.sh build
@@ -28,7 +28,11 @@ oracle: tools build
 
 # Scores of a demo's last days against what came of them: seventy days of history, and eight midnights at which a scorer looks.
 scoreboard: tools build
-	$(PYTHON) -m pytest -q -s tests/pipeline/test_scoreboard.py -p no:cacheprovider
+	MEDFLEET_TEST_SCOREBOARD=whole $(PYTHON) -m pytest -q -s tests/pipeline/test_scoreboard.py -p no:cacheprovider
+
+# Ninety days of the demo, all kinds of equipment: every KPI is the same in order, shuffled, told twice, and with one agent a month late.
+retold: build
+	cargo test --workspace --locked --test as_of -- --ignored --nocapture
 
 # Kills and cuts at full size; minutes to hours, by its arguments.
 faults: tools build

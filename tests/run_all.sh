@@ -55,7 +55,7 @@ pages() {
     local failed=0
     suite pipeline/test_demo.py pipeline/test_pages.py || failed=1
     suite pipeline/test_browser.py pipeline/test_browser_operator.py || failed=1
-    suite pipeline/test_kpi.py pipeline/test_kpi_oracle.py pipeline/test_grafana.py pipeline/test_figures.py || failed=1
+    suite pipeline/test_kpi.py pipeline/test_kpi_oracle.py pipeline/test_statement_oracle.py pipeline/test_grafana.py pipeline/test_figures.py || failed=1
     suite pipeline/test_truth.py pipeline/test_openapi.py pipeline/test_sql.py pipeline/test_people.py || failed=1
     return $failed
 }
@@ -64,7 +64,7 @@ alerts() {
     local failed=0
     suite pipeline/test_alerts.py || failed=1
     suite pipeline/test_alert_pages.py || failed=1
-    suite pipeline/test_risk.py pipeline/test_scorer.py || failed=1
+    suite pipeline/test_risk.py pipeline/test_scorer.py pipeline/test_scoreboard.py || failed=1
     suite pipeline/test_late_backlog.py || failed=1
     return $failed
 }

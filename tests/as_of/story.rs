@@ -29,7 +29,7 @@ pub const DEVICES: i64 = 7; // nobody ever registers the last of them
 const FLUSH_EVERY: i64 = 10;
 const SITES: [(&str, &str); 2] = [("east", "America/New_York"), ("west", "America/Denver")];
 /// Who hears the devices; the last of them may be late as a whole.
-const AGENTS: [&str; 3] = ["a-0", "a-1", "a-2"];
+pub const AGENTS: [&str; 3] = ["a-0", "a-1", "a-2"];
 const KINDS: [DeviceKind; 3] = [DeviceKind::Ct, DeviceKind::Laser, DeviceKind::Ventilator];
 
 /// What of a story had happened before an instant: a stretch only as far as it had come.
@@ -111,8 +111,8 @@ impl Arrival {
     pub const ALL: [Self; 3] = [Self::Shuffled, Self::Twice, Self::AgentLate];
     pub const LATE_MICROS: i64 = 30 * 24 * 60 * MINUTE;
 
-    /// The same story told in another way. What is said of sites keeps its place: it has a topic of its own.
-    pub fn of(self, told: &[Told], seed: u64) -> Vec<Told> {
+    /// The same story told in another way, `late` being the agent that may be cut off. What is said of sites keeps its place: it has a topic of its own.
+    pub fn of(self, told: &[Told], late: &str, seed: u64) -> Vec<Told> {
         let mut chance = Chance::new(seed ^ 0xa11);
         let is_site = |one: &&Told| one.run.subject.kind == SubjectKind::Site;
         let sites: Vec<Told> = told.iter().filter(is_site).cloned().collect();
@@ -125,7 +125,7 @@ impl Arrival {
                 devices.extend(again);
             }
             Self::AgentLate => {
-                let is_late = |one: &Told| one.run.agent.as_ref().is_some_and(|agent| agent.as_str() == AGENTS[2]);
+                let is_late = |one: &Told| one.run.agent.as_ref().is_some_and(|agent| agent.as_str() == late);
                 devices.sort_by_key(is_late);
                 let late = devices.iter_mut().filter(|one| is_late(one));
                 late.for_each(|one| one.appended_at = one.appended_at.plus_micros(Self::LATE_MICROS));

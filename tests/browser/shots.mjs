@@ -1,7 +1,8 @@
-// Looks at the pages as people do: `node shots.mjs LOGIN_LINK [FOLDER] [PAGE … | board=FILE]`. Takes every page, or those named, on a
-// desk and on a phone, by day and by night, on paper, and with `board=` a report that was written into a file. Fails on an accessibility
-// finding, a script error, an error or a violated policy that the browser tells of, a request to another host, an answer without a strict policy,
-// a page that scrolls sideways, is cut off on paper or prints a button, one that is too heavy, or conditions that only colour tells apart.
+// Looks at the pages as people do: `node shots.mjs LOGIN_LINK [FOLDER] [PAGE … | NAME=/PATH … | NAME=FILE …]`. Takes every page, or those
+// named, on a desk and on a phone, by day and by night, on paper, and further pages by their paths and reports that were written into
+// files. Fails on an accessibility finding, a script error, an error or a violated policy that the browser tells of, a request to another host, an answer without a strict policy,
+// a page that scrolls sideways, is cut off on paper or prints a button, one that is too heavy, a report that takes more than one sheet, or
+// conditions that only colour tells apart.
 
 import { mkdir, readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
@@ -12,13 +13,13 @@ import { CHROMIUM, QUIET, watched } from "./watch.mjs";
 
 const [link, folder = "shots", ...rest] = process.argv.slice(2);
 if (!link) {
-  console.error("usage: node shots.mjs LOGIN_LINK [FOLDER] [PAGE … | board=FILE]");
+  console.error("usage: node shots.mjs LOGIN_LINK [FOLDER] [PAGE … | NAME=/PATH … | NAME=FILE …]");
   process.exit(2);
 }
-const board = rest.find((word) => word.startsWith("board="))?.slice("board=".length);
-const only = rest.filter((word) => !word.startsWith("board="));
+const more = rest.filter((word) => word.includes("=")).map((word) => [word.slice(0, word.indexOf("=")), word.slice(word.indexOf("=") + 1)]);
+const only = rest.filter((word) => !word.includes("="));
 const PAGE_BYTES_MAX = 60_000;
-// A4 upright within its margins, at 96 dots an inch.
+// A4 upright within its margins, at 96 dots an inch; a report lies across.
 const PAPER = { width: 702, height: 1032 };
 const SIZES = { desk: { width: 1440, height: 900 }, phone: { width: 390, height: 844 } };
 // What a page says and how it is built is the same by night; only its colours are looked at again.
@@ -57,11 +58,12 @@ async function pages(context) {
   };
 }
 
-/** A contract, and the statement of one of its devices; none where no contract is recorded. */
+/** A contract about a kind, and the statement of one of its devices; none where no such contract is recorded. */
 async function contracted(ask) {
   const { rows } = await ask("/api/v1/kpi/contract_versions");
-  if (rows.length === 0) return {};
-  const { site, contract, kind } = rows[0];
+  const ofKind = rows.find((row) => row.kind);
+  if (!ofKind) return {};
+  const { site, contract, kind } = ofKind;
   const { devices } = await ask(`/api/v1/devices?site=${site}&kind=${kind}&limit=1`);
   return {
     contract: `/contracts/${site}/${encodeURIComponent(contract)}`,
@@ -113,14 +115,22 @@ async function look(context, name, address, served) {
     }
   }
   now = `${name} paper`;
-  await page.setViewportSize(PAPER);
+  await page.setViewportSize(served ? PAPER : { width: PAPER.height, height: PAPER.width });
   await page.emulateMedia({ media: "print", colorScheme: "light" });
   await page.goto(address, { waitUntil: "load" });
   // Nobody prints the page that signs in, which is all button.
   for (const what of name === "login" ? [] : await page.evaluate(onPaper)) say(what);
   await page.screenshot({ path: path.join(folder, `${name}-paper.png`), fullPage: true });
+  const sheets = served ? 1 : await printed(page, path.join(folder, `${name}.pdf`));
+  if (sheets !== 1) say(`takes ${sheets} sheets of A4`);
   console.log(now);
   await page.close();
+}
+
+/** Prints a report as its own style says, into a file; how many sheets it takes. */
+async function printed(page, file) {
+  const pdf = await page.pdf({ path: file, preferCSSPageSize: true });
+  return pdf.toString("latin1").match(/\/Type\s*\/Page\b/g).length;
 }
 
 /** Conditions on a device's strip that have one place and one height, so that a thin one of them is told from the other by colour alone. Runs in the page. */
@@ -177,7 +187,10 @@ try {
   for (const [name, address] of Object.entries(wanted).filter(([name]) => only.length === 0 || only.includes(name))) {
     await look(context, name, origin + address, true);
   }
-  if (board) await look(context, "board", pathToFileURL(path.resolve(board)).href, false);
+  for (const [name, where] of more) {
+    const served = where.startsWith("/") && !where.endsWith(".html");
+    await look(context, name, served ? origin + where : pathToFileURL(path.resolve(where)).href, served);
+  }
 } finally {
   await browser.close();
 }

@@ -43,6 +43,7 @@ class Piece:
     overrun: bool = False
     conflict: bool = False
     assumed: bool = False
+    degradation: int = 0  # none, minor, partial, severe
 
 
 @dataclass
@@ -86,6 +87,26 @@ class Planned:
         return self.due < until and (self.due >= since or self.done is None or self.done >= since)
 
 
+@dataclass(frozen=True)
+class Reading:
+    """What a counter said, in thousandths of its unit. One with a modulus goes on from nought where that is reached."""
+
+    at: int
+    unit: str
+    value: int
+    modulus: int | None = None
+
+    def gained_since(self, before: "Reading") -> tuple[int, bool]:
+        """And whether it had begun anew: what it then says is the least that it gained. Round the modulus it has gone if that was at most half of it."""
+        if self.unit != before.unit:
+            return 0, False
+        if self.value >= before.value:
+            return self.value - before.value, False
+        if self.modulus is not None and 0 <= self.value + self.modulus - before.value <= self.modulus // 2:
+            return self.value + self.modulus - before.value, False
+        return self.value, True
+
+
 @dataclass
 class Life:
     """All that is known of one device up to `now`."""
@@ -101,6 +122,7 @@ class Life:
     in_service_day: int | None = None
     base: list[Span] = field(default_factory=list)
     unregistered: bool = False
+    readings: dict[tuple[str, str, str], list[Reading]] = field(default_factory=dict)  # of counter, component and who reads it
 
     def owes(self, work: Planned, since: int) -> bool:
         """It fell due while in service, and from before the period is carried only while that goes on."""
@@ -231,6 +253,39 @@ def episodes(life: Life, now: int, repeat_within: int = REPEAT_WITHIN) -> list[E
         ended = now if one.ended is None else one.ended
         before = ended if before is None else max(before, ended)
     return found
+
+
+# --- counters
+
+
+def counters(life: Life, of: "Period") -> dict[tuple[str, str, str, str], dict]:
+    """By counter, component, who reads it and unit: what it gained in the period, from how many samples, how many of them began anew, and
+    the newest. Of two samples in one second the greater speaks; the first of all gains nothing."""
+    found: dict[tuple[str, str, str, str], dict] = {}
+    for series, told in life.readings.items():
+        speaks = {one.at // SECOND: one for one in sorted(told, key=lambda one: (one.value, one.at))}
+        ordered = [speaks[second] for second in sorted(speaks)]
+        for before, now in zip(ordered, ordered[1:], strict=False):
+            if of.holds(now.at):
+                sums = found.setdefault((*series, now.unit), {"gained": 0, "samples": 0, "resets": 0})
+                gained, anew = now.gained_since(before)
+                sums["gained"] += gained
+                sums["samples"] += 1
+                sums["resets"] += anew
+                sums |= {"last": now.at, "reading": now.value}
+    return found
+
+
+def between_failures(accounts: "Sequence[Account]", of: "Period", by: "Sequence[str]") -> dict[tuple, float | None]:
+    """Cycles between failures of groups of devices by counter and unit: all that it gained ÷ all that failed, whichever device did."""
+    gained: dict[tuple, int] = defaultdict(int)
+    failed: dict[tuple, int] = defaultdict(int)
+    for one in accounts:
+        for (counter, component, source, unit), sums in counters(one.life, of).items():
+            key = (*(getattr(one.life, name) for name in by), counter, component, source, unit)
+            gained[key] += sums["gained"]
+            failed[key] += sum(each.kind == "failure" for each in one.episodes)
+    return {key: total / 1_000 / failed[key] if failed[key] else None for key, total in gained.items()}
 
 
 # --- statistics

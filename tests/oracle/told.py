@@ -19,8 +19,9 @@ from faults.factbytes import fields
 from faults.judge import Tables
 
 # Numbers of proto/medfleet/v1: bodies of a fact, then what of them is read.
-STRETCH, REGISTERED, MOVED, LOANED, RETURNED, RETIRED, ORDER, ASSERTED, PM_DONE, SITE, CALENDAR = 18, 24, 27, 28, 29, 30, 32, 33, 34, 38, 39
+STRETCH, USAGE, REGISTERED, MOVED, LOANED, RETURNED, RETIRED, ORDER, ASSERTED, PM_DONE, SITE, CALENDAR = 18, 20, 24, 27, 28, 29, 30, 32, 33, 34, 38, 39
 NOT_IN_A_DEMO = ("moved", "loaned", "returned", "retired", "corrected", "voided", "bound", "unbound", "clock_step")
+SOURCE_NAME = 6
 CONDITIONS = {1: "standby", 2: "engineering", 3: "productive", 4: "scheduled_down", 5: "unscheduled_down"}
 USABLE, PARTIAL, MAINTENANCE, DOWN = 1, 2, 3, 4
 GROUPS = {1: "corrective", 2: "preventive", 3: "upgrade", 4: "inspection"}
@@ -40,6 +41,7 @@ class Claim:
     what: int
     planned_until: int | None
     said: int
+    degradation: int = 0
 
 
 @dataclass
@@ -48,11 +50,12 @@ class Told:
 
     site: str = ""
     kind: str = ""
-    stretches: list[tuple[int, int, str, int]] = field(default_factory=list)
+    stretches: list[tuple[int, int, str, int, int]] = field(default_factory=list)
     claims: list[Claim] = field(default_factory=list)
     phases: dict[str, list[tuple[int, dict]]] = field(default_factory=lambda: defaultdict(list))
     maintenance: list[tuple[int, dict]] = field(default_factory=list)
     registered: tuple[int, dict] | None = None
+    readings: dict[tuple[str, str, str], list[kpi.Reading]] = field(default_factory=lambda: defaultdict(list))
 
 
 # --- the archive
@@ -60,12 +63,18 @@ class Told:
 
 def lives(lake: Path, cut: int) -> tuple[list[kpi.Life], int]:
     """Every device that was ever registered, and the time of the cut."""
+    found, made_at = whole(lake, cut)
+    return [life for life, _, _ in found], made_at
+
+
+def whole(lake: Path, cut: int) -> tuple[list[tuple[kpi.Life, Told, "Hours"]], int]:
+    """The same, each with what was said of it and the hours of its site."""
     tables = Tables(lake)
     assert tables.open("facts", "cuts")
     ((made_at, offsets),) = tables.rows("SELECT epoch_us(made_at), offsets FROM cuts WHERE cut = ?", cut)
     told, sites = read(tables, json.loads(offsets))
     hours = {name: Hours(*of) for name, of in sites.items()}
-    return [life(name, of, hours[of.site], made_at) for name, of in sorted(told.items()) if of.registered], made_at
+    return [(life(name, of, hours[of.site], made_at), of, hours[of.site]) for name, of in sorted(told.items()) if of.registered], made_at
 
 
 def facts(tables: Tables, offsets: dict[str, int], kinds: Iterable[str]) -> list[tuple]:
@@ -106,7 +115,8 @@ def stretch(of: Told, at: int, _known: int, source: str, data: bytes) -> None:
     body = data[-14:] if data[-14:-11] == STRETCH_HEAD[11] else data[-16:]
     assert body[:3] == STRETCH_HEAD[body[2]] and body[3] == UNTIL_KEY and body[12] == CONDITION_KEY, data
     (ends,) = struct.unpack_from("<q", body, 4)
-    of.stretches.append((at, ends, CONDITIONS[body[13]], RANKS[source]))
+    degradation = body[15] if body[2] == 13 else 0
+    of.stretches.append((at, ends, CONDITIONS[body[13]], RANKS[source], degradation))
 
 
 STRETCH_HEAD = {length: bytes([STRETCH << 3 & 0x7F | 0x82, 1, length]) for length in (11, 13)}
@@ -115,7 +125,15 @@ UNTIL_KEY, CONDITION_KEY = 0x09, 0x10
 
 def asserted(of: Told, at: int, known: int, _source: str, data: bytes) -> None:
     body = fields(fields(data)[ASSERTED])
-    of.claims.append(Claim(at, body.get(3), body[1], body.get(5), known))
+    of.claims.append(Claim(at, body.get(3), body[1], body.get(5), known, body.get(2, 0)))
+
+
+def usage(of: Told, at: int, _known: int, _source: str, data: bytes) -> None:
+    whole = fields(data)
+    body = fields(whole[USAGE])
+    series = (body[1].decode(), body.get(2, b"").decode(), whole.get(SOURCE_NAME, b"").decode())
+    modulus = signed(body[5]) if 5 in body else None
+    of.readings[series].append(kpi.Reading(at, body.get(3, b"").decode(), signed(body.get(4, 0)), modulus))
 
 
 def order(of: Told, at: int, _known: int, _source: str, data: bytes) -> None:
@@ -132,7 +150,7 @@ def registered(of: Told, at: int, _known: int, _source: str, data: bytes) -> Non
     of.registered = (at, fields(fields(data)[REGISTERED]))
 
 
-READ = {"stretch": stretch, "asserted": asserted, "order": order, "pm_done": pm_done, "registered": registered, "site_defined": None, "calendar_defined": None}
+READ = {"stretch": stretch, "usage": usage, "asserted": asserted, "order": order, "pm_done": pm_done, "registered": registered, "site_defined": None, "calendar_defined": None}
 
 
 # --- condition
@@ -145,7 +163,7 @@ def pieces(of: Told, now: int) -> list[kpi.Piece]:
     edges = {edge for begins, ends, *_ in stretches for edge in (begins, ends)}
     edges |= {edge for one in claims for edge in (one.begins, one.ends, one.planned_until) if edge is not None and edge < now} | {now}
     found: list[kpi.Piece] = []
-    covering: list[tuple[int, int, str, int]] = []
+    covering: list[tuple[int, int, str, int, int]] = []
     place, times = 0, sorted(edges)
     for begins, ends in zip(times, times[1:], strict=False):
         covering = [one for one in covering if one[1] > begins]
@@ -158,24 +176,25 @@ def pieces(of: Told, now: int) -> list[kpi.Piece]:
     return found
 
 
-def heard(covering: list[tuple]) -> str | None:
-    """Within the strongest kind of source up against down is a contradiction: unknown. Among up and among down the greater wins."""
+def heard(covering: list[tuple]) -> tuple[str, int] | None:
+    """Condition and degradation. Within the strongest kind of source up against down is a contradiction: unknown. Among up and among
+    down the greater wins, and so does the greater degradation."""
     if len(covering) < 2:
-        return covering[0][2] if covering else None
+        return (covering[0][2], covering[0][4]) if covering else None
     strongest = max(one[3] for one in covering)
     voices = {one[2] for one in covering if one[3] == strongest}
     ranked = [name for name in CONDITIONS.values() if name in voices]
     contradicted = voices & set(kpi.UP) and voices & set(kpi.DOWN)
-    return "unknown" if contradicted else ranked[-1]
+    return "unknown" if contradicted else ranked[-1], max(one[4] for one in covering if one[3] == strongest)
 
 
-def claimed(claims: list[Claim], at: int) -> str | None:
+def claimed(claims: list[Claim], at: int) -> tuple[str, int] | None:
     """What people's claims do at an instant: the worst of the newest open one and the bounded ones over it."""
     begun = claims[: bisect_right(claims, at, key=lambda one: one.begins)]
     standing = [one for one in begun if one.ends is not None and at < one.ends]
     standing += [one for one in reversed(begun) if one.ends is None][:1]
-    forces = {force(one, at) for one in standing}
-    return next((name for name in ("down", "overrun", "maintenance", "partial") if name in forces), None)
+    forces = [(of, one.degradation) for one in standing if (of := force(one, at))]
+    return max(forces, key=lambda one: (("partial", "maintenance", "overrun", "down").index(one[0]), one[1]), default=None)
 
 
 def force(claim: Claim, at: int) -> str | None:
@@ -184,14 +203,16 @@ def force(claim: Claim, at: int) -> str | None:
     return {USABLE: None, PARTIAL: "partial", DOWN: "down"}[claim.what]
 
 
-def judged(begins: int, ends: int, seen: str | None, claim: str | None) -> kpi.Piece | None:
+def judged(begins: int, ends: int, voice: tuple[str, int] | None, said: tuple[str, int] | None) -> kpi.Piece | None:
+    (seen, degradation), (claim, claimed_degradation) = voice or (None, 0), said or (None, 0)
     if claim == "down":
         return kpi.Piece(begins, ends, "unscheduled_down", told=True, conflict=seen in kpi.UP)
     if claim == "overrun":
         return kpi.Piece(begins, ends, "unscheduled_down", told=True, overrun=True, conflict=seen == "productive")
     if claim == "maintenance":
         return kpi.Piece(begins, ends, "scheduled_down", told=True, conflict=seen == "productive")
-    return kpi.Piece(begins, ends, seen) if seen else None
+    degradation = max(degradation, claimed_degradation) if claim == "partial" and seen not in kpi.DOWN else degradation
+    return kpi.Piece(begins, ends, seen, degradation=degradation) if seen else None
 
 
 # --- orders and maintenance
@@ -333,4 +354,5 @@ def life(name: str, of: Told, hours: Hours, now: int) -> kpi.Life:
         make_model,
         signed(body[8]) if 8 in body else None,
         hours.base(of.kind, since, now),
+        readings=of.readings,
     )

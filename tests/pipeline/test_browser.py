@@ -1,5 +1,7 @@
 """Pages in Chromium over a demo with a whole month: a leader finds why a site is worse, and nothing on any page is out of reach of anybody."""
 
+import csv
+import io
 import json
 import subprocess
 import urllib.parse
@@ -7,13 +9,16 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from faults.process import ROOT, binary, environment
+from faults.process import ROOT, await_true, binary, environment
 from test_demo import House
+from test_kpi import a_device, contract_of, issue, month_before, query, say, statement, two_hours_up
 
 SHOTS = ROOT / "target/shots"
 LEADER_SECONDS, PAGES_SECONDS, BOARD_SECONDS = 240, 900, 600
+# An agent that lives sends again after half a minute.
+WAITS_SECONDS = 60
 PAGES = ["login", "fleet", "site", "kind", "device", "month", "compare", "hours", "contracts", "contract", "statement", "evidence"]
-PAGES += ["maintenance", "risk", "alerts", "alert", "pipeline", "nowhere", "board"]
+PAGES += ["maintenance", "risk", "alerts", "alert", "pipeline", "nowhere", "issued", "adjusted", "amended", "board"]
 LOOKS = [*(f"{size} {scheme}" for size in ("desk", "phone") for scheme in ("light", "dark")), "paper"]
 
 
@@ -43,12 +48,43 @@ def test_a_leader_finds_why_a_site_is_worse_down_to_the_facts(house: House) -> N
     assert shown and shown <= told, "the page names places of the log that REST names too"
 
 
+def amended(house: House) -> list[str]:
+    """A statement that was issued, the next one, which adjusts it, and the device's page of that month: a person says later that two hours were down."""
+    name, (first, this) = a_device(house)["device"], month_before(datetime.now(UTC).date())
+    contract_of(house, a_device(house), "LOOK-1", first)
+    at = lambda day: f"/devices/{name}/statement?{query(contract='LOOK-1', day=day)}"  # noqa: E731
+    last = this - timedelta(days=1)
+    await_true("the contract covers the device", lambda: statement(house, f"/api/v1{at(last)}"))
+    issue(house, name, "LOOK-1", last)
+    since, until = two_hours_up(house, name, this)
+    claim = {"claim": "down", "from": since, "until": until, "author": "kim", "reason": "found in the paper log"}
+    assert say(house, f"/api/v1/devices/{name}/assertions", "look-late", claim)[0] == 202
+    await_true("the next statement adjusts", lambda: statement(house, f"/api/v1{at(this)}")["adjustments"])
+    device = f"/devices/{name}?{query(**{'from': first, 'until': this})}"
+    shown = [house.get(path, "text/html") for path in (at(last), at(this), device)]
+    assert "adjusts the next statement" in shown[0] and 'aria-label="Table of changes to' in shown[1] and 'aria-label="Table of amendments"' in shown[2]
+    return [f"issued={at(last)}", f"adjusted={at(this)}", f"amended={device}"]
+
+
+def test_the_operator_sees_the_receipts_of_every_agent(house: House) -> None:
+    agents = house.json("/api/v1/pipeline")["agents"]
+    assert agents and all(one["receipts"]["accepted"] > 0 for one in agents), "the demo's agents run within its process"
+    told = list(csv.DictReader(io.StringIO(house.get("/pipeline?format=csv&table=agents"))))
+    for one in told:
+        accepted, receipted, waiting = (int(one[f"{name}_facts"]) for name in ("accepted", "receipted", "waiting"))
+        assert 0 < receipted <= accepted and waiting >= 0 and int(one["oldest_waiting_seconds"]) < WAITS_SECONDS, one
+    assert {one["agent"] for one in told} == {one["agent"] for one in agents}
+    shown = house.get("/pipeline", "text/html").split('id="agents"')[1].split("</section>")[0]
+    assert all(one["agent"] in shown for one in agents) and "an agent of another process" not in shown
+
+
 def test_every_page_can_be_read_by_anybody_and_asks_nobody_else(house: House, tmp_path: Path) -> None:
+    more = amended(house)
     until, board = datetime.now(UTC).date() - timedelta(days=1), tmp_path / "board.html"
     command = [binary("medfleet"), "report", "board", "--data", str(house.data), "--from", str(until - timedelta(days=28)), "--until", str(until)]
     subprocess.run([*command, "--out", str(board), "--draft"], check=True, capture_output=True, env=environment(), timeout=BOARD_SECONDS)
     began = datetime.now().timestamp()
-    told = browse(house, "shots.mjs", f"board={board}", seconds=PAGES_SECONDS).splitlines()
+    told = browse(house, "shots.mjs", *more, f"board={board}", seconds=PAGES_SECONDS).splitlines()
     print(f"{len(told)} looks in {datetime.now().timestamp() - began:.0f} s")
     assert [line.split(":")[0] for line in told] == [f"{page} {look}" for page in PAGES for look in LOOKS]
     kept = [SHOTS / f"{page}-{look.replace(' ', '-')}.png" for page in PAGES for look in LOOKS]

@@ -134,6 +134,21 @@ def test_every_row_of_a_view_is_that_of_the_facts_in_sql(fleet: Fleet) -> None:
     tally.must_agree(ROWS_FIGURES_AT_LEAST)
 
 
+def test_cycles_between_failures_of_each_kind_are_those_of_the_facts(fleet: Fleet, whole_weeks: kpi.Period) -> None:
+    """Gains and failures of all devices of a kind are added up before they are divided."""
+    by = ("kind", "counter", "component", "source", "unit")
+    sums: dict[tuple, list[float]] = {}
+    for row in fleet.in_sql["cycles_between_failures", whole_weeks]:
+        of_kind = sums.setdefault(tuple(row[name] or "" for name in by), [0.0, 0])
+        of_kind[0], of_kind[1] = of_kind[0] + row["gained"], of_kind[1] + row["failures"]
+    found = {key: {"cycles_between_failures": gained / failed if failed else None} for key, (gained, failed) in sums.items()}
+    wanted = kpi.between_failures(fleet.accounts(whole_weeks), whole_weeks, ("kind",))
+    assert any(wanted.values()), "something that counts failed"
+    tally = Tally()
+    tally.rows((), found, {key: {"cycles_between_failures": cycles} for key, cycles in wanted.items()})
+    tally.must_agree(15)
+
+
 def failures(accounts: list[kpi.Account], _of: kpi.Period) -> list[dict]:
     return [
         named(one) | {"onset_at": instant(each.onset), "work_order": each.order, "class": each.kind, "ended_at": instant(each.ended), "down_seconds": each.down / kpi.SECOND, "in_use": each.in_use}
@@ -184,6 +199,22 @@ def exposures(accounts: list[kpi.Account], _of: kpi.Period) -> list[dict]:
     return [named(one) | row(one) for one in accounts]
 
 
+def counted(accounts: list[kpi.Account], of: kpi.Period) -> list[dict]:
+    def row(one: kpi.Account, series: tuple[str, str, str, str], sums: dict) -> dict:
+        counter, component, source, unit = series
+        gained = {"gained": sums["gained"] / 1_000, "samples": sums["samples"], "resets": sums["resets"]}
+        newest = {"last_at": instant(sums["last"]), "reading": sums["reading"] / 1_000}
+        return named(one) | {"counter": counter, "component": component or None, "source": source, "unit": unit} | gained | newest
+
+    return [row(one, series, sums) for one in accounts for series, sums in kpi.counters(one.life, of).items()]
+
+
+def beside_failures(accounts: list[kpi.Account], of: kpi.Period) -> list[dict]:
+    failures = {one.life.device: sum(each.kind == "failure" for each in one.episodes) for one in accounts}
+    left = ("samples", "last_at", "reading")
+    return [{name: value for name, value in row.items() if name not in left} | {"failures": failures[row["device"]]} for row in counted(accounts, of)]
+
+
 def uptimes(accounts: list[kpi.Account], of: kpi.Period) -> list[dict]:
     """The names that SQL has for the figures of a scorecard; where nothing is known it has no ratio."""
     ratios = {"uptime": "total_uptime", "coverage": "total_uptime_coverage", "worst": "total_uptime_worst", "best": "total_uptime_best"}
@@ -199,12 +230,15 @@ def named(one: kpi.Account) -> dict:
     return {"device": one.life.device, "site": one.life.site, "kind": one.life.kind}
 
 
+COUNTER = ("device", "counter", "component", "unit", "source")
 VIEWS = {
     "failures": (("device", "onset_at", "work_order"), failures),
     "downtimes": (("device", "onset_at"), downtimes),
     "repairs": (("device", "work_order"), repairs),
     "pm": (("device", "work_order", "due_at"), maintenance),
     "reliability": (("device",), exposures),
+    "cycles": (COUNTER, counted),
+    "cycles_between_failures": (COUNTER, beside_failures),
     "uptime": (("site", "kind"), uptimes),
 }
 

@@ -13,6 +13,7 @@ from html import unescape
 import pytest
 from faults.judge import Tables
 from faults.process import ROOT, await_true, binary, run, total
+from grafana import Range, Sql, boards, panels
 from test_demo import House, _await_history, lived_in
 from test_sql import connect
 
@@ -26,6 +27,7 @@ CALM = {
     "horizon_hours: 168": "horizon_hours: 24",
     "false_alerts_per_technician_week_max: 3": "false_alerts_per_technician_week_max: 1",
     "is likely to fail within a week": "may fail within a day",
+    "after_minutes: 2\n    escalate_minutes": "after_minutes: 0\n    escalate_minutes",
 }
 
 
@@ -173,9 +175,12 @@ def alerts(house: House) -> list[dict]:
 
 
 def ask(house: House, alert: str, ask: dict) -> dict:
+    return post(house, f"/api/v1/alerts/{alert}/requests", {"author": "kim", "ask": ask})
+
+
+def post(house: House, path: str, body: dict) -> dict:
     headers = {"Authorization": f"Bearer {house.token}", "Idempotency-Key": str(uuid.uuid4())}
-    data = json.dumps({"author": "kim", "ask": ask}).encode()
-    request = urllib.request.Request(f"http://{house.address}/api/v1/alerts/{alert}/requests", data, headers)
+    request = urllib.request.Request(f"http://{house.address}{path}", json.dumps(body).encode(), headers)
     with urllib.request.urlopen(request, timeout=30) as answer:
         return json.loads(answer.read())
 
@@ -227,6 +232,26 @@ def test_alerts_of_a_model_stand_by_what_it_said_times_repair_time_and_spares(ho
     assert stakes == sorted(stakes, reverse=True)
 
 
+def test_a_risk_that_comes_true_is_part_of_the_failure_on_the_cards_and_in_the_tables(house: House, model: str) -> None:
+    risk = [alert for alert in alerts(house) if alert["open"]][-1]
+    device = risk["subject"]
+    post(house, f"/api/v1/devices/{device}/assertions", {"claim": "down", "author": "kim", "reason": "it came true"})
+
+    def open_alerts() -> list[tuple[str, str]]:
+        said = house.json(f"/api/v1/alerts?open=true&subject={device}")["alerts"]
+        return [(alert["rule"], alert["alert"]) for alert in said if alert["rule"] in ("device-failed", "device-error", "at-risk")]
+
+    ((_, failure),) = await_true("one incident", lambda: (found := open_alerts())[0][0] == "device-failed" and found, SCORED_WITHIN_SECONDS)
+    took = f'It took <a href="/alerts/{risk["alert"]}?'
+    assert took in (card := house.get(f"/alerts/{failure}", "text/html")) and f"{risk['summary']}: became part of this" in card
+    assert f'It is part of <a href="/alerts/{failure}?' in house.get(f"/alerts/{risk['alert']}", "text/html")
+    whole = "SELECT part_of FROM alert_steps WHERE alert = %s AND part_of IS NOT NULL"
+    still_open = "SELECT alert FROM alerts WHERE open AND device = %s AND rule IN ('device-failed', 'device-error', 'at-risk')"
+    with connect(house, "incident", "--all", autocommit=True) as session:
+        await_true("the incident in the tables", lambda: session.execute(whole, [risk["alert"]]).fetchall() == [(failure,)], SCORED_WITHIN_SECONDS)
+        assert session.execute(still_open, [device]).fetchall() == [(failure,)]
+
+
 def test_a_voice_beyond_the_budget_of_a_technician_demotes_itself_where_people_see_it(house: House, model: str) -> None:
     by_voice: dict[str, list[str]] = {}
     for alert in alerts(house):
@@ -236,8 +261,25 @@ def test_a_voice_beyond_the_budget_of_a_technician_demotes_itself_where_people_s
         assert ask(house, alert, {"type": "verdict", "finding": "nothing_found"})["verdict"] == "granted"
     left = {alert["alert"] for alert in alerts(house) if alert["open"]}
     assert not left & set(own), f"the {voice} are heard no more, and what they had raised has lost its cause"
+    week = next(one for one in house.json("/api/v1/scoreboard?horizon=24h")["false_alerts"] if one["model"] == model)
+    assert week == {"model": model, "technician": "kim", "false_alerts": 2, "allowed": 1}
+    assert f"kim: 2 by model {model}, 1 are allowed" in house.get(f"/risk/models/{model}", "text/html")
     for page in (house.get("/alerts", "text/html"), house.get(f"/alerts/{own[2]}", "text/html")):
         assert re.search(rf"model {model} are heard no more since .*: kim found nothing 2 times within a week, 1 are allowed", page)
+
+
+def test_grafana_shows_the_precision_of_a_model(house: House, model: str) -> None:
+    board = boards()["medfleet-alerts"]
+    panel = next(panel for panel in panels(board) if panel["title"] == "Precision by model and rule")
+    with connect(house, "precision", "--all", autocommit=True) as connection:
+        sql, chosen = Sql(connection), {name: [row[0] for row in connection.execute(f"SELECT DISTINCT {name} FROM alerts")] for name in ("site", "kind", "urgency")}
+
+        def shown() -> list[tuple]:
+            names, rows = sql.ask(panel["targets"][0]["rawSql"], Range.of(board), chosen)
+            told = [dict(zip(names, row, strict=True)) for row in rows]
+            return [(row["rule"], row["verdicts"], row["right"], row["nothing found"], row["precision"]) for row in told if row["model"] == model]
+
+        await_true("the verdicts of the model", lambda: shown() == [("at-risk", 2, 0, 2, 0.0)], SCORED_WITHIN_SECONDS)
 
 
 def test_a_model_that_is_withdrawn_takes_its_alerts_along(house: House, model: str) -> None:

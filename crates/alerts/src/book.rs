@@ -1,14 +1,15 @@
 //! The book: all alerts and messages as the topic of alerts tells them, for whoever reads it and decides nothing.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use medfleet_domain::alert::life::Alert;
 use medfleet_domain::alert::record::{Answer, Demotion, Life, News, Record, Turn, Writer};
-use medfleet_domain::alert::{AlertId, Step};
+use medfleet_domain::alert::{AlertId, Change, Ending, Step};
 use medfleet_domain::contract::Pin;
 use medfleet_domain::time::Timestamp;
 
 use crate::delivery::Outbox;
+use crate::incident::Incident;
 use crate::past::is_forgotten;
 
 /// Answers remembered for each alert: a request that comes again among them is answered and not decided again.
@@ -50,6 +51,8 @@ pub struct Book {
     rules: Option<String>,
     read: Vec<Pin>,
     cases: BTreeMap<AlertId, Case>,
+    /// Which alerts ever became part of one.
+    parts: BTreeMap<AlertId, BTreeSet<AlertId>>,
     outbox: Outbox,
     demotions: Vec<Demotion>,
     void_records: u64,
@@ -98,6 +101,7 @@ impl Book {
             self.cases.values().filter(|case| is_forgotten(&case.alert, now)).map(|case| case.alert.id).collect();
         for id in &gone {
             self.cases.remove(id);
+            self.parts.remove(id);
             self.outbox.forget(*id);
         }
         self.forgotten += gone.len() as u64;
@@ -127,6 +131,9 @@ impl Book {
     }
 
     fn step(&mut self, step: &Step) {
+        if let Change::Resolved { because: Ending::PartOf(whole) } = step.change {
+            self.parts.entry(whole).or_default().insert(step.alert);
+        }
         match self.cases.get_mut(&step.alert) {
             Some(case) => {
                 case.alert.evolve(&step.change, step.at);
@@ -163,6 +170,19 @@ impl Book {
 
     pub fn case(&self, id: AlertId) -> Option<&Case> {
         self.cases.get(&id)
+    }
+
+    /// Alerts of the same subject that are part of this one.
+    pub fn parts(&self, whole: &Alert) -> impl Iterator<Item = &Case> {
+        let (id, subject) = (whole.id, whole.about.subject.clone());
+        let cases = self.parts.get(&id).into_iter().flatten().filter_map(|part| self.case(*part));
+        cases.filter(move |case| case.alert.whole() == Some(id) && case.alert.about.subject == subject)
+    }
+
+    pub fn incident<'a>(&'a self, alert: &'a Alert) -> Incident<'a> {
+        let parts = self.parts(alert).map(|case| &case.alert).collect();
+        let whole = alert.whole().and_then(|whole| self.case(whole)).map(|case| &case.alert);
+        Incident { alert, parts, whole: whole.filter(|whole| whole.about.subject == alert.about.subject) }
     }
 
     pub fn cases(&self) -> impl Iterator<Item = &Case> {

@@ -13,6 +13,7 @@ mod errand;
 
 pub use errand::Errand;
 
+use crate::incident::Incident;
 use crate::route::{Routes, Wall};
 
 /// Attempts of one message that an alert is over, at most.
@@ -75,12 +76,15 @@ impl Outbox {
     }
 
     /// What has to be said of an alert now and has not been: asked again at any time, it says nothing twice.
-    pub fn wanting(&self, alert: &Alert, routes: &Routes, now: Timestamp, wall: Wall) -> Vec<Intent> {
-        let told = routes.recipients(alert, now, wall).into_iter().map(|(person, channel)| {
+    pub fn wanting(&self, incident: &Incident<'_>, routes: &Routes, now: Timestamp, wall: Wall) -> Vec<Intent> {
+        let alert = incident.alert;
+        let called = |channel: &Channel| incident.parts.iter().any(|part| self.has_called(part, alert, channel));
+        let recipients = routes.recipients(alert, now, wall).into_iter().filter(|(_, channel)| !called(channel));
+        let told = recipients.map(|(person, channel)| {
             let level = self.level_told(alert, channel).unwrap_or(alert.escalations);
             (person.to_owned(), channel.clone(), Occasion::Attention { call: alert.calls, level })
         });
-        let over = if alert.is_open() { Vec::new() } else { self.to_be_told_of_the_end(alert) };
+        let over = if alert.is_open() { Vec::new() } else { self.to_be_told_of_the_end(incident) };
         let intent = |(person, channel, occasion): (String, Channel, Occasion)| {
             let id = MessageId::of(alert.id, occasion, &channel);
             Intent { id, alert: alert.id, occasion, person, channel }
@@ -94,14 +98,33 @@ impl Outbox {
 
     /// Who was told that it is there is told that it is over, once, however often they were told; also where it ended, came
     /// back and ended again before anything was said.
-    fn to_be_told_of_the_end(&self, alert: &Alert) -> Vec<(String, Channel, Occasion)> {
+    fn to_be_told_of_the_end(&self, incident: &Incident<'_>) -> Vec<(String, Channel, Occasion)> {
+        let alert = incident.alert;
+        // Who was called for a part and not for the whole is told when that is over.
+        let goes_on = |channel: &Channel| {
+            incident.whole.is_some_and(|whole| whole.is_open() && self.has_called(alert, whole, channel))
+        };
         let mut last: BTreeMap<&Channel, (Occasion, &str)> = BTreeMap::new();
         for Message { intent, .. } in self.of(alert.id).filter(|message| message.is_open() || message.is_delivered()) {
             let Occasion::Attention { call, level } = intent.occasion else { continue };
             let over = (Occasion::Over { call, level }, intent.person.as_str());
             last.entry(&intent.channel).and_modify(|held| *held = over.max(*held)).or_insert(over);
         }
+        last.retain(|channel, _| !goes_on(channel));
         last.into_iter().map(|(channel, (over, person))| (person.to_owned(), channel.clone(), over)).collect()
+    }
+
+    /// Whether the call of a part has reached this channel, so that it need not be called for the whole. Alertmanager, which keeps alerts by
+    /// their labels, is told of each.
+    fn has_called(&self, part: &Alert, whole: &Alert, channel: &Channel) -> bool {
+        let is_own = |message: &Message| {
+            let Occasion::Attention { call, .. } = message.intent.occasion else { return false };
+            call == part.calls && message.intent.channel == *channel
+        };
+        let reaches = |message: &Message| message.is_delivered() || matches!(message.state, State::Sending { .. });
+        !matches!(channel, Channel::Alertmanager(_))
+            && part.calls_for(whole)
+            && self.of(part.id).any(|message| is_own(message) && reaches(message))
     }
 
     /// The level at which this channel has heard this call already: a higher level is no news to it.

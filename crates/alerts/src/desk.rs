@@ -139,12 +139,16 @@ impl Desk {
     pub fn ask(&mut self, entry: Entry, alert: AlertId, wish: &Wish, by: &str) -> Result<Granted, Refusal> {
         let meant = self.alert(alert).ok_or(Refusal::Unknown(alert))?;
         let change = meant.decide(wish, by, entry.at)?;
-        if let (Wish::Reopen, Some(other)) = (wish, self.problems.other_open(meant)) {
+        let other = || self.problems.other_open(meant).or_else(|| self.problems.open_failure(meant, &self.rules));
+        if *wish == Wish::Reopen
+            && let Some(other) = other()
+        {
             return Err(Refusal::OtherOpen(other));
         }
         let mut steps = vec![self.problems.take(alert, entry.at, change)];
         if *wish == Wish::Reopen {
             self.problems.prefer(alert);
+            self.problems.take_parts(alert, &self.rules, entry.at, &mut steps);
         }
         let demotion = self.over_budget(entry, alert);
         if let Some(demotion) = &demotion {
@@ -188,21 +192,22 @@ impl Desk {
             let late = self.is_late(entry, told, rule) || watch.fails_by_import_alone();
             match turn {
                 Turn::Fails(since) => {
-                    self.problems.begin(problem, rule, watch, entry, Sign::told(since, range, late), steps)
+                    self.problems.begin(problem, &self.rules, watch, entry, Sign::told(since, range, late), steps)
                 }
                 Turn::Works(at) => {
                     // It may have lasted for long enough while no time was told.
-                    self.problems.ripen_one(&problem, rule, watch, entry.at, steps);
-                    self.problems.end(&problem, entry.at, at, steps);
+                    self.problems.ripen_one(&problem, &self.rules, watch, entry.at, steps);
+                    self.problems.end_failure(&problem, &self.rules, (entry.at, at), steps);
                 }
                 Turn::HadFailed(at) => {
-                    self.problems.was(problem, rule, watch, entry, Sign::told(at, range, true), steps)
+                    let rules = (&self.rules, rule);
+                    self.problems.was(problem, rules, watch, entry, Sign::told(at, range, true), steps)
                 }
                 // The same failure, told of a moment that is now: it is no matter of the past. That its stream was opened says nothing.
                 Turn::Nothing
                     if Watch::tells_of_its_moment(&told.fact.body) && watch.failing_since().is_some() && !late =>
                 {
-                    self.problems.goes_on(&problem, entry.at, steps)
+                    self.problems.goes_on(&problem, &self.rules, entry.at, steps)
                 }
                 Turn::Nothing | Turn::Retires => {}
             }
@@ -219,7 +224,8 @@ impl Desk {
                     if error.severity >= rule.severity() && meant {
                         let problem = Problem::new(rule, told.subject, &error.component);
                         let late = self.is_late(entry, told, rule);
-                        self.problems.begin(problem, rule, watch, entry, Sign::told(told.fact.at, range, late), steps);
+                        let sign = Sign::told(told.fact.at, range, late);
+                        self.problems.begin(problem, &self.rules, watch, entry, sign, steps);
                     }
                 }
             }
@@ -233,7 +239,8 @@ impl Desk {
                     let problem = Problem::new(rule, told.subject, part);
                     if watch.life_used(part, &rule.limits) >= rule.at_least.unwrap_or(1.0) {
                         let late = self.is_late(entry, told, rule);
-                        self.problems.begin(problem, rule, watch, entry, Sign::told(told.fact.at, range, late), steps);
+                        let sign = Sign::told(told.fact.at, range, late);
+                        self.problems.begin(problem, &self.rules, watch, entry, sign, steps);
                     } else {
                         self.problems.end(&problem, entry.at, told.fact.at, steps);
                     }

@@ -5,11 +5,12 @@
 //! ```
 //! `rule` reads what is worth an alert, `watch` knows how each subject is, `desk` folds the log in order and opens one incident per
 //! problem (its life is `medfleet_domain::alert`), `voices` says who is heard and who was misled, `route` says whom to wake and when,
-//! `delivery` keeps intents and outcomes. `trial` runs rules on given facts. Equal logs give equal alerts, with equal ids.
+//! `incident` an alert with those that are part of it, `delivery` keeps intents and outcomes. `trial` runs rules on given facts. Equal logs give equal alerts, with equal ids.
 
 pub mod book;
 pub mod delivery;
 pub mod desk;
+pub mod incident;
 pub mod past;
 pub mod route;
 pub mod rule;

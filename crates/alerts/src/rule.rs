@@ -44,6 +44,13 @@ pub enum When {
     AtRisk,
 }
 
+impl When {
+    /// Whether it is part of a failure of its device, where that comes: what foretells it, or comes with it.
+    pub const fn goes_with_failure(self) -> bool {
+        matches!(self, Self::DeviceError | Self::AtRisk)
+    }
+}
+
 /// One rule as it is written.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

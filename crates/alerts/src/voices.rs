@@ -1,6 +1,7 @@
 //! Who may be heard: the voice that the gate let speak, unless its model was withdrawn or it has gone beyond its budget of false
 //! alerts.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use medfleet_domain::alert::life::Alert;
@@ -10,25 +11,54 @@ use medfleet_domain::risk::Scored;
 use medfleet_domain::time::{MICROS_PER_DAY, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::rule::Rules;
+
 /// For so long a false alert counts against the budget.
 const WEEK_MICROS: i64 = 7 * MICROS_PER_DAY;
 
-/// How often each technician found nothing within the week before `now` at alerts that this voice of a model raised by a rule.
+/// How often each technician found nothing within the week before `now` at alerts of this model, whichever of its voices and whichever
+/// rule raised them: it is one technician's time.
 pub fn false_alerts<'a>(
     alerts: impl IntoIterator<Item = &'a Alert>,
-    rule: &str,
-    (model, voice): (&str, &str),
+    model: &str,
     now: Timestamp,
 ) -> BTreeMap<String, u32> {
-    let is_own = |alert: &Alert| {
-        let score = alert.score.as_ref().map(|score| (&*score.model, &*score.voice));
-        alert.about.rule == rule && score == Some((model, voice))
-    };
+    let is_own = |alert: &&Alert| alert.score.as_ref().is_some_and(|score| score.model == model);
     let mut by_technician = BTreeMap::new();
-    for technician in alerts.into_iter().filter(|alert| is_own(alert)).filter_map(|alert| misled(alert, now)) {
+    for technician in alerts.into_iter().filter(is_own).filter_map(|alert| misled(alert, now)) {
         *by_technician.entry(same_person(technician)).or_default() += 1;
     }
     by_technician
+}
+
+/// A model's false alerts of one technician within a week, beside what is allowed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Week {
+    pub model: String,
+    pub technician: String,
+    pub false_alerts: u32,
+    /// The smallest budget of the rules by which the model raised alerts; None where none has one.
+    pub allowed: Option<u32>,
+}
+
+/// By model, whoever found nothing most often first.
+pub fn weeks<'a>(alerts: impl IntoIterator<Item = &'a Alert>, rules: Option<&Rules>, now: Timestamp) -> Vec<Week> {
+    let mut by_model: BTreeMap<&str, Vec<&Alert>> = BTreeMap::new();
+    for alert in alerts {
+        if let Some(score) = &alert.score {
+            by_model.entry(&score.model).or_default().push(alert);
+        }
+    }
+    let budget = |alert: &&Alert| rules?.named(&alert.about.rule)?.false_alerts_per_technician_week_max;
+    let of_model = |(model, own): (&str, Vec<&Alert>)| {
+        let allowed = own.iter().filter_map(budget).min();
+        let counted = false_alerts(own, model, now).into_iter();
+        let week = |(technician, false_alerts)| Week { model: model.to_owned(), technician, false_alerts, allowed };
+        let mut weeks: Vec<Week> = counted.map(week).collect();
+        weeks.sort_by_key(|week| Reverse(week.false_alerts));
+        weeks
+    };
+    by_model.into_iter().flat_map(of_model).collect()
 }
 
 /// A name as it counts against a budget: however somebody writes it, it is one person's.

@@ -114,6 +114,11 @@ impl Watch {
         since.filter(|_| !self.is_retired())
     }
 
+    /// Since when it has been as it shows itself.
+    pub fn shown_since(&self) -> Option<Timestamp> {
+        self.shown.now().since
+    }
+
     /// Whether nothing but an import says that it fails: that wakes nobody.
     pub fn fails_by_import_alone(&self) -> bool {
         let shown = self.shown.now();

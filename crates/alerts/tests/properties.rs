@@ -28,6 +28,17 @@ enum Happens {
 /// What happens, how many minutes after what came before, and how many minutes late it is heard.
 type Story = Vec<(Happens, i64, i64)>;
 
+fn critical(component: &str) -> Body {
+    Body::Error(DeviceError {
+        code: "E1".into(),
+        family: "f".into(),
+        severity: Severity::Critical,
+        component: component.into(),
+        cause_domain: "device".into(),
+        text: String::new(),
+    })
+}
+
 fn body() -> impl Strategy<Value = Body> {
     let shows = |condition| Body::Began { condition, degradation: Degradation::None };
     let order = |phase| {
@@ -37,22 +48,12 @@ fn body() -> impl Strategy<Value = Body> {
     let claim = |claim| {
         Body::Asserted(Asserted { claim, until: None, author: "kim".into(), reason: "seen".into(), order: None })
     };
-    let error = |component: &str| {
-        Body::Error(DeviceError {
-            code: "E1".into(),
-            family: "f".into(),
-            severity: Severity::Critical,
-            component: component.into(),
-            cause_domain: "device".into(),
-            text: String::new(),
-        })
-    };
     prop_oneof![
         3 => Just(shows(Condition::UnscheduledDown)),
         3 => Just(shows(Condition::Standby)),
         1 => Just(shows(Condition::ScheduledDown)),
-        2 => Just(error("tube")),
-        1 => Just(error("table")),
+        2 => Just(critical("tube")),
+        1 => Just(critical("table")),
         1 => Just(claim(Claimed::Down)),
         1 => Just(claim(Claimed::Usable)),
         1 => Just(order(Phase::Opened)),
@@ -154,17 +155,51 @@ fn problem(alert: &Alert) -> (&str, &Subject, &str) {
     (&alert.about.rule, &alert.about.subject, &alert.about.part)
 }
 
+/// A problem has one open alert at most, and what goes with a failure is part of it, unless the failure alone is told of the past.
+fn one_incident_each(desk: &Desk) {
+    let open: Vec<&Alert> = desk.alerts().filter(|alert| alert.is_open()).collect();
+    let mut problems = BTreeSet::new();
+    for alert in &open {
+        assert!(problems.insert(problem(alert)), "two open alerts for {:?}", problem(alert));
+    }
+    for failure in open.iter().filter(|alert| alert.about.rule == "device-failed") {
+        let beside = |alert: &&&Alert| {
+            let goes_with_it = ["device-error", "at-risk"].contains(&alert.about.rule.as_str());
+            goes_with_it && alert.about.subject == failure.about.subject && (alert.late || !failure.late)
+        };
+        assert_eq!(open.iter().find(beside), None, "beside {failure:?}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
     #[test]
-    fn a_problem_has_one_open_alert_at_most(story in story()) {
-        play(&story, |desk, _, _| {
-            let mut open = BTreeSet::new();
-            for alert in desk.alerts().filter(|alert| alert.is_open()) {
-                assert!(open.insert(problem(alert)), "two open alerts for {:?}", problem(alert));
-            }
-        });
+    fn a_problem_has_one_open_alert_at_most_and_a_failure_takes_what_goes_with_it(story in story()) {
+        play(&story, |desk, _, _| one_incident_each(desk));
+    }
+
+    #[test]
+    fn an_error_a_risk_and_a_failure_are_one_incident_in_whatever_order_they_are_heard(
+        heard in Just(vec![(0_i64, 0_usize), (1, 1), (2, 2), (3, 3)]).prop_shuffle(), ticks in prop::collection::vec(any::<bool>(), 4)
+    ) {
+        let says = |nth: usize| match nth {
+            0 => Happens::Says { device: 0, body: Body::Began { condition: Condition::UnscheduledDown, degradation: Degradation::None } },
+            1 => Happens::Says { device: 0, body: critical("tube") },
+            2 => Happens::Says { device: 0, body: critical("table") },
+            _ => Happens::Scores { device: 0, part: "tube", ppm: 900_000 },
+        };
+        let mut story: Story = Vec::new();
+        for ((_, nth), tick) in heard.into_iter().zip(ticks) {
+            story.push((says(nth), 1, 0));
+            story.extend(tick.then_some((Happens::Tick, 0, 0)));
+        }
+        story.push((Happens::Tick, 5, 0));
+        let open = |desk: &Desk| desk.alerts().filter(|alert| alert.is_open()).map(|alert| alert.about.rule.clone()).collect::<Vec<_>>();
+        prop_assert_eq!(open(&play(&story, |_, _, _| {}).0), ["device-failed"]);
+        story.push((Happens::Says { device: 0, body: Body::Began { condition: Condition::Standby, degradation: Degradation::None } }, 5, 0));
+        story.push((Happens::Tick, 1, 0));
+        prop_assert_eq!(open(&play(&story, |_, _, _| {}).0), Vec::<String>::new());
     }
 
     #[test]
@@ -213,10 +248,7 @@ proptest! {
             for step in happen(&mut again, offset, now, step) {
                 prop_assert!(again.alert(step.alert).is_some());
             }
-            let mut open = BTreeSet::new();
-            for alert in again.alerts().filter(|alert| alert.is_open()) {
-                prop_assert!(open.insert(problem(alert)), "two open alerts for {:?}", problem(alert));
-            }
+            one_incident_each(&again);
         }
     }
 
@@ -252,16 +284,8 @@ proptest! {
 
 #[test]
 fn ten_thousand_errors_of_one_storm_are_one_incident() {
-    let error = DeviceError {
-        code: "E1".into(),
-        family: "gantry".into(),
-        severity: Severity::Critical,
-        component: "slip_ring".into(),
-        cause_domain: "device".into(),
-        text: String::new(),
-    };
     let story: Story =
-        (0..10_000).map(|nth| (Happens::Says { device: 0, body: Body::Error(error.clone()) }, nth % 2, 0)).collect();
+        (0..10_000).map(|nth| (Happens::Says { device: 0, body: critical("slip_ring") }, nth % 2, 0)).collect();
     let (desk, steps) = play(&story, |_, _, _| {});
     assert_eq!((desk.alerts().count(), steps.len()), (1, 1));
 }

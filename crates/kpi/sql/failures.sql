@@ -2,7 +2,9 @@
 -- Class `failure`: a corrective order, or a down that a person told or that nothing ended; all downs under one
 -- order are one. Class `repeat`: such an episode within seven days after the end of the one before. Class
 -- `interrupt`: a down of the device's own word that ended by itself, with no order. An order opened within a day
--- after a down began is about it. Nothing begins outside the time in service. 86400000000 and 604800000000 are one and seven days in microseconds.
+-- after a down began is about it. Nothing begins outside the time in service. It was down for `down` as told, for `conflict`
+-- less at the least (use was seen meanwhile), and for all that it `lasted` at the most. How much was seen at all is told of a device, not of
+-- an episode. 86400000000 and 604800000000 are one and seven days in microseconds.
 WITH troubles AS ({trouble}),
 lives AS (
     SELECT *, coalesce(returned_us, closed_us) AS finished_us
@@ -34,6 +36,7 @@ grouped AS (
         MIN(a.onset_us) AS first_us,
         MAX(a.until_us) AS last_us,
         coalesce(SUM(a.down_us), 0) AS down_us,
+        coalesce(SUM(a.conflict_us), 0) AS conflict_us,
         COUNT(a.onset_us) AS downs,
         coalesce(bool_or(a.in_use), FALSE) AS in_use,
         coalesce(bool_or(a.told), FALSE) AS told,
@@ -53,6 +56,7 @@ episodes AS (
             WHEN finished_us IS NOT NULL THEN greatest(coalesce(last_us, finished_us), finished_us)
         END AS ended_us,
         down_us,
+        conflict_us,
         downs,
         in_use,
         work_order,
@@ -95,7 +99,10 @@ SELECT
     evidence,
     onset_us,
     ended_us,
+    coalesce(ended_us, CAST($now AS BIGINT)) - onset_us AS lasted_us,
+    base_micros(site, kind, onset_us, least(coalesce(ended_us, CAST($now AS BIGINT)), CAST($until AS BIGINT))) AS base_us,
     down_us,
+    conflict_us,
     downs,
     in_use,
     work_order,

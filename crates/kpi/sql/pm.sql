@@ -2,7 +2,9 @@
 -- when the period began: overdue work is carried until it is done. State at $now: `on_time`, `late`, `overdue` or
 -- `not_due`. Due is the end of an order's planned window, else the end of the due day at the site. Done is a
 -- completion, else the repair or return told by the order: never its closing on paper. A reason not to do it is none.
--- What falls due while the device is not in service is not due, and nothing is carried beyond its last service.
+-- What falls due while the device is not in service is not due, and nothing is carried beyond its last service. The site is
+-- that at which the order was opened, or the maintenance done. It is told and not observed: nothing of it is unknown, and it is due whatever the
+-- hours are. `late` is how long after it was due it was done, or has not been done yet.
 WITH places AS ({sites}),
 done AS (
     SELECT
@@ -16,7 +18,7 @@ done AS (
         CAST(m.at AS BIGINT) AS at_us
     FROM maintenance AS m
     LEFT JOIN places AS p ON p.site = m.site
-    WHERE ($site = '' OR m.site = $site) AND ($kind = '' OR m.kind = $kind) AND ($device = '' OR m.device = $device)
+    WHERE ($kind = '' OR m.kind = $kind) AND ($device = '' OR m.device = $device)
     GROUP BY m.device, m.site, m.kind, m.procedure, m.outcome, m.work_order, m.due_day, m.at, m.epoch, m.seq, p.time_zone
     HAVING SUM(m.weight) > 0
 ),
@@ -49,7 +51,7 @@ ordered AS (
 unordered AS (
     SELECT
         d.device,
-        MIN(d.site) AS site,
+        first_value(d.site ORDER BY d.at_us, d.site) AS site,
         MIN(d.kind) AS kind,
         d.procedure,
         CAST(NULL AS VARCHAR) AS work_order,
@@ -87,6 +89,7 @@ SELECT
     work_order,
     due_us,
     CASE WHEN done_us <= CAST($now AS BIGINT) THEN done_us END AS done_us,
+    greatest(least(coalesce(done_us, CAST($now AS BIGINT)), CAST($now AS BIGINT)) - due_us, 0) AS late_us,
     reason,
     due_us < CAST($from AS BIGINT) AS carried,
     CASE
@@ -96,6 +99,6 @@ SELECT
         ELSE 'not_due'
     END AS state
 FROM asked_for
-WHERE due_us < CAST($until AS BIGINT)
+WHERE due_us < CAST($until AS BIGINT) AND ($site = '' OR site = $site)
     AND (due_us >= CAST($from AS BIGINT) OR done_us IS NULL OR done_us >= CAST($from AS BIGINT))
 ORDER BY device, due_us, procedure

@@ -3,7 +3,7 @@
 -- connection); null where nobody told of one and the order went on without it. Active repair: repair started to
 -- repaired, waits in between taken out. Turnaround: opened to returned to service, else closed. Waiting for parts: all
 -- such waits of the order together; it runs while one of them does. Waits for others by party: what overlaps counts once for
--- each of them.
+-- each of them. An order is told and not observed: no part of it is unknown, and a clock that still runs is its own lower bound.
 WITH lives AS ({order_lives}),
 parties AS (
     SELECT
@@ -53,7 +53,7 @@ clocked AS (
         coalesce(repaired_us, returned_us, closed_us) AS mended_us
     FROM lives
     WHERE class = 'corrective' AND opened_us >= CAST($from AS BIGINT) AND opened_us < CAST($until AS BIGINT)
-        AND opened_us <= CAST($now AS BIGINT)
+        AND opened_us <= CAST($now AS BIGINT) AND ($site = '' OR site = $site)
 )
 SELECT
     c.device,
@@ -63,6 +63,7 @@ SELECT
     c.cause_code,
     c.opened_us,
     c.finished_us,
+    base_micros(c.site, c.kind, c.opened_us, least(coalesce(c.finished_us, CAST($now AS BIGINT)), CAST($until AS BIGINT))) AS base_us,
     CASE
         WHEN c.arrived_us <= CAST($now AS BIGINT) THEN c.arrived_us - c.opened_us
         WHEN c.repair_started_us <= CAST($now AS BIGINT) OR c.mended_us <= CAST($now AS BIGINT) THEN NULL

@@ -9,7 +9,9 @@ pub async fn apart(
     session: &SessionContext,
     through: impl Fn(&str) -> Option<String>,
 ) -> Result<SessionContext, KpiError> {
-    let other = SessionContext::new_with_config_rt(session.copied_config(), session.runtime_env());
+    // A session that was made out of another one says no longer that it has a catalogue of its own.
+    let config = session.copied_config().with_create_default_catalog_and_schema(true);
+    let other = SessionContext::new_with_config_rt(config, session.runtime_env());
     for function in session.state().scalar_functions().values() {
         other.register_udf(function.as_ref().clone());
     }

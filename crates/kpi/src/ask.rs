@@ -1,5 +1,6 @@
 //! The views as typed rows, for whoever goes on to compute with them.
 
+mod amended;
 mod evidence;
 mod time;
 mod work;
@@ -14,8 +15,9 @@ use crate::question::Question;
 use crate::registry::view;
 use crate::stats::survival::Duration;
 
+pub use amended::{Amended, AmendedWork, Records, Spent, Stood, amended_work, amendments};
 pub use evidence::{Evidence, evidence};
-pub use time::{Amended, AtOnce, Backdated, Concurrency, Uptime, amendments, backdated, concurrency, uptime};
+pub use time::{AtOnce, Backdated, Concurrency, Uptime, backdated, concurrency, uptime};
 pub use work::{Cycles, PmState, PmWork, Reliability, cycles, pm, reliability};
 
 /// What sort of trouble an episode was.

@@ -18,7 +18,7 @@ use crate::table::{Cell, Figure};
 
 pub use devices::{ComparedDevice, device_figures};
 use roll::Named;
-pub use roll::{Interned, Member, Roll, age_band, make_model};
+pub use roll::{Interned, Member, Roll, Seen, age_band, make_model};
 
 /// What sites are compared by.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -45,8 +45,8 @@ pub struct ComparedSite {
     pub place: Place,
     /// How many sites are compared.
     pub sites: usize,
-    /// Known ÷ in service at the site: what nobody saw is not among the observed.
-    pub coverage: Option<f64>,
+    /// What nobody saw is not among the observed.
+    pub seen: Seen,
     /// By how much the ratio may be too small because less was seen here than of the fleet: 1 − coverage ÷ the fleet's.
     pub unseen: f64,
     /// Of the whole comparison.
@@ -62,8 +62,8 @@ pub struct Fleet {
     named: Vec<Named>,
     kinds: Vec<Arc<str>>,
     make_models: Vec<Arc<str>>,
-    /// By site: known ÷ in service, in microseconds.
-    known: Vec<(i64, i64)>,
+    /// By site.
+    seen: Vec<Seen>,
     /// The same period gives the same limits: resampling is seeded by it.
     seed: u64,
 }
@@ -77,12 +77,12 @@ impl Fleet {
 
     /// Out of what is in memory.
     pub fn of(roll: Roll, question: &Question) -> Self {
-        let Roll { sites, kinds, make_models, members, known } = roll;
+        let Roll { sites, kinds, make_models, members, seen } = roll;
         let what = |one: &Member| (one.site, [one.kind, one.make_model, one.age_band], one.happened());
         let cohort = Cohort::of(sites, members.iter().map(what));
         let named = members.into_iter().map(Named::of).collect();
         let seed = (question.from.0 ^ question.until.0.rotate_left(32)).cast_unsigned();
-        Self { cohort, named, kinds, make_models, known, seed }
+        Self { cohort, named, kinds, make_models, seen, seed }
     }
 
     /// By downtime this resamples devices thousands of times: no work for a thread that others wait for.
@@ -91,10 +91,13 @@ impl Fleet {
             By::Failures => Adjustment::ALL.map(|adjustment| failures(&self.cohort, adjustment)),
             By::Downtime => downtime(&self.cohort, self.seed),
         };
-        let known = self.coverage();
-        let (seen, all) = self.known.iter().fold((0, 0), |sums, (known, all)| (sums.0 + known, sums.1 + all));
-        let of_fleet = seen as f64 / all as f64;
-        compared.into_iter().flat_map(|one| placed(one, &known, of_fleet)).collect()
+        let by_site = self.cohort.sites().iter().map(|site| &**site).zip(self.seen.iter().copied()).collect();
+        let of_fleet = self.seen.iter().fold(Seen::default(), |sum, one| Seen {
+            known: sum.known + one.known,
+            in_service: sum.in_service + one.in_service,
+            monitored: sum.monitored + one.monitored,
+        });
+        compared.into_iter().flat_map(|one| placed(one, &by_site, of_fleet)).collect()
     }
 
     /// The devices of one site, each against what the fleet would have had in its place.
@@ -118,33 +121,30 @@ impl Fleet {
         })
         .collect()
     }
+}
 
-    /// Known ÷ in service by site.
-    fn coverage(&self) -> BTreeMap<&str, f64> {
-        let all = self.cohort.sites().iter().zip(&self.known).filter(|(_, (_, all))| *all > 0);
-        all.map(|(site, (known, all))| (&**site, *known as f64 / *all as f64)).collect()
+impl Seen {
+    /// Known ÷ in service.
+    pub fn coverage(&self) -> Option<f64> {
+        (self.in_service > 0).then(|| self.known as f64 / self.in_service as f64)
+    }
+
+    /// Where nothing at all was seen, what there is was told by people, who need no agent for it.
+    fn unseen(&self, of_fleet: &Self) -> f64 {
+        let both = self.coverage().zip(of_fleet.coverage()).filter(|(_, of_fleet)| *of_fleet > 0.0);
+        both.map_or(0.0, |(here, of_fleet)| (1.0 - here / of_fleet).max(0.0))
     }
 }
 
-/// Where nothing at all was seen, what there is was told by people, who need no agent for it.
-fn unseen(coverage: Option<f64>, of_fleet: f64) -> f64 {
-    coverage.filter(|_| of_fleet > 0.0).map_or(0.0, |here| (1.0 - here / of_fleet).max(0.0))
-}
-
-fn placed(comparison: Comparison, known: &BTreeMap<&str, f64>, of_fleet: f64) -> Vec<ComparedSite> {
+fn placed(comparison: Comparison, by_site: &BTreeMap<&str, Seen>, of_fleet: Seen) -> Vec<ComparedSite> {
     let ranked = |site: &SiteRatio| Ranked { value: site.ratio, low: site.low, high: site.high };
     let places = rank(&comparison.sites.iter().map(ranked).collect::<Vec<_>>());
     let Comparison { adjustment, dispersion, shape, sites } = comparison;
     let count = sites.len();
-    let site = |(ratio, place): (SiteRatio, Place)| ComparedSite {
-        coverage: known.get(ratio.site.as_str()).copied(),
-        unseen: unseen(known.get(ratio.site.as_str()).copied(), of_fleet),
-        adjustment,
-        ratio,
-        place,
-        sites: count,
-        dispersion,
-        shape,
+    let site = |(ratio, place): (SiteRatio, Place)| {
+        let seen = by_site.get(ratio.site.as_str()).copied().unwrap_or_default();
+        let unseen = seen.unseen(&of_fleet);
+        ComparedSite { seen, unseen, adjustment, ratio, place, sites: count, dispersion, shape }
     };
     sites.into_iter().zip(places).map(site).collect()
 }
@@ -166,8 +166,8 @@ macro_rules! figures {
     };
 }
 
-/// What is shown of a compared site.
-pub fn figures() -> [Figure<ComparedSite>; 24] {
+/// What is shown of a compared site. Devices are exposed by the calendar, whatever the hours of a site: there is no part for base hours.
+pub fn figures() -> [Figure<ComparedSite>; 27] {
     fn number(value: f64) -> Cell {
         Cell::number(Some(value))
     }
@@ -179,9 +179,13 @@ pub fn figures() -> [Figure<ComparedSite>; 24] {
             |one| Cell::text(one.adjustment.as_str());
         "site", "text", "the site", |one| Cell::text(&one.ratio.site);
         "devices", "count", "devices at the site", |one| Cell::count(one.ratio.devices);
+        "monitored", "count", "of these, devices in service of which something is known",
+            |one| Cell::Whole(one.seen.monitored);
         "device_years", "years", "their time in service", |one| number(one.ratio.service_years);
         "coverage", "ratio", "known ÷ in service: what nobody saw is not among the observed",
-            |one| Cell::number(one.coverage);
+            |one| Cell::number(one.seen.coverage());
+        "known_seconds", "seconds", "its numerator", |one| Cell::seconds(one.seen.known);
+        "in_service_seconds", "seconds", "its denominator", |one| Cell::seconds(one.seen.in_service);
         "unseen", "ratio", "1 − coverage ÷ the fleet's, 0 at least: by so much the ratio may be too small",
             |one| number(one.unseen);
         "observed", "failures or hours", "what there was", |one| number(one.ratio.observed);
@@ -233,19 +237,17 @@ mod tests {
 
     #[test]
     fn a_site_may_lack_what_it_saw_less_than_the_fleet() {
-        assert_eq!([0.4, 0.8, 1.0].map(|here| unseen(Some(here), 0.8)), [0.5, 0.0, 0.0]);
-        assert_eq!(
-            (unseen(None, 0.8), unseen(Some(0.0), 0.0)),
-            (0.0, 0.0),
-            "nobody was seen: people told all there is"
-        );
+        let seen = |known, in_service| Seen { known, in_service, monitored: 1 };
+        assert_eq!([4, 8, 10].map(|known| seen(known, 10).unseen(&seen(80, 100))), [0.5, 0.0, 0.0]);
+        let nobody = (seen(0, 0).unseen(&seen(80, 100)), seen(0, 10).unseen(&seen(0, 100)));
+        assert_eq!(nobody, (0.0, 0.0), "nobody was seen: people told all there is");
     }
 
     #[test]
     fn places_stand_beside_the_sites_they_belong_to() {
         let sites = vec![site("large", 1.8, 2.2), site("small", 0.1, 9.0), site("fine", 0.5, 0.7)];
         let comparison = Comparison { adjustment: Adjustment::Kind, dispersion: 1.0, shape: None, sites };
-        let places: Vec<(usize, usize, usize)> = placed(comparison, &BTreeMap::from([("large", 0.5)]), 0.8)
+        let places: Vec<(usize, usize, usize)> = placed(comparison, &BTreeMap::new(), Seen::default())
             .iter()
             .map(|one| (one.place.best, one.place.worst, one.place.tie))
             .collect();

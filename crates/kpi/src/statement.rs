@@ -97,9 +97,10 @@ async fn fill(
             site.calendars.recorded_at(service.kind, &site.clock, period),
         ),
     };
-    let question = Question::new(period.from, period.until, asked.now).of_device(asked.device).of_site(&service.site);
-    let pieces = pieces(session, &question).await?;
+    let question = Question::new(period.from, period.until, asked.now).of_device(asked.device);
+    // An order goes with its device, and may end where it was not opened.
     let orders = order_facts(session, &question).await?;
+    let pieces = pieces(session, &question.of_site(&service.site)).await?;
     let statement = state(&Given { contract, period, hours: &base, in_service, pieces: &pieces, orders: &orders });
     Ok(Some(Sheet {
         device: asked.device.to_owned(),

@@ -57,6 +57,12 @@ pub struct Figure<T: 'static> {
     pub of: fn(&T) -> Cell,
 }
 
+impl<T> Figure<T> {
+    pub const fn new(name: &'static str, unit: &'static str, meaning: &'static str, of: fn(&T) -> Cell) -> Self {
+        Self { name, unit, meaning, of }
+    }
+}
+
 impl Table {
     pub fn of<T>(figures: &[Figure<T>], rows: &[T]) -> Self {
         let heading =

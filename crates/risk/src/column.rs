@@ -75,6 +75,17 @@ columns! {
     LoudestFamilyErrors14d = "loudest_family_errors_14d", "errors", "errors of this part's commonest family in the last 14 days";
     LoudestFamilyErrors30d = "loudest_family_errors_30d", "errors", "errors of this part's commonest family in the last 30 days";
     LoudestFamilyTrend = "loudest_family_trend", "errors per day", "errors of this part's commonest family per day, last 3 days against the 27 before";
+    LifeErrors6h = "life_errors_6h", "errors", "errors of this part in the last 6 hours, since it last failed or was replaced";
+    LifeErrors12h = "life_errors_12h", "errors", "errors of this part in the last 12 hours, since it last failed or was replaced";
+    LifeErrors1d = "life_errors_1d", "errors", "errors of this part in the last day, since it last failed or was replaced";
+    LifeErrors2d = "life_errors_2d", "errors", "errors of this part in the last 2 days, since it last failed or was replaced";
+    LifeErrors3d = "life_errors_3d", "errors", "errors of this part in the last 3 days, since it last failed or was replaced";
+    LifeErrors5d = "life_errors_5d", "errors", "errors of this part in the last 5 days, since it last failed or was replaced";
+    LifeErrors7d = "life_errors_7d", "errors", "errors of this part in the last 7 days, since it last failed or was replaced";
+    LifeErrors10d = "life_errors_10d", "errors", "errors of this part in the last 10 days, since it last failed or was replaced";
+    LifeErrors14d = "life_errors_14d", "errors", "errors of this part in the last 14 days, since it last failed or was replaced";
+    LifeErrors20d = "life_errors_20d", "errors", "errors of this part in the last 20 days, since it last failed or was replaced";
+    LifeErrors30d = "life_errors_30d", "errors", "errors of this part in the last 30 days, since it last failed or was replaced";
     PartFamilies30d = "part_families_30d", "families", "families of errors that this part reported in the last 30 days";
     HoursSincePartError = "hours_since_part_error", "h", "time since the last error of this part";
     AllErrors1d = "all_errors_1d", "errors", "errors of the whole device in the last day";

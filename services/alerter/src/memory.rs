@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::AlerterError;
 
 /// Layout of the file; one of another layout is not read.
-const LAYOUT: u32 = 5;
+const LAYOUT: u32 = 6;
 const FILE: &str = "desk.memory";
 const CHECKSUM_BYTES: usize = 8;
 

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use medfleet_alerts::book::{Book, Heard};
+use medfleet_alerts::book::{Book, Case, Heard};
 use medfleet_alerts::delivery::{Errand, moot};
 use medfleet_alerts::route::Routes;
 use medfleet_domain::alert::life::Alert;
@@ -173,10 +173,13 @@ impl Sender {
     fn intents(&self, lived: &mut Lived, at: Timestamp) -> Vec<Intent> {
         let touched = std::mem::take(&mut lived.touched);
         let Some(routes) = &self.routes else { return Vec::new() };
-        let cases = touched.iter().filter_map(|id| lived.book.case(*id));
-        let wanting = cases.flat_map(|case| {
-            let wall = lived.zones.wall(&case.alert.about.site, at);
-            lived.book.outbox().wanting(&case.alert, routes, at, wall)
+        let book = &lived.book;
+        // Who was called for a part hears of its end with that of the whole.
+        let parts = touched.iter().filter_map(|id| book.case(*id)).flat_map(|case| book.parts(&case.alert));
+        let touched: BTreeSet<AlertId> = parts.map(|case| case.alert.id).chain(touched.iter().copied()).collect();
+        let wanting = touched.iter().filter_map(|id| book.case(*id)).flat_map(|Case { alert, .. }| {
+            let wall = lived.zones.wall(&alert.about.site, at);
+            book.outbox().wanting(&book.incident(alert), routes, at, wall)
         });
         wanting.collect()
     }

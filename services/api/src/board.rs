@@ -20,8 +20,8 @@ use read::{Read, SiteCard};
 const CHANGE_SHOWN: f64 = 0.0005;
 /// The bars begin here: what is worse is drawn at the edge.
 const BARS_FROM: f64 = 0.80;
-/// Amendments listed; the rest are counted.
-const AMENDED_SHOWN_MAX: usize = 12;
+/// Listed of each sort of change, so that six sites and all of it fit on one sheet; the rest are counted.
+const AMENDED_SHOWN_MAX: usize = 5;
 
 /// What the report is about.
 #[derive(Debug, Clone)]
@@ -70,7 +70,10 @@ struct Page {
     amended_of: String,
     amended: Vec<AmendedLine>,
     amended_more: usize,
+    worked: Vec<String>,
+    worked_more: usize,
     backdated: Vec<String>,
+    backdated_more: usize,
 }
 
 struct SiteLine {
@@ -154,6 +157,8 @@ impl Board {
     fn page(&self, open: &OpenCut, read: &Read) -> Page {
         let utc = Clock::of("UTC");
         let lines: Vec<SiteLine> = read.sites.iter().map(|site| self.site_line(site)).collect();
+        let (worked, worked_more) = listed(read.worked_words());
+        let (backdated, backdated_more) = listed(read.backdated_words());
         let amended = read.amended.iter().take(AMENDED_SHOWN_MAX).map(|one| AmendedLine::of(one, read)).collect();
         Page {
             title: format!("{} to {}", self.period.from.day(), last_day(self.period)),
@@ -173,7 +178,10 @@ impl Board {
             amended_of: self.amended_of(),
             amended,
             amended_more: read.amended.len().saturating_sub(AMENDED_SHOWN_MAX),
-            backdated: read.backdated_words(),
+            worked,
+            worked_more,
+            backdated,
+            backdated_more,
         }
     }
 
@@ -314,22 +322,25 @@ impl OutageLine {
 
 impl AmendedLine {
     fn of(one: &medfleet_kpi::ask::Amended, read: &Read) -> Self {
-        let (before, after) = one.uptime();
-        let down = one.after.1 - one.before.1;
+        let down = one.after.down - one.before.down;
         let sign = if down < 0 { "−" } else { "+" };
         Self {
             device: one.device.clone(),
             site: read.name(&one.site).to_owned(),
             arrived: one.arrived.to_string(),
             why: reason(&one.reason),
-            uptime: format!("{} → {}", some_percent(before), some_percent(after)),
+            uptime: format!("{} → {}", some_percent(one.before.uptime()), some_percent(one.after.uptime())),
             down: format!("{sign}{}", duration(down.abs())),
-            records: match one.first_offset == one.last_offset {
-                true => format!("{}:{}", one.log_partition, one.first_offset),
-                false => format!("{}:{} to {}", one.log_partition, one.first_offset, one.last_offset),
-            },
+            records: one.records.to_string(),
         }
     }
+}
+
+/// What is shown of some lines, and how many more there are.
+fn listed(mut lines: Vec<String>) -> (Vec<String>, usize) {
+    let more = lines.len().saturating_sub(AMENDED_SHOWN_MAX);
+    lines.truncate(AMENDED_SHOWN_MAX);
+    (lines, more)
 }
 
 #[cfg(test)]

@@ -183,14 +183,20 @@ impl OpenCut {
         Ok(query::newest_sites(query::standing(stated.iter(), self.known())))
     }
 
-    /// The versions of devices that `keeps` keeps.
+    /// The versions of devices that `keeps` keeps. One that had not ended before the instant asked about was still true.
     pub async fn devices(&self, keeps: impl Fn(&DeviceVersion) -> bool) -> Result<Vec<DeviceVersion>, ApiError> {
         let whole = self.whole();
         let read = || async { query::read_versions(whole).await.map(Arc::new) };
         let stated = whole.devices.get_or_try_init(read).await?;
-        let begun = |version: &DeviceVersion| self.before.is_none_or(|before| version.from < before);
-        let asked = stated.iter().filter(|stated| begun(&stated.row) && keeps(&stated.row));
-        Ok(query::standing(asked, self.known()))
+        let Some(before) = self.before else {
+            return Ok(query::standing(stated.iter().filter(|stated| keeps(&stated.row)), self.known()));
+        };
+        let begun = stated.iter().filter(|stated| stated.row.from < before);
+        let open = query::standing(begun, self.known()).into_iter().map(|version| {
+            let until = version.until.filter(|until| *until < before);
+            DeviceVersion { until, ..version }
+        });
+        Ok(open.filter(keeps).collect())
     }
 
     /// Greatest append time of anything the cut contains.

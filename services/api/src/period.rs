@@ -21,6 +21,24 @@ pub struct Period {
     pub until: Timestamp,
 }
 
+/// Which cut is asked, and how much of it, about what has no period.
+#[derive(Debug, Clone, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct SeenQuery {
+    /// What was known before this UTC day or instant, instead of what is known now.
+    pub as_of: Option<String>,
+    /// What was true just before this UTC day or instant, by all that is known.
+    pub at: Option<String>,
+    /// Ask an earlier cut; the answer of every other question about that cut agrees with it.
+    pub cut: Option<String>,
+}
+
+impl From<SeenQuery> for PeriodQuery {
+    fn from(SeenQuery { as_of, at, cut }: SeenQuery) -> Self {
+        Self { as_of, at, cut, ..Self::default() }
+    }
+}
+
 /// The period as it stands in an address.
 #[derive(Debug, Clone, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use medfleet_alerts::rule::Rules;
+use medfleet_alerts::voices::{self, Week};
 use medfleet_domain::time::{MICROS_PER_DAY, MICROS_PER_HOUR, Timestamp};
 use medfleet_kpi::ask::{EpisodeClass, failures};
 use medfleet_risk::backtest::BUDGET_SHARE;
@@ -14,6 +16,7 @@ use crate::error::ApiError;
 use crate::kpi::question;
 use crate::period::Period;
 use crate::query::{self, Said, Scope};
+use crate::service::App;
 
 mod alerts;
 
@@ -168,6 +171,14 @@ pub async fn scoreboard(open: &OpenCut, horizon_hours: i64) -> Result<Vec<Line>,
         return Ok(Vec::new());
     }
     Ok(told.lines(&Course::read(open, period).await?, horizon_hours, open.at()))
+}
+
+/// Whom models sent for nothing within the last 7 days, as the topic of alerts tells now.
+pub fn weeks(app: &App) -> Vec<Week> {
+    app.alerts.look(|book| {
+        let rules = book.rules().and_then(|text| Rules::read(text).ok());
+        voices::weeks(book.cases().map(|case| &case.alert), rules.as_ref(), query::now())
+    })
 }
 
 /// All that models said within the period.

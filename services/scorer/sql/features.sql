@@ -20,10 +20,49 @@ recent AS (
     JOIN signals s ON s.device = q.device AND s.bucket = q.bucket
         AND s.happened_at <= q.now AND s.known_at <= q.now AND s.happened_at > q.now - 2592000000000
 ),
+-- One row: one failure of one part, with its onset as it was known last.
+failures AS (
+    SELECT a.device, a.now, s.part, last_value(s.happened_at ORDER BY s.known_at) AS onset
+    FROM asked a
+    JOIN signals s ON s.device = a.device AND s.happened_at <= a.now AND s.known_at <= a.now
+    WHERE s.sort = 'failed'
+    GROUP BY a.device, a.now, s.part, s.name
+),
+-- One row: the failures of one part.
+part_failures AS (
+    SELECT
+        device, now, part,
+        max(onset) AS failed,
+        count(*) FILTER (WHERE onset > now - 31536000000000) AS failures_365d
+    FROM failures
+    GROUP BY device, now, part
+),
+-- One row: what else happens seldom to one part, since it was first heard of; part '' is the device as a whole.
+seldom AS (
+    SELECT
+        a.device, a.now, s.part,
+        max(s.happened_at) FILTER (WHERE s.sort = 'maintained') AS maintained,
+        max(s.happened_at) FILTER (WHERE s.sort IN ('replaced', 'returned')) AS renewed,
+        max(s.happened_at) FILTER (WHERE s.sort = 'replaced') AS replaced,
+        min(s.happened_at) FILTER (WHERE s.sort = 'seen') AS first_seen,
+        last_value(s.amount ORDER BY s.happened_at, s.known_at) FILTER (WHERE s.sort = 'in_service') AS in_service_day
+    FROM asked a
+    JOIN signals s ON s.device = a.device AND s.happened_at <= a.now AND s.known_at <= a.now
+    WHERE s.sort IN ('maintained', 'returned', 'replaced', 'seen', 'in_service')
+    GROUP BY a.device, a.now, s.part
+),
+-- One row: when the life of one part began that it lives now.
+lives AS (
+    SELECT s.device, s.now, s.part, greatest(f.failed, s.replaced) AS began
+    FROM seldom s LEFT JOIN part_failures f ON f.device = s.device AND f.now = s.now AND f.part = s.part
+    UNION ALL
+    SELECT f.device, f.now, f.part, f.failed AS began
+    FROM part_failures f LEFT ANTI JOIN seldom s ON f.device = s.device AND f.now = s.now AND f.part = s.part
+),
 -- One row: the errors of one family of one part; information is none.
 families AS (
     SELECT
-        device, now, part, name,
+        r.device, r.now, r.part, r.name,
         count(*) FILTER (WHERE days_ago < 0.25) AS errors_6h,
         count(*) FILTER (WHERE days_ago < 1) AS errors_1d,
         count(*) FILTER (WHERE days_ago < 3) AS errors_3d,
@@ -35,10 +74,24 @@ families AS (
         count(*) FILTER (WHERE amount >= 3 AND days_ago < 7) AS major_7d,
         count(*) FILTER (WHERE amount >= 3 AND days_ago < 14) AS major_14d,
         count(*) FILTER (WHERE amount >= 3) AS major_30d,
+        count(*) FILTER (WHERE of_this_life AND days_ago < 0.25) AS life_6h,
+        count(*) FILTER (WHERE of_this_life AND days_ago < 0.5) AS life_12h,
+        count(*) FILTER (WHERE of_this_life AND days_ago < 1) AS life_1d,
+        count(*) FILTER (WHERE of_this_life AND days_ago < 2) AS life_2d,
+        count(*) FILTER (WHERE of_this_life AND days_ago < 3) AS life_3d,
+        count(*) FILTER (WHERE of_this_life AND days_ago < 5) AS life_5d,
+        count(*) FILTER (WHERE of_this_life AND days_ago < 7) AS life_7d,
+        count(*) FILTER (WHERE of_this_life AND days_ago < 10) AS life_10d,
+        count(*) FILTER (WHERE of_this_life AND days_ago < 14) AS life_14d,
+        count(*) FILTER (WHERE of_this_life AND days_ago < 20) AS life_20d,
+        count(*) FILTER (WHERE of_this_life AND days_ago < 30) AS life_30d,
         min(days_ago) AS days_ago
-    FROM recent
-    WHERE sort = 'error' AND amount >= 1
-    GROUP BY device, now, part, name
+    FROM (
+        SELECT r.*, coalesce(r.happened_at > l.began, true) AS of_this_life
+        FROM recent r LEFT JOIN lives l ON l.device = r.device AND l.now = r.now AND l.part = r.part
+        WHERE r.sort = 'error' AND r.amount >= 1
+    ) r
+    GROUP BY r.device, r.now, r.part, r.name
 ),
 -- One row: what one device told of its families by name, whatever part their errors were told of.
 named AS (
@@ -89,6 +142,17 @@ part_errors AS (
         max(CASE WHEN place = 1 THEN errors_7d END) AS loudest_7d,
         max(CASE WHEN place = 1 THEN errors_14d END) AS loudest_14d,
         max(CASE WHEN place = 1 THEN errors_30d END) AS loudest_30d,
+        sum(life_6h) AS life_6h,
+        sum(life_12h) AS life_12h,
+        sum(life_1d) AS life_1d,
+        sum(life_2d) AS life_2d,
+        sum(life_3d) AS life_3d,
+        sum(life_5d) AS life_5d,
+        sum(life_7d) AS life_7d,
+        sum(life_10d) AS life_10d,
+        sum(life_14d) AS life_14d,
+        sum(life_20d) AS life_20d,
+        sum(life_30d) AS life_30d,
         count(*) AS families_30d,
         min(days_ago) * 24.0 AS hours_since
     FROM ranked
@@ -133,37 +197,6 @@ counters AS (
     WHERE sort = 'reading'
     GROUP BY device, now, part
 ),
--- One row: one failure of one part, with its onset as it was known last.
-failures AS (
-    SELECT a.device, a.now, s.part, last_value(s.happened_at ORDER BY s.known_at) AS onset
-    FROM asked a
-    JOIN signals s ON s.device = a.device AND s.happened_at <= a.now AND s.known_at <= a.now
-    WHERE s.sort = 'failed'
-    GROUP BY a.device, a.now, s.part, s.name
-),
--- One row: the failures of one part.
-part_failures AS (
-    SELECT
-        device, now, part,
-        max(onset) AS failed,
-        count(*) FILTER (WHERE onset > now - 31536000000000) AS failures_365d
-    FROM failures
-    GROUP BY device, now, part
-),
--- One row: what else happens seldom to one part, since it was first heard of; part '' is the device as a whole.
-seldom AS (
-    SELECT
-        a.device, a.now, s.part,
-        max(s.happened_at) FILTER (WHERE s.sort = 'maintained') AS maintained,
-        max(s.happened_at) FILTER (WHERE s.sort IN ('replaced', 'returned')) AS renewed,
-        max(s.happened_at) FILTER (WHERE s.sort = 'replaced') AS replaced,
-        min(s.happened_at) FILTER (WHERE s.sort = 'seen') AS first_seen,
-        last_value(s.amount ORDER BY s.happened_at, s.known_at) FILTER (WHERE s.sort = 'in_service') AS in_service_day
-    FROM asked a
-    JOIN signals s ON s.device = a.device AND s.happened_at <= a.now AND s.known_at <= a.now
-    WHERE s.sort IN ('maintained', 'returned', 'replaced', 'seen', 'in_service')
-    GROUP BY a.device, a.now, s.part
-),
 -- One row: the same of the device as a whole. `began` is when it went into service, or else when it was first heard of.
 seldom_whole AS (
     SELECT
@@ -197,6 +230,17 @@ SELECT
     coalesce(e.loudest_14d, 0) AS loudest_family_errors_14d,
     coalesce(e.loudest_30d, 0) AS loudest_family_errors_30d,
     coalesce(e.loudest_3d / 3.0 - (e.loudest_30d - e.loudest_3d) / 27.0, 0) AS loudest_family_trend,
+    coalesce(e.life_6h, 0) AS life_errors_6h,
+    coalesce(e.life_12h, 0) AS life_errors_12h,
+    coalesce(e.life_1d, 0) AS life_errors_1d,
+    coalesce(e.life_2d, 0) AS life_errors_2d,
+    coalesce(e.life_3d, 0) AS life_errors_3d,
+    coalesce(e.life_5d, 0) AS life_errors_5d,
+    coalesce(e.life_7d, 0) AS life_errors_7d,
+    coalesce(e.life_10d, 0) AS life_errors_10d,
+    coalesce(e.life_14d, 0) AS life_errors_14d,
+    coalesce(e.life_20d, 0) AS life_errors_20d,
+    coalesce(e.life_30d, 0) AS life_errors_30d,
     coalesce(e.families_30d, 0) AS part_families_30d,
     e.hours_since AS hours_since_part_error,
     coalesce(w.errors_1d, 0) AS all_errors_1d,

@@ -157,6 +157,14 @@ fn of_input(input: Input, adds: f64, frame: &Frame, row: usize) -> Ground {
             (column.as_str(), format!("{}: {shown}", column.says()), value)
         }
         Input::Pooled => ("pooled", "how often such parts fail at this age".to_owned(), f64::NAN),
+        Input::Warned => {
+            let heard = frame.value(row, Column::LifeErrors30d);
+            let says = format!(
+                "its errors since it last failed or was replaced come as before a failure: {} in 30 days",
+                short(heard)
+            );
+            ("warned", says, heard)
+        }
         Input::Sort => ("sort", "how often parts of this sort fail".to_owned(), f64::NAN),
     };
     Ground { name: name.into(), says, value_milli: milli(value), adds_milli: milli(adds) }

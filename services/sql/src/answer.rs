@@ -12,6 +12,7 @@ use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
 use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, TableProviderFilterPushDown, TableType};
 use datafusion::physical_plan::ExecutionPlan;
+use medfleet_domain::time::Span;
 
 use crate::kpi::{Asked, Kpi};
 use crate::origin::Origin;
@@ -28,10 +29,12 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// Plans once for the schema: a question that cannot be is refused here.
+    /// Plans once for the schema: a question that cannot be is refused here. Over the very tables that are scanned, for the engine
+    /// minds whether a column may be null: an end that had not come yet may.
     pub async fn new(kpi: &'static Kpi, sql: &'static str, tables: Arc<Tables>, asked: Asked) -> Result<Self> {
         let origin = Origin::of(kpi, &asked, &tables);
-        let plan = origin.behind(tables.plan(sql, &asked.params()).await?)?;
+        let seen = seen(kpi, &tables, &asked, None).await?;
+        let plan = origin.behind(seen.plan(sql, &asked.params()).await?)?;
         let schema = Arc::clone(DFSchema::inner(plan.schema()));
         Ok(Self { kpi, sql, tables, asked, origin, schema })
     }
@@ -39,8 +42,17 @@ impl Answer {
     /// The tables as they were known, with the base hours that were in force then.
     async fn tables(&self) -> Result<Tables> {
         let hours = self.kpi.asks_hours().then_some(self.asked.hours_within);
-        self.tables.known(self.asked.as_of, self.asked.at, hours).await
+        seen(self.kpi, &self.tables, &self.asked, hours).await
     }
+}
+
+async fn seen(kpi: &Kpi, tables: &Tables, asked: &Asked, hours_within: Option<Span>) -> Result<Tables> {
+    let tables = tables.known(asked.as_of, asked.at, hours_within).await?;
+    // The period of a view ends with a quarter-hour; a table of sums ends where it is asked to.
+    if kpi.is_rolled_up() && asked.at.is_some() {
+        tables.roll_up().await?;
+    }
+    Ok(tables)
 }
 
 impl fmt::Debug for Answer {

@@ -42,18 +42,26 @@ impl Tables {
             let plan = self.plan(&sql, &[("as_of", ScalarValue::Int64(Some(at)))]).await?;
             earlier.session.register_table(name.as_str(), Arc::new(ViewTable::new(plan, None)))?;
         }
-        let quarters = earlier.plan(ROLLUP_QUARTER_SQL, &[]).await?;
-        earlier.session.register_table(ROLLUPS[0], Arc::new(ViewTable::new(quarters, None)))?;
+        medfleet_kpi::furnish(&earlier.session).map_err(|error| DataFusionError::External(Box::new(error)))?;
+        earlier.roll_up().await?;
+        Ok(earlier)
+    }
+
+    /// Puts sums of the intervals there are into the place of those that were kept. Plans only; nothing is read.
+    pub async fn roll_up(&self) -> Result<()> {
+        let quarters = self.plan(ROLLUP_QUARTER_SQL, &[]).await?;
         // Its days are those of the sites as they stand, one row each.
         let apart = self.with(bare(&self.session), Vec::new());
         for (name, sql) in [("intervals", "SELECT * FROM intervals"), ("sites", text::SITES.as_str())] {
-            let plan = earlier.plan(sql, &[]).await?;
+            let plan = self.plan(sql, &[]).await?;
             apart.session.register_table(name, Arc::new(ViewTable::new(plan, None)))?;
         }
         let days = apart.plan(ROLLUP_DAY_SQL, &[]).await?;
-        earlier.session.register_table(ROLLUPS[1], Arc::new(ViewTable::new(days, None)))?;
-        medfleet_kpi::furnish(&earlier.session).map_err(|error| DataFusionError::External(Box::new(error)))?;
-        Ok(earlier)
+        for (name, plan) in ROLLUPS.into_iter().zip([quarters, days]) {
+            self.session.deregister_table(name)?;
+            self.session.register_table(name, Arc::new(ViewTable::new(plan, None)))?;
+        }
+        Ok(())
     }
 
     /// The same tables, in a session that may have functions of its own.

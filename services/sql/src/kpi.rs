@@ -111,6 +111,11 @@ impl Kpi {
         self.arguments.contains(&Argument::Since)
     }
 
+    /// Whether its rows are sums of a table of sums.
+    pub fn is_rolled_up(&self) -> bool {
+        self.name.starts_with("rollup_")
+    }
+
     /// What one row of it means.
     pub fn one_row(&self) -> String {
         match &self.rows {
@@ -120,7 +125,8 @@ impl Kpi {
     }
 }
 
-/// Every function: those with figures, each view of the KPI room under its own name, and what is made of them.
+/// Every function: those with figures, the tables of facts and each view of the KPI room under their own names, and what is made of
+/// them.
 pub static KPIS: LazyLock<Vec<Kpi>> = LazyLock::new(|| {
     use Argument::{AsOf, At, By, Closed, Device, Group, Instant, Narrow, Since, Until};
     let narrowed = vec![Since, Until, Narrow("site"), Narrow("kind"), Narrow("device"), AsOf, At];
@@ -133,6 +139,8 @@ pub static KPIS: LazyLock<Vec<Kpi>> = LazyLock::new(|| {
         Kpi { grain_micros: 1, ..kpi("timeline", vec![Device, Since, Until, AsOf, At], &text::TIMELINE) },
         kpi("devices_at", vec![Instant, AsOf], &text::DEVICES_AT),
     ];
+    let seen = text::VIEWS.iter().filter(|(name, _)| text::SEEN.contains(name));
+    let seen = seen.map(|(name, sql)| kpi(*name, vec![AsOf, At], sql));
     // `uptime_by_device` is that view, with its ratios; sizes are made beside the versions of terms.
     let views = registry::views().iter().filter(|view| !["uptime", backdated::VIEW].contains(&view.name));
     let of_view = |view: &View| kpi(view.name, arguments(view), &view.shown_sql());
@@ -143,7 +151,7 @@ pub static KPIS: LazyLock<Vec<Kpi>> = LazyLock::new(|| {
         of(backdated::VIEW, dated, Rows::Made(Made::Backdated)),
         of("comparison", vec![Since, Until, Narrow("kind"), By, AsOf, At], Rows::Made(Made::Comparison)),
     ];
-    own.into_iter().chain(views.map(of_view)).chain(made).collect()
+    own.into_iter().chain(seen).chain(views.map(of_view)).chain(made).collect()
 });
 
 /// The arguments of a view: what its file names.
@@ -391,9 +399,11 @@ mod tests {
         let written = |name| usage(find(name).unwrap());
         assert_eq!(written("failures"), "call it as failures(since, until, [site], [kind], [device], [as_of], [at])");
         assert_eq!(written("order_phases"), "call it as order_phases([site], [kind], [device], [as_of], [at])");
+        assert_eq!(written("intervals"), "call it as intervals([as_of], [at])");
         assert_eq!(written("comparison"), "call it as comparison(since, until, [kind], [by], [as_of], [at])");
         assert!(
-            find("repairs").is_some_and(|kpi| !kpi.asks_hours()) && find("uptime").is_some_and(|kpi| kpi.asks_hours())
+            find("downtimes").is_some_and(|kpi| !kpi.asks_hours())
+                && find("uptime").is_some_and(|kpi| kpi.asks_hours())
         );
     }
 

@@ -31,10 +31,13 @@ impl Origin {
         Self(columns)
     }
 
-    /// Rows of a plan with these columns behind their own, in the order they have.
+    /// Rows of a plan with these columns behind their own, in the order they have. Where a row has an `at` of its own, which is when
+    /// something happened, the one that was asked about is `asked_at`.
     pub fn behind(&self, plan: LogicalPlan) -> Result<LogicalPlan> {
         let own: Vec<Expr> = plan.schema().columns().into_iter().map(Expr::Column).collect();
-        let told = self.0.iter().map(|(name, value)| lit(value.clone()).alias(*name));
+        let is_own = |name: &str| plan.schema().has_column_with_unqualified_name(name);
+        let shown = |name: &str| if is_own(name) { format!("asked_{name}") } else { name.to_owned() };
+        let told: Vec<Expr> = self.0.iter().map(|(name, value)| lit(value.clone()).alias(shown(name))).collect();
         LogicalPlanBuilder::from(plan).project(own.into_iter().chain(told))?.build()
     }
 

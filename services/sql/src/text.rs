@@ -65,6 +65,28 @@ pub static VIEWS: LazyLock<Vec<(&str, String)>> = LazyLock::new(|| {
     files.map(|(name, sql)| (name, whole(sql))).to_vec()
 });
 
+/// The views that are functions too, of what was known or had happened: those over tables of facts. Alerts and models tell when
+/// each of their rows was said.
+pub const SEEN: [&str; 17] = [
+    "calendars",
+    "components",
+    "device_now",
+    "device_versions",
+    "devices",
+    "errors",
+    "facts",
+    "intervals",
+    "maintenance",
+    "orders",
+    "rollup_day",
+    "rollup_quarter",
+    "scores",
+    "scores_now",
+    "sites",
+    "usage",
+    "verdicts",
+];
+
 /// What one row of a view or function means: the head of its file.
 pub fn meaning(sql: &str) -> String {
     let head = sql.lines().map_while(|line| line.strip_prefix("-- "));
@@ -82,6 +104,7 @@ mod tests {
             assert!(!sql.contains('{'), "{sql}");
             assert!(sql.starts_with("-- One row: "), "{sql}");
         }
+        assert!(SEEN.iter().all(|name| VIEWS.iter().any(|(view, _)| view == name)), "{SEEN:?}");
         assert_eq!(meaning("-- One row: one site\n-- as it is.\nSELECT 1"), "one site as it is.");
     }
 }

@@ -180,15 +180,17 @@ pub struct Users {
     dice: Vec<Dice>,
     times: BTreeMap<&'static str, Vec<Duration>>,
     took: Duration,
+    first_cut: i64,
 }
 
 impl Users {
     pub async fn at(folder: &Path, users: usize) -> anyhow::Result<Self> {
         let served = serve(folder).await?;
         let (sites, days) = shape(served.address, &served.token).await?;
+        let first_cut = cut(served.address, &served.token).await?;
         println!("{sites} sites, {days} days; resident {} MiB", resident_mebibytes());
         let dice = (0..users).map(|user| Dice::new(user as u64 + 1)).collect();
-        Ok(Self { served, sites, days, dice, times: BTreeMap::new(), took: Duration::ZERO })
+        Ok(Self { served, sites, days, dice, times: BTreeMap::new(), took: Duration::ZERO, first_cut })
     }
 
     pub const fn days(&self) -> i32 {
@@ -218,6 +220,8 @@ impl Users {
     /// Says how long it took, and ends the api.
     pub async fn end(mut self) -> anyhow::Result<()> {
         let (questions, took) = (self.times.get("all").map_or(0, Vec::len), self.took.as_secs_f64());
+        let last_cut = cut(self.served.address, &self.served.token).await?;
+        println!("the api went from cut {} to {last_cut}; resident {} MiB", self.first_cut, resident_mebibytes());
         println!("{questions} questions in {took:.1} s, {:.0} a second", questions as f64 / took);
         for (class, times) in &mut self.times {
             report(class, times);
@@ -280,6 +284,13 @@ async fn shape(address: SocketAddr, token: &str) -> anyhow::Result<(u64, i32)> {
     let mut next = || numbers.next().context("a day has three numbers")?.context("a number");
     let day = Day::from_civil(next()? as i32, next()?, next()?);
     Ok((answer.matches("\"time_zone\"").count() as u64, day.0 - FIRST.0))
+}
+
+/// The number of the cut that is shown.
+async fn cut(address: SocketAddr, token: &str) -> anyhow::Result<i64> {
+    let answer = get(address, token, "/api/v1/sites", "identity").await?;
+    let number = answer.split("\"number\":").nth(1).context("an answer names its cut")?;
+    Ok(number.split([',', '}']).next().unwrap_or_default().trim().parse()?)
 }
 
 pub fn resident_mebibytes() -> u64 {

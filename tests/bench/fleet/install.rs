@@ -36,6 +36,24 @@ impl Install {
     /// An installation in a folder: empty, or where an earlier one was left, with its memory folded from the archive. Whoever
     /// appends the same records from the first one goes on where it ended.
     pub async fn open(folder: &Path) -> anyhow::Result<Self> {
+        let mut install = Self::remembering(folder, &[Topic::FLEET, Topic::FACTS]).await?;
+        install.ends.clear();
+        Ok(install)
+    }
+
+    /// An installation that goes on behind what a lake has, and tells only of devices that were never told of: it remembers the sites.
+    #[allow(dead_code, reason = "only the bench tells beside what it measures")]
+    pub async fn beside(folder: &Path) -> anyhow::Result<Self> {
+        let mut install = Self::remembering(folder, &[Topic::FLEET]).await?;
+        // A cut is made once everything is reached that a table has.
+        for (home, end) in &install.archived {
+            install.clerk.book.next.entry(*home).or_insert(*end);
+        }
+        Ok(install)
+    }
+
+    /// With the memory of these topics, at the end of what the archive has.
+    async fn remembering(folder: &Path, topics: &[Topic]) -> anyhow::Result<Self> {
         let lake = Lake::open_local(folder).await?;
         let origin = Origin { rules: "fold of the tests".to_owned(), log: "tests".to_owned() };
         let facts = (0..FACT_PARTITIONS).map(|partition| Partition::new(Topic::FACTS, partition));
@@ -45,14 +63,20 @@ impl Install {
         let archived: BTreeMap<_, _> = owned.into_iter().map(|home| (home, shelves.archived(home))).collect();
         let mut clerk = Clerk::new(Book::default(), shelves, Archive::new(reader()?), None);
         // Sites first: rollups ask for their time zones.
-        for topic in [Topic::FLEET, Topic::FACTS] {
-            let of_topic = archived.iter().filter(|(home, _)| home.topic == topic);
+        for topic in topics {
+            let of_topic = archived.iter().filter(|(home, _)| home.topic == *topic);
             let spans: Spans = of_topic.map(|(home, end)| (*home, 0..*end)).collect();
             if !spans.values().all(Range::is_empty) {
                 clerk.replay(&spans, REPLAY_ROWS, |_| {}).await?;
             }
         }
-        Ok(Self { lake, clerk, told: VecDeque::new(), ends: BTreeMap::new(), archived })
+        Ok(Self { lake, clerk, told: VecDeque::new(), ends: archived.clone(), archived })
+    }
+
+    /// The sites it knows.
+    #[allow(dead_code, reason = "only the bench tells beside what it measures")]
+    pub fn sites(&self) -> anyhow::Result<Vec<SiteId>> {
+        self.clerk.book.memory.zones.keys().map(|site| Ok(SiteId::new(site)?)).collect()
     }
 
     /// Whether all that was appended so far was in the tables before.

@@ -7,6 +7,7 @@ mod extras;
 mod grow;
 mod install;
 mod rounds;
+mod teller;
 
 use std::path::PathBuf;
 

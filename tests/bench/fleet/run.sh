@@ -52,4 +52,8 @@ cat >"$folder/question.sql" <<SQL
 SELECT site, kind, condition, SUM(micros) FROM day_sums
 WHERE day >= DATE '$first' + :from AND day < DATE '$first' + :from + :length GROUP BY site, kind, condition;
 SQL
-"$fleet" ask "$folder" "$questions" "$users" "${MEDFLEET_FLEET_ROUNDS:-8}" "$folder/question.sql"
+# What is told while users ask stays in a folder of its own: files of a lake never change, so links to them are a copy.
+told=$(mktemp -d -p "$folder" told.XXXX)
+trap 'infra/dev/postgres.sh stop "$cluster"; rm -rf "$cluster" "$told"' EXIT
+cp -al "$folder/lake" "$folder/day_sums" "$folder/day_sums.csv" "$told/"
+"$fleet" ask "$told" "$questions" "$users" "${MEDFLEET_FLEET_ROUNDS:-8}" "$folder/question.sql"

@@ -16,7 +16,7 @@ fn routes() -> Routes {
 
 /// An outbox that has been asked about this alert, and what it wanted.
 fn ask(outbox: &mut Outbox, alert: &Alert) -> Vec<Intent> {
-    let wanting = outbox.wanting(alert, &routes(), at(0), NOON);
+    let wanting = outbox.wanting(&Incident::alone(alert), &routes(), at(0), NOON);
     for intent in &wanting {
         outbox.intended(intent.clone(), at(0));
     }
@@ -68,10 +68,10 @@ fn a_snooze_ends_in_being_told_again_and_the_end_is_told_once() {
     let first = ask(&mut outbox, &alert);
     alert.evolve(&Change::Snoozed { until: at(600), by: "kim".into() }, at(0));
     assert_eq!(ask(&mut outbox, &alert), [], "it sleeps");
-    let again = outbox.wanting(&alert, &routes(), at(600), NOON);
+    let again = outbox.wanting(&Incident::alone(&alert), &routes(), at(600), NOON);
     assert_eq!((again.len(), again[0].id == first[0].id), (1, false));
     outbox.intended(again[0].clone(), at(600));
-    assert_eq!(outbox.wanting(&alert, &routes(), at(700), NOON), []);
+    assert_eq!(outbox.wanting(&Incident::alone(&alert), &routes(), at(700), NOON), []);
     alert.evolve(&Change::Resolved { because: Ending::Over { at: at(800) } }, at(800));
     assert_eq!(ask(&mut outbox, &alert).len(), 1);
     assert_eq!(ask(&mut outbox, &alert), []);
@@ -226,4 +226,43 @@ fn an_address_that_refused_for_good_is_tried_again_at_the_next_level() {
     let again = ask(&mut outbox, &alert);
     let channels = |intents: &[Intent]| intents.iter().map(|one| one.channel.clone()).collect::<BTreeSet<_>>();
     assert!(channels(&first).is_subset(&channels(&again)), "{again:?}");
+}
+
+/// An alert about an error of the CT that was raised so many seconds before the CT's failure at noon, and became part of that.
+fn error_before(failure: &Alert, seconds: i64) -> Alert {
+    let (mut error, raised_at) = (raised(), failure.raised_at.plus_seconds(-seconds));
+    error.about.rule = "device-error".into();
+    error.id = AlertId(11);
+    (error.raised_at, error.called_at) = (raised_at, raised_at);
+    error
+}
+
+#[test]
+fn who_was_called_for_an_error_a_moment_ago_is_not_called_for_its_failure_and_hears_its_end_with_that() {
+    let told = |seconds: i64, outcome: Outcome| {
+        let (mut outbox, mut failure) = (Outbox::default(), raised());
+        let mut error = error_before(&failure, seconds);
+        let first = ask(&mut outbox, &error).remove(0);
+        outbox.attempted(first.id, at(0));
+        outbox.ended(first.id, &outcome, at(0));
+        error.evolve(&Change::Resolved { because: Ending::PartOf(failure.id) }, failure.raised_at);
+        let whole = |outbox: &Outbox, failure: &Alert, error: &Alert| {
+            let incident = Incident { parts: vec![error], ..Incident::alone(failure) };
+            outbox.wanting(&incident, &routes(), at(0), NOON).into_iter().map(|one| one.person).collect::<Vec<_>>()
+        };
+        let part = |outbox: &Outbox, failure: &Alert, error: &Alert| {
+            let incident = Incident { whole: Some(failure), ..Incident::alone(error) };
+            outbox.wanting(&incident, &routes(), at(0), NOON).len()
+        };
+        let called = (whole(&outbox, &failure, &error), part(&outbox, &failure, &error));
+        failure.evolve(&Change::Escalated { level: 1 }, at(0));
+        let escalated = whole(&outbox, &failure, &error);
+        failure.evolve(&Change::Resolved { because: Ending::Over { at: at(0) } }, at(0));
+        (called, escalated, part(&outbox, &failure, &error))
+    };
+    let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+    assert_eq!(told(120, Outcome::Delivered), ((names(&[]), 0), names(&["boss"]), 1));
+    let failed = Outcome::Failed { reason: "451".into() };
+    assert_eq!(told(120, failed).0.0, ["kim"], "nobody has heard of the error");
+    assert_eq!(told(3_600, Outcome::Delivered).0, (names(&["kim"]), 1), "an hour later it has become worse");
 }

@@ -1,5 +1,6 @@
 //! Problems and their alerts: one incident for a problem from its beginning to its end, however often it is told.
 
+mod parts;
 mod restore;
 mod scores;
 mod time;
@@ -15,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Entry;
 
-use crate::rule::{Rule, When};
+use crate::rule::{Rule, Rules, When};
 use crate::watch::Watch;
 
 /// What can be the matter: a rule, a subject and a part of it.
@@ -133,7 +134,7 @@ impl Problems {
     pub fn begin(
         &mut self,
         problem: Problem,
-        rule: &Rule,
+        rules: &Rules,
         watch: &Watch,
         entry: Entry,
         sign: Sign,
@@ -149,12 +150,15 @@ impl Problems {
                 }
                 Some(_) => return,
                 None if late => return,
-                None => return self.goes_on(&problem, entry.at, steps),
+                None => return self.goes_on(&problem, rules, entry.at, steps),
             }
+        }
+        if late && self.was_part_of_failure(&problem, rules, began) {
+            return;
         }
         let active = Active { began, seen_at: began, opening: entry, fact, late, score, alert: None };
         self.active.insert(problem.clone(), active);
-        self.ripen_one(&problem, rule, watch, entry.at, steps);
+        self.ripen_one(&problem, rules, watch, entry.at, steps);
     }
 
     /// A problem that was there in the past and is over: for the inbox, and for nobody's sleep. What lies near an incident
@@ -162,7 +166,7 @@ impl Problems {
     pub fn was(
         &mut self,
         problem: Problem,
-        rule: &Rule,
+        (rules, rule): (&Rules, &Rule),
         watch: &Watch,
         entry: Entry,
         sign: Sign,
@@ -177,7 +181,10 @@ impl Problems {
         let id = AlertId::of(&problem.rule, &problem.subject, &problem.part, entry.cause);
         let raised = raised(&problem, rule, watch, Sign { late: true, ..sign });
         steps.push(self.take(id, entry.at, raised));
-        steps.push(self.take(id, entry.at, Change::Resolved { because: Ending::Over { at: began } }));
+        // At the latest since it has been as it is now.
+        let over_at = watch.shown_since().map_or(began, |since| since.max(began));
+        steps.push(self.take(id, entry.at, Change::Resolved { because: Ending::Over { at: over_at } }));
+        self.take_past_parts(id, rules, entry.at, steps);
         // An alert that somebody reopened stays the one that its problem has.
         if self.latest.get(&problem).is_none_or(|latest| !self.alerts[latest].is_open()) {
             self.latest.insert(problem, id);
@@ -185,11 +192,12 @@ impl Problems {
     }
 
     /// A late alert's problem is told of the present.
-    pub fn goes_on(&mut self, problem: &Problem, at: Timestamp, steps: &mut Vec<Step>) {
+    pub fn goes_on(&mut self, problem: &Problem, rules: &Rules, at: Timestamp, steps: &mut Vec<Step>) {
         let Some(active) = self.active.get_mut(problem) else { return };
         let was_late = std::mem::replace(&mut active.late, false);
         if let Some(id) = active.alert.filter(|id| was_late && self.alerts[id].is_open()) {
             steps.push(self.take(id, at, Change::GoesOn));
+            self.take_parts(id, rules, at, steps);
         }
     }
 
@@ -267,15 +275,23 @@ impl Problems {
             .collect()
     }
 
-    /// Raises an alert, or the last one again, once the problem has lasted long enough and nobody works on it.
-    pub fn ripen_one(&mut self, problem: &Problem, rule: &Rule, watch: &Watch, now: Timestamp, steps: &mut Vec<Step>) {
+    /// Raises an alert, or the last one again, once the problem has lasted long enough, nobody works on it and no failure speaks for it.
+    pub fn ripen_one(
+        &mut self,
+        problem: &Problem,
+        rules: &Rules,
+        watch: &Watch,
+        now: Timestamp,
+        steps: &mut Vec<Step>,
+    ) {
+        let Some(rule) = rules.named(&problem.rule) else { return };
         let Some(active) = self.active.get(problem).filter(|active| active.alert.is_none()) else { return };
         let waits = match rule.when {
             // Silence has been waited for already.
             When::DeviceSilent | When::AgentSilent | When::SiteSilent | When::PmOverdue => false,
             _ => now.micros() - active.began.micros() < rule.after_micros(),
         };
-        if waits || watch.suppresses(rule, active.began, now) {
+        if waits || watch.suppresses(rule, active.began, now) || self.is_part_of_failure(problem, rules) {
             return;
         }
         let Active { began, opening, fact, late, score, .. } = active.clone();
@@ -283,6 +299,7 @@ impl Problems {
         // Somebody has reopened it already: it is the same incident.
         if let Some(id) = self.latest.get(problem).copied().filter(|id| self.alerts[id].is_open()) {
             self.adopt(problem, id);
+            self.take_parts(id, rules, now, steps);
             return;
         }
         let again = self.latest.get(problem).copied().filter(|id| {
@@ -302,6 +319,7 @@ impl Problems {
         steps.push(self.take(id, now, change));
         self.latest.insert(problem.clone(), id);
         self.adopt(problem, id);
+        self.take_parts(id, rules, now, steps);
     }
 
     fn adopt(&mut self, problem: &Problem, id: AlertId) {

@@ -37,7 +37,7 @@ impl Desk {
                 let range = SeqRange::one(told.epoch, told.seq);
                 let late = self.is_late(entry, told, rule);
                 let sign = Sign { score: spoken.clone(), ..Sign::told(at, range, late) };
-                self.problems.begin(problem, rule, watch, entry, sign, steps);
+                self.problems.begin(problem, &self.rules, watch, entry, sign, steps);
             }
         }
     }
@@ -72,7 +72,7 @@ impl Desk {
         if self.voices.is_demoted(&spoken.model, &spoken.voice) {
             return None;
         }
-        let by_technician = false_alerts(self.alerts(), &rule.name, (&spoken.model, &spoken.voice), entry.at);
+        let by_technician = false_alerts(self.alerts(), &spoken.model, entry.at);
         let false_alerts = by_technician.get(&same_person(technician)).copied().unwrap_or(0);
         (false_alerts > false_alerts_max).then(|| Demotion {
             model: spoken.model.clone(),

@@ -65,7 +65,7 @@ impl Desk {
                     }
                     (Hearing::Silent, Hearing::Heard) => {
                         let began = watch.heard_at.unwrap_or(entry.at);
-                        self.problems.begin(problem, rule, watch, entry, Sign::since(began), steps);
+                        self.problems.begin(problem, &self.rules, watch, entry, Sign::since(began), steps);
                     }
                     (Hearing::Unknown, _) | (_, Hearing::Unknown) => {}
                 }
@@ -88,7 +88,7 @@ impl Desk {
                 let problem = Problem::new(rule, &subject, "");
                 if agents.iter().all(|watch| heard(watch) == Hearing::Silent) {
                     let began = agents.iter().filter_map(|watch| watch.heard_at).max().unwrap_or(entry.at);
-                    self.problems.begin(problem, rule, agents[0], entry, Sign::since(began), steps);
+                    self.problems.begin(problem, &self.rules, agents[0], entry, Sign::since(began), steps);
                 } else if agents.iter().any(|watch| heard(watch) == Hearing::Heard) {
                     self.problems.end_silence((&problem, entry.at), &mut self.spoken_for, steps);
                 }
@@ -150,7 +150,7 @@ impl Desk {
                 let due = watch.planned().map(|(_, window)| window.until).min();
                 let overdue = due.filter(|due| entry.at.micros() - due.micros() >= rule.after_micros());
                 match overdue {
-                    Some(due) => self.problems.begin(problem, rule, watch, entry, Sign::since(due), steps),
+                    Some(due) => self.problems.begin(problem, &self.rules, watch, entry, Sign::since(due), steps),
                     None => self.problems.end(&problem, entry.at, entry.at, steps),
                 }
             }

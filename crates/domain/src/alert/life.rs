@@ -4,7 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{About, AlertId, Change, Ending, Finding, Spoken, Wish};
 use crate::id::SeqRange;
-use crate::time::Timestamp;
+use crate::time::{MICROS_PER_MINUTE, Timestamp};
+
+/// Within so long who was called for an alert, or took it, need not be called for the incident that it becomes part of.
+const SAME_CALL_MICROS: i64 = 15 * MICROS_PER_MINUTE;
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
@@ -44,6 +47,8 @@ pub struct Alert {
     /// The score that opened it, if one did.
     pub score: Option<Spoken>,
     pub acknowledged_by: Option<String>,
+    /// When that was.
+    pub taken_at: Option<Timestamp>,
     pub assigned_to: Option<String>,
     pub snoozed_until: Option<Timestamp>,
     pub escalations: u8,
@@ -74,6 +79,7 @@ impl Alert {
             fact: *fact,
             score: score.clone(),
             acknowledged_by: None,
+            taken_at: None,
             assigned_to: None,
             snoozed_until: None,
             escalations: 0,
@@ -110,6 +116,25 @@ impl Alert {
         self.acknowledged_by.is_none() && self.assigned_to.is_none()
     }
 
+    /// The larger incident that it became part of.
+    pub const fn whole(&self) -> Option<AlertId> {
+        match &self.ended {
+            Some((_, Ending::PartOf(whole))) => Some(*whole),
+            _ => None,
+        }
+    }
+
+    /// Whether the first call of the incident that it became part of is the same call as its own: it has called for the same subject a moment
+    /// before, or somebody took it then. What was told hours ago and has become worse calls again.
+    pub fn calls_for(&self, whole: &Self) -> bool {
+        let touched = self.taken_at.unwrap_or(self.called_at);
+        self.about.subject == whole.about.subject
+            && !self.late
+            && !self.is_snoozed(whole.called_at)
+            && whole.calls == whole.calls_before
+            && whole.called_at.micros() - touched.micros() < SAME_CALL_MICROS
+    }
+
     /// Judges what a person asks, at the time it reached the log. Changes nothing.
     pub fn decide(&self, wish: &Wish, by: &str, at: Timestamp) -> Result<Change, Refusal> {
         let by = said("author", by)?;
@@ -143,9 +168,13 @@ impl Alert {
 
     /// Asks for attention again from `at` on, as if nobody had taken it and nobody been told yet.
     fn call_anew(&mut self, at: Timestamp) {
-        (self.acknowledged_by, self.snoozed_until, self.escalations) = (None, None, 0);
+        (self.acknowledged_by, self.taken_at, self.snoozed_until, self.escalations) = (None, None, None, 0);
         self.called_at = at;
         self.calls += 1;
+    }
+
+    fn taken(&mut self, by: &str, at: Timestamp) {
+        (self.acknowledged_by, self.taken_at) = (Some(by.to_owned()), Some(at));
     }
 
     /// Takes a change in. Never judges: it has already happened.
@@ -153,12 +182,12 @@ impl Alert {
         match change {
             Change::Raised { .. } => {}
             Change::GoesOn => (self.late, self.called_at) = (false, at),
-            Change::Acknowledged { by } => self.acknowledged_by = Some(by.clone()),
+            Change::Acknowledged { by } => self.taken(by, at),
             Change::Assigned { to, by } => {
                 self.assigned_to = Some(to.clone());
                 // Whom it is given to has not seen it yet: it calls anew until that one, or somebody else, takes it.
                 if to == by {
-                    self.acknowledged_by = Some(by.clone());
+                    self.taken(by, at);
                 } else {
                     self.call_anew(at);
                 }

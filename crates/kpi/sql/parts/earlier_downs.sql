@@ -1,6 +1,6 @@
 -- One row: one piece of down of one device from before what is read, after which nothing says that it worked: what is down
 -- within it goes on from here, however long it was silent. Of the few devices of `carried` all of the past is read.
-SELECT device, site, kind, from_us, until_us, condition, reason, told
+SELECT device, site, kind, from_us, until_us, condition, reason, conflict, told
 FROM (
     -- From the newest back: whatever is not older, what began at the same time included.
     SELECT *, MAX(CASE WHEN condition NOT IN ('unscheduled_down', 'scheduled_down') THEN from_us END)
@@ -14,6 +14,7 @@ FROM (
             CAST(i.until_at AS BIGINT) AS until_us,
             i.condition,
             coalesce(i.reason, '') AS reason,
+            i.conflict,
             i.claim OR i.source_kind IN ('person', 'record') AS told
         FROM ({carried}) AS c
         INNER JOIN intervals AS i ON i.device = c.device

@@ -5,6 +5,7 @@ SELECT
     site,
     kind,
     condition,
+    conflict,
     weight,
     greatest(CAST(from_at AS BIGINT), CAST($from AS BIGINT)) AS from_us,
     least(CAST(until_at AS BIGINT), CAST($until AS BIGINT)) AS until_us
@@ -18,6 +19,7 @@ SELECT
     site,
     kind,
     condition,
+    FALSE,
     1,
     greatest(from_us, CAST($from AS BIGINT)),
     least(coalesce(until_us, CAST($now AS BIGINT)), CAST($now AS BIGINT), CAST($until AS BIGINT))

@@ -1,8 +1,9 @@
--- One row: one work order that was not cancelled, with the first time of each phase; null: not reached.
+-- One row: one work order that was not cancelled, with the first time of each phase (null: not reached) and the site at which
+-- it was opened.
 SELECT
     device,
     work_order,
-    MIN(site) AS site,
+    first_value(site ORDER BY at_us, site) AS site,
     MIN(kind) AS kind,
     MIN(class) AS class,
     MIN(at_us) AS opened_us,

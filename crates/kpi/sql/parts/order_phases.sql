@@ -1,4 +1,5 @@
--- One row: one phase of one work order that stands, with the log record that told it.
+-- One row: one phase of one work order that stands, with the log record that told it. Of whatever site: an order goes with its device,
+-- and may end where it was not opened.
 SELECT
     device,
     site,
@@ -16,7 +17,7 @@ SELECT
     MAX(CASE WHEN weight > 0 THEN cause_partition END) AS log_partition,
     MAX(CASE WHEN weight > 0 THEN cause_offset END) AS log_offset
 FROM orders
-WHERE ($site = '' OR site = $site) AND ($kind = '' OR kind = $kind) AND ($device = '' OR device = $device)
+WHERE ($kind = '' OR kind = $kind) AND ($device = '' OR device = $device)
 GROUP BY
     device, site, kind, work_order, class, phase, waiting_for, planned_from, planned_until, cause_code, text, at,
     recorded_at, epoch, seq

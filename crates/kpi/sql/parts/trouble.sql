@@ -12,6 +12,7 @@ told_downs AS (
         i.kind,
         CAST(i.from_at AS BIGINT) AS from_us,
         CAST(i.until_at AS BIGINT) AS until_us,
+        i.conflict,
         i.claim OR i.source_kind IN ('person', 'record') AS told
     FROM asked AS a
     INNER JOIN intervals AS i ON i.device = a.device
@@ -21,11 +22,11 @@ told_downs AS (
         i.conflict, i.author
     HAVING SUM(i.weight) > 0
     UNION ALL
-    SELECT device, site, kind, from_us, until_us, told
+    SELECT device, site, kind, from_us, until_us, conflict, told
     FROM ({earlier_downs}) AS earlier
     WHERE condition = 'unscheduled_down' AND reason <> 'maintenance_overrun'
     UNION ALL
-    SELECT subject, site, kind, from_us, least(coalesce(until_us, CAST($now AS BIGINT)), CAST($now AS BIGINT)), TRUE
+    SELECT subject, site, kind, from_us, least(coalesce(until_us, CAST($now AS BIGINT)), CAST($now AS BIGINT)), FALSE, TRUE
     FROM asked AS a
     INNER JOIN beyond AS b ON b.subject = a.device
     WHERE role = 'claim' AND condition = 'unscheduled_down' AND from_us < CAST($now AS BIGINT)
@@ -42,6 +43,7 @@ blocks AS (
         MIN(from_us) AS from_us,
         MAX(until_us) AS until_us,
         SUM(until_us - from_us) AS down_us,
+        SUM(CASE WHEN conflict THEN until_us - from_us ELSE 0 END) AS conflict_us,
         COUNT(*) AS pieces,
         bool_or(told) AS told
     FROM numbered
@@ -61,6 +63,7 @@ around AS (
         b.from_us,
         b.until_us,
         b.down_us,
+        b.conflict_us,
         b.pieces,
         b.told,
         CASE WHEN i.from_us < b.from_us THEN i.from_us END AS seen_us,
@@ -72,7 +75,7 @@ around AS (
     LEFT JOIN ({worked}) AS i
         ON i.device = b.device AND i.from_us >= b.from_us - 86400000000
         AND (b.next_us IS NULL OR i.from_us < b.next_us)
-    GROUP BY b.device, b.block, b.site, b.kind, b.from_us, b.until_us, b.down_us, b.pieces, b.told,
+    GROUP BY b.device, b.block, b.site, b.kind, b.from_us, b.until_us, b.down_us, b.conflict_us, b.pieces, b.told,
         CASE WHEN i.from_us < b.from_us THEN i.from_us END,
         CASE WHEN i.from_us < b.from_us THEN i.until_us END,
         i.condition = 'productive'
@@ -87,13 +90,14 @@ ended AS (
         from_us,
         until_us,
         down_us,
+        conflict_us,
         pieces,
         told,
         coalesce(SUM(CASE WHEN seen_us IS NULL THEN us END), 0) > 0 AS up_after,
         coalesce(MAX(CASE WHEN weight > 0 THEN seen_us * 2 + CASE WHEN productive THEN 1 ELSE 0 END END) % 2 = 1, FALSE)
             AS in_use
     FROM around
-    GROUP BY device, block, site, kind, from_us, until_us, down_us, pieces, told
+    GROUP BY device, block, site, kind, from_us, until_us, down_us, conflict_us, pieces, told
 ),
 islands AS ({down_islands})
 SELECT
@@ -103,6 +107,7 @@ SELECT
     MIN(from_us) AS onset_us,
     MAX(until_us) AS until_us,
     SUM(down_us) AS down_us,
+    SUM(conflict_us) AS conflict_us,
     SUM(pieces) AS pieces,
     bool_or(told) AS told,
     bool_or(in_use AND coalesce(up_before, TRUE)) AS in_use,

@@ -1,4 +1,4 @@
-//! Typed rows of the views about time: uptime, shares in use, amendments.
+//! Typed rows of the views about time: uptime, shares in use, terms recorded late.
 
 use medfleet_domain::time::{Day, Timestamp};
 use medfleet_lake::SessionContext;
@@ -142,48 +142,6 @@ pub async fn backdated(session: &SessionContext, question: &Question) -> Result<
             recorded: line.time("recorded_us")?,
             log_partition: line.int("log_partition")?,
             log_offset: line.int("log_offset")?,
-        })
-    })
-    .await
-}
-
-/// What late records changed of a device's period.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Amended {
-    pub device: String,
-    pub site: String,
-    pub kind: String,
-    pub arrived: Day,
-    pub reason: String,
-    /// Microseconds up and down, before and after.
-    pub before: (i64, i64),
-    pub after: (i64, i64),
-    pub log_partition: i64,
-    pub first_offset: i64,
-    pub last_offset: i64,
-}
-
-impl Amended {
-    /// Uptime of known time before and after; None where nothing was known.
-    pub fn uptime(&self) -> (Option<f64>, Option<f64>) {
-        let ratio = |(up, down): (i64, i64)| (up + down > 0).then(|| up as f64 / (up + down) as f64);
-        (ratio(self.before), ratio(self.after))
-    }
-}
-
-pub async fn amendments(session: &SessionContext, question: &Question) -> Result<Vec<Amended>, KpiError> {
-    ask(session, "amendments", question, |line| {
-        Ok(Amended {
-            device: line.text("device")?,
-            site: line.text("site")?,
-            kind: line.text("kind")?,
-            arrived: Day(i32::try_from(line.int("arrived_day")?).unwrap_or_default()),
-            reason: line.text("reason")?,
-            before: (line.int("up_before_us")?, line.int("down_before_us")?),
-            after: (line.int("up_after_us")?, line.int("down_after_us")?),
-            log_partition: line.int("log_partition")?,
-            first_offset: line.int("first_offset")?,
-            last_offset: line.int("last_offset")?,
         })
     })
     .await

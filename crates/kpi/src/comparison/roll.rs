@@ -48,8 +48,18 @@ pub struct Roll {
     pub kinds: Vec<Arc<str>>,
     pub make_models: Vec<Arc<str>>,
     pub members: Vec<Member>,
-    /// By site: microseconds in which a condition is known, and in service.
-    pub known: Vec<(i64, i64)>,
+    /// By site.
+    pub seen: Vec<Seen>,
+}
+
+/// How much of a site was seen.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// Microseconds in which a condition is known, and in service.
+    pub known: i64,
+    pub in_service: i64,
+    /// Devices in service of which something is known.
+    pub monitored: i64,
 }
 
 /// What a device of the cohort is called.
@@ -79,13 +89,14 @@ pub fn age_band(in_service: Option<Day>, question: &Question) -> u32 {
 pub(super) fn of_rows(rows: &[Reliability], question: &Question) -> Fleet {
     let names: BTreeSet<&str> = rows.iter().map(|row| row.site.as_str()).collect();
     let sites: HashMap<&str, u32> = names.iter().copied().zip(0..).collect();
-    let mut known = vec![(0, 0); names.len()];
+    let mut seen = vec![Seen::default(); names.len()];
     let (mut kinds, mut make_models) = (Interned::default(), Interned::default());
     let member = |row: &Reliability| {
         let site = sites[row.site.as_str()];
-        let sums: &mut (i64, i64) = &mut known[site as usize];
-        sums.0 += row.up_micros + row.down_micros;
-        sums.1 += row.in_service_micros;
+        let (known, here) = (row.up_micros + row.down_micros, &mut seen[site as usize]);
+        here.known += known;
+        here.in_service += row.in_service_micros;
+        here.monitored += i64::from(known > 0 && row.in_service_micros > 0);
         Member {
             device: row.device.as_str().into(),
             site,
@@ -100,7 +111,7 @@ pub(super) fn of_rows(rows: &[Reliability], question: &Question) -> Fleet {
     let members = rows.iter().map(member).collect();
     let sites = names.into_iter().map(Arc::from).collect();
     let (kinds, make_models) = (kinds.names, make_models.names);
-    Fleet::of(Roll { sites, kinds, make_models, members, known }, question)
+    Fleet::of(Roll { sites, kinds, make_models, members, seen }, question)
 }
 
 /// As the inventory names it; empty where it does not.

@@ -8,7 +8,10 @@ macro_rules! sql {
 pub(super) use sql;
 
 /// Files that others name. A part may name the parts below it.
-const PARTS: [(&str, &str); 27] = [
+const PARTS: [(&str, &str); 30] = [
+    ("{repairs}", sql!("repairs")),
+    ("{pm}", sql!("pm")),
+    ("{late}", sql!("parts/late")),
     ("{foretold}", sql!("parts/foretold")),
     ("{alerts}", sql!("parts/alerts")),
     ("{uptime}", sql!("uptime")),

@@ -26,7 +26,10 @@ const FAILURES: &[Column] = columns! {
     evidence: Text, "order_and_down, order, told, not_recovered or self_recovered";
     onset_us: InstantMicros, "when it began";
     ended_us: InstantMicros, "when it ended; null: not yet";
+    lasted_us: Micros, "from its beginning to its end, or so far: it was down so long at the most";
+    base_us: Micros, "of that within base hours, up to the end of the period";
     down_us: Micros, "unscheduled down under it";
+    conflict_us: Micros, "of that while use was seen: it was down so much less at the least";
     downs: Count, "downs merged into it";
     in_use: Flag, "the device was in use when it began";
     work_order: Text, "the corrective order; null: none";
@@ -52,6 +55,7 @@ const REPAIRS: &[Column] = columns! {
     cause_code: Text, "what it names as its cause";
     opened_us: InstantMicros, "when it was requested";
     finished_us: InstantMicros, "when it was returned to service, else closed; null: open";
+    base_us: Micros, "base hours from the request to then, or so far, up to the end of the period";
     response_us: Micros, "request to arrival, so far; null: nobody told of an arrival, and the order went on";
     responded: Flag, "somebody had arrived or connected";
     repair_us: Micros, "active repair, so far; null: not begun or not told";
@@ -93,12 +97,22 @@ const UPTIME_BY_DAY: &[Column] = columns! {
     day: Day, "UTC day; the first and the last are as long as the period has of them";
     site: Text, "where devices were in service";
     kind: Text, "kind of equipment";
-    in_service_us: Micros, "in service: the denominator of coverage";
+    devices: Count, "devices in service on that day";
+    monitored: Count, "of these, those of which something is known";
+    in_service_us: Micros, "in service: the denominator of coverage and bounds";
+    known_us: Micros, "known: the numerator of coverage";
     productive_us: Micros, "in use";
     standby_us: Micros, "ready";
     engineering_us: Micros, "tests, training, calibration";
     scheduled_down_us: Micros, "planned maintenance";
     unscheduled_down_us: Micros, "failed, or maintenance beyond its window";
+    conflict_us: Micros, "claimed down while use was seen";
+    best_up_us: Micros, "up, were it all that is unknown or in conflict";
+    base_us: Micros, "in service within base hours";
+    base_productive_us: Micros, "in use within base hours";
+    base_up_us: Micros, "up within base hours";
+    base_down_us: Micros, "down within base hours, scheduled or not";
+    base_best_up_us: Micros, "up within base hours, were it all that is unknown or in conflict";
 };
 
 const RELIABILITY: &[Column] = columns! {
@@ -108,8 +122,11 @@ const RELIABILITY: &[Column] = columns! {
     make: Text, "as the inventory names it";
     model: Text, "as the inventory names it";
     in_service_day: Day, "day it entered service; null: not told";
-    in_service_us: Micros, "exposure by calendar";
+    in_service_us: Micros, "exposure by calendar, and the denominator of coverage";
+    base_us: Micros, "of that within base hours";
+    known_us: Micros, "of the time in service, what is known: the numerator of coverage; nought: not monitored";
     up_us: Micros, "exposure by uptime";
+    best_up_us: Micros, "up, were it all that is unknown or in conflict";
     productive_us: Micros, "exposure by use";
     down_us: Micros, "down, scheduled or not";
     unscheduled_down_us: Micros, "unscheduled down";
@@ -157,6 +174,7 @@ const PM: &[Column] = columns! {
     work_order: Text, "the order; null: none";
     due_us: InstantMicros, "end of the planned window, or of the due day";
     done_us: InstantMicros, "when it was done; null: not yet";
+    late_us: Micros, "done, or not done yet, so long after it was due; nought: in time, or not due yet";
     reason: Text, "why it was not done when it was tried: could_not_locate, in_use or removed";
     carried: Flag, "due before the period and not done when it began";
     state: Text, "on_time, late, overdue or not_due";
@@ -195,11 +213,40 @@ const AMENDMENTS: &[Column] = columns! {
     site: Text, "its site";
     kind: Text, "kind of equipment";
     arrived_day: Day, "UTC day on which the log took the records";
-    reason: Text, "voided, corrected, clock_step, claim or backlog";
+    reason: Text, "voided, corrected, clock_step, retired, moved, registered, claim or backlog";
+    in_service_before_us: Micros, "in service before";
     up_before_us: Micros, "up before";
     down_before_us: Micros, "down before";
+    in_service_after_us: Micros, "in service after";
     up_after_us: Micros, "up after";
     down_after_us: Micros, "down after";
+    log_partition: Number, "partition of the records";
+    first_offset: Number, "the first of them";
+    last_offset: Number, "the last of them";
+};
+
+const AMENDED_WORK: &[Column] = columns! {
+    device: Text, "the device";
+    site: Text, "its site";
+    kind: Text, "kind of equipment";
+    what: Text, "repair or maintenance";
+    work_order: Text, "the order; null: none";
+    procedure: Text, "of a maintenance, the name of its procedure; empty: not told";
+    at_us: InstantMicros, "when the repair was requested, or the maintenance due";
+    arrived_day: Day, "UTC day on which the log took the last of the records";
+    reason: Text, "voided, corrected, order (phases came late), maintenance, retired, moved or registered";
+    state_before: Text, "open or finished; on_time, late, overdue or not_due; null: it did not count";
+    state_after: Text, "the same by all that is known";
+    response_before_us: Micros, "response before";
+    response_after_us: Micros, "response after";
+    repair_before_us: Micros, "active repair before";
+    repair_after_us: Micros, "active repair after";
+    parts_before_us: Micros, "waiting for parts before";
+    parts_after_us: Micros, "waiting for parts after";
+    others_before_us: Micros, "waiting for anybody else before";
+    others_after_us: Micros, "waiting for anybody else after";
+    turnaround_before_us: Micros, "turnaround before";
+    turnaround_after_us: Micros, "turnaround after";
     log_partition: Number, "partition of the records";
     first_offset: Number, "the first of them";
     last_offset: Number, "the last of them";
@@ -328,6 +375,12 @@ pub fn views() -> &'static [View] {
             view!("pm", PM),
             view!("concurrency", CONCURRENCY),
             view!("amendments", AMENDMENTS),
+            // What is open at the end of the period is told as it stood when that was closed.
+            View {
+                name: "amended_work",
+                sql: LazyLock::new(|| whole(sql!("amended_work")).replace("$now", "$closed")),
+                columns: AMENDED_WORK,
+            },
             view!("backdated", BACKDATED),
             view!("evidence", EVIDENCE),
             view!("pieces", PIECES),

@@ -3,6 +3,7 @@
 use medfleet_domain::human::{Claimed, Party, Phase};
 use medfleet_kpi::ask::{self, EpisodeClass, downtimes, failures, repairs};
 use medfleet_kpi::happened;
+use medfleet_kpi::registry::view;
 use medfleet_kpi::scorecard::{Group, scorecards};
 use medfleet_kpi::stats::rate::Rate;
 use medfleet_kpi::stats::survival;
@@ -295,4 +296,22 @@ async fn golden_the_wait_for_parts_has_a_median_a_ninetieth_and_a_mean_and_an_op
     let closed: Vec<survival::Duration> = waits.into_iter().filter(|one| one.ended).collect();
     let without = survival::summary(&closed).mean_micros.expect("three ended");
     assert!(without / (HOUR as f64) < mean - 1.0, "without the open one it would look better");
+}
+
+/// GOLDEN 4: use was seen while a person claimed it down.
+#[tokio::test]
+async fn golden_04_a_failure_in_conflict_with_use_says_by_how_much_it_may_have_been_shorter() {
+    let mut house = House::new();
+    house.register("ct-7", "02-01 00:00");
+    house.hears("ct-7", S, "03-20 09:00", "03-20 10:00");
+    house.claims("ct-7", "03-20 10:30", Claimed::Down, "03-20 10:00", None);
+    house.hears("ct-7", P, "03-20 12:00", "03-20 13:00");
+    house.claims("ct-7", "03-20 14:05", Claimed::Usable, "03-20 14:00", None);
+    house.hears("ct-7", S, "03-20 14:00", "03-20 15:00");
+    let asked = question("03-20 00:00", "03-21 00:00", "03-21 00:00");
+    let table = view("failures").expect("there is such a view").table(&house.session().await, &asked).await;
+    let row = table.expect("the view answers").objects().remove(0);
+    let hours = ["down_seconds", "conflict_seconds", "lasted_seconds", "base_seconds"]
+        .map(|name| row[name].as_f64().map(|seconds| seconds / 3_600.0));
+    assert_eq!(hours, [4.0, 1.0, 4.0, 4.0].map(Some), "down three hours at the least and four at the most");
 }

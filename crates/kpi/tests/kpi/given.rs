@@ -135,6 +135,13 @@ impl House {
         self.arrived = None;
     }
 
+    /// What is told there reaches the log then, whenever it happened.
+    pub fn late(&mut self, arrived: &str, tell: impl FnOnce(&mut Self)) {
+        self.arrived = Some(at(arrived));
+        tell(self);
+        self.arrived = None;
+    }
+
     pub fn reads(&mut self, device: &str, when: &str, value: i64) {
         let sample = Sample {
             counter: "scans".into(),

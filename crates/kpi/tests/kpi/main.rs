@@ -1,5 +1,6 @@
 //! KPI views over what the processor's own fold makes of facts: facts in, figures out.
 
+mod amendments;
 mod evidence;
 mod failures;
 mod given;

@@ -109,7 +109,11 @@ async fn one_site_alone_is_like_the_fleet_and_is_not_ranked() {
         for site in sites {
             assert!((site.ratio.ratio - 1.0).abs() < 1e-12, "{site:?}");
             assert_eq!((site.place.best, site.place.worst, site.sites), (1, 1, 1));
-            assert_eq!(site.coverage, Some(0.5), "half of the devices were never heard");
+            assert_eq!(
+                (site.seen.coverage(), site.seen.monitored),
+                (Some(0.5), 1),
+                "half of the devices were never heard"
+            );
         }
     }
 }

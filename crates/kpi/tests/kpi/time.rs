@@ -1,9 +1,9 @@
-//! Uptime within base hours, shares in use, the population, and amendments that arrived late.
+//! Uptime within base hours, shares in use, and the population.
 
 use medfleet_domain::fact::Body;
 use medfleet_domain::human::{Claimed, OrderClass, Party, Phase, Retirement};
 use medfleet_kpi::Question;
-use medfleet_kpi::ask::{Concurrency, Uptime, amendments, concurrency, downtimes, failures, pm, reliability, uptime};
+use medfleet_kpi::ask::{Concurrency, concurrency, downtimes, failures, pm, reliability, uptime};
 use medfleet_kpi::backdated::{Part, backdated};
 use medfleet_kpi::measure::Measure;
 use medfleet_kpi::registry::view;
@@ -64,6 +64,31 @@ async fn days_add_up_to_the_period_and_what_lies_outside_the_service_is_on_no_da
             day("05", [26.0, 2.0, 0.0, 6.0]),
         ]
     );
+    // Monday to Thursday, open from eight to five.
+    let names = ["devices", "monitored"];
+    let counted: Vec<_> = rows.iter().map(|row| names.map(|name| row[name].as_i64().expect("a count"))).collect();
+    assert_eq!(counted, [[1, 1], [1, 1], [2, 2], [2, 2]]);
+    let parts: Vec<_> = rows
+        .iter()
+        .map(|row| {
+            let of = [
+                "known_seconds",
+                "best_up_seconds",
+                "base_seconds",
+                "base_up_seconds",
+                "base_down_seconds",
+                "base_best_up_seconds",
+            ];
+            of.map(|name| hours(row, name))
+        })
+        .collect();
+    let wanted = [
+        [12.0, 12.0, 5.0, 5.0, 0.0, 5.0],
+        [20.0, 10.0, 9.0, 0.0, 5.0, 4.0],
+        [26.0, 2.0, 9.0, 0.0, 9.0, 0.0],
+        [8.0, 20.0, 9.0, 0.0, 0.0, 9.0],
+    ];
+    assert_eq!(parts, wanted);
     let whole: i64 = uptime(&session, &asked).await.expect("the view answers").iter().map(|row| row.measure.up()).sum();
     assert_eq!(whole, 22 * HOUR, "as `uptime` has it: standby 18 h, in use 4 h");
 }
@@ -332,87 +357,4 @@ async fn a_claim_beyond_the_edge_is_known_and_one_device_alone_can_be_asked_abou
     let asked = question("03-20 00:00", "03-20 12:00", "03-20 18:00").of_device("ct-3");
     let one = concurrency(&house.session().await, &asked).await.expect("the view answers").remove(0);
     assert_eq!((one.in_use, one.known, one.in_service), (HOUR, 12 * HOUR, 12 * HOUR), "its own time alone");
-}
-
-#[tokio::test]
-async fn a_backlog_is_listed_with_its_size_its_cause_and_its_date() {
-    let mut house = House::new();
-    house.register("ct-7", "02-01 00:00");
-    house.hears("ct-7", S, "03-01 00:00", "03-31 00:00");
-    // The last day of March was silent; fourteen hours down are told on 4 April.
-    house.hears("ct-7", S, "04-01 00:00", "04-02 00:00");
-    let first_late = house.told_at + 1;
-    for hour in 0..14 {
-        let from = at("03-31 00:00").plus_micros(hour * HOUR);
-        house.backlog("ct-7", UD, from, from.plus_micros(HOUR), at("04-04 09:00"));
-    }
-    let asked = question("03-01 00:00", "04-01 00:00", "04-09 00:00").closed_at(at("04-02 12:00"));
-    let found = amendments(&house.session().await, &asked).await.expect("the view answers");
-    assert_eq!(found.len(), 1, "{found:#?}");
-    let one = &found[0];
-    assert_eq!((&*one.device, &*one.reason, one.arrived.to_string()), ("ct-7", "backlog", "2026-04-04".into()));
-    assert_eq!((one.before, one.after), ((720 * HOUR, 0), (720 * HOUR, 14 * HOUR)));
-    assert_eq!((one.first_offset, one.last_offset), (first_late as i64, first_late as i64 + 13));
-    let (before, after) = one.uptime();
-    assert_eq!((before, after.map(|ratio| (ratio * 1_000.0).round())), (Some(1.0), Some(981.0)));
-}
-
-#[tokio::test]
-async fn golden_05_what_an_agent_delivers_a_day_later_is_listed_with_its_cause_and_the_evening_before_stays() {
-    let mut house = House::new();
-    house.register("ct-7", "02-01 00:00");
-    house.hears("ct-7", S, "03-20 09:00", "03-20 10:00");
-    house.hears("ct-7", S, "03-20 12:00", "03-20 13:00");
-    let (evening, told_before) = (house.now(), house.told_at);
-    for from in ["03-20 10:00", "03-20 11:00"] {
-        let from = at(from);
-        house.backlog("ct-7", S, from, from.plus_micros(HOUR), at("03-21 09:00"));
-    }
-    let morning = question("03-20 09:00", "03-20 13:00", "03-21 12:00");
-    let sums = |rows: Vec<Uptime>| -> Measure { rows.into_iter().map(|row| row.measure).sum() };
-    let before = sums(uptime(&house.as_of(evening).await, &morning).await.expect("the view answers"));
-    assert_eq!((before.unknown(), before.known()), (2 * HOUR, 2 * HOUR));
-    let now = sums(uptime(&house.session().await, &morning).await.expect("the view answers"));
-    assert_eq!((now.unknown(), now.known(), now.unscheduled_down), (0, 4 * HOUR, 0));
-    let found =
-        amendments(&house.session().await, &morning.closed_at(at("03-20 20:00"))).await.expect("the view answers");
-    assert_eq!(found.len(), 1, "{found:#?}");
-    let one = &found[0];
-    assert_eq!((&*one.device, &*one.reason, one.arrived.to_string()), ("ct-7", "backlog", "2026-03-21".into()));
-    assert_eq!((one.before, one.after), ((2 * HOUR, 0), (4 * HOUR, 0)));
-    assert_eq!(
-        (one.first_offset, one.last_offset),
-        (told_before as i64 + 1, told_before as i64 + 2),
-        "the facts that did it"
-    );
-}
-
-#[tokio::test]
-async fn the_last_hour_of_a_period_is_no_amendment_though_it_is_told_after_it() {
-    let mut house = House::new();
-    house.register("ct-7", "02-01 00:00");
-    house.hears("ct-7", S, "03-20 08:00", "03-20 12:00");
-    house.backlog("ct-7", S, at("03-20 12:00"), at("03-20 13:00"), at("03-20 13:20"));
-    house.backlog("ct-7", S, at("03-20 06:00"), at("03-20 07:00"), at("03-20 15:00"));
-    let asked = question("03-20 06:00", "03-20 13:00", "03-21 00:00");
-    let found = amendments(&house.session().await, &asked).await.expect("the view answers");
-    let seen: Vec<_> = found.iter().map(|one| (one.before, one.after)).collect();
-    assert_eq!(seen, [((5 * HOUR, 0), (6 * HOUR, 0))]);
-}
-
-#[tokio::test]
-async fn rows_that_take_over_from_a_claim_are_no_amendment() {
-    let mut house = House::new();
-    house.register("ct-7", "02-01 00:00");
-    house.hears("ct-7", S, "03-20 08:00", "03-20 10:00");
-    house.claims("ct-7", "03-20 10:05", Claimed::Down, "03-20 10:00", None);
-    // Said in April: usable since a day. March was down before and after.
-    house.claims("ct-7", "04-03 09:00", Claimed::Usable, "04-02 09:00", None);
-    house.hears("ct-7", S, "04-03 09:00", "04-03 10:00");
-    let asked = question("03-01 00:00", "04-01 00:00", "04-09 00:00").closed_at(at("04-02 00:00"));
-    let found = amendments(&house.session().await, &asked).await.expect("the view answers");
-    assert_eq!(found, [], "what the claim supplied the rows supply now");
-    let down = span("03-20 10:00", "04-01 00:00").micros();
-    let month = measure(&house, "03-01 00:00", "04-01 00:00", "04-09 00:00").await;
-    assert_eq!(month.unscheduled_down, down);
 }

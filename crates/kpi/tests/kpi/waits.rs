@@ -2,15 +2,15 @@
 
 use medfleet_domain::contract::{Contract, Exclusion};
 use medfleet_domain::fact::Body;
-use medfleet_domain::human::{Claimed, OrderClass, Party, Phase};
+use medfleet_domain::human::{Claimed, OrderClass, Party, Phase, PmDone, PmOutcome};
 use medfleet_domain::statement::Class;
 use medfleet_domain::time::Day;
-use medfleet_kpi::ask::{Repair, repairs, uptime};
+use medfleet_kpi::ask::{PmState, Repair, failures, pm, repairs, uptime};
 use medfleet_kpi::measure::{Measure, Ratio};
 use medfleet_kpi::statement::{Asked, statement};
 use medfleet_lake::SessionContext;
 
-use crate::given::{HOUR, House, S, at, question};
+use crate::given::{HOUR, House, S, at, question, span};
 use crate::statements;
 
 /// Friday 20 March, open from eight to five: devices that are up for an hour and then down for eight.
@@ -189,4 +189,47 @@ async fn a_statement_and_the_view_of_uptime_say_the_same_of_any_orders() {
         kinds = [kinds[0] + i64::from(facility > 0), kinds[1] + i64::from(both > facility)];
     }
     assert!(kinds.iter().all(|devices| *devices > 2), "hardly anything was compared: {kinds:?}");
+}
+
+#[tokio::test]
+async fn golden_an_order_of_a_device_that_moved_ends_where_it_ends_and_is_counted_where_it_was_opened() {
+    let mut house = House::new();
+    house.register("ct-7", "02-01 00:00");
+    house.hears("ct-7", S, "03-09 00:00", "03-09 08:00");
+    house.order("ct-7", "wo-1", "03-09 10:00", Phase::Opened);
+    house.wait("ct-7", "wo-1", "03-09 11:00", Phase::WaitingStarted, Party::Parts);
+    house.moves("ct-7", "03-10 00:00", "east");
+    house.wait("ct-7", "wo-1", "03-10 11:00", Phase::WaitingEnded, Party::Parts);
+    house.order("ct-7", "wo-1", "03-10 12:00", Phase::ReturnedToService);
+    let session = house.session().await;
+    let march = || question("03-01 00:00", "04-01 00:00", "04-01 00:00");
+    for (asked, orders) in [(march(), 1), (march().of_site("north"), 1), (march().of_site("east"), 0)] {
+        let found = repairs(&session, &asked).await.expect("the view answers");
+        assert_eq!(found.len(), orders, "{:?}", asked.scope);
+        let failed = failures(&session, &asked).await.expect("the view answers");
+        assert_eq!(failed.len(), orders, "{:?}", asked.scope);
+        for (one, failure) in found.iter().zip(&failed) {
+            assert_eq!((&*one.site, one.finished, one.parts_micros), ("north", Some(at("03-10 12:00")), 24 * HOUR));
+            assert_eq!((&*failure.site, failure.ended), ("north", Some(at("03-10 12:00"))));
+        }
+    }
+}
+
+#[tokio::test]
+async fn golden_maintenance_of_a_device_that_moved_is_done_where_it_is_done() {
+    let mut house = House::new();
+    house.register("ct-7", "02-01 00:00");
+    let planned = span("03-20 14:00", "03-20 16:00");
+    house.phase("ct-7", "pm-1", OrderClass::Preventive, "03-01 08:00", Phase::Opened, None, Some(planned));
+    house.moves("ct-7", "03-10 00:00", "east");
+    let done =
+        PmDone { procedure: "annual".into(), due: None, outcome: PmOutcome::Completed, order: Some("pm-1".into()) };
+    house.record("ct-7", "03-20 15:00", Body::PmDone(done));
+    let session = house.session().await;
+    let march = question("03-01 00:00", "04-01 00:00", "04-01 00:00");
+    for (asked, dues) in [(march.clone(), 1), (march.clone().of_site("north"), 1), (march.of_site("east"), 0)] {
+        let found = pm(&session, &asked).await.expect("the view answers");
+        let states: Vec<PmState> = found.iter().map(|one| one.state).collect();
+        assert_eq!(states, vec![PmState::OnTime; dues], "{:?}", asked.scope);
+    }
 }

@@ -30,6 +30,22 @@ async fn failures_stand_beside_the_exposures_they_are_divided_by() {
     assert_eq!((one.in_service_micros, one.up_micros), (744 * HOUR, 14 * HOUR));
     assert_eq!((one.productive_micros, one.down_micros), (4 * HOUR, 2 * HOUR));
     assert_eq!((one.make.as_deref(), one.model.as_deref()), (Some("Acme"), Some("Slice")));
+    // Every row says how much was seen, within which bounds, and of how many base hours.
+    let row = async |name| {
+        let table = view(name).expect("there is such a view").table(&session, &asked).await;
+        table.expect("the view answers").objects().remove(0)
+    };
+    let exposed = row("reliability").await;
+    let hours =
+        |row: &serde_json::Map<String, serde_json::Value>, name: &str| row[name].as_f64().map(|of| of / 3_600.0);
+    let parts = ["base_seconds", "known_seconds", "up_seconds", "best_up_seconds", "in_service_seconds"];
+    // Twenty-two days from eight to five; two hours down.
+    assert_eq!(parts.map(|name| hours(&exposed, name)), [198.0, 16.0, 14.0, 742.0, 744.0].map(Some));
+    let failed = row("failures").await;
+    let parts = ["lasted_seconds", "base_seconds", "down_seconds", "conflict_seconds"];
+    assert_eq!(parts.map(|name| hours(&failed, name)), [2.0, 2.0, 2.0, 0.0].map(Some));
+    let repaired = row("repairs").await;
+    assert_eq!(hours(&repaired, "base_seconds").map(|hours| (hours * 60.0).round()), Some(110.0));
     let counted = cycles(&session, &asked).await.expect("the view answers");
     assert_eq!((counted[0].gained_milli, counted[0].samples), (250_000, 2));
     assert_eq!((counted[0].reading_milli, counted[0].last), (1_250_000, Some(at("03-20 16:00"))));
@@ -82,6 +98,8 @@ async fn golden_12_maintenance_done_in_its_window_is_on_time_whenever_its_order_
     let found = pm(&house.session().await, &asked).await.expect("the view answers");
     assert_eq!((found.len(), found[0].state, found[0].done), (1, PmState::OnTime, Some(at("03-20 15:55"))));
     assert_eq!(found[0].procedure, "annual");
+    let row = view("pm").expect("there is such a view").table(&house.session().await, &asked).await;
+    assert_eq!(row.expect("the view answers").objects()[0]["late_seconds"], 0.0);
 }
 
 async fn states(house: &House, asked: Question) -> Vec<(PmState, bool, Option<String>)> {
@@ -119,6 +137,11 @@ async fn maintenance_without_an_order_is_due_at_the_end_of_its_day() {
     house.record("ct-7", "04-01 00:30", body("b"));
     let found = pm(&house.session().await, &question("03-01 00:00", "04-02 00:00", "04-09 00:00")).await;
     let found = found.expect("the view answers");
+    let asked = question("03-01 00:00", "04-02 00:00", "04-09 00:00");
+    let rows = view("pm").expect("there is such a view").table(&house.session().await, &asked).await;
+    let late: Vec<_> =
+        rows.expect("the view answers").objects().iter().map(|row| row["late_seconds"].clone()).collect();
+    assert_eq!(late, [0.0, 1_800.0], "half an hour after the day");
     let seen: Vec<(&str, PmState)> = found.iter().map(|one| (&*one.procedure, one.state)).collect();
     assert_eq!(seen, [("a", PmState::OnTime), ("b", PmState::Late)]);
     assert_eq!(found[0].due, at("04-01 00:00"));

@@ -1,9 +1,10 @@
 //! Who can speak about a part, simplest first: the trivial baselines, then rules, pooled hazards and trees.
 
 pub mod hazard;
-mod lines;
+mod linear;
 pub mod rules;
 pub mod trees;
+mod warnings;
 
 use serde::{Deserialize, Serialize};
 

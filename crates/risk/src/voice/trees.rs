@@ -1,5 +1,5 @@
-//! The third voice: gradient-boosted trees over all columns, over the pooled hazard, and over the sort of the part; and, where a sort has
-//! failed often enough, its own line beside them. What the two say is weighed alike.
+//! The third voice: gradient-boosted trees over all columns, over the sort of the part, and over what the pooled hazard and the law of a
+//! sort's warnings say. What trees and warnings say is weighed alike.
 
 use std::collections::BTreeSet;
 
@@ -9,9 +9,9 @@ use forust_ml::metric::Metric;
 use serde::{Deserialize, Serialize};
 
 use super::hazard::Hazards;
-use super::lines::Lines;
+use super::warnings::{self, Warnings};
 use crate::Error;
-use crate::calibration::logistic;
+use crate::calibration::{logistic, logit};
 use crate::column::Column;
 use crate::frame::{Decided, Frame, Group, PartSort};
 use crate::horizon::Horizon;
@@ -42,6 +42,8 @@ pub enum Input {
     Seldom(Column),
     /// The pooled hazard's probability.
     Pooled,
+    /// The same, after what was heard of the part in this life.
+    Warned,
     /// The place of the sort among all sorts by rate of failure.
     Sort,
 }
@@ -56,7 +58,14 @@ pub struct Trees {
     horizon: Horizon,
     /// None in models of before there were any.
     #[serde(default)]
-    lines: Lines,
+    warnings: Warnings,
+}
+
+/// What simpler laws say of each row before a tree is asked.
+struct Prior {
+    pooled: Vec<f64>,
+    /// In log odds.
+    warned: Vec<f64>,
 }
 
 /// What trees grow on.
@@ -74,21 +83,22 @@ impl Trees {
     /// Equal rows and seed give equal trees.
     pub fn grow(on: &Grown<'_>) -> Result<Self, Error> {
         let Grown { frame, hazards, told, later, .. } = *on;
-        let hazard = pooled(frame, hazards, &told.rows, on.horizon);
+        let pooled = pooled(frame, hazards, &told.rows, on.horizon);
         let mut trees = Self {
             booster: booster(on.seed),
             inputs: inputs(),
             sorts: by_rate(frame, told),
             horizon: on.horizon,
-            lines: Lines::fit(frame, &hazard, told),
+            warnings: Warnings::fit(frame, &pooled, told, on.horizon),
         };
-        let columns = |input: &Input| trees.values(*input, frame, &hazard, &told.rows);
+        let prior = trees.prior(frame, hazards, &told.rows);
+        let columns = |input: &Input| trees.values(*input, frame, &prior, &told.rows);
         let full = trees.inputs.iter().map(|input| (*input, columns(input)));
         let telling = full.filter(|(_, values)| varies(values)).map(|(input, values)| spread(input, values));
         let (inputs, values): (Vec<Input>, Vec<Vec<f64>>) = telling.unzip();
         let data = values.concat();
         trees.inputs = inputs;
-        let checked = trees.data(frame, &pooled(frame, hazards, &later.rows, on.horizon), &later.rows);
+        let checked = trees.data(frame, &trees.prior(frame, hazards, &later.rows), &later.rows);
         let (outcome, weight) = outcomes(frame, told);
         let (outcome_later, weight_later) = outcomes(frame, later);
         let width = trees.inputs.len();
@@ -113,46 +123,55 @@ impl Trees {
 
     /// Probability of failing within the horizon, of each row.
     pub fn probabilities(&self, frame: &Frame, hazards: &Hazards, rows: &[usize]) -> Vec<f64> {
-        let hazard = pooled(frame, hazards, rows, self.horizon);
-        let data = self.data(frame, &hazard, rows);
+        let prior = self.prior(frame, hazards, rows);
+        let data = self.data(frame, &prior, rows);
         let matrix = Matrix::new(&data, rows.len(), self.inputs.len());
-        let lines = self.lines.log_odds(frame, &hazard, rows);
-        let both = |(trees, line): (f64, Option<f64>)| logistic(line.map_or(trees, |line| f64::midpoint(trees, line)));
-        self.booster.predict(&matrix, false).into_iter().zip(lines).map(both).collect()
+        let share = self.share_of_warnings();
+        let both = |(trees, warned): (f64, f64)| logistic(share * warned + (1.0 - share) * trees);
+        self.booster.predict(&matrix, false).into_iter().zip(prior.warned).map(both).collect()
     }
 
     /// What each input adds to the log odds of one row, largest first.
     pub fn reasons(&self, frame: &Frame, hazards: &Hazards, row: usize) -> Vec<(Input, f64)> {
-        let hazard = pooled(frame, hazards, &[row], self.horizon);
-        let data = self.data(frame, &hazard, &[row]);
+        let prior = self.prior(frame, hazards, &[row]);
+        let data = self.data(frame, &prior, &[row]);
         let matrix = Matrix::new(&data, 1, self.inputs.len());
         let method = forust_ml::gradientbooster::ContributionsMethod::Shapley;
         let added = self.booster.predict_contributions(&matrix, method, false);
         let mut reasons: Vec<(Input, f64)> = self.inputs.iter().map(|input| input.whole()).zip(added).collect();
-        let line = self.lines.reasons(frame, hazard[0], row);
-        if !line.is_empty() {
-            reasons.iter_mut().for_each(|(_, adds)| *adds /= 2.0);
-        }
-        for (input, adds) in line {
-            match reasons.iter_mut().find(|(known, _)| *known == input) {
-                Some((_, sum)) => *sum += adds / 2.0,
-                None => reasons.push((input, adds / 2.0)),
-            }
+        let share = self.share_of_warnings();
+        reasons.iter_mut().for_each(|(_, adds)| *adds *= 1.0 - share);
+        let heard = share * (prior.warned[0] - logit(prior.pooled[0]));
+        match reasons.iter_mut().find(|(input, _)| *input == Input::Warned) {
+            Some((_, adds)) => *adds += heard,
+            None => reasons.push((Input::Warned, heard)),
         }
         reasons.sort_by(|a, b| b.1.total_cmp(&a.1));
         reasons
     }
 
-    /// Column after column; `hazard` is what the pooled voice says of these rows.
-    fn data(&self, frame: &Frame, hazard: &[f64], rows: &[usize]) -> Vec<f64> {
-        self.inputs.iter().flat_map(|input| self.values(*input, frame, hazard, rows)).collect()
+    /// How much of what is said, in log odds, is the warnings' own word.
+    fn share_of_warnings(&self) -> f64 {
+        if self.warnings.is_empty() { 0.0 } else { 0.5 }
     }
 
-    fn values(&self, input: Input, frame: &Frame, hazard: &[f64], rows: &[usize]) -> Vec<f64> {
+    fn prior(&self, frame: &Frame, hazards: &Hazards, rows: &[usize]) -> Prior {
+        let pooled = pooled(frame, hazards, rows, self.horizon);
+        let warned = self.warnings.log_odds(frame, &pooled, rows, self.horizon);
+        Prior { pooled, warned }
+    }
+
+    /// Column after column.
+    fn data(&self, frame: &Frame, prior: &Prior, rows: &[usize]) -> Vec<f64> {
+        self.inputs.iter().flat_map(|input| self.values(*input, frame, prior, rows)).collect()
+    }
+
+    fn values(&self, input: Input, frame: &Frame, prior: &Prior, rows: &[usize]) -> Vec<f64> {
         match input {
             Input::Column(column) => rows.iter().map(|row| frame.value(*row, column)).collect(),
             Input::Seldom(column) => rows.iter().map(|row| seldom(frame.value(*row, column))).collect(),
-            Input::Pooled => hazard.to_vec(),
+            Input::Pooled => prior.pooled.clone(),
+            Input::Warned => prior.warned.clone(),
             Input::Sort => {
                 let place = |group: &Group| {
                     let sort = group.sort();
@@ -200,8 +219,9 @@ fn seldom(value: f64) -> f64 {
 }
 
 fn inputs() -> Vec<Input> {
-    let columns = Column::ALL.into_iter().filter(|column| !LEFT_TO_THE_HAZARD.contains(column));
-    columns.map(Input::Column).chain([Input::Pooled, Input::Sort]).collect()
+    let columns =
+        Column::ALL.into_iter().filter(|column| !LEFT_TO_THE_HAZARD.contains(column) && !warnings::hears(*column));
+    columns.map(Input::Column).chain([Input::Pooled, Input::Warned, Input::Sort]).collect()
 }
 
 /// What the pooled voice says of each row; 0 of a sort of which it knows nothing.

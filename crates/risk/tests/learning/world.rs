@@ -131,6 +131,29 @@ impl World {
                 (Column::AllErrors7d, 7),
             ];
             counts.into_iter().for_each(|(column, days)| set(column, sum(days)));
+            let failed = history
+                .failures
+                .iter()
+                .map(|failure| failure.onset.day().0)
+                .filter(|failed| *failed < day as i32)
+                .max();
+            let of_this_life =
+                |days: usize| failed.map_or(sum(days), |failed| sum(days.min(day - 1 - failed as usize)));
+            let counts = [
+                (Column::LifeErrors1d, 1),
+                (Column::LifeErrors2d, 2),
+                (Column::LifeErrors3d, 3),
+                (Column::LifeErrors5d, 5),
+                (Column::LifeErrors7d, 7),
+                (Column::LifeErrors10d, 10),
+                (Column::LifeErrors14d, 14),
+                (Column::LifeErrors20d, 20),
+                (Column::LifeErrors30d, 30),
+            ];
+            counts.into_iter().for_each(|(column, days)| set(column, of_this_life(days)));
+            if let Some(failed) = failed {
+                set(Column::DaysSincePartFailure, f64::from(day as i32 - failed) - 0.5);
+            }
             set(Column::ProductiveHours7d, hours[day - 7..day].iter().sum());
             set(Column::PartAge, day as f64);
             set(Column::PartPacePerDay, 1.0);

@@ -119,11 +119,14 @@ impl House {
 
     /// Tells `kim` by this webhook.
     pub fn sender(&self, url: &str) -> Role {
-        let routes = format!(
+        self.sender_by(&format!(
             "people: {{ kim: [{{ webhook: \"{url}\" }}] }}\nroutes: [{{ name: all, levels: [[{{ people: [kim] }}]] }}]\n"
-        );
+        ))
+    }
+
+    pub fn sender_by(&self, routes: &str) -> Role {
         let config = DeliveryConfig {
-            routes: Some(Routes::read(&routes).unwrap()),
+            routes: Some(Routes::read(routes).unwrap()),
             webhook_secret: Some(SECRET.into()),
             allowed: medfleet_alerter::drivers::guard::Allowed::new(vec!["127.0.0.1".parse().unwrap()]),
             ..DeliveryConfig::default()

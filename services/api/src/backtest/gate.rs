@@ -77,28 +77,24 @@ pub fn table(decisions: &[Decision], kept: &[Kept]) -> Table {
     Table::of(&figures(), &rows)
 }
 
-const fn figure(name: &'static str, unit: &'static str, meaning: &'static str, of: fn(&Row) -> Cell) -> Figure<Row> {
-    Figure { name, unit, meaning, of }
-}
-
 fn figures() -> [Figure<Row>; 9] {
     [
-        figure("kind", "", "kind of equipment", |row| Cell::text(row.one.sort.kind.as_str())),
-        figure("component", "", "the part", |row| Cell::text(&row.one.sort.component)),
-        figure("speaks", "", "rules, hazard or trees", |row| Cell::text(row.one.speaks.as_str())),
-        figure("failures", "count", "failures it was decided on", |row| Cell::count(row.one.failures as u64)),
-        figure("devices", "count", "devices on which they happened", |row| Cell::count(row.one.devices as u64)),
-        figure("because", "", "why", |row| Cell::text(&row.one.because)),
-        figure(
+        Figure::new("kind", "", "kind of equipment", |row| Cell::text(row.one.sort.kind.as_str())),
+        Figure::new("component", "", "the part", |row| Cell::text(&row.one.sort.component)),
+        Figure::new("speaks", "", "rules, hazard or trees", |row| Cell::text(row.one.speaks.as_str())),
+        Figure::new("failures", "count", "failures it was decided on", |row| Cell::count(row.one.failures as u64)),
+        Figure::new("devices", "count", "devices on which they happened", |row| Cell::count(row.one.devices as u64)),
+        Figure::new("because", "", "why", |row| Cell::text(&row.one.because)),
+        Figure::new(
             "held_later",
             "yes or no",
             "what it claimed held on the reported days; nothing: no claim, or not seen",
             |row| row.kept.as_ref().and_then(Kept::holds).map_or(Cell::Nothing, Cell::Flag),
         ),
-        figure("pr_auc_later", "0 to 1", "PR-AUC of who speaks, on those days", |row| {
+        Figure::new("pr_auc_later", "0 to 1", "PR-AUC of who speaks, on those days", |row| {
             Cell::number(row.kept.as_ref().and_then(|kept| kept.pr_auc))
         }),
-        figure("rules_pr_auc_later", "0 to 1", "PR-AUC of the rules, on those days", |row| {
+        Figure::new("rules_pr_auc_later", "0 to 1", "PR-AUC of the rules, on those days", |row| {
             Cell::number(row.kept.as_ref().and_then(|kept| kept.rules_pr_auc))
         }),
     ]

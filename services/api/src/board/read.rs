@@ -2,7 +2,7 @@
 
 use medfleet_domain::time::{Day, MICROS_PER_SECOND, Timestamp};
 use medfleet_kpi::Question;
-use medfleet_kpi::ask::{self, Amended};
+use medfleet_kpi::ask::{self, Amended, AmendedWork};
 use medfleet_kpi::backdated::{Sized, backdated};
 use medfleet_kpi::scorecard::{Group, Scorecard, scorecards};
 
@@ -22,6 +22,7 @@ pub struct Read {
     pub outages: Vec<Outage>,
     /// Of the last report's period, the largest change first.
     pub amended: Vec<Amended>,
+    amended_work: Vec<AmendedWork>,
     pub backdated: Vec<Sized>,
     pub demo: bool,
     named: Vec<Site>,
@@ -65,9 +66,9 @@ impl Read {
         for down in downtimes.into_iter().filter(|one| one.unscheduled_micros > 0).take(OUTAGES) {
             outages.push(Outage::of(session, down, open.at()).await?);
         }
-        let (amended, backdated) = amended(open, board).await?;
+        let Changed { amended, amended_work, backdated } = Changed::of(open, board).await?;
         let demo = named.iter().any(|site| site.demo);
-        Ok(Self { sites, fleet, outages, amended, backdated, demo, named, before })
+        Ok(Self { sites, fleet, outages, amended, amended_work, backdated, demo, named, before })
     }
 
     pub fn name<'a>(&'a self, site: &'a str) -> &'a str {
@@ -88,6 +89,15 @@ impl Read {
         }
     }
 
+    /// Repairs and planned maintenance that were told late.
+    pub fn worked_words(&self) -> Vec<String> {
+        let words = |one: &AmendedWork| {
+            let (which, moved, why) = (amended::work(one), amended::worked(one), amended::reason(&one.reason));
+            format!("{}, {}, {which}: {moved} ({why}, {})", self.name(&one.site), one.device, one.arrived)
+        };
+        self.amended_work.iter().map(words).collect()
+    }
+
     pub fn backdated_words(&self) -> Vec<String> {
         let words = |one: &Sized| {
             let (which, moved, points) = (amended::terms(one), amended::moved(one), amended::points(one));
@@ -99,23 +109,31 @@ impl Read {
 }
 
 /// What changed in the period of the last report since it was issued; of the first one, after its period had ended.
-async fn amended(open: &OpenCut, board: &Board) -> Result<(Vec<Amended>, Vec<Sized>), ApiError> {
-    let session = open.kpi().await?;
-    let question = match &board.last {
-        // The cut contained what was appended at this very microsecond.
-        Some(Issue { from_us, until_us, as_of_us, .. }) => {
-            let asked = Question::new(Timestamp(*from_us), Timestamp(*until_us), open.at());
-            asked.closed_at(Timestamp(as_of_us + 1))
-        }
-        None => Question::new(board.period.from, board.period.until, open.at()),
-    };
-    let mut amended = ask::amendments(session, &question).await?;
-    // The first telling of a time amends nothing.
-    amended.retain(|one| one.before != (0, 0));
-    let size = |one: &Amended| (one.after.0 - one.before.0).abs().max((one.after.1 - one.before.1).abs());
-    amended.retain(|one| size(one) >= MICROS_PER_SECOND);
-    amended.sort_by_key(|one| std::cmp::Reverse(size(one)));
-    Ok((amended, backdated(session, &question).await?))
+struct Changed {
+    amended: Vec<Amended>,
+    amended_work: Vec<AmendedWork>,
+    backdated: Vec<Sized>,
+}
+
+impl Changed {
+    async fn of(open: &OpenCut, board: &Board) -> Result<Self, ApiError> {
+        let session = open.kpi().await?;
+        let question = match &board.last {
+            // The cut contained what was appended at this very microsecond.
+            Some(Issue { from_us, until_us, as_of_us, .. }) => {
+                let asked = Question::new(Timestamp(*from_us), Timestamp(*until_us), open.at());
+                asked.closed_at(Timestamp(as_of_us + 1))
+            }
+            None => Question::new(board.period.from, board.period.until, open.at()),
+        };
+        let mut amended = ask::amendments(session, &question).await?;
+        // A device that was registered after a report moves the coverage that the report told of its site.
+        let tells = |one: &Amended| !one.is_first() || (board.last.is_some() && one.reason == "registered");
+        amended.retain(|one| tells(one) && one.size().0.max(one.size().1) >= MICROS_PER_SECOND);
+        amended.sort_by_key(|one| std::cmp::Reverse(one.size()));
+        let amended_work = ask::amended_work(session, &question).await?;
+        Ok(Self { amended, amended_work, backdated: backdated(session, &question).await? })
+    }
 }
 
 /// The same days of the year before; 29 February has 28 February there.

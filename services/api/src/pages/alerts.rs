@@ -27,6 +27,7 @@ mod counters;
 mod figures;
 mod foreseen;
 mod impact;
+mod kin;
 mod narrow;
 mod other;
 mod press;
@@ -43,7 +44,7 @@ use words::{Sign, standing, urgency_sign};
 
 /// Alerts on one page, so that all it loads stays below 60 kB; a file has all.
 const ALERTS_SHOWN_MAX: usize = 25;
-/// Voices on it, those that spoke last: over months there are many models.
+/// Voices on it that are heard, those that spoke last, and as many that are heard no more: over months there are many models.
 const VOICES_SHOWN_MAX: usize = 8;
 /// Whose alerts, with one tap.
 const WHOSE: [(&str, &str); 3] = [("", "Anybody's"), (ME, "Mine"), (NOBODY, "Nobody's")];
@@ -115,7 +116,7 @@ pub async fn page(
     narrow.check()?;
     let (open, period) = rest::scope(&app, &asked).await?;
     let known = Known::of(&app);
-    let stock = Stock::of(&open).await?;
+    let stock = Stock::of(&open, &known.alerts).await?;
     let past = Past::of(&known.alerts);
     let (now, me) = (query::now(), press::author(&headers));
     let fitting = known.alerts.iter().filter(|alert| narrow.fits(alert, me.as_deref()));
@@ -161,7 +162,7 @@ pub async fn page(
         kinds: picks(known.values(|alert| Some(alert.about.kind.as_str().to_owned())), narrow.kind(), kind),
         people,
         narrowed,
-        voices: Listed::of(voices.into_iter(), VOICES_SHOWN_MAX),
+        voices: voices::shown(voices, VOICES_SHOWN_MAX),
         forgotten: (known.forgotten > 0 && narrow.show() != "open").then(|| {
             let (count, days) = (plural(known.forgotten as usize, "alert"), medfleet_alerts::past::ENDED_KEPT_DAYS);
             format!("{count} ended more than {days} days ago and are not listed: the log has them")
@@ -198,7 +199,7 @@ impl Known {
     pub fn weigh(&self, alert: &Alert, past: &Past<'_>, stock: &Stock) -> Weighed {
         let within = self.rule(alert).and_then(|rule| rule.act_within_minutes);
         Weighed {
-            impact: stock.impact(alert, &Record::of(past, alert)),
+            impact: stock.impact(alert, &Record::of(past, alert), &self.demotions),
             act_by: within.map(|minutes| alert.raised_at.plus_seconds(i64::from(minutes) * 60)),
             room: stock.room(alert.about.subject.name()),
             alert: alert.clone(),

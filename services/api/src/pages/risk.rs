@@ -7,7 +7,7 @@ use axum::Router;
 use axum::extract::{Query, State};
 use axum::response::Response;
 use axum::routing::get;
-use medfleet_alerts::voices::demotion_of;
+use medfleet_alerts::voices::{Week, demotion_of};
 use medfleet_domain::alert::record::Demotion;
 use medfleet_domain::risk::Ground;
 use medfleet_domain::time::Timestamp;
@@ -27,7 +27,7 @@ use crate::models::{Told, models};
 use crate::period::PeriodQuery;
 use crate::query::{self, Score};
 use crate::rest;
-use crate::scoreboard::{About, Line, scoreboard};
+use crate::scoreboard::{About, Line, scoreboard, weeks};
 use crate::service::App;
 
 mod model;
@@ -79,6 +79,8 @@ struct RiskPage {
     /// Models that are not listed.
     older: usize,
     board: Listed<BoardLine>,
+    /// Whom models sent for nothing within the last week, how often, and what is allowed.
+    weeks: Vec<String>,
 }
 
 struct DeviceLine {
@@ -174,6 +176,7 @@ async fn page(
         models: newest.iter().map(|one| model_line(&frame, one, &demotions, now)).collect(),
         older: told.len() - newest.len(),
         board: shown_board(&board, is_shown),
+        weeks: week_lines(weeks(&app), |model| newest.iter().any(|one| one.trained.model == model)),
         frame,
     })
 }
@@ -259,6 +262,15 @@ fn shown_board(board: &[Line], is_shown: impl Fn(&Line) -> bool) -> Listed<Board
     let said = |line: &Line| (line.live.figures.rows, line.raised.alerts);
     lines.sort_by_key(|line| (line.about != About::Model, Reverse(said(line))));
     Listed::of(lines.into_iter().map(board_line), BOARD_SHOWN_MAX)
+}
+
+/// `kim: 4 by model 00aa…, 3 are allowed`.
+fn week_lines(weeks: Vec<Week>, is_shown: impl Fn(&str) -> bool) -> Vec<String> {
+    let line = |Week { model, technician, false_alerts, allowed }: Week| {
+        let allowed = allowed.map_or_else(|| "no budget".to_owned(), |allowed| format!("{allowed} are allowed"));
+        format!("{technician}: {false_alerts} by model {model}, {allowed}")
+    };
+    weeks.into_iter().filter(|week| is_shown(&week.model)).map(line).collect()
 }
 
 fn board_line(line: &Line) -> BoardLine {

@@ -8,7 +8,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::{CutInfo, Figures, PeriodInfo, open_cut, scope};
 use crate::live::Present;
 use crate::measure::Measure;
-use crate::period::PeriodQuery;
+use crate::period::{PeriodQuery, SeenQuery};
 use crate::problem::Problem;
 use crate::query::{self, DeviceFilter, DeviceVersion, Scope};
 use crate::service::App;
@@ -29,10 +29,9 @@ pub struct ListQuery {
     pub after: Option<String>,
     /// 1 to 1000, 100 when nothing is said.
     pub limit: Option<String>,
-    pub cut: Option<String>,
 }
 
-/// A device as the inventory has it at the time of the cut.
+/// A device as the inventory has it at the time of the cut, or had it as far as was known or had happened.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct DeviceOut {
     pub device: String,
@@ -89,12 +88,15 @@ pub struct DevicesOut {
 }
 
 /// Devices in the order of their names, page by page.
-#[utoipa::path(get, path = "/api/v1/devices", tag = "fleet", params(ListQuery),
+#[utoipa::path(get, path = "/api/v1/devices", tag = "fleet", params(ListQuery, SeenQuery),
     responses((status = 200, body = DevicesOut), (status = 400, body = Problem)))]
-pub async fn list(State(app): State<App>, Query(asked): Query<ListQuery>) -> Result<Json<DevicesOut>, Problem> {
+pub async fn list(
+    State(app): State<App>,
+    Query(asked): Query<ListQuery>,
+    Query(seen): Query<SeenQuery>,
+) -> Result<Json<DevicesOut>, Problem> {
     let limit = read_limit(asked.limit.as_deref())?;
-    let cut = PeriodQuery { cut: asked.cut.clone(), ..PeriodQuery::default() }.cut()?;
-    let open = app.cuts.find(cut).await?;
+    let open = open_cut(&app, &seen.into()).await?;
     let filter = DeviceFilter { site: asked.site, kind: asked.kind, text: asked.q };
     let found = query::devices(&open, &filter).await?;
     let total = found.len();

@@ -5,9 +5,9 @@ use axum::extract::{Query, State};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{CutInfo, Figures, PeriodInfo, scope};
+use super::{CutInfo, Figures, PeriodInfo, open_cut, scope};
 use crate::measure::Measure;
-use crate::period::PeriodQuery;
+use crate::period::{PeriodQuery, SeenQuery};
 use crate::problem::Problem;
 use crate::query::{self, Scope, UptimeRow};
 use crate::service::App;
@@ -29,11 +29,11 @@ pub struct SitesOut {
     pub sites: Vec<SiteOut>,
 }
 
-/// Every site as last defined.
-#[utoipa::path(get, path = "/api/v1/sites", tag = "fleet",
-    responses((status = 200, body = SitesOut), (status = 503, body = Problem)))]
-pub async fn sites(State(app): State<App>) -> Result<Json<SitesOut>, Problem> {
-    let open = app.cuts.find(None).await?;
+/// Every site as last defined, or as it had been as far as was known before `as_of`. What a site is called is knowledge: `at` leaves it.
+#[utoipa::path(get, path = "/api/v1/sites", tag = "fleet", params(SeenQuery),
+    responses((status = 200, body = SitesOut), (status = 400, body = Problem), (status = 503, body = Problem)))]
+pub async fn sites(State(app): State<App>, Query(seen): Query<SeenQuery>) -> Result<Json<SitesOut>, Problem> {
+    let open = open_cut(&app, &seen.into()).await?;
     let out = |site: query::Site| {
         let query::Site { site, name, time_zone, region, demo, .. } = site;
         SiteOut { site, name, time_zone, region, demo }

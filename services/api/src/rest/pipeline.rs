@@ -6,7 +6,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::CutInfo;
-use crate::operator::{Counted, PartitionLag, QUARANTINE_SHOWN_MAX, Quarantine, Redriven, partitions};
+use crate::operator::{Counted, PartitionLag, QUARANTINE_SHOWN_MAX, Quarantine, Receipts, Redriven, partitions};
 use crate::problem::Problem;
 use crate::query;
 use crate::service::App;
@@ -17,6 +17,8 @@ pub struct AgentOut {
     pub site: String,
     pub last_heard_at: String,
     pub silent_seconds: i64,
+    /// Null: it runs in another process, whose `/metrics` says so.
+    pub receipts: Option<Receipts>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -36,7 +38,9 @@ pub struct PipelineOut {
 pub async fn pipeline(State(app): State<App>) -> Result<Json<PipelineOut>, Problem> {
     let open = app.cuts.find(None).await?;
     let now = query::now();
+    let receipts = Receipts::read(&app.metrics);
     let agents = query::agents(&open).await?.into_iter().map(|agent| AgentOut {
+        receipts: receipts.get(&agent.agent).copied(),
         last_heard_at: agent.seen.to_string(),
         silent_seconds: ((now.0 - agent.seen.0) / 1_000_000).max(0),
         agent: agent.agent,

@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::extract::{Query, State};
+use medfleet_alerts::voices::Week;
 use medfleet_risk::horizon::Horizon;
 use medfleet_risk::raised::RaisedLive;
 use serde::Serialize;
@@ -11,7 +12,7 @@ use super::risk::{HorizonQuery, horizon};
 use super::{CutInfo, open_cut};
 use crate::period::PeriodQuery;
 use crate::problem::Problem;
-use crate::scoreboard::{About, Line, scoreboard};
+use crate::scoreboard::{About, Line, scoreboard, weeks};
 use crate::service::App;
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -20,6 +21,24 @@ pub struct ScoreboardOut {
     pub horizon_hours: i64,
     /// By model: all devices first, then each kind, then each site.
     pub lines: Vec<ScoreboardLineOut>,
+    /// Whom models sent for nothing within the last 7 days, for all horizons.
+    pub false_alerts: Vec<FalseAlertsOut>,
+}
+
+/// A model's false alerts of one technician within the last 7 days: more than are allowed demote it.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct FalseAlertsOut {
+    pub model: String,
+    pub technician: String,
+    pub false_alerts: u32,
+    /// By the rule that raised them; absent where that has no budget.
+    pub allowed: Option<u32>,
+}
+
+impl From<Week> for FalseAlertsOut {
+    fn from(Week { model, technician, false_alerts, allowed }: Week) -> Self {
+        Self { model, technician, false_alerts, allowed }
+    }
 }
 
 /// Scores of the last 90 days whose horizon has passed.
@@ -103,7 +122,8 @@ pub async fn board(
     let hours = horizon(asked.horizon.as_deref())?.unwrap_or(Horizon::Week).hours();
     let open = open_cut(&app, &period).await?;
     let lines = scoreboard(&open, hours).await?.into_iter().map(ScoreboardLineOut::from).collect();
-    Ok(Json(ScoreboardOut { cut: CutInfo::of(&app, &open).await, horizon_hours: hours, lines }))
+    let false_alerts = weeks(&app).into_iter().map(FalseAlertsOut::from).collect();
+    Ok(Json(ScoreboardOut { cut: CutInfo::of(&app, &open).await, horizon_hours: hours, lines, false_alerts }))
 }
 
 impl From<Line> for ScoreboardLineOut {

@@ -3,7 +3,7 @@
 use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
 use medfleet_domain::fact::Body as Said;
-use medfleet_lake::rows::{ContractRow, OrderRow, StatementRow};
+use medfleet_lake::rows::{ContractRow, DeviceRow, OrderRow, StatementRow};
 use medfleet_lake::{Day, UtcMicros};
 use serde_json::{Value, json};
 
@@ -282,10 +282,34 @@ async fn every_question_about_a_period_says_as_of_when() {
         "devices/ct-1/usage",
         "devices/ct-1/evidence",
         "devices/ct-1/statement",
+        "devices",
+        "sites",
     ] {
         let answer = street.json(&format!("/api/v1/{path}?as_of=2026-03-03T00:15:00Z")).await;
         assert_eq!(answer["cut"]["as_of"], "2026-03-03T00:15:00Z", "{path}");
     }
+}
+
+#[tokio::test]
+async fn the_inventory_is_told_as_it_stood_and_what_ended_then_had_not_ended() {
+    let mut fleet = one_order();
+    let noon = UtcMicros(MONDAY + 12 * HOUR);
+    fleet.devices[0].valid_until = Some(noon);
+    fleet.devices.push(DeviceRow { room: Some(text("7")), valid_from: noon, ..device("ct-1", "north", "ct", 0) });
+    let street = Street::with(&fleet).await;
+    let first = async |at: &str| {
+        let answer = street.json(&format!("/api/v1/devices?at={at}")).await;
+        assert_eq!(answer["cut"]["at"], at, "{at}");
+        let device = &answer["devices"][0];
+        (answer["total"].clone(), device["room"].clone(), device["valid_until"].clone())
+    };
+    assert_eq!(first("2026-03-02T12:00:00Z").await, (json!(2), Value::Null, Value::Null), "it had not moved yet");
+    assert_eq!(first("2026-03-02T12:00:01Z").await, (json!(2), json!("7"), Value::Null));
+    assert_eq!(first("2020-01-01T00:00:00Z").await.0, 0, "nobody was there");
+    let sites = street.json("/api/v1/sites?at=2020-01-01").await;
+    assert_eq!(sites["sites"][0]["name"], "North", "what a site is called is knowledge");
+    let wrong = problem(street.get("/api/v1/devices?as_of=soon").await, 400).await;
+    assert!(wrong["detail"].as_str().unwrap().contains("soon"), "{wrong}");
 }
 
 #[tokio::test]

@@ -34,6 +34,8 @@ async fn the_pipeline_names_every_partition_every_agent_and_what_it_cannot_count
     assert_eq!(told["agents"][0]["agent"], "agent-1");
     assert_eq!(told["agents"][0]["last_heard_at"], "2026-03-03T00:30:00Z");
     assert_eq!(told["counted"]["facts_received"], json!(null), "ingest runs elsewhere: no zero");
+    assert_eq!(told["agents"][0]["receipts"], json!(null), "the agent does too");
+    assert!(street.page("/pipeline").await.contains("an agent of another process"));
 }
 
 #[tokio::test]

@@ -49,6 +49,9 @@ pub struct BacktestOptions {
     pub horizon: HorizonOption,
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
+    /// A voice may speak for a sort of part from so many failures on; below, the rules do.
+    #[arg(long, value_name = "FAILURES", default_value_t = 30)]
+    pub failures_min: usize,
     #[command(flatten)]
     pub rules: RulesOption,
     /// Folder for the page and the JSON; `reports` in the data folder when absent.

@@ -32,7 +32,8 @@ pub async fn run(place: &Place, options: &BacktestOptions) -> anyhow::Result<()>
     let folder = options.out.clone().unwrap_or_else(|| house.reports());
     let mut made = 0;
     for horizon in options.horizon.horizons() {
-        let task = Task { horizon, seed: options.seed, demands: Demands::default(), rules: &rules };
+        let demands = Demands { failures_min: options.failures_min, ..Demands::default() };
+        let task = Task { horizon, seed: options.seed, demands, rules: &rules };
         let (report, backtest) = match judged(&past, task).await {
             Ok(judged) => judged,
             Err(error) if options.horizon.is_any() => {

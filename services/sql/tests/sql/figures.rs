@@ -105,7 +105,7 @@ async fn about_tells_what_one_row_of_everything_means() {
 #[tokio::test]
 async fn as_of_tells_what_was_known_and_now_tells_what_is() {
     let rig = Rig::open().await;
-    rig.hear_late(2).await;
+    rig.hear_late(&["north"], 2).await;
     let ann = rig.client("ann").await;
     let instant = |micros: i64| format!("instant({micros})");
     let shown = column(&ann, &format!("SELECT {}::text", instant(LATE - SECOND))).await.remove(0);
@@ -128,7 +128,7 @@ async fn as_of_tells_what_was_known_and_now_tells_what_is() {
 #[tokio::test]
 async fn at_tells_what_had_happened_and_stands_in_every_row_beside_cut_and_lag() {
     let rig = Rig::open().await;
-    rig.hear_late(2).await;
+    rig.hear_late(&["north"], 2).await;
     let ann = rig.client("ann").await;
     let (period, half) = ("'2026-03-02', '2026-03-03'", "2026-03-02 10:30:00.000000+00");
     for call in ["uptime", "uptime_by_device", "scorecards", "reliability"] {
@@ -149,12 +149,15 @@ async fn at_tells_what_had_happened_and_stands_in_every_row_beside_cut_and_lag()
     let last = format!("SELECT max(until_at) FROM timeline('ct-north', {period}, at => '{half}')");
     assert_eq!(column(&ann, &last).await, [half]);
     let origin = ["period_from", "period_until", "as_of", "at", "cut", "cut_made_at", "lag_records"];
-    for name in column(&ann, "SELECT name FROM about WHERE usage LIKE '%[at])%'").await {
+    for row in told(&ann, "SELECT name, usage FROM about WHERE usage LIKE '%[at])%'").await {
+        let (name, usage) = (row.get(0).unwrap(), row.get(1).unwrap());
         let needs = if name == "timeline" { "'ct-north', " } else { "" };
-        let has_period = !["order_phases", "contract_versions", "issued_statements"].contains(&&*name);
+        let has_period = usage.contains("since");
         let (asked, first) = if has_period { (format!("{needs}{period}"), 0) } else { (String::new(), 2) };
         let described = ann.prepare(&format!("SELECT * FROM {name}({asked})")).await.unwrap();
-        let names: Vec<&str> = described.columns().iter().map(|column| column.name()).collect();
+        // What happens at an instant has a column `at` of its own.
+        let names = described.columns().iter().map(|column| column.name().trim_start_matches("asked_"));
+        let names: Vec<&str> = names.collect();
         assert!(names.ends_with(&origin[first..]), "{name}: {names:?}");
     }
 }
@@ -177,7 +180,7 @@ async fn a_timeline_has_no_hole_and_is_cut_at_its_edges() {
 #[tokio::test]
 async fn the_views_of_the_kpi_room_are_functions_and_know_what_was_known() {
     let rig = Rig::open().await;
-    rig.hear_late(2).await;
+    rig.hear_late(&["north"], 2).await;
     let ann = rig.client("ann").await;
     let period = "'2026-03-02', '2026-03-03'";
     let failure =
@@ -199,4 +202,57 @@ async fn the_views_of_the_kpi_room_are_functions_and_know_what_was_known() {
     assert_eq!((row.get(0), row.get(1)), (row.get(2), row.get(2)), "nobody waited");
     let late = format!("SELECT up_before_seconds - up_after_seconds FROM amendments({period}, closed => '2026-03-03')");
     assert_eq!(column(&ann, &late).await, ["3600.0"], "what came late is listed with its size");
+}
+
+#[tokio::test]
+async fn the_tables_of_facts_are_functions_of_what_was_known_and_of_what_had_happened() {
+    let rig = Rig::open().await;
+    rig.hear_late(&["north"], 2).await;
+    let ann = rig.client("ann").await;
+    let before = column(&ann, &format!("SELECT instant({})::text", LATE - SECOND)).await.remove(0);
+    let half = "2026-03-02 10:30:00.000000+00";
+    let counted =
+        async |table: &str, rest: &str| column(&ann, &format!("SELECT count(*) FROM {table} {rest}")).await.remove(0);
+    for table in ["calendars", "components", "device_now", "device_versions", "devices", "errors", "facts", "intervals"]
+    {
+        assert_eq!(counted(&format!("{table}()"), "").await, counted(table, "").await, "{table}");
+    }
+    for table in
+        ["maintenance", "orders", "rollup_day", "rollup_quarter", "scores", "scores_now", "sites", "usage", "verdicts"]
+    {
+        assert_eq!(counted(&format!("{table}()"), "").await, counted(table, "").await, "{table}");
+    }
+    let down = "WHERE condition = 'unscheduled_down'";
+    assert_eq!(counted("intervals", down).await, "2");
+    assert_eq!(counted(&format!("intervals(as_of => '{before}')"), down).await, "1", "an hour came late");
+    let cut = format!("intervals(at => '{half}')");
+    let ends = column(&ann, &format!("SELECT max(until_at) FROM {cut} {down}")).await;
+    assert_eq!(ends, [half], "the other had not come to its end");
+    assert_eq!(column(&ann, &format!("SELECT DISTINCT at FROM {cut}")).await, [half], "every row says what was asked");
+    let (happened, errors) = (format!("orders(at => '{half}')"), "errors(at => '2026-03-02T09:00:00Z')");
+    assert_eq!(
+        (counted("orders", "").await, counted(&happened, "").await),
+        ("3".into(), "2".into()),
+        "it was still open"
+    );
+    assert_eq!((counted("errors", "").await, counted(errors, "").await), ("1".into(), "0".into()));
+    let asked = told(&ann, &format!("SELECT at, asked_at, as_of, cut FROM {happened} ORDER BY at")).await.remove(0);
+    assert_eq!(
+        [asked.get(0), asked.get(1)],
+        [Some("2026-03-02 10:00:00.000000+00"), Some(half)],
+        "when it happened stays"
+    );
+    let sum =
+        async |table: &str| column(&ann, &format!("SELECT sum(micros) / 1000000 FROM {table} {down}")).await.remove(0);
+    for rollup in ["rollup_day", "rollup_quarter"] {
+        assert_eq!(sum(rollup).await, "7200", "{rollup}");
+        assert_eq!(sum(&format!("{rollup}(as_of => '{before}')")).await, "3600", "{rollup}");
+        let quarter = "2026-03-02 10:20:00+00";
+        assert_eq!(sum(&format!("{rollup}(at => '{quarter}')")).await, "4800", "{rollup}: an hour and twenty minutes");
+        assert_eq!(sum(&format!("{rollup}(as_of => '{before}', at => '{quarter}')")).await, "1200", "{rollup}");
+    }
+    let then = "2026-02-01";
+    assert_eq!(counted(&format!("devices(at => '{then}')"), "").await, "0", "it was not registered yet");
+    assert_eq!(counted(&format!("device_now(at => '{then}')"), "").await, "0");
+    assert_eq!(counted(&format!("sites(at => '{then}')"), "").await, "1", "what a site is called is knowledge");
 }

@@ -98,7 +98,7 @@ async fn what_is_made_is_filtered_projected_limited_and_added_up_like_any_rows()
 #[tokio::test]
 async fn what_is_made_knows_what_was_known_and_refuses_a_word_it_does_not_know() {
     let rig = Rig::open().await;
-    rig.hear_late(2).await;
+    rig.hear_late(&["north"], 2).await;
     let ann = rig.client("ann").await;
     let before = column(&ann, &format!("SELECT instant({})::text", LATE - SECOND)).await.remove(0);
     let as_of = format!(", as_of => '{before}'");

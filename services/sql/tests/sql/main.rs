@@ -8,5 +8,6 @@ mod figures;
 mod limits;
 mod login;
 mod made;
+mod papers;
 mod rig;
 mod scope;

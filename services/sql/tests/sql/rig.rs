@@ -5,7 +5,6 @@ use std::net::SocketAddr;
 
 use async_trait::async_trait;
 use medfleet_lake::rows::{CalendarRow, CutRow};
-use medfleet_lake::rows::{ComponentRow, MaintenanceRow, OrderRow};
 use medfleet_lake::rows::{DeviceRow, ErrorRow, FactRow, HeadRow, IntervalRow, SiteRow, UsageRow, VerdictRow};
 use medfleet_lake::{
     Cause, Cut, Day, Lake, Origin, ROLLUP_DAY_SQL, ROLLUP_QUARTER_SQL, Reader, ReaderLimits, RecordBatch, Row, Text,
@@ -16,7 +15,7 @@ use medfleet_sql::{Lag, Limits, Scope, Service, SqlConfig, Users};
 use tokio_postgres::{Client, NoTls, SimpleQueryMessage, SimpleQueryRow};
 use uuid::Uuid;
 
-use super::chronicle;
+use super::{chronicle, papers};
 
 pub const SECOND: i64 = 1_000_000;
 pub const HOUR: i64 = 3_600 * SECOND;
@@ -159,49 +158,9 @@ fn hospital(site: &str) -> Vec<(&'static str, RecordBatch)> {
         ),
         ("facts", batch(&[fact(site)])),
     ]);
-    rows.extend(notes(site, device));
+    rows.extend(papers::rows(site, device));
     rows.extend(chronicle::rows(site, device));
     rows
-}
-
-/// An order about that hour, a maintenance that was due and done, a part that was replaced.
-fn notes(site: &str, device: &str) -> Vec<(&'static str, RecordBatch)> {
-    let phase = |phase: &'static str, hour: i64, seq| OrderRow {
-        device: text(device),
-        site: text(site),
-        kind: text("ct"),
-        work_order: text("wo-1"),
-        class: text("corrective"),
-        phase: text(phase),
-        at: UtcMicros(MONDAY + hour * HOUR),
-        recorded_at: UtcMicros(MONDAY + hour * HOUR),
-        seq,
-        weight: 1,
-        ..OrderRow::default()
-    };
-    let done = MaintenanceRow {
-        device: text(device),
-        site: text(site),
-        kind: text("ct"),
-        procedure: text("annual"),
-        // Due at the end of Sunday, done on Monday.
-        due_day: Some(Day(i32::try_from(MONDAY / DAY).unwrap() - 1)),
-        outcome: text("completed"),
-        at: UtcMicros(MONDAY + 12 * HOUR),
-        weight: 1,
-        ..MaintenanceRow::default()
-    };
-    let replaced = ComponentRow {
-        device: text(device),
-        site: text(site),
-        kind: text("ct"),
-        component: text("tube"),
-        at: UtcMicros(MONDAY + 10 * HOUR),
-        weight: 1,
-        ..ComponentRow::default()
-    };
-    let orders = [phase("opened", 10, 1), phase("returned_to_service", 11, 2)];
-    vec![("orders", batch(&orders)), ("maintenance", batch(&[done])), ("components", batch(&[replaced]))]
 }
 
 /// The hospital, its office hours and its scanner.
@@ -310,23 +269,23 @@ impl Rig {
         self.flush_rows(rows, number).await;
     }
 
-    /// A day later it is told that the scanner of the north was down at five as well.
-    pub async fn hear_late(&self, number: i64) {
-        let cause = Cause { offset: 10, ..Cause::default() };
-        let late = |weight, condition: &'static str| IntervalRow { weight, cause, ..hour("north", condition, 5) };
-        let fact = FactRow { appended_at: UtcMicros(LATE), cause, ..fact("north") };
+    /// A day later it is told that the scanners of these hospitals were down at five as well, and when the order was answered.
+    pub async fn hear_late(&self, sites: &[&str], number: i64) {
         let mut rows: BTreeMap<&'static str, Vec<RecordBatch>> = BTreeMap::new();
-        rows.insert("intervals", vec![batch(&[late(-1, "standby"), late(1, "unscheduled_down")])]);
-        rows.insert("facts", vec![batch(&[fact])]);
-        rows.insert(
-            "sites",
-            hospital("north")
-                .into_iter()
-                .find(|(table, _)| *table == "sites")
-                .into_iter()
-                .map(|(_, sites)| sites)
-                .collect(),
-        );
+        for (nth, site) in sites.iter().enumerate() {
+            let cause = Cause { offset: 10 + i64::try_from(nth).unwrap(), ..Cause::default() };
+            let late = |weight, condition: &'static str| IntervalRow { weight, cause, ..hour(site, condition, 5) };
+            let fact = FactRow { appended_at: UtcMicros(LATE), cause, ..fact(site) };
+            let told = [
+                ("intervals", batch(&[late(-1, "standby"), late(1, "unscheduled_down")])),
+                ("facts", batch(&[fact])),
+                ("orders", batch(&[papers::late_phase(site, cause)])),
+            ];
+            let known = hospital(site).into_iter().find(|(table, _)| *table == "sites");
+            for (table, batch) in told.into_iter().chain(known) {
+                rows.entry(table).or_default().push(batch);
+            }
+        }
         self.flush_rows(rows, number).await;
     }
 

@@ -1,5 +1,7 @@
 //! A user sees the rows of its own sites, by whatever way it asks.
 
+use std::collections::BTreeSet;
+
 use super::rig::{Rig, SITES_OF, column, refused};
 
 const PERIOD: &str = "'2026-03-02', '2026-03-03'";
@@ -24,7 +26,9 @@ async fn every_view_shows_one_users_sites_and_all_of_them_to_who_may_see_all() {
 #[tokio::test]
 async fn every_function_answers_about_ones_own_sites() {
     let rig = Rig::open().await;
+    rig.hear_late(&["north", "south"], 2).await;
     let (ann, leader) = (rig.client("ann").await, rig.client("leader").await);
+    let mut shown = BTreeSet::new();
     for (call, hers, all) in [
         (format!("uptime({PERIOD})"), 1, 2),
         (format!("uptime_by_device({PERIOD})"), 1, 2),
@@ -35,11 +39,12 @@ async fn every_function_answers_about_ones_own_sites() {
         ("devices_at('2026-03-02')".to_owned(), 1, 2),
         (format!("failures({PERIOD})"), 1, 2),
         (format!("failures({PERIOD}, site => 'south')"), 0, 1),
-        (format!("downtimes({PERIOD})"), 1, 2),
+        (format!("downtimes({PERIOD})"), 2, 4),
         (format!("repairs({PERIOD})"), 1, 2),
         (format!("uptime_by_day({PERIOD})"), 1, 2),
         (format!("reliability({PERIOD})"), 1, 2),
         (format!("cycles({PERIOD})"), 1, 2),
+        (format!("cycles_between_failures({PERIOD})"), 1, 2),
         (format!("pm({PERIOD})"), 1, 2),
         (format!("concurrency({PERIOD})"), 1, 2),
         (format!("scorecards({PERIOD})"), 1, 2),
@@ -50,15 +55,32 @@ async fn every_function_answers_about_ones_own_sites() {
         (format!("comparison({PERIOD}, by => 'downtime')"), 4, 8),
         (format!("comparison({PERIOD}, kind => 'mri')"), 0, 0),
         (format!("pieces({PERIOD})"), 23, 46),
-        (format!("evidence({PERIOD}, device => 'ct-south')"), 0, 1),
-        ("order_phases()".to_owned(), 2, 4),
-        ("contract_versions()".to_owned(), 0, 0),
-        ("issued_statements()".to_owned(), 0, 0),
+        (format!("evidence({PERIOD}, device => 'ct-south')"), 0, 2),
+        (format!("amendments({PERIOD}, closed => '2026-03-03')"), 1, 2),
+        (format!("amendments({PERIOD}, closed => '2026-03-03', site => 'south')"), 0, 1),
+        (format!("backdated({PERIOD}, closed => '2026-03-02T12:00:00Z')"), 1, 2),
+        (format!("amended_work({PERIOD}, closed => '2026-03-03')"), 1, 2),
+        ("order_phases()".to_owned(), 3, 6),
+        ("contract_versions()".to_owned(), 1, 2),
+        ("contract_versions(site => 'south')".to_owned(), 0, 1),
+        ("issued_statements()".to_owned(), 1, 2),
     ] {
         let sql = format!("SELECT count(*) FROM {call}");
         assert_eq!(column(&ann, &sql).await, [hers.to_string()], "ann, {call}");
         assert_eq!(column(&leader, &sql).await, [all.to_string()], "leader, {call}");
+        shown.extend(call.split('(').next().filter(|_| hers < all).map(str::to_owned));
     }
+    for (view, by) in SITES_OF {
+        let sql = format!("SELECT DISTINCT {by} FROM {view}() ORDER BY 1");
+        if column(&leader, "SELECT usage FROM about").await.iter().any(|usage| usage.contains(&format!(" {view}("))) {
+            let (hers, all) = (column(&ann, &sql).await, column(&leader, &sql).await);
+            assert!(hers.len() == 1 && hers[0].contains("north") && all.len() == 2, "{view}(): {hers:?} of {all:?}");
+            shown.insert(view.to_owned());
+        }
+    }
+    let listed = column(&leader, "SELECT name FROM about WHERE strpos(usage, '(') > 0").await;
+    let unseen: Vec<_> = listed.iter().filter(|name| !shown.contains(*name)).collect();
+    assert!(unseen.is_empty(), "{unseen:?} would show another site's rows and no row here says so");
 }
 
 #[tokio::test]

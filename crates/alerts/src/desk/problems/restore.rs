@@ -23,9 +23,16 @@ impl Problems {
         }
         self.alerts = recorded;
         self.latest = latest(&self.alerts);
+        let alerts = &self.alerts;
+        // What is part of an open incident has no alert of its own now.
+        let is_part = |id: &AlertId| {
+            let whole = alerts[id].whole().and_then(|whole| alerts.get(&whole));
+            whole.is_some_and(|whole| whole.is_open() && whole.about.subject == alerts[id].about.subject)
+        };
         for (problem, active) in &mut self.active {
-            active.alert = self.latest.get(problem).copied().filter(|id| !self.alerts[id].withdrawn);
-            active.late = active.alert.map_or(active.late, |id| self.alerts[&id].late);
+            let latest = self.latest.get(problem).copied();
+            active.alert = latest.filter(|id| !alerts[id].withdrawn && !is_part(id));
+            active.late = active.alert.map_or(active.late, |id| alerts[&id].late);
         }
         for alert in self.alerts.values().filter(|alert| alert.is_open()) {
             self.active.entry(Problem::of(alert)).or_insert_with(|| Active {

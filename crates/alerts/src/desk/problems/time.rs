@@ -23,9 +23,10 @@ impl Problems {
         (entry, listening): (Entry, Timestamp),
         steps: &mut Vec<Step>,
     ) {
-        for problem in self.active.keys().cloned().collect::<Vec<_>>() {
+        for problem in Self::failures_first(self.active.keys().cloned().collect(), rules) {
             let Some(rule) = rules.named(&problem.rule) else { continue };
-            let quiet = entry.at.micros() - self.active[&problem].seen_at.micros() >= rule.quiet_micros();
+            let Some(active) = self.active.get(&problem) else { continue };
+            let quiet = entry.at.micros() - active.seen_at.micros() >= rule.quiet_micros();
             let over = match rule.when {
                 When::DeviceError => quiet,
                 When::AtRisk => self.has_expired(&problem, rule, entry.at),
@@ -37,8 +38,8 @@ impl Problems {
             }
             // A site has no facts of its own that could be watched.
             if let Some(watch) = watches.get(&problem.subject) {
-                self.ripen_one(&problem, rule, watch, entry.at, steps);
-                self.settle(&problem, rule, watch, entry.at, steps);
+                self.ripen_one(&problem, rules, watch, entry.at, steps);
+                self.settle(&problem, (rules, rule), watch, entry.at, steps);
             }
             self.escalate(&problem, rule, (entry.at, listening), steps);
         }
@@ -53,10 +54,8 @@ impl Problems {
         steps: &mut Vec<Step>,
     ) {
         let Some(watch) = watches.get(subject) else { return };
-        for problem in self.of(subject) {
-            if let Some(rule) = rules.named(&problem.rule) {
-                self.ripen_one(&problem, rule, watch, entry.at, steps);
-            }
+        for problem in Self::failures_first(self.of(subject), rules) {
+            self.ripen_one(&problem, rules, watch, entry.at, steps);
         }
     }
 
@@ -73,14 +72,21 @@ impl Problems {
     }
 
     /// A late alert that has not ended while its backlog came, of a subject that is heard now or of which a person spoke.
-    fn settle(&mut self, problem: &Problem, rule: &Rule, watch: &Watch, now: Timestamp, steps: &mut Vec<Step>) {
+    fn settle(
+        &mut self,
+        problem: &Problem,
+        (rules, rule): (&Rules, &Rule),
+        watch: &Watch,
+        now: Timestamp,
+        steps: &mut Vec<Step>,
+    ) {
         let Some(active) = self.active.get(problem).filter(|active| active.late && active.alert.is_some()) else {
             return;
         };
         let settled = now.micros() - active.opening.at.micros() >= Rule::settle_micros();
         let heard = watch.heard_at.is_some_and(|heard| now.micros() - heard.micros() <= rule.late_micros());
         if settled && heard && rule.when == When::DeviceFailed && !watch.fails_by_import_alone() {
-            self.goes_on(problem, now, steps);
+            self.goes_on(problem, rules, now, steps);
         }
     }
 

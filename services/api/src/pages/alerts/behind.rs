@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use medfleet_alerts::delivery::Message;
 use medfleet_domain::alert::life::Alert;
-use medfleet_domain::alert::{AlertId, Ending, Urgency};
+use medfleet_domain::alert::{Ending, Urgency};
 use medfleet_domain::contract::Contract;
 use medfleet_domain::time::{MICROS_PER_DAY, Timestamp};
 use medfleet_kpi::ask::Repair;
@@ -227,14 +227,15 @@ pub fn free_lines(frame: &Frame, stock: &Stock, alert: &Alert) -> Vec<FreeLine> 
 }
 
 /// Who was told, how, and what became of it.
-pub fn messages(app: &App, alert: AlertId) -> Vec<String> {
+pub fn messages(app: &App, alert: &Alert) -> Vec<String> {
     app.alerts.look(|book| {
         let line = |message: &Message| {
             let attempts = plural(message.attempts as usize, "attempt");
             let channel = message.intent.channel.name();
             format!("{} by {channel}: {}, {attempts}", message.intent.person, spaced(message.standing()))
         };
-        book.outbox().of(alert).take(MESSAGES_MAX).map(line).collect()
+        let parts = book.parts(alert).map(|part| part.alert.id);
+        parts.chain([alert.id]).flat_map(|id| book.outbox().of(id)).take(MESSAGES_MAX).map(line).collect()
     })
 }
 
@@ -245,7 +246,8 @@ pub fn is_untold(app: &App, alert: &Alert, now: Timestamp) -> bool {
     let waited = |micros: i64| now.micros() - alert.called_at.micros() >= micros;
     let reached_nobody = || {
         app.alerts.look(|book| {
-            let mut messages = book.outbox().of(alert.id).peekable();
+            let called = book.parts(alert).filter(|part| part.alert.calls_for(alert)).map(|part| part.alert.id);
+            let mut messages = called.chain([alert.id]).flat_map(|id| book.outbox().of(id)).peekable();
             match messages.peek() {
                 None => waited(UNTOLD_MICROS),
                 Some(_) => waited(UNDELIVERED_MICROS) && !messages.any(Message::is_delivered),

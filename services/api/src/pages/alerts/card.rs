@@ -16,13 +16,14 @@ use super::behind::{self, CaseLine, ErrorTrend, FamilyLine, FreeLine, Repairer};
 use super::counters::{self, CounterLine};
 use super::foreseen::Foreseen;
 use super::impact::Stock;
+use super::kin::Kin;
 use super::other;
 use super::record::{Past, Record};
 use super::words::{self, Sign, standing, urgency_sign};
 use super::{Known, press};
 use crate::cuts::OpenCut;
 use crate::pages::format::{Clock, kind_title};
-use crate::pages::frame::Frame;
+use crate::pages::frame::{Choice, Frame};
 use crate::pages::now::Now;
 use crate::pages::{PageProblem, rendered};
 use crate::period::PeriodQuery;
@@ -75,6 +76,8 @@ struct CardPage {
     clock: String,
     life: Vec<(String, String)>,
     messages: Vec<String>,
+    /// Cards of the same incident, each with what it is to this one.
+    kin: Vec<(&'static str, Choice)>,
     /// It asks for attention, and nobody was told.
     untold: bool,
     /// Words and name of parts that may have been meant.
@@ -146,7 +149,7 @@ impl Seen {
         };
         Ok(Self {
             known: Known::of(app),
-            stock: Stock::of(open).await?,
+            stock: Stock::of(open, std::slice::from_ref(&case.alert)).await?,
             clock: Clock::of(site.as_ref().map_or("UTC", |site| site.time_zone.as_str())),
             now: query::now(),
             case,
@@ -185,6 +188,8 @@ impl Seen {
             frame.evidence(name, from, until)
         });
         let similar: Vec<_> = past.similar(alert).collect();
+        let kin = Kin::of(app, alert);
+        let life = kin.life(&self.case, self.clock);
         let crumbs = vec![frame.crumb("Alerts", "/alerts")];
         Ok(CardPage {
             script: crate::assets::href("alerts.js"),
@@ -209,20 +214,14 @@ impl Seen {
             first_check: rule.and_then(|rule| rule.first_check.clone()).unwrap_or_else(|| "The rule names none".into()),
             repairer,
             record: record.words(),
-            impact: self.stock.impact(alert, &record).words(),
+            impact: self.stock.impact(alert, &record, &self.known.demotions).words(),
             told,
             taps,
             clock: self.site.as_ref().map_or("UTC", |site| site.time_zone.as_str()).to_owned(),
-            life: self
-                .case
-                .steps
-                .iter()
-                .rev()
-                .take(LIFE_SHOWN_MAX)
-                .map(|one| (self.clock.second(one.at), words::step(one, self.clock)))
-                .collect(),
-            earlier: self.case.steps.len().saturating_sub(LIFE_SHOWN_MAX),
-            messages: behind::messages(app, alert.id),
+            earlier: life.len().saturating_sub(LIFE_SHOWN_MAX),
+            life: life.into_iter().take(LIFE_SHOWN_MAX).map(|(at, words)| (self.clock.second(at), words)).collect(),
+            kin: kin.cards(&frame),
+            messages: behind::messages(app, alert),
             untold: behind::is_untold(app, alert, self.now),
             other_parts: other::parts(app, alert, &errors, &moved),
             facts,

@@ -13,24 +13,23 @@ pub fn table(rows: &[Weighed]) -> Table {
 
 pub fn of_voices(rows: &[VoiceRow]) -> Table {
     let figures: [Figure<VoiceRow>; 10] = [
-        figure("voice", "", "who spoke", |row| Cell::text(&row.voice)),
-        figure("model", "", "by which model", |row| Cell::text(&row.model)),
-        figure("rule", "", "the rule that raised alerts of it", |row| Cell::text(&row.rule)),
-        figure("ahead", "", "how far it looks ahead", |row| Cell::text(&row.ahead)),
-        figure("raised", "count", "alerts", |row| Cell::count(row.raised as u64)),
-        figure("right", "count", "alerts that a verdict confirms", |row| Cell::count(row.right as u64)),
-        figure("nothing_found", "count", "alerts of which nothing was found", |row| Cell::count(row.wrong as u64)),
-        figure("week", "", "most false alerts of one technician within 7 days, of its budget", |row| {
-            Cell::text(&row.week)
-        }),
-        figure("is_heard", "yes or no", "it has not gone beyond that budget", |row| Cell::Flag(row.is_heard)),
-        figure("last_raised_at", "UTC", "its newest alert", |row| time(Some(row.last))),
+        Figure::new("voice", "", "who spoke", |row| Cell::text(&row.voice)),
+        Figure::new("model", "", "by which model", |row| Cell::text(&row.model)),
+        Figure::new("rule", "", "the rule that raised alerts of it", |row| Cell::text(&row.rule)),
+        Figure::new("ahead", "", "how far it looks ahead", |row| Cell::text(&row.ahead)),
+        Figure::new("raised", "count", "alerts", |row| Cell::count(row.raised as u64)),
+        Figure::new("right", "count", "alerts that a verdict confirms", |row| Cell::count(row.right as u64)),
+        Figure::new("nothing_found", "count", "alerts of which nothing was found", |row| Cell::count(row.wrong as u64)),
+        Figure::new(
+            "week",
+            "",
+            "most false alerts of its model for one technician within 7 days, of the budget",
+            |row| Cell::text(&row.week),
+        ),
+        Figure::new("is_heard", "yes or no", "it has not gone beyond that budget", |row| Cell::Flag(row.is_heard)),
+        Figure::new("last_raised_at", "UTC", "its newest alert", |row| time(Some(row.last))),
     ];
     Table::of(&figures, rows)
-}
-
-const fn figure<T>(name: &'static str, unit: &'static str, meaning: &'static str, of: fn(&T) -> Cell) -> Figure<T> {
-    Figure { name, unit, meaning, of }
 }
 
 fn time(at: Option<Timestamp>) -> Cell {
@@ -43,37 +42,39 @@ fn some(text: &Option<String>) -> Cell {
 
 fn figures() -> [Figure<Weighed>; 22] {
     [
-        figure("alert", "", "its id for life", |row| Cell::Text(row.alert.id.to_string())),
-        figure("summary", "", "what it says", |row| Cell::text(&row.alert.summary)),
-        figure("rule", "", "the rule that raised it", |row| Cell::text(&row.alert.about.rule)),
-        figure("urgency", "", "page, soon or inbox", |row| Cell::text(row.alert.about.urgency.as_str())),
-        figure("open", "yes or no", "it has not ended", |row| Cell::Flag(row.alert.is_open())),
-        figure("late", "yes or no", "heard long after it happened; woke nobody", |row| Cell::Flag(row.alert.late)),
-        figure("site", "", "where", |row| Cell::text(row.alert.about.site.as_str())),
-        figure("kind", "", "kind of equipment", |row| Cell::text(row.alert.about.kind.as_str())),
-        figure("subject_kind", "", "device, agent or site", |row| Cell::text(row.alert.about.subject.kind.as_str())),
-        figure("subject", "", "what it is about", |row| Cell::text(row.alert.about.subject.name())),
-        figure("part", "", "suspected part or counter", |row| Cell::text(&row.alert.about.part)),
-        figure("room", "", "room of the device", |row| some(&row.room)),
-        figure("began_at", "UTC", "when the problem began", |row| time(Some(row.alert.began))),
-        figure("raised_at", "UTC", "when it was raised or reopened last", |row| time(Some(row.alert.raised_at))),
-        figure("act_by", "UTC", "when somebody should have acted", |row| time(row.act_by)),
-        figure("acknowledged_by", "", "who has seen it", |row| some(&row.alert.acknowledged_by)),
-        figure("assigned_to", "", "whose it is", |row| some(&row.alert.assigned_to)),
-        figure("ended_at", "UTC", "when it ended", |row| time(row.alert.ended.as_ref().map(|(at, _)| *at))),
-        figure("finding", "", "the latest verdict", |row| {
+        Figure::new("alert", "", "its id for life", |row| Cell::Text(row.alert.id.to_string())),
+        Figure::new("summary", "", "what it says", |row| Cell::text(&row.alert.summary)),
+        Figure::new("rule", "", "the rule that raised it", |row| Cell::text(&row.alert.about.rule)),
+        Figure::new("urgency", "", "page, soon or inbox", |row| Cell::text(row.alert.about.urgency.as_str())),
+        Figure::new("open", "yes or no", "it has not ended", |row| Cell::Flag(row.alert.is_open())),
+        Figure::new("late", "yes or no", "heard long after it happened; woke nobody", |row| Cell::Flag(row.alert.late)),
+        Figure::new("site", "", "where", |row| Cell::text(row.alert.about.site.as_str())),
+        Figure::new("kind", "", "kind of equipment", |row| Cell::text(row.alert.about.kind.as_str())),
+        Figure::new("subject_kind", "", "device, agent or site", |row| {
+            Cell::text(row.alert.about.subject.kind.as_str())
+        }),
+        Figure::new("subject", "", "what it is about", |row| Cell::text(row.alert.about.subject.name())),
+        Figure::new("part", "", "suspected part or counter", |row| Cell::text(&row.alert.about.part)),
+        Figure::new("room", "", "room of the device", |row| some(&row.room)),
+        Figure::new("began_at", "UTC", "when the problem began", |row| time(Some(row.alert.began))),
+        Figure::new("raised_at", "UTC", "when it was raised or reopened last", |row| time(Some(row.alert.raised_at))),
+        Figure::new("act_by", "UTC", "when somebody should have acted", |row| time(row.act_by)),
+        Figure::new("acknowledged_by", "", "who has seen it", |row| some(&row.alert.acknowledged_by)),
+        Figure::new("assigned_to", "", "whose it is", |row| some(&row.alert.assigned_to)),
+        Figure::new("ended_at", "UTC", "when it ended", |row| time(row.alert.ended.as_ref().map(|(at, _)| *at))),
+        Figure::new("finding", "", "the latest verdict", |row| {
             row.alert.finding.as_ref().map(Finding::as_str).map_or(Cell::Nothing, Cell::text)
         }),
-        figure("free_equivalents", "devices", "same kind, same site, up and not in use", |row| {
+        Figure::new("free_equivalents", "devices", "same kind, same site, up and not in use", |row| {
             Cell::count(row.impact.free as u64)
         }),
-        figure(
+        Figure::new(
             "chance",
             "0 to 1",
-            "that it is right: said of it by a model, else the share of verdicts on such alerts",
+            "that it is right: the newest that a model says of it, else the share of verdicts on such alerts",
             |row| Cell::number(Some(row.impact.chance)),
         ),
-        figure("impact_hours", "hours", "chance × middle repair time ÷ (1 + free equivalents)", |row| {
+        Figure::new("impact_hours", "hours", "chance × middle repair time ÷ (1 + free equivalents)", |row| {
             Cell::number(row.impact.known_hours())
         }),
     ]

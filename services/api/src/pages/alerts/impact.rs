@@ -1,9 +1,11 @@
 //! What an alert may do to patients: hours that nothing stands in for, chance × repair time ÷ (1 + free equivalents).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use medfleet_alerts::voices::demotion_of;
 use medfleet_domain::alert::life::Alert;
+use medfleet_domain::alert::record::Demotion;
 use medfleet_domain::id::SubjectKind;
 use medfleet_domain::risk::CERTAIN_PPM;
 use medfleet_domain::time::{MICROS_PER_DAY, Timestamp};
@@ -16,7 +18,7 @@ use crate::kpi::question;
 use crate::live::{LiveDevice, Standing};
 use crate::pages::format::{decimal, plural};
 use crate::period::Period;
-use crate::query::{self, DeviceFilter, Scope};
+use crate::query::{self, DeviceFilter, Scope, Score};
 
 /// Repairs of so many days tell how long one takes.
 const REPAIRS_DAYS: i64 = 180;
@@ -30,6 +32,8 @@ pub struct Stock {
     /// Of the last days, opened and finished or not.
     pub repairs: Vec<Repair>,
     repair_micros: BTreeMap<String, i64>,
+    /// What the newest run of each horizon says of a device.
+    scores: BTreeMap<(String, i64), Score>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -42,14 +46,22 @@ pub struct Impact {
 }
 
 impl Stock {
-    pub async fn of(open: &OpenCut) -> Result<Self, ApiError> {
+    /// Around these alerts.
+    pub async fn of(open: &OpenCut, alerts: &[Alert]) -> Result<Self, ApiError> {
         let devices = query::devices(open, &DeviceFilter::default()).await?;
         let rooms = devices.into_iter().filter_map(|device| Some((device.device, device.room?))).collect();
         let until = open.at();
         let period = Period { from: until.plus_micros(-REPAIRS_DAYS * MICROS_PER_DAY), until };
         let repairs = repairs(open.kpi().await?, &question(open, period, Scope::default())).await?;
         let repair_micros = middle_turnaround(&repairs);
-        Ok(Self { live: open.live().await?, at: open.made_at(), rooms, repairs, repair_micros })
+        let foreseen = alerts.iter().filter(|alert| alert.is_open()).filter_map(|alert| alert.score.as_ref());
+        let horizons: BTreeSet<i64> = foreseen.map(|spoken| i64::from(spoken.horizon_hours)).collect();
+        let mut scores = BTreeMap::new();
+        for hours in horizons {
+            let newest = query::scores(open, hours, "", "").await?;
+            scores.extend(newest.into_iter().map(|score| ((score.device.clone(), hours), score)));
+        }
+        Ok(Self { live: open.live().await?, at: open.made_at(), rooms, repairs, repair_micros, scores })
     }
 
     /// When the cut was made.
@@ -76,24 +88,37 @@ impl Stock {
         self.live.iter().filter(stands_in).collect()
     }
 
+    /// What the newest run says of the device of an open alert that a score raised, by a voice that is heard.
+    fn newest(&self, alert: &Alert, demotions: &[Demotion]) -> Option<&Score> {
+        let spoken = alert.score.as_ref().filter(|_| alert.is_open())?;
+        let newest = self.scores.get(&(alert.about.subject.name().to_owned(), i64::from(spoken.horizon_hours)));
+        newest.filter(|score| demotion_of(demotions, &score.model, &score.voice).is_none())
+    }
+
     pub fn present(&self, device: &str) -> Option<&LiveDevice> {
         self.live.iter().find(|one| one.device == device)
     }
 
-    pub fn impact(&self, alert: &Alert, record: &Record) -> Impact {
+    pub fn impact(&self, alert: &Alert, record: &Record, demotions: &[Demotion]) -> Impact {
         let is_device = alert.about.subject.kind == SubjectKind::Device;
         Impact {
-            chance: chance(alert, record),
+            chance: chance(alert, record, self.newest(alert, demotions)),
             repair_micros: self.repair_micros.get(alert.about.kind.as_str()).copied().filter(|_| is_device),
             free: self.free(alert).len(),
         }
     }
 }
 
-/// What a model said of this very alert where one raised it, else how often such alerts were right.
-fn chance(alert: &Alert, record: &Record) -> f64 {
-    let said = alert.score.as_ref().map(|spoken| f64::from(spoken.ppm) / f64::from(CERTAIN_PPM));
-    said.unwrap_or_else(|| record.chance())
+/// What a model says of this very alert now, or said last, where one raised it; else how often such alerts were right. A score names the part
+/// that is most at risk, so any other has that chance at most.
+fn chance(alert: &Alert, record: &Record, newest: Option<&Score>) -> f64 {
+    let Some(spoken) = &alert.score else { return record.chance() };
+    let said = i64::from(spoken.ppm);
+    let ppm = newest.map_or(said, |score| match score.component.as_deref() {
+        Some(part) if part == alert.about.part => score.component_ppm,
+        _ => said.min(score.component_ppm),
+    });
+    ppm as f64 / f64::from(CERTAIN_PPM)
 }
 
 /// Of each kind the middle of its finished repairs.
@@ -153,8 +178,32 @@ mod tests {
             let score = Spoken { model: "m".into(), voice: "trees".into(), horizon_hours: 168, ppm };
             Alert { score: Some(score), ..alert(1) }
         };
-        assert_eq!((chance(&foreseen(310_000), &record), chance(&foreseen(900_000), &record)), (0.31, 0.9));
-        assert_eq!(chance(&alert(1), &record), 0.8);
+        assert_eq!((chance(&foreseen(310_000), &record, None), chance(&foreseen(900_000), &record, None)), (0.31, 0.9));
+        assert_eq!(chance(&alert(1), &record, None), 0.8);
+    }
+
+    #[test]
+    fn the_newest_score_counts_and_not_the_one_that_raised_the_alert() {
+        let score = Spoken { model: "m".into(), voice: "trees".into(), horizon_hours: 168, ppm: 310_000 };
+        let mut foreseen = Alert { score: Some(score), ..alert(1) };
+        foreseen.about.part = "tube".into();
+        let newest = |part: &str, component_ppm| Score {
+            device: "ct-1".into(),
+            site: "north".into(),
+            kind: "ct".into(),
+            at: Timestamp(0),
+            horizon_hours: 168,
+            risk_ppm: component_ppm,
+            component: Some(part.into()),
+            component_ppm,
+            voice: "trees".into(),
+            grounds: "[]".into(),
+            model: "m".into(),
+            run: "r".into(),
+        };
+        let now = |part: &str, ppm| chance(&foreseen, &Record::default(), Some(&newest(part, ppm)));
+        assert_eq!([now("tube", 900_000), now("tube", 160_000)], [0.9, 0.16]);
+        assert_eq!([now("table", 900_000), now("table", 160_000)], [0.31, 0.16], "at most that of the worst part");
     }
 
     #[test]

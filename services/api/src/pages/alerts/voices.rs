@@ -12,6 +12,7 @@ use medfleet_domain::time::Timestamp;
 
 use super::foreseen::{ahead, demotion_words, voice_name};
 use crate::pages::format::{Clock, some_percent};
+use crate::pages::parts::Listed;
 
 /// One voice of one model under one rule.
 pub struct VoiceRow {
@@ -24,7 +25,7 @@ pub struct VoiceRow {
     pub wrong: usize,
     /// Share of verdicts that were right.
     pub precision: String,
-    /// `2 of 3 (kim)`: most false alerts of one technician within the last week, and the budget.
+    /// `2 of 3 (kim)`: most false alerts of its model for one technician within the last week, and the budget.
     pub week: String,
     pub standing: String,
     pub is_heard: bool,
@@ -32,7 +33,7 @@ pub struct VoiceRow {
     pub last: Timestamp,
 }
 
-/// Those that spoke last first.
+/// Those that are heard no more first, then those that spoke last.
 pub fn rows(alerts: &[Alert], rules: Option<&Rules>, demotions: &[Demotion], now: Timestamp) -> Vec<VoiceRow> {
     let mut groups: BTreeMap<(&str, &str, &str, u32), Vec<&Alert>> = BTreeMap::new();
     for alert in alerts {
@@ -55,7 +56,7 @@ pub fn rows(alerts: &[Alert], rules: Option<&Rules>, demotions: &[Demotion], now
             wrong,
             precision: some_percent((right + wrong > 0).then(|| right as f64 / (right + wrong) as f64)),
             week: week(
-                &false_alerts(own.iter().copied(), rule, (model, voice), now),
+                &false_alerts(alerts, model, now),
                 rules.and_then(|rules| rules.named(rule)?.false_alerts_per_technician_week_max),
             ),
             standing: demotion.map_or_else(|| "Is heard".to_owned(), |one| demotion_words(one, Clock::of("UTC"))),
@@ -64,8 +65,16 @@ pub fn rows(alerts: &[Alert], rules: Option<&Rules>, demotions: &[Demotion], now
         }
     };
     let mut rows: Vec<VoiceRow> = groups.into_iter().map(row).collect();
-    rows.sort_by_key(|row| Reverse(row.last));
+    rows.sort_by_key(|row| (row.is_heard, Reverse(row.last)));
     rows
+}
+
+/// So many of those that are heard no more, and so many of the others.
+pub fn shown(rows: Vec<VoiceRow>, each_max: usize) -> Listed<VoiceRow> {
+    let all = rows.len();
+    let (heard, silent): (Vec<VoiceRow>, Vec<VoiceRow>) = rows.into_iter().partition(|row| row.is_heard);
+    let lines: Vec<VoiceRow> = silent.into_iter().take(each_max).chain(heard.into_iter().take(each_max)).collect();
+    Listed { more: all - lines.len(), lines }
 }
 
 fn verdict(alert: &Alert) -> Option<bool> {
@@ -83,7 +92,6 @@ fn week(by_technician: &BTreeMap<String, u32>, budget: Option<u32>) -> String {
 mod tests {
     use super::*;
     use crate::pages::alerts::record::tests::alert;
-    use crate::pages::parts::Listed;
     use medfleet_domain::alert::Spoken;
     use medfleet_domain::time::MICROS_PER_DAY;
 
@@ -116,8 +124,14 @@ mod tests {
             Alert { raised_at: Timestamp(nth as i64 * MICROS_PER_DAY), ..one }
         };
         let all: Vec<Alert> = (1..=60).map(of_model).collect();
-        let shown = Listed::of(rows(&all, None, &[], Timestamp(0)).into_iter(), 8);
+        let shown = shown(rows(&all, None, &[], Timestamp(0)), 8);
         assert_eq!((shown.lines.len(), shown.more), (8, 52));
         assert_eq!((&*shown.lines[0].model, &*shown.lines[7].model), ("39", "46"));
+        let (model, voice, rule, technician) = ("98".into(), "trees".into(), "device-failed".into(), "kim".into());
+        let (false_alerts, false_alerts_max, at) = (4, 3, Timestamp(0));
+        let demoted = Demotion { model, voice, rule, technician, false_alerts, false_alerts_max, at };
+        let with_it = super::shown(rows(&all, None, &[demoted], Timestamp(0)), 8).lines;
+        let first = (&*with_it[0].model, with_it[0].is_heard, with_it.len());
+        assert_eq!(first, ("98", false, 9), "it spoke first of all, and is heard no more");
     }
 }

@@ -117,7 +117,7 @@ impl Line {
             href: frame.link(&format!("/sites/{}", of.site)),
             into: format!("?{}{}&site={}#devices", frame.query, frame.kept(), of.site),
             devices: format!("{} devices, {} years", grouped(of.devices.cast_signed()), decimal(of.service_years, 1)),
-            coverage: some_percent(one.coverage),
+            coverage: some_percent(one.seen.coverage()),
             observed: decimal(of.observed, if of.observed.fract() == 0.0 { 0 } else { 1 }),
             expected: decimal(of.expected, 1),
             unadjusted: unadjusted(&of.site),

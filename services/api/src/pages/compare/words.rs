@@ -93,6 +93,7 @@ pub fn verdict(sites: &[&ComparedSite], by: By, name: &impl Fn(&str) -> String) 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use medfleet_kpi::comparison::Seen;
     use medfleet_kpi::stats::compare::{Adjustment, SiteRatio};
     use medfleet_kpi::stats::ranking::Place;
 
@@ -117,7 +118,7 @@ mod tests {
             ratio: of,
             place,
             sites: 2,
-            coverage: Some(1.0),
+            seen: Seen::default(),
             unseen: 0.0,
             dispersion: 1.0,
             shape: None,

@@ -1,6 +1,6 @@
 //! What changed of a period after it was known: by later records, and by terms that were recorded late.
 
-use medfleet_kpi::ask::Amended;
+use medfleet_kpi::ask::{Amended, AmendedWork, Stood};
 use medfleet_kpi::backdated::Sized;
 
 use crate::pages::format::{Clock, decimal, duration, some_percent};
@@ -16,21 +16,30 @@ pub struct AmendedLine {
 
 impl AmendedLine {
     pub fn of(one: &Amended) -> Self {
-        let (before, after) = one.uptime();
-        let up = one.after.0 - one.before.0;
-        let down = one.after.1 - one.before.1;
+        let (before, after) = (&one.before, &one.after);
         let change = |micros: i64| {
             if micros < 0 { format!("−{}", duration(-micros)) } else { format!("+{}", duration(micros)) }
         };
+        let mut size = format!("{} up, {} down", change(after.up - before.up), change(after.down - before.down));
+        if after.in_service != before.in_service {
+            size.push_str(&format!(", {} in service", change(after.in_service - before.in_service)));
+        }
         Self {
             arrived: one.arrived.to_string(),
             reason: reason(&one.reason).to_owned(),
-            uptime: format!("{} → {}", some_percent(before), some_percent(after)),
-            size: format!("{} up, {} down", change(up), change(down)),
-            records: match one.first_offset == one.last_offset {
-                true => format!("{}:{}", one.log_partition, one.first_offset),
-                false => format!("{}:{} to {}", one.log_partition, one.first_offset, one.last_offset),
-            },
+            uptime: format!("{} → {}", some_percent(before.uptime()), some_percent(after.uptime())),
+            size,
+            records: one.records.to_string(),
+        }
+    }
+
+    pub fn of_work(one: &AmendedWork) -> Self {
+        Self {
+            arrived: one.arrived.to_string(),
+            reason: format!("{}, {}", work(one), reason(&one.reason)),
+            uptime: "–".to_owned(),
+            size: worked(one),
+            records: one.records.to_string(),
         }
     }
 
@@ -44,6 +53,41 @@ impl AmendedLine {
             records: format!("{}:{}", version.log_partition, version.log_offset),
         }
     }
+}
+
+/// Which work: `repair wo-1`, `maintenance annual`.
+pub fn work(one: &AmendedWork) -> String {
+    let procedure = one.procedure.as_deref().filter(|name| !name.is_empty());
+    match procedure.or(one.work_order.as_deref()) {
+        Some(name) => format!("{} {name}", one.what),
+        None => one.what.clone(),
+    }
+}
+
+/// How it stood before and after, and every clock that moved.
+pub fn worked(one: &AmendedWork) -> String {
+    let state = |stood: &Option<Stood>| {
+        stood.as_ref().map_or_else(|| "not counted".to_owned(), |stood| stood.state.replace('_', " "))
+    };
+    let mut said = Vec::new();
+    if state(&one.before) != state(&one.after) {
+        said.push(format!("{} → {}", state(&one.before), state(&one.after)));
+    }
+    let clocks: [(&str, fn(&Stood) -> Option<i64>); 5] = [
+        ("response", |stood| stood.response),
+        ("active repair", |stood| stood.repair),
+        ("waiting for parts", |stood| stood.parts),
+        ("other waits", |stood| stood.others),
+        ("turnaround", |stood| stood.turnaround),
+    ];
+    for (name, of) in clocks {
+        let [before, after] = [&one.before, &one.after].map(|stood| stood.as_ref().and_then(of));
+        if before != after {
+            let shown = |micros: Option<i64>| micros.map_or_else(|| "–".to_owned(), duration);
+            said.push(format!("{name} {} → {}", shown(before), shown(after)));
+        }
+    }
+    said.join(", ")
 }
 
 /// Which terms: `a calendar of lasers`, `contract SC-1`.
@@ -75,6 +119,11 @@ pub fn points(one: &Sized) -> String {
 pub fn reason(word: &str) -> &'static str {
     match word {
         "backlog" => "an agent's backlog arrived",
+        "registered" => "it was registered late",
+        "moved" => "a move was told late",
+        "retired" => "a retirement was told late",
+        "order" => "phases of the order came late",
+        "maintenance" => "it was recorded late",
         "claim" => "a person's claim",
         "corrected" => "a fact was corrected",
         "voided" => "a fact was voided",
@@ -86,10 +135,12 @@ pub fn reason(word: &str) -> &'static str {
 #[cfg(test)]
 mod tests {
     use medfleet_domain::time::{Day, Timestamp};
-    use medfleet_kpi::ask::Backdated;
+    use medfleet_kpi::ask::{Backdated, Records, Spent};
     use medfleet_kpi::backdated::Part;
 
     use super::*;
+
+    const HOUR: i64 = 3_600_000_000;
 
     #[test]
     fn an_amendment_says_what_it_was_and_what_it_is() {
@@ -99,15 +150,42 @@ mod tests {
             kind: "mri".into(),
             arrived: Day::from_civil(2026, 4, 4),
             reason: "backlog".into(),
-            before: (981 * 3_600_000_000, 19 * 3_600_000_000),
-            after: (976 * 3_600_000_000, 24 * 3_600_000_000),
-            log_partition: 2,
-            first_offset: 10,
-            last_offset: 12,
+            before: Spent { in_service: 1_000 * HOUR, up: 981 * HOUR, down: 19 * HOUR },
+            after: Spent { in_service: 1_000 * HOUR, up: 976 * HOUR, down: 24 * HOUR },
+            records: Records { partition: 2, first: 10, last: 12 },
         };
         let line = AmendedLine::of(&one);
         assert_eq!((line.uptime.as_str(), line.records.as_str()), ("98.1% → 97.6%", "2:10 to 12"));
         assert_eq!(line.size, "−5 h up, +5 h down");
+    }
+
+    #[test]
+    fn work_told_late_says_how_it_stood_and_which_clocks_moved() {
+        let stood = |state: &str, response, turnaround| Stood {
+            state: state.into(),
+            response: Some(response * HOUR),
+            repair: None,
+            parts: Some(0),
+            others: Some(0),
+            turnaround: Some(turnaround * HOUR),
+        };
+        let one = AmendedWork {
+            device: "mr-3".into(),
+            site: "north".into(),
+            kind: "mri".into(),
+            what: "repair".into(),
+            work_order: Some("wo-1".into()),
+            procedure: None,
+            at: Timestamp(0),
+            arrived: Day::from_civil(2026, 4, 4),
+            reason: "order".into(),
+            before: Some(stood("open", 2, 9)),
+            after: Some(stood("finished", 2, 4)),
+            records: Records { partition: 2, first: 10, last: 10 },
+        };
+        let line = AmendedLine::of_work(&one);
+        assert_eq!(line.reason, "repair wo-1, phases of the order came late");
+        assert_eq!((line.size.as_str(), line.records.as_str()), ("open → finished, turnaround 9 h → 4 h", "2:10"));
     }
 
     #[test]

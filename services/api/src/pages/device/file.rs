@@ -13,12 +13,13 @@ use crate::period::Period;
 use crate::query::{self, DeviceVersion, Reported, Scope};
 
 /// Sheets by name, the view behind each, and what one row is.
-const VIEWS: [(&str, &str, &str); 7] = [
+const VIEWS: [(&str, &str, &str); 8] = [
     ("intervals", "pieces", "one span of the device in one condition, with the log record that made it so"),
     ("episodes", "failures", "one episode of trouble that began in the period"),
     ("orders", "repairs", "one corrective order opened in the period, with its clocks as far as they have run"),
     ("maintenance", "pm", "one planned maintenance that was due in the period, or carried into it"),
-    ("amendments", "amendments", "what records of one day, taken after the period's end, changed in it"),
+    ("amendments", "amendments", "what records of one day, taken after the period's end, changed in it for one reason"),
+    ("amended_work", "amended_work", "one repair or planned maintenance of which records came after the period's end"),
     (
         "terms",
         "backdated",

@@ -1,10 +1,12 @@
 //! What went wrong with one device and what was done about it: episodes, orders with their clocks, planned maintenance,
 //! and what later records changed.
 
+use std::collections::BTreeSet;
+
 use medfleet_domain::human::{OrderClass, Phase};
 use medfleet_domain::statement::OrderFact;
 use medfleet_domain::time::{MICROS_PER_DAY, Timestamp};
-use medfleet_kpi::ask::{self, Amended, Episode, EpisodeClass, PmState, PmWork, Repair};
+use medfleet_kpi::ask::{self, Amended, AmendedWork, Episode, EpisodeClass, PmState, PmWork, Repair};
 use medfleet_kpi::backdated::{Sized, backdated};
 use medfleet_kpi::statement::order_facts;
 use medfleet_kpi::stats::survival::Duration;
@@ -30,6 +32,7 @@ pub struct Work {
     pub orders: Vec<OrderFact>,
     pub pm: Vec<PmWork>,
     pub amended: Vec<Amended>,
+    amended_work: Vec<AmendedWork>,
     /// Calendars and contracts that were recorded after the period.
     backdated: Vec<Sized>,
 }
@@ -85,6 +88,7 @@ impl Work {
             orders: order_facts(session, &asked).await?,
             pm: ask::pm(session, &asked).await?,
             amended: ask::amendments(session, &asked).await?,
+            amended_work: ask::amended_work(session, &asked).await?,
             backdated: backdated(session, &here).await?,
         })
     }
@@ -129,14 +133,8 @@ impl Work {
         }
     }
 
-    /// Where an order stands, by its last phase.
     fn stands(&self, order: &str) -> String {
-        let phases = self.orders.iter().filter(|one| one.order == order && one.class == OrderClass::Corrective);
-        let Some(last) = phases.max_by_key(|one| (one.at, one.phase)) else { return "opened".to_owned() };
-        match (last.phase, last.waiting_for) {
-            (Phase::WaitingStarted, Some(party)) => format!("waiting for {}", party.as_str().replace('_', " ")),
-            (phase, _) => phase.as_str().replace('_', " "),
-        }
+        stands(self.orders.iter().filter(|one| one.order == order && one.class == OrderClass::Corrective).collect())
     }
 
     pub fn pm_lines(&self, clock: Clock) -> Vec<PmLine> {
@@ -145,10 +143,33 @@ impl Work {
 
     /// What changed after something had been known; the first telling of a time changes nothing.
     pub fn amended_lines(&self, clock: Clock) -> Vec<AmendedLine> {
-        let records = self.amended.iter().filter(|one| one.before != (0, 0)).map(AmendedLine::of);
+        let records = self.amended.iter().filter(|one| !one.is_first()).map(AmendedLine::of);
+        let work = self.amended_work.iter().map(AmendedLine::of_work);
         let terms = self.backdated.iter().filter(|one| one.before != one.after || one.before.is_none());
-        records.chain(terms.map(|one| AmendedLine::of_terms(one, clock))).collect()
+        records.chain(work).chain(terms.map(|one| AmendedLine::of_terms(one, clock))).collect()
     }
+}
+
+/// Where an order stands by its phases: for whom it waits, which may be several at once, else what it reached last.
+fn stands(mut phases: Vec<&OrderFact>) -> String {
+    phases.sort_by_key(|one| (one.at, one.phase));
+    let mut waits = BTreeSet::new();
+    for one in &phases {
+        match (one.phase, one.waiting_for) {
+            (Phase::WaitingStarted, party) => waits.extend(party),
+            (Phase::WaitingEnded, Some(party)) => waits.retain(|one| *one != party),
+            (Phase::WaitingEnded, None) | (Phase::Repaired | Phase::ReturnedToService | Phase::Closed, _) => {
+                waits.clear()
+            }
+            _ => {}
+        }
+    }
+    let words = |code: &str| code.replace('_', " ");
+    if waits.is_empty() {
+        return phases.last().map_or_else(|| "opened".to_owned(), |last| words(last.phase.as_str()));
+    }
+    let parties: Vec<String> = waits.iter().map(|party| words(party.as_str())).collect();
+    format!("waiting for {}", parties.join(" and "))
 }
 
 fn episode_line(frame: &Frame, one: &Episode, device: &str, clock: Clock, at: Timestamp) -> EpisodeLine {
@@ -226,7 +247,31 @@ fn pm_line(one: &PmWork, clock: Clock) -> PmLine {
 
 #[cfg(test)]
 mod tests {
+    use medfleet_domain::human::Party;
+    use medfleet_domain::id::Cause;
+
     use super::*;
+
+    #[test]
+    fn golden_an_order_waits_for_everybody_whose_wait_has_not_ended() {
+        let mut phases = Vec::new();
+        let mut after = |phase, waiting_for| {
+            let cause = Cause { partition: 0, offset: 0 };
+            let (order, class, cause_code) = ("wo-1".to_owned(), OrderClass::Corrective, String::new());
+            let at = Timestamp(phases.len() as i64);
+            phases.push(OrderFact { order, class, phase, waiting_for, cause_code, at, cause });
+            stands(phases.iter().rev().collect())
+        };
+        assert_eq!(after(Phase::Opened, None), "opened");
+        assert_eq!(after(Phase::WaitingStarted, Some(Party::Vendor)), "waiting for vendor");
+        assert_eq!(after(Phase::WaitingStarted, Some(Party::Parts)), "waiting for vendor and parts");
+        assert_eq!(after(Phase::Arrived, None), "waiting for vendor and parts", "nobody said that a wait has ended");
+        assert_eq!(after(Phase::WaitingEnded, Some(Party::Vendor)), "waiting for parts");
+        assert_eq!(after(Phase::WaitingStarted, Some(Party::InHouse)), "waiting for in house and parts");
+        assert_eq!(after(Phase::WaitingEnded, None), "waiting ended");
+        after(Phase::WaitingStarted, Some(Party::Parts));
+        assert_eq!(after(Phase::Repaired, None), "repaired", "what is repaired waits for nobody");
+    }
 
     #[test]
     fn a_clock_that_runs_is_no_duration_yet() {

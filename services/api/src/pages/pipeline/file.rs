@@ -3,7 +3,7 @@
 use medfleet_kpi::table::{Cell, Figure, Table};
 
 use super::Seen;
-use crate::operator::{PartitionLag, Refusal};
+use crate::operator::{PartitionLag, Receipts, Refusal};
 use crate::pages::download::Sheet;
 use crate::query::{AgentSeen, Gap};
 
@@ -12,7 +12,7 @@ pub fn sheets(seen: &Seen) -> Vec<Sheet> {
     let refused: Vec<Refused> = seen.quarantine.newest.iter().map(|one| (one.clone(), in_tables(one))).collect();
     vec![
         Sheet::new("partitions", "one partition of the log beside what the tables have of it", partitions(&seen.lags)),
-        Sheet::new("agents", "one agent and its last sign of life", agents(&seen.agents)),
+        Sheet::new("agents", "one agent, its last sign of life and its receipts", agents(seen)),
         Sheet::new(
             "gaps",
             "one life of one writer that lacks facts which its later facts name; the worst",
@@ -40,18 +40,51 @@ fn partitions(rows: &[PartitionLag]) -> Table {
     Table::of(&figures, rows)
 }
 
-fn agents(rows: &[AgentSeen]) -> Table {
-    let figures: [Figure<AgentSeen>; 3] = [
-        Figure { name: "agent", unit: "text", meaning: "the agent", of: |one| Cell::text(&one.agent) },
-        Figure { name: "site", unit: "text", meaning: "where it stands", of: |one| Cell::text(&one.site) },
+/// An agent, and what it counts of its own facts where it runs within this process.
+type Agent = (AgentSeen, Option<Receipts>);
+
+fn agents(seen: &Seen) -> Table {
+    let figures: [Figure<Agent>; 7] = [
+        Figure { name: "agent", unit: "text", meaning: "the agent", of: |(one, _)| Cell::text(&one.agent) },
+        Figure { name: "site", unit: "text", meaning: "where it stands", of: |(one, _)| Cell::text(&one.site) },
         Figure {
             name: "seen_at",
             unit: "instant, UTC",
             meaning: "its last sign of life",
-            of: |one| Cell::Text(one.seen.to_string()),
+            of: |(one, _)| Cell::Text(one.seen.to_string()),
+        },
+        Figure {
+            name: "accepted_facts",
+            unit: "count",
+            meaning: "durable in its journal since its start; nothing where it runs in another process, as in the next three",
+            of: |(_, own)| counted(*own, |own| own.accepted),
+        },
+        Figure {
+            name: "receipted_facts",
+            unit: "count",
+            meaning: "durable in the log since its start",
+            of: |(_, own)| counted(*own, |own| own.receipted),
+        },
+        Figure {
+            name: "waiting_facts",
+            unit: "count",
+            meaning: "in its journal without a receipt",
+            of: |(_, own)| counted(*own, |own| own.waiting),
+        },
+        Figure {
+            name: "oldest_waiting_seconds",
+            unit: "seconds",
+            meaning: "age of the oldest of these",
+            of: |(_, own)| counted(*own, |own| own.oldest_waiting_seconds),
         },
     ];
-    Table::of(&figures, rows)
+    let rows: Vec<Agent> =
+        seen.agents.iter().map(|one| (one.clone(), seen.receipts.get(&one.agent).copied())).collect();
+    Table::of(&figures, &rows)
+}
+
+fn counted(own: Option<Receipts>, of: fn(&Receipts) -> u64) -> Cell {
+    own.map_or(Cell::Nothing, |own| count(of(&own)))
 }
 
 fn gaps(rows: &[Gap]) -> Table {

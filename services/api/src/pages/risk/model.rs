@@ -7,7 +7,7 @@ use axum::response::Response;
 use medfleet_kpi::table::Table;
 use medfleet_risk::gate::Demands;
 
-use super::{BoardLine, HORIZONS, ModelLine, model_line, shown_board};
+use super::{BoardLine, HORIZONS, ModelLine, model_line, shown_board, week_lines};
 use crate::backtest::Told as Backtest;
 use crate::backtest::gate::{self, Gate};
 use crate::models::{Told, models};
@@ -20,7 +20,7 @@ use crate::period::PeriodQuery;
 use crate::problem::Problem;
 use crate::query;
 use crate::rest;
-use crate::scoreboard::scoreboard;
+use crate::scoreboard::{scoreboard, weeks};
 use crate::service::App;
 
 #[derive(Template)]
@@ -34,6 +34,7 @@ struct ModelPage {
     /// None where this version does not read the report.
     gate: Option<Gate>,
     board: Listed<BoardLine>,
+    weeks: Vec<String>,
     /// Where the whole scoreboard is.
     whole_board: String,
     ahead: &'static str,
@@ -73,6 +74,7 @@ pub async fn page(
         backtest: told.backtest().map(|_| frame.link(&format!("/risk/models/{model}/backtest"))),
         gate: told.report.as_ref().map(|report| Gate::decided(&report.decisions, &report.settings.demands)),
         board: shown_board(&board, |line| line.model == model),
+        weeks: week_lines(weeks(&app), |shown| shown == model),
         whole_board: format!("/api/v1/scoreboard?horizon={}&{}", word(&told), frame.query),
         ahead: one.horizon,
         one,

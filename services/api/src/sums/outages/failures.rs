@@ -204,10 +204,10 @@ fn orders<'a>(book: &'a Book, device: Device<'a>, asked: &Asked<'_>) -> Vec<Orde
         let site = site_of(book, seat);
         let new = Life { site, corrective: false, cancelled: false, opened: at, returned: None, closed: None };
         let life = lives.entry(order).or_insert(new);
-        life.site = life.site.min(site);
+        // Its site is where it was opened.
+        (life.opened, life.site) = (life.opened, life.site).min((at, site));
         life.corrective |= corrective;
         life.cancelled |= step == Step::Cancelled;
-        life.opened = life.opened.min(at);
         let reached = match step {
             Step::Returned => &mut life.returned,
             Step::Closed => &mut life.closed,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use medfleet_domain::time::Day;
 use medfleet_kpi::Question as Asks;
-use medfleet_kpi::comparison::{Interned, Member, Roll, age_band, make_model};
+use medfleet_kpi::comparison::{Interned, Member, Roll, Seen, age_band, make_model};
 
 use super::super::answer::{Days, Question};
 use super::super::book::Book;
@@ -83,7 +83,7 @@ impl Book {
                 roll.add(seat, of, failures[seat as usize], down[seat as usize], asks);
             }
         }
-        Some(roll.done(self.known_by_site(question, &in_service, days, read, &asked)?))
+        Some(roll.done(&self.known_by_site(question, &in_service, days, read, &asked)?))
     }
 
     fn then(&self, asked: &Asked<'_>, read: &Read<'_>) -> Then {
@@ -139,7 +139,7 @@ impl Book {
         of_days.chain(&self.claims).filter(told_then).filter_map(move |entry| entry.clip(from, until))
     }
 
-    /// Microseconds in which a condition is known, by site.
+    /// Microseconds in which a condition is known, and devices of which something is, by site.
     fn known_by_site(
         &self,
         question: &Question<'_>,
@@ -147,12 +147,14 @@ impl Book {
         days: &Days,
         read: &Read<'_>,
         asked: &Asked<'_>,
-    ) -> Option<HashMap<String, i64>> {
+    ) -> Option<HashMap<String, (i64, i64)>> {
         let of_period = read.iter().filter(|(day, _)| days.read.contains(day)).flat_map(|(_, entries)| entries.iter());
         let rows = self.answer_of(question, served, days, of_period)?;
-        let mut known: HashMap<String, i64> = HashMap::new();
+        let mut known: HashMap<String, (i64, i64)> = HashMap::new();
         for row in rows.into_iter().filter(|row| asked.kind.is_none_or(|kind| kind == row.kind)) {
-            *known.entry(row.site).or_default() += row.measure.known();
+            let (micros, monitored) = known.entry(row.site).or_default();
+            *micros += row.measure.known();
+            *monitored += row.measure.monitored;
         }
         Some(known)
     }
@@ -240,8 +242,8 @@ impl<'a> Maker<'a> {
         let place = |site: &Arc<str>| sites.binary_search(site).unwrap_or(0) as u32;
         let tracks = book.names.tracks.iter().map(|track| (place(&track.site), kinds.number(&track.kind))).collect();
         let members = Vec::with_capacity(if asked.kind.is_none() { book.names.seats.len() } else { 0 });
-        let known = vec![(0, 0); sites.len()];
-        let roll = Roll { sites, kinds: kinds.names, make_models: Vec::new(), members, known };
+        let seen = vec![Seen::default(); sites.len()];
+        let roll = Roll { sites, kinds: kinds.names, make_models: Vec::new(), members, seen };
         Self { book, tracks, make_models: book.outages.make_models.clone(), roll }
     }
 
@@ -258,7 +260,7 @@ impl<'a> Maker<'a> {
     fn add(&mut self, seat: u32, of: Served, failures: u64, down_micros: i64, asks: &Asks) {
         let named = &self.book.names.seats[seat as usize];
         let (site, kind) = self.tracks[named.track as usize];
-        self.roll.known[site as usize].1 += of.micros;
+        self.roll.seen[site as usize].in_service += of.micros;
         self.roll.members.push(Member {
             device: Arc::clone(&named.device),
             site,
@@ -271,9 +273,9 @@ impl<'a> Maker<'a> {
         });
     }
 
-    fn done(mut self, known: HashMap<String, i64>) -> Roll {
-        for (site, sums) in self.roll.sites.iter().zip(&mut self.roll.known) {
-            sums.0 = known.get(&**site).copied().unwrap_or(0);
+    fn done(mut self, known: &HashMap<String, (i64, i64)>) -> Roll {
+        for (site, seen) in self.roll.sites.iter().zip(&mut self.roll.seen) {
+            (seen.known, seen.monitored) = known.get(&**site).copied().unwrap_or_default();
         }
         self.roll.make_models = self.make_models.names;
         self.roll
