@@ -90,7 +90,8 @@ def test_a_claim_is_corrected_at_its_own_time_and_the_amendment_is_listed(house:
     assert _instant(down[-1]["until"]) == claim.until and any(_instant(piece["from"]) == half for piece in down), down
     window = f"from={written(claim.since)}&until={written(claim.until)}&device={claim.device}"
     listed = house.json(f"/api/v1/kpi/amendments?{window}")["rows"]
-    assert [(row["reason"], row["down_after_seconds"]) for row in listed] == [("corrected", claim.down_seconds())], listed
+    corrected = [row["down_after_seconds"] for row in listed if row["reason"] == "corrected"]
+    assert corrected == [claim.down_seconds()], listed
 
 
 def test_a_device_is_at_the_site_it_was_moved_to(house: House) -> None:

@@ -93,7 +93,8 @@ def stated(month: House):
         stand = "SELECT count(*) FROM contract_versions() WHERE contract LIKE 'JUDGED-%'"
         wanted = len(TERMS) * len(month.json("/api/v1/sites")["sites"])
         await_true("the contracts are in the tables", lambda: connection.execute(stand).fetchone()[0] == wanted)
-    cut = month.json("/api/v1/sites")["cut"]["number"]
+        cut = connection.execute("SELECT cut FROM cut_info").fetchone()[0]
+    await_true("pages have come to that cut", lambda: month.json("/api/v1/sites")["cut"]["number"] >= cut)
     found, _ = told.whole(month.data / "lake", cut)
     return month, cut, (first, this), found
 
@@ -114,7 +115,9 @@ def test_every_statement_is_that_of_the_facts(stated) -> None:
             judge = Judge(case(life, of, hours, days, terms))
             wanted = merged(weighed(judge.statement(judge.edges())))
             asked = query(contract=number, day=days[1] - timedelta(days=1), cut=cut)
-            answer = merged(in_micros(statement(house, f"/api/v1/devices/{life.device}/statement?{asked}")))
+            stated = statement(house, f"/api/v1/devices/{life.device}/statement?{asked}")
+            assert stated is not None, (life.device, life.site, life.service, number)
+            answer = merged(in_micros(stated))
             for name in answer["figures"]:
                 assert answer["figures"][name] == pytest.approx(wanted["figures"][name], abs=1), (life.device, number, name)
             assert answer["classes"] == pytest.approx(wanted["classes"], abs=1), (life.device, number)

@@ -22,7 +22,7 @@ use datafusion::logical_expr::{
 
 use crate::refusal::Refusal;
 use crate::refusal::sqlstate::{FEATURE_NOT_SUPPORTED, UNDEFINED_FUNCTION};
-use crate::widths::{ROW_MAX_BYTES, is_long, too_wide, widest};
+use crate::widths::{ROW_MAX_BYTES, bytes, is_long, too_wide, widest};
 
 /// What may come out of some rows at once, before anybody looks at it.
 const PART_MAX_BYTES: usize = 16 << 20;
@@ -214,7 +214,7 @@ impl Bounded {
         if widest(&array) > ROW_MAX_BYTES {
             return Err(self.too_much().into());
         }
-        held.try_grow(array.get_array_memory_size())?;
+        held.try_grow(bytes(&array))?;
         Ok(array)
     }
 
@@ -229,11 +229,11 @@ impl Bounded {
 
 /// The array, with its memory accounted for until nobody holds it.
 fn kept(array: ArrayRef, held: MemoryReservation) -> Result<ArrayRef> {
-    let bytes = array.get_array_memory_size();
-    if bytes <= SMALL_BYTES {
+    let size = bytes(&array);
+    if size <= SMALL_BYTES {
         return Ok(array);
     }
-    held.try_resize(bytes)?;
+    held.try_resize(size)?;
     with_keeper(array.to_data(), &Arc::new(held)).map(make_array)
 }
 

@@ -63,8 +63,12 @@ fn longest<T: ByteArrayType>(array: &dyn Array) -> usize {
 }
 
 fn longest_view(views: &[u128]) -> usize {
-    // The length is the lowest four bytes of a view.
-    views.iter().map(|view| (view & u128::from(u32::MAX)) as usize).max().unwrap_or(0)
+    views.iter().map(|view| length(*view)).max().unwrap_or(0)
+}
+
+/// The lowest four bytes of a view.
+const fn length(view: u128) -> usize {
+    view as u32 as usize
 }
 
 fn longest_list<O: OffsetSizeTrait>(array: &dyn Array) -> usize {
@@ -77,6 +81,16 @@ fn elements(column: &dyn Array) -> usize {
         DataType::List(_) => longest_list::<i32>(column) * elements(column.as_list::<i32>().values()),
         DataType::LargeList(_) => longest_list::<i64>(column) * elements(column.as_list::<i64>().values()),
         _ => 1,
+    }
+}
+
+/// What the values of an array take; a slice is not charged for all that it was cut from.
+pub fn bytes(array: &dyn Array) -> usize {
+    let of_views = |views: &[u128]| views.iter().map(|view| PLACE_BYTES + length(*view)).sum();
+    match array.data_type() {
+        DataType::Utf8View => of_views(array.as_string_view().views()),
+        DataType::BinaryView => of_views(array.as_binary_view().views()),
+        _ => array.to_data().get_slice_memory_size().unwrap_or_else(|_| array.get_array_memory_size()),
     }
 }
 
@@ -98,9 +112,9 @@ fn narrow(batch: &RecordBatch) -> Result<()> {
 enum Care {
     /// No row is too wide.
     Narrow,
-    /// Nor may all of them together be more than the connection may hold: a window keeps what it was given, and writes so many
-    /// texts for each row.
-    Kept { texts: usize },
+    /// Nor may all of them together be more than the connection may hold: a window writes so many texts for each row, and keeps
+    /// all that it was given, unless it goes along with it.
+    Kept { texts: usize, all: bool },
     /// Only so many rows at once that what their lists are taken apart into is bounded.
     Few,
 }
@@ -158,14 +172,18 @@ impl ExecutionPlan for Watched {
         let (schema, batches) = (self.input.schema(), self.input.execute(partition, context)?);
         let watched = match self.care {
             Care::Narrow => batches.and_then(|batch| async move { narrow(&batch).map(|()| batch) }).boxed(),
-            Care::Kept { texts } => {
-                let mut widest = 0;
+            Care::Kept { texts, all } => {
+                let (mut widest, mut rows, mut came, mut whole) = (0, 0, 0, 0);
                 let keep = move |batch: Result<RecordBatch>| {
                     let batch = batch?;
                     narrow(&batch)?;
                     widest = width(&batch).max(widest);
-                    // Once as it came, once put together with the others.
-                    held.try_grow(2 * batch.get_array_memory_size() + texts * batch.num_rows() * widest)?;
+                    rows += batch.num_rows();
+                    came += batch.columns().iter().map(|column| bytes(column)).sum::<usize>();
+                    // Put together with the others it is there once more; one batch alone is whole already.
+                    let again = if whole == 0 { 0 } else { came };
+                    whole = came;
+                    held.try_resize(if all { came + again } else { 0 } + texts * rows * widest)?;
                     Ok(batch)
                 };
                 batches.map(keep).boxed()
@@ -234,7 +252,7 @@ fn care_for(node: &Arc<dyn ExecutionPlan>) -> Option<Care> {
         "WindowAggExec" | "BoundedWindowAggExec" => {
             let given = node.children().iter().map(|input| input.schema().fields().len()).sum();
             let texts = node.schema().fields().iter().skip(given).filter(|field| is_long(field.data_type())).count();
-            Some(Care::Kept { texts })
+            Some(Care::Kept { texts, all: node.name() == "WindowAggExec" })
         }
         name if name.ends_with("JoinExec") => Some(Care::Narrow),
         _ => None,
@@ -274,6 +292,18 @@ mod tests {
         let lists = ListArray::from_iter_primitive::<Int32Type, _, _>([Some(vec![Some(1); 5]), None]);
         assert_eq!(widest(&lists), 5 * 2 * PLACE_BYTES);
         assert!(widest(&Int64Array::from(vec![1, 2])) == PLACE_BYTES && !is_long(&DataType::Int64));
+    }
+
+    #[test]
+    fn slices_of_an_array_are_charged_for_what_they_are_once() {
+        let long = "x".repeat(100);
+        let (texts, views) = (StringArray::from(vec![&*long; 1_000]), StringViewArray::from(vec![&*long; 1_000]));
+        let forms: [&dyn Array; 3] = [&Int64Array::from(vec![1; 1_000]), &texts, &views];
+        for whole in forms {
+            let parts: usize = (0..100).map(|part| bytes(&*whole.slice(part * 10, 10))).sum();
+            let all = bytes(whole);
+            assert!(all <= parts && parts <= all + 100 * PLACE_BYTES, "{}: {parts} of {all}", whole.data_type());
+        }
     }
 
     #[test]

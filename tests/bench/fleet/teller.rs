@@ -1,5 +1,5 @@
-//! Facts that come while users ask: some devices more at every site, which tell a minute of themselves at every flush. A flush a second makes a
-//! cut a second, as a processor does, and the api follows.
+//! Facts that come while users ask: some devices more at every site, which tell a minute of themselves at every flush, and there is a
+//! flush a second, as a processor makes them. Cuts follow, and the api follows those: how far it came is said when all have asked.
 
 use std::path::Path;
 use std::time::Duration;
@@ -27,7 +27,7 @@ pub struct Teller {
     install: Install,
     devices: Vec<Writer>,
     now: Timestamp,
-    cuts: u64,
+    flushes: u64,
     facts: usize,
 }
 
@@ -49,7 +49,7 @@ impl Teller {
                 devices.push(Writer::new(Subject::device(&id), site.clone(), kind, Some(agent)));
             }
         }
-        Ok(Self { install, devices, now, cuts: 0, facts: 0 })
+        Ok(Self { install, devices, now, flushes: 0, facts: 0 })
     }
 
     /// Tells until nobody asks any more.
@@ -63,11 +63,11 @@ impl Teller {
         }
     }
 
-    /// What all devices did in the next minute, and a cut with it.
+    /// What all devices did in the next minute.
     async fn tell(&mut self) -> anyhow::Result<()> {
         let (from, until) = (self.now, self.now.plus_micros(STEP_MICROS));
         for (number, device) in self.devices.iter_mut().enumerate() {
-            let condition = match roll(&[number as u64, self.cuts], 20) {
+            let condition = match roll(&[number as u64, self.flushes], 20) {
                 0 => Condition::UnscheduledDown,
                 1..8 => Condition::Productive,
                 _ => Condition::Standby,
@@ -78,14 +78,14 @@ impl Teller {
         self.now = until;
         self.install.flush(until).await?;
         self.facts += self.devices.len();
-        self.cuts += 1;
+        self.flushes += 1;
         Ok(())
     }
 
     pub fn report(&self) {
         println!(
-            "{} cuts were made while users asked, with {} facts of {} devices",
-            self.cuts,
+            "{} flushes while users asked, with {} facts of {} devices",
+            self.flushes,
             self.facts,
             self.devices.len()
         );
