@@ -1,9 +1,7 @@
 """The SQL endpoint of `medfleet up`, asked with psql and psycopg over the demo fleet, and compared with the api."""
 
 import os
-import re
 import subprocess
-import time
 import urllib.parse
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,39 +11,6 @@ import pytest
 from faults.process import Role, binary, environment, free_ports
 from test_demo import House, _await_history, lived_in
 
-# More text, longer lists or more rows at once than a machine holds, each worth many gigabytes, and what is answered.
-LONG = "x" * 100_000
-DOUBLED = "WITH RECURSIVE x AS (SELECT '12345678' AS t UNION ALL SELECT {} FROM x) SELECT max(length(t)) FROM x"
-LISTS = "WITH RECURSIVE x AS (SELECT make_array(1) AS t UNION ALL SELECT array_concat(t, t) FROM x) SELECT count(t) FROM x"
-ENDLESS = "generate_series(1, 900000000)"
-WIDE = f"(SELECT concat('{LONG}', value) AS t, value FROM {ENDLESS}) AS a"
-
-
-def columns(of: str, count: int) -> str:
-    return ", ".join(f"{of.format(n=n)} AS c{n}" for n in range(count))
-
-
-GREEDY = [
-    (DOUBLED.format("t || t"), "54000"),
-    (DOUBLED.format("concat_ws(t, t, t)"), "54000"),
-    (DOUBLED.format("encode(arrow_cast(t, 'Binary'), 'hex')"), "54000"),
-    (LISTS, "54000"),
-    (f"SELECT length(replace('{LONG}', 'x', '{LONG}'))", "54000"),
-    (f"SELECT length(regexp_replace('{LONG}', '.', '{LONG}', 'g'))", "54000"),
-    (f"SELECT count(array_to_string(make_array(t, t), t)) FROM {WIDE}", "53200"),
-    (f"SELECT {columns('concat(t, {n})', 300)} FROM {WIDE}", "53200"),
-    (f"SELECT {columns('CASE WHEN value > {n} THEN t END', 300)} FROM {WIDE}", "53200"),
-    (f"SELECT {columns('CASE WHEN value > {n} THEN t END', 300)} FROM (SELECT '{LONG}' AS t, value FROM {ENDLESS}) AS a", "53200"),
-    (f"SELECT {columns('max(c{n})', 9)} FROM (SELECT {columns('concat(t, {n})', 9)} FROM (SELECT '{LONG}' AS t) AS b) AS a JOIN {ENDLESS} AS s ON c8 <> CAST(value AS VARCHAR)", "54000"),
-    (f"SELECT unnest(list), t FROM (SELECT string_to_array('{LONG}', NULL) AS list, concat('{LONG}', 1) AS t) AS a", "54000"),
-    (f"SELECT string_agg(CAST(value AS VARCHAR), '{LONG[:900]}') FROM {ENDLESS}", "53200"),
-    (f"SELECT array_agg(concat('{LONG[:900]}', value)) FROM {ENDLESS}", "53200"),
-    (f"SELECT array_agg(value) OVER (ORDER BY value) FROM {ENDLESS}", "0A000"),
-    (f"SELECT max(s) FROM (SELECT sum(value) OVER () AS s FROM {ENDLESS}) AS a", "53200"),
-    (f"SELECT max(s) FROM (SELECT first_value('{LONG}') OVER () AS s FROM {ENDLESS}) AS a", "54000"),
-]
-# What one connection may hold, the batch that is in work, and what the allocator keeps.
-GROWTH_MAX_MEBIBYTES = 700
 # Not `\dt`: a user sees views and no table.
 COMMANDS = ("\\dv", "\\d", "\\d+ intervals", "\\d devices", "\\l", "\\dn", "\\du", "\\df", "\\conninfo")
 
@@ -129,29 +94,6 @@ def test_a_users_sites_and_no_others(house: House) -> None:
     with connect(house, "narrow", "--sites", site, autocommit=True) as connection:
         for view in ("sites", "devices", "device_now", "intervals", "errors", "usage", "rollup_day", "facts"):
             assert connection.execute(f"SELECT DISTINCT site FROM {view}").fetchall() == [(site,)], view
-
-
-def test_greedy_statements_are_refused_and_take_no_memory(house: House) -> None:
-    with connect(house, "greedy", "--all", autocommit=True) as connection:
-        connection.execute("SELECT count(*) FROM intervals")
-        before = resident_mebibytes(house, "VmRSS")
-        Path(f"/proc/{house.role.child.pid}/clear_refs").write_text("5")
-        found, peaks = [], []
-        for statement, wanted in GREEDY:
-            began = time.monotonic()
-            with pytest.raises(psycopg.Error) as refused:
-                connection.execute(statement)
-            found.append((statement[:80], refused.value.sqlstate, wanted))
-            peaks.append(resident_mebibytes(house, "VmHWM") - before)
-            print(f"{refused.value.sqlstate} after {time.monotonic() - began:.1f} s, at most {peaks[-1]} MiB more: {statement[:60]} … {statement[-60:]}")
-            assert connection.execute("SELECT count(*) FROM sites").fetchone() == (6,)
-    assert [one for one in found if one[1] != one[2]] == []
-    assert max(peaks) < GROWTH_MAX_MEBIBYTES, peaks
-
-
-def resident_mebibytes(house: House, line: str) -> int:
-    status = Path(f"/proc/{house.role.child.pid}/status").read_text()
-    return int(re.search(rf"^{line}:\s+(\d+) kB", status, re.M)[1]) // 1024
 
 
 def test_figures_are_those_of_the_api(house: House) -> None:

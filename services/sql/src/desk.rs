@@ -24,7 +24,6 @@ use crate::refusal::Refusal;
 use crate::refusal::sqlstate::CANNOT_CONNECT_NOW;
 use crate::sight::{Tables, described};
 use crate::users::Scope;
-use crate::widths::{ROWS_AT_ONCE, Widths};
 
 /// A newer cut is looked for when the last look is so old.
 const LOOK_AFTER: Duration = Duration::from_millis(500);
@@ -156,15 +155,9 @@ fn public_session(reader: &Reader, lag: &LagRecords) -> SessionContext {
     let mut config = medfleet_lake::query_config()
         .with_default_catalog_and_schema(DATABASE, SCHEMA)
         .with_create_default_catalog_and_schema(false)
-        .with_information_schema(false)
-        .with_batch_size(ROWS_AT_ONCE);
+        .with_information_schema(false);
     config.options_mut().execution.time_zone = Some("UTC".to_owned());
-    let state = SessionStateBuilder::new_with_default_features()
-        .with_config(config)
-        .with_runtime_env(reader.empty_session().runtime_env())
-        .with_physical_optimizer_rule(Arc::new(Widths))
-        .build();
-    let session = SessionContext::new_with_state(state);
+    let session = SessionContext::new_with_config_rt(config, reader.empty_session().runtime_env());
     functions::register_shared(&session, lag);
     functions::register_public(&session);
     session

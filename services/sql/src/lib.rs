@@ -2,12 +2,11 @@
 //!
 //! A connection meets its rooms in this order: `service` (the door) → `connection` (TLS, messages and their time) →
 //! `frames` (how long a message may be) → `login` and `scram` (who asks) → `protocol` → `guard` and `settings` (what may
-//! be said) → `session`, `portal` and `cursor` → `prepared` and `calls` (planned over one cut), `bounded` and `widths` (how much its texts may become) → `desk`, `sight`, `kpi`, `answer`, `made`, `origin` and `catalog`
+//! be said) → `session`, `portal` and `cursor` → `prepared` and `calls` (planned over one cut) → `desk`, `sight`, `kpi`, `answer`, `made`, `origin` and `catalog`
 //! (what that user sees of it) → `rows` (out, as far as the limits go).
 
 mod answer;
 mod as_of;
-mod bounded;
 mod calls;
 mod catalog;
 mod config;
@@ -40,7 +39,6 @@ mod settings;
 mod sight;
 mod text;
 mod users;
-mod widths;
 
 pub use config::{Limits, SqlConfig};
 pub use desk::Lag;

@@ -21,7 +21,6 @@ use pgwire::api::portal::{Format, Portal};
 use pgwire::api::results::FieldInfo;
 use pgwire::error::PgWireResult;
 
-use crate::bounded;
 use crate::calls;
 use crate::guard::{self, Allowed};
 use crate::refusal::Refusal;
@@ -152,7 +151,6 @@ pub async fn plan(session: &SessionContext, query: Statement) -> Result<LogicalP
     let read_only = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
     let planned = session.state().statement_to_plan(EngineStatement::Statement(Box::new(query))).await;
     let checked = planned.and_then(|plan| read_only.verify_plan(&plan).map(|()| plan));
-    let checked = checked.and_then(|plan| bounded::bind(plan, &session.runtime_env().memory_pool));
     checked.map_err(|error: DataFusionError| Refusal::of(&error))
 }
 
