@@ -115,9 +115,9 @@ def test_every_statement_is_that_of_the_facts(stated) -> None:
             judge = Judge(case(life, of, hours, days, terms))
             wanted = merged(weighed(judge.statement(judge.edges())))
             asked = query(contract=number, day=days[1] - timedelta(days=1), cut=cut)
-            stated = statement(house, f"/api/v1/devices/{life.device}/statement?{asked}")
-            assert stated is not None, (life.device, life.site, life.service, number)
-            answer = merged(in_micros(stated))
+            told_by_rest = statement(house, f"/api/v1/devices/{life.device}/statement?{asked}")
+            assert told_by_rest is not None, (life.device, life.site, life.service, number)
+            answer = merged(in_micros(told_by_rest))
             for name in answer["figures"]:
                 assert answer["figures"][name] == pytest.approx(wanted["figures"][name], abs=1), (life.device, number, name)
             assert answer["classes"] == pytest.approx(wanted["classes"], abs=1), (life.device, number)

@@ -97,6 +97,7 @@ changed AS (
     WHERE (b.state IS DISTINCT FROM a.state) OR (b.due_us IS DISTINCT FROM a.due_us)
 ),
 causes AS (
+    -- The greatest is named: what takes back first, then an order, a maintenance, and last the inventory, whose reasons are ten less.
     SELECT device, work_order, FALSE AS of_service, CASE WHEN why >= 6 THEN why ELSE 1 END AS why, appended_at, cause_partition, cause_offset
     FROM all_orders
     WHERE why IS NOT NULL

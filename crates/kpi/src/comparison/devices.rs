@@ -16,25 +16,17 @@ pub struct ComparedDevice {
 
 /// What is shown of a compared device.
 pub fn device_figures() -> [Figure<ComparedDevice>; 7] {
-    fn figure(
-        name: &'static str,
-        unit: &'static str,
-        meaning: &'static str,
-        of: fn(&ComparedDevice) -> Cell,
-    ) -> Figure<ComparedDevice> {
-        Figure { name, unit, meaning, of }
-    }
     fn number(value: f64) -> Cell {
         Cell::number(Some(value))
     }
     [
-        figure("device", "text", "the device", |one| Cell::text(&one.device)),
-        figure("site", "text", "where it was in service", |one| Cell::text(&one.site)),
-        figure("kind", "text", "kind of equipment", |one| Cell::text(&one.kind)),
-        figure("make_model", "text", "as the inventory names it", |one| Cell::text(&one.make_model)),
-        figure("device_years", "years", "its time in service", |one| number(one.service_years)),
-        figure("observed", "failures or hours", "what there was", |one| number(one.observed)),
-        figure("expected", "failures or hours", "what the fleet would have had in its place", |one| {
+        Figure::new("device", "text", "the device", |one| Cell::text(&one.device)),
+        Figure::new("site", "text", "where it was in service", |one| Cell::text(&one.site)),
+        Figure::new("kind", "text", "kind of equipment", |one| Cell::text(&one.kind)),
+        Figure::new("make_model", "text", "as the inventory names it", |one| Cell::text(&one.make_model)),
+        Figure::new("device_years", "years", "its time in service", |one| number(one.service_years)),
+        Figure::new("observed", "failures or hours", "what there was", |one| number(one.observed)),
+        Figure::new("expected", "failures or hours", "what the fleet would have had in its place", |one| {
             number(one.expected)
         }),
     ]

@@ -91,7 +91,7 @@ impl Trees {
             horizon: on.horizon,
             warnings: Warnings::fit(frame, &pooled, told, on.horizon),
         };
-        let prior = trees.prior(frame, hazards, &told.rows);
+        let prior = trees.after_warnings(frame, pooled, &told.rows);
         let columns = |input: &Input| trees.values(*input, frame, &prior, &told.rows);
         let full = trees.inputs.iter().map(|input| (*input, columns(input)));
         let telling = full.filter(|(_, values)| varies(values)).map(|(input, values)| spread(input, values));
@@ -156,7 +156,10 @@ impl Trees {
     }
 
     fn prior(&self, frame: &Frame, hazards: &Hazards, rows: &[usize]) -> Prior {
-        let pooled = pooled(frame, hazards, rows, self.horizon);
+        self.after_warnings(frame, pooled(frame, hazards, rows, self.horizon), rows)
+    }
+
+    fn after_warnings(&self, frame: &Frame, pooled: Vec<f64>, rows: &[usize]) -> Prior {
         let warned = self.warnings.log_odds(frame, &pooled, rows, self.horizon);
         Prior { pooled, warned }
     }

@@ -151,9 +151,13 @@ fn span(nth: usize) -> (f64, f64) {
     (nth.checked_sub(1).map_or(0.0, |before| HEARD[before].1), HEARD[nth].1)
 }
 
+fn days(nth: usize) -> f64 {
+    let (from, until) = span(nth);
+    until - from
+}
+
 /// Logarithm of the errors a day that were counted.
 fn counted_noise(examples: &[Example]) -> f64 {
-    let days = |nth: usize| span(nth).1 - span(nth).0;
     let lived = |one: &Example| (0..SPANS).map(|nth| one.heard.lived[nth] * days(nth)).sum::<f64>();
     let errors: f64 = examples.iter().map(|one| one.weight * one.heard.errors.iter().sum::<f64>()).sum();
     let all: f64 = examples.iter().map(|one| one.weight * lived(one)).sum();
@@ -166,10 +170,7 @@ impl Heard {
         let began = [Column::DaysSincePartFailure, Column::DaysSinceReplaced].into_iter().filter_map(known);
         let age_days = began.fold(f64::INFINITY, f64::min);
         let within = HEARD.map(|(column, _)| known(column).unwrap_or(0.0));
-        let share = |nth: usize| {
-            let (from, until) = span(nth);
-            ((age_days - from) / (until - from)).clamp(0.0, 1.0)
-        };
+        let share = |nth: usize| ((age_days - span(nth).0) / days(nth)).clamp(0.0, 1.0);
         let before = |nth: usize| nth.checked_sub(1).map_or(0.0, |before| within[before]);
         Self {
             errors: std::array::from_fn(|nth| within[nth] - before(nth)),
@@ -303,7 +304,7 @@ impl Expected {
             let end = f64::midpoint(from, until);
             let expected = |nth: usize| warnings * (within(end + span(nth).1) - within(end + span(nth).0));
             let warnings: [f64; SPANS] = std::array::from_fn(expected);
-            let gain = |nth: usize| (warnings[nth] / (noise * (span(nth).1 - span(nth).0))).ln_1p();
+            let gain = |nth: usize| (warnings[nth] / (noise * days(nth))).ln_1p();
             let of_silence = (-warnings.iter().sum::<f64>()).exp();
             Cell { days: until - from, until, warnings, gains: std::array::from_fn(gain), of_silence }
         };

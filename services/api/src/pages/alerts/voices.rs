@@ -1,7 +1,7 @@
 //! How the voices of models fare with technicians: what they raised, what was found, and which are heard no more. Pure.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use medfleet_alerts::rule::Rules;
 use medfleet_alerts::voices::{demotion_of, false_alerts};
@@ -42,6 +42,10 @@ pub fn rows(alerts: &[Alert], rules: Option<&Rules>, demotions: &[Demotion], now
             groups.entry(key).or_default().push(alert);
         }
     }
+    // Of a model once, however many voices and rules it has.
+    let models: BTreeSet<&str> = groups.keys().map(|(model, ..)| *model).collect();
+    let misled: BTreeMap<&str, BTreeMap<String, u32>> =
+        models.into_iter().map(|model| (model, false_alerts(alerts, model, now))).collect();
     let row = |((model, voice, rule, hours), own): ((&str, &str, &str, u32), Vec<&Alert>)| {
         let found = |right: bool| own.iter().filter(|one| verdict(one) == Some(right)).count();
         let (right, wrong) = (found(true), found(false));
@@ -55,10 +59,7 @@ pub fn rows(alerts: &[Alert], rules: Option<&Rules>, demotions: &[Demotion], now
             right,
             wrong,
             precision: some_percent((right + wrong > 0).then(|| right as f64 / (right + wrong) as f64)),
-            week: week(
-                &false_alerts(alerts, model, now),
-                rules.and_then(|rules| rules.named(rule)?.false_alerts_per_technician_week_max),
-            ),
+            week: week(&misled[model], rules.and_then(|rules| rules.named(rule)?.false_alerts_per_technician_week_max)),
             standing: demotion.map_or_else(|| "Is heard".to_owned(), |one| demotion_words(one, Clock::of("UTC"))),
             is_heard: demotion.is_none(),
             last: own.iter().map(|one| one.raised_at).max().unwrap_or(Timestamp(0)),
