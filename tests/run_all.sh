@@ -27,18 +27,34 @@ export MEDFLEET_TEST_MQTT_TLS="$MQTT_tls" MEDFLEET_TEST_MQTT_PLAIN="$MQTT_plain"
 export MEDFLEET_TEST_MQTT_CA="$MQTT_ca" MEDFLEET_TEST_MQTT_CREDENTIALS="$MQTT_credentials"
 export MEDFLEET_TEST_MQTT_DIR="$work/mosquitto"
 
-step "build"
+step "build, tests too"
 cargo build --workspace --locked
+cargo test --workspace --locked --no-run --quiet
+built=$SECONDS
 
-# What each took on the clock and of the cores, which two lanes share.
+# What each took on the clock and of the cores, which lanes share.
 TIMEFORMAT='%R s on the clock, %U + %S s of the cores'
 suite() { time "$tools/python/bin/python" -m pytest -q -p no:cacheprovider "${@/#/tests/}"; }
 
-# One side of what runs side by side: its words go to a file of its own, and to the reader whole when it has ended.
-side() {
+# The longest first. A suite is a process with systems of its own, made of programs that the build has made.
+suites=(crates stories figures risk browser truth oracles pages kills alerts phones late)
+crates() { time cargo test --workspace --locked --no-fail-fast -- --skip stories::; }
+stories() { time cargo test --workspace --locked --test as_of; }
+figures() { suite pipeline/test_kpi.py pipeline/test_kpi_oracle.py pipeline/test_statement_oracle.py pipeline/test_grafana.py pipeline/test_figures.py; }
+risk() { suite pipeline/test_risk.py pipeline/test_scorer.py pipeline/test_scoreboard.py; }
+browser() { suite pipeline/test_browser.py pipeline/test_browser_operator.py; }
+truth() { suite pipeline/test_truth.py pipeline/test_openapi.py pipeline/test_sql.py pipeline/test_people.py; }
+oracles() { suite oracle; }
+pages() { suite pipeline/test_demo.py pipeline/test_pages.py; }
+kills() { suite pipeline/test_nothing_lost.py; }
+alerts() { suite pipeline/test_alerts.py; }
+phones() { suite pipeline/test_alert_pages.py; }
+late() { suite pipeline/test_late_backlog.py; }
+
+# One suite: its words go to a file of its own, and to the reader whole when it has ended.
+run() {
     local name=$1 began=$SECONDS
-    shift
-    if "$@" >"$work/$name.log" 2>&1; then
+    if "$name" >"$work/$name.log" 2>&1; then
         printf '\n== %s: passed, %ss of its own\n' "$name" $((SECONDS - began))
         tail -n 400 "$work/$name.log"
     else
@@ -48,49 +64,25 @@ side() {
     fi
 }
 
-crates() { time cargo test --workspace --locked --no-fail-fast; }
-
-# A suite a process: each has systems of its own. `set -e` does not hold within a condition, so each says what became of it.
-pages() {
-    local failed=0
-    suite pipeline/test_demo.py pipeline/test_pages.py || failed=1
-    suite pipeline/test_browser.py pipeline/test_browser_operator.py || failed=1
-    suite pipeline/test_kpi.py pipeline/test_kpi_oracle.py pipeline/test_statement_oracle.py pipeline/test_grafana.py pipeline/test_figures.py || failed=1
-    suite pipeline/test_truth.py pipeline/test_openapi.py pipeline/test_sql.py pipeline/test_people.py || failed=1
-    return $failed
-}
-
-alerts() {
-    local failed=0
-    suite pipeline/test_alerts.py || failed=1
-    suite pipeline/test_alert_pages.py || failed=1
-    suite pipeline/test_risk.py pipeline/test_scorer.py pipeline/test_scoreboard.py || failed=1
-    suite pipeline/test_late_backlog.py || failed=1
-    return $failed
-}
-
-# Whole systems use programs that the build has made; what the oracles judge by is built with the crates' tests.
-oracles() { suite oracle; }
-
-kills() { suite pipeline/test_nothing_lost.py; }
-
-# Two lanes beside each other, for a suite waits more than it works; what is in one lane goes one after the other. MEDFLEET_TEST_LANE keeps
-# their ports apart.
+# A lane takes the next suite that no other has taken; a suite waits more than it works. MEDFLEET_TEST_LANE keeps their ports apart.
+# `set -e` does not hold within a condition, so each says what became of it.
 lane() {
     local failed=0
     export MEDFLEET_TEST_LANE=$1
-    for name in "${@:2}"; do side "$name" "$name" || failed=1; done
+    for name in "${suites[@]}"; do
+        mkdir "$work/taken-$name" 2>/dev/null || continue
+        run "$name" || failed=1
+    done
     return $failed
 }
 
+step "${#suites[@]} suites in three lanes"
+lanes=()
+for number in 0 1 2; do
+    lane "$number" & lanes+=($!)
+done
 failed=0
-step "crates, then oracles, beside pages, then alerts"
-lane 0 crates oracles & first=$!
-lane 1 pages alerts & second=$!
-wait "$first" || failed=1
-wait "$second" || failed=1
-step "kills with work in flight, judged over the raw files"
-kills || failed=1
+for each in "${lanes[@]}"; do wait "$each" || failed=1; done
 
-step "done"
+step "done, $((SECONDS - built))s after the build"
 exit $failed

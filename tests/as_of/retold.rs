@@ -17,8 +17,8 @@ use medfleet_log::embedded::{EmbeddedConfig, EmbeddedLog};
 use medfleet_log::topics::street;
 use medfleet_log::{EventLog as _, Partition, Profile, Topic, read_to_end};
 
+use crate::stories::{Compared, whatever_order};
 use crate::story::{QUARTER, Told};
-use crate::{Compared, whatever_order};
 
 const DAYS: i64 = 90;
 /// Of each kind, those that say the most.

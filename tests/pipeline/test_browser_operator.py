@@ -171,6 +171,14 @@ def test_the_page_says_whose_facts_are_missing(house: House) -> None:
     assert admitted > 0 and int(found[0]["missing"]) > 0 and f"Redrive {oldest}" in house.page("/pipeline")
 
 
+def test_the_page_shows_what_an_agent_of_another_process_said_last(house: House) -> None:
+    [one] = house.json("/api/v1/pipeline")["agents"]
+    said, heard = one["receipts"], datetime.fromisoformat(one["last_heard_at"])
+    assert one["agent"] == AGENT and 0 < said["accepted"] == said["receipted"] + said["waiting"] and said["journal_bytes"] > 0, one
+    shown = house.page("/pipeline").split('id="agents"')[1].split("</section>")[0]
+    assert f"{heard:%H:%M:%S}, " in shown and "does not say it" not in shown
+
+
 def test_the_rest_by_command_and_twice_driven_in_counts_once(house: House) -> None:
     house.role.stop()
     listed = [line.split("\t") for line in house.command("quarantine", "list").splitlines()]

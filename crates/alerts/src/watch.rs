@@ -185,7 +185,7 @@ impl Watch {
                 self.read(witness.at, sample);
                 self.hear(witness.at);
             }
-            Body::Began { .. } | Body::Error(_) | Body::Heartbeat => self.hear(witness.at),
+            Body::Began { .. } | Body::Error(_) | Body::Heartbeat(_) => self.hear(witness.at),
             Body::Stretch(stretch) => self.hear(stretch.until),
             _ => {}
         }
@@ -235,7 +235,7 @@ impl Watch {
     pub const fn tells_of_its_moment(body: &Body) -> bool {
         match body {
             Body::Asserted(asserted) => matches!(asserted.claim, Claimed::Down),
-            Body::Began { .. } | Body::Stretch(_) | Body::Error(_) | Body::Usage(_) | Body::Heartbeat => true,
+            Body::Began { .. } | Body::Stretch(_) | Body::Error(_) | Body::Usage(_) | Body::Heartbeat(_) => true,
             _ => false,
         }
     }

@@ -68,7 +68,7 @@ impl Site {
 
     fn beat(&mut self, agent: i64, at: Timestamp) -> Vec<Step> {
         let edge = AgentId::new(&format!("edge-{agent}")).expect("a name");
-        self.told(&Subject::agent(&edge), agent, at, Body::Heartbeat)
+        self.told(&Subject::agent(&edge), agent, at, Body::Heartbeat(None))
     }
 
     /// Agents alone are heard, and the desk listens.

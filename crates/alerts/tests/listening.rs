@@ -17,7 +17,7 @@ fn entry(at: Timestamp) -> Entry {
 
 /// The only agent of its site is heard.
 fn lives(desk: &mut Desk, at: Timestamp) -> Vec<Step> {
-    hears(desk, at, &Subject::agent(&edge("edge-1")), (at, Body::Heartbeat))
+    hears(desk, at, &Subject::agent(&edge("edge-1")), (at, Body::Heartbeat(None)))
 }
 
 fn edge(name: &str) -> AgentId {
@@ -98,7 +98,7 @@ fn levels_are_counted_from_when_a_late_alert_was_seen_to_go_on() {
     hears(&mut desk, heard, &device(), (start, shows(Condition::UnscheduledDown)));
     assert_eq!(listen(&mut desk, heard, 60), Vec::<&str>::new(), "late, and it is not heard");
     let seen = heard.plus_seconds(60 * MINUTE);
-    hears(&mut desk, seen, &device(), (seen, Body::Heartbeat));
+    hears(&mut desk, seen, &device(), (seen, Body::Heartbeat(None)));
     assert_eq!(listen(&mut desk, seen, 14), Vec::<&str>::new());
     assert_eq!(listen(&mut desk, seen.plus_seconds(14 * MINUTE), 2), ["escalated"]);
 }
@@ -130,7 +130,7 @@ fn pass(desk: &mut Desk, start: Timestamp, minutes: std::ops::Range<i64>, heard:
     for minute in minutes {
         let now = start.plus_seconds(minute * MINUTE);
         for agent in heard {
-            steps.extend(hears(desk, now, &Subject::agent(&edge(agent)), (now, Body::Heartbeat)));
+            steps.extend(hears(desk, now, &Subject::agent(&edge(agent)), (now, Body::Heartbeat(None))));
         }
         steps.extend(desk.tick(entry(now)));
     }
@@ -184,6 +184,6 @@ fn what_the_log_held_for_hours_while_the_desk_was_away_wakes_nobody_unless_it_go
     let now = eight.plus_seconds(2 * MINUTE);
     desk.reads_at(now);
     let on: Vec<_> =
-        hears(&mut desk, now, &other, (now, Body::Heartbeat)).iter().map(|one| one.change.name()).collect();
+        hears(&mut desk, now, &other, (now, Body::Heartbeat(None))).iter().map(|one| one.change.name()).collect();
     assert_eq!(on, ["goes_on"]);
 }

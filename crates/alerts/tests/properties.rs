@@ -126,7 +126,7 @@ fn happen(desk: &mut Desk, offset: u64, now: Timestamp, (happens, _, late): &(Ha
         Happens::Says { device: nth, body } => tell(desk, entry, device(*nth), &fact(at, body.clone())),
         Happens::Lives { agent } => {
             let subject = Subject::new(SubjectKind::Agent, &format!("edge-{agent}")).expect("a name");
-            tell(desk, entry, subject, &fact(at, Body::Heartbeat))
+            tell(desk, entry, subject, &fact(at, Body::Heartbeat(None)))
         }
         Happens::Tick => desk.tick(entry),
         Happens::Asks { nth, wish } => {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::condition::{Condition, Degradation, SourceKind};
-use crate::fact::{Body, DeviceError, Sample};
+use crate::fact::{Body, DeviceError, JournalState, Sample};
 use crate::fleet::{Calendar, Site};
 use crate::human::Registration;
 use crate::id::{AgentId, Epoch, Seq, SiteId};
@@ -138,6 +138,8 @@ pub struct HeadRow {
     /// Up to here the ledger has rows.
     pub edge: Timestamp,
     pub author: String,
+    /// Of an agent: what its journal held then, if it said so.
+    pub journal: Option<Box<JournalState>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -146,7 +148,7 @@ pub enum HeadRole {
     Live,
     /// A claim that reaches beyond the edge: every KPI adds it up to the cut.
     Claim,
-    /// An agent: `from` is its last sign of life.
+    /// An agent: `from` is its last sign of life, by its own time.
     Agent,
 }
 

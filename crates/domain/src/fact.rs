@@ -94,7 +94,8 @@ pub enum Body {
     Stretch(Stretch),
     Error(DeviceError),
     Usage(Sample),
-    Heartbeat,
+    /// A sign of life; an agent's own says what its journal held.
+    Heartbeat(Option<Box<JournalState>>),
     /// The writer found its clock wrong: these seqs of this subject are suspect.
     ClockStep {
         step_micros: i64,
@@ -139,7 +140,7 @@ impl Body {
             Self::Stretch(_) => "stretch",
             Self::Error(_) => "error",
             Self::Usage(_) => "usage",
-            Self::Heartbeat => "heartbeat",
+            Self::Heartbeat(_) => "heartbeat",
             Self::ClockStep { .. } => "clock_step",
             Self::Tombstone { .. } => "tombstone",
             Self::Registered(_) => "registered",
@@ -240,6 +241,19 @@ pub struct Sample {
     pub modulus_milli: Option<i64>,
 }
 
+/// An agent's journal at the moment of its heartbeat, which is no part of it yet.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct JournalState {
+    /// Since the journal began.
+    pub accepted_facts: u64,
+    /// Of these, the ones whose fate the agent does not know; all others have their receipt.
+    pub waiting_facts: u64,
+    pub used_bytes: u64,
+    pub capacity_bytes: u64,
+    /// When the oldest of the waiting facts was known.
+    pub oldest_known_at: Option<Timestamp>,
+}
+
 /// A later statement about earlier facts of the same subject: corrected (with a body) or voided.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Amendment {
@@ -280,6 +294,7 @@ fn check_body(at: Timestamp, body: &Body) -> Result<(), Invalid> {
             Ok(())
         }
         Body::Usage(sample) => check_sample(sample),
+        Body::Heartbeat(Some(journal)) => check_journal(journal),
         Body::Asserted(asserted) => asserted.check(at),
         Body::Amended(amendment) => {
             check_range(&amendment.target)?;
@@ -309,6 +324,22 @@ fn check_range(range: &SeqRange) -> Result<(), Invalid> {
         return Ok(());
     }
     Err(Invalid::Range { what: "first seq", value: range.first.0 as i64, low: 1, high: range.last.0 as i64 })
+}
+
+fn check_journal(journal: &JournalState) -> Result<(), Invalid> {
+    let limits = [
+        ("accepted facts", journal.accepted_facts, i64::MAX.cast_unsigned()),
+        ("waiting facts", journal.waiting_facts, journal.accepted_facts),
+        ("used bytes", journal.used_bytes, i64::MAX.cast_unsigned()),
+        ("capacity bytes", journal.capacity_bytes, i64::MAX.cast_unsigned()),
+    ];
+    match limits.into_iter().find(|(_, value, most)| value > most) {
+        None => Ok(()),
+        Some((what, value, most)) => {
+            let shown = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+            Err(Invalid::Range { what, value: shown(value), low: 0, high: shown(most) })
+        }
+    }
 }
 
 fn check_sample(sample: &Sample) -> Result<(), Invalid> {

@@ -228,7 +228,7 @@ impl Ledger {
         for held in fresh {
             match &held.body {
                 Body::Stretch(_) | Body::Error(_) | Body::Usage(_) => self.store_daily(held),
-                Body::Began { .. } | Body::Heartbeat => self.hear_sign(&held),
+                Body::Began { .. } | Body::Heartbeat(_) => self.hear_sign(&held),
                 Body::Scored(_) => change.replace([], held.score_row().map(Row::Score)),
                 Body::Amended(_) | Body::ClockStep { .. } => self.amendments.insert_from(&held),
                 Body::Requested(request) => {

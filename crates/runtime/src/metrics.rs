@@ -1,8 +1,6 @@
 //! What the process counts, under one naming rule: `medfleet_<room>_<noun>_<unit>`, with `total` as the unit of every
 //! counter.
 
-use std::collections::BTreeMap;
-
 use prometheus::core::Collector;
 use prometheus::process_collector::ProcessCollector;
 use prometheus::proto::{Metric, MetricType};
@@ -91,21 +89,6 @@ impl Metrics {
             _ => metric.get_gauge().get_value(),
         });
         values.reduce(|sum, value| sum + value)
-    }
-
-    /// A counter's or gauge's values by what this label says.
-    pub fn values_by(&self, name: &str, label: &str) -> BTreeMap<String, f64> {
-        let families = self.registry.gather();
-        let metrics = families.iter().filter(|family| family.name() == name).flat_map(|family| {
-            family.get_metric().iter().map(|metric| match family.get_field_type() {
-                MetricType::COUNTER => (metric, metric.get_counter().get_value()),
-                _ => (metric, metric.get_gauge().get_value()),
-            })
-        });
-        let named = |metric: &Metric| {
-            metric.get_label().iter().find(|pair| pair.name() == label).map(|pair| pair.value().to_owned())
-        };
-        metrics.filter_map(|(metric, value)| Some((named(metric)?, value))).collect()
     }
 
     fn register<C: Collector + 'static>(&self, name: &str, collector: C) -> Result<(), RuntimeError> {

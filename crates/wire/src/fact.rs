@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use medfleet_domain::condition::{Clock, Condition, Degradation, SourceKind};
 use medfleet_domain::fact::{
-    Amendment, Body, DeviceError, Fact, Replacement, Sample, Sealed, Severity, Source, Stretch,
+    Amendment, Body, DeviceError, Fact, JournalState, Replacement, Sample, Sealed, Severity, Source, Stretch,
 };
 use medfleet_domain::human::{Binding, Retirement};
 use medfleet_domain::time::Timestamp;
@@ -79,7 +79,7 @@ fn write_body(body: &Body) -> Wire {
         Body::Stretch(stretch) => Wire::Stretch(stretch.into()),
         Body::Error(error) => Wire::Error(error.into()),
         Body::Usage(sample) => Wire::Usage(sample.into()),
-        Body::Heartbeat => Wire::Heartbeat(pb::Heartbeat {}),
+        Body::Heartbeat(journal) => Wire::Heartbeat(pb::Heartbeat { journal: journal.as_deref().map(Into::into) }),
         Body::ClockStep { step_micros, last_agreement, suspect } => Wire::ClockStep(pb::ClockStep {
             step_us: *step_micros,
             last_agreement_us: last_agreement.map(Timestamp::micros),
@@ -120,7 +120,7 @@ fn read_body(of: &'static str, body: Option<Wire>) -> Result<Body, Refusal> {
         Wire::Stretch(stretch) => Body::Stretch(stretch.try_into()?),
         Wire::Error(error) => Body::Error(error.try_into()?),
         Wire::Usage(usage) => Body::Usage(usage.into()),
-        Wire::Heartbeat(pb::Heartbeat {}) => Body::Heartbeat,
+        Wire::Heartbeat(beat) => Body::Heartbeat(beat.journal.map(JournalState::try_from).transpose()?.map(Box::new)),
         Wire::ClockStep(step) => Body::ClockStep {
             step_micros: step.step_us,
             last_agreement: instant_if_said("last_agreement_us", step.last_agreement_us)?,
@@ -209,6 +209,32 @@ impl TryFrom<pb::Stretch> for Stretch {
             until: instant("until_us", wire.until_us)?,
             condition: Condition::required("condition", "stretch", wire.condition)?,
             degradation: degradation(wire.degradation)?,
+        })
+    }
+}
+
+impl From<&JournalState> for pb::JournalState {
+    fn from(journal: &JournalState) -> Self {
+        Self {
+            accepted_facts: journal.accepted_facts,
+            waiting_facts: journal.waiting_facts,
+            used_bytes: journal.used_bytes,
+            capacity_bytes: journal.capacity_bytes,
+            oldest_known_at_us: journal.oldest_known_at.map(Timestamp::micros),
+        }
+    }
+}
+
+impl TryFrom<pb::JournalState> for JournalState {
+    type Error = Refusal;
+
+    fn try_from(wire: pb::JournalState) -> Result<Self, Refusal> {
+        Ok(Self {
+            accepted_facts: wire.accepted_facts,
+            waiting_facts: wire.waiting_facts,
+            used_bytes: wire.used_bytes,
+            capacity_bytes: wire.capacity_bytes,
+            oldest_known_at: instant_if_said("oldest_known_at_us", wire.oldest_known_at_us)?,
         })
     }
 }

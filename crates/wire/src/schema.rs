@@ -7,7 +7,7 @@
 use crate::pb;
 
 /// The vocabulary of this build. It grows by one when a body, an enum value or a field is added.
-pub const SCHEMA_VERSION: u32 = 5;
+pub const SCHEMA_VERSION: u32 = 6;
 
 /// Every upcaster, oldest shape first.
 const UPCASTERS: [fn(&mut pb::Fact); 1] = [know_when_it_happened];

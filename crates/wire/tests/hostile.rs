@@ -216,7 +216,7 @@ fn every_code_is_listed_once() {
     let distinct: std::collections::BTreeSet<_> = Refusal::CODES.into_iter().collect();
     assert_eq!(distinct.len(), Refusal::CODES.len());
     let heartbeat =
-        Run { first_seq: Seq(0), facts: vec![wire::seal(samples::fact(Body::Heartbeat))], ..samples::run() };
+        Run { first_seq: Seq(0), facts: vec![wire::seal(samples::fact(Body::Heartbeat(None)))], ..samples::run() };
     let refusal = wire::decode_run(&wire::encode_run(&heartbeat)).unwrap_err();
     assert!(Refusal::CODES.contains(&refusal.code()));
 }

@@ -26,7 +26,7 @@ fn batch_of(run: pb::Run) -> Vec<u8> {
 #[test]
 fn memory_stays_within_a_small_multiple_of_the_input() {
     let run = |facts| pb::Run { facts, ..(&samples::run()).into() };
-    let heartbeat = Bytes::from(wire::encode_fact(&samples::fact(medfleet_domain::fact::Body::Heartbeat)));
+    let heartbeat = Bytes::from(wire::encode_fact(&samples::fact(medfleet_domain::fact::Body::Heartbeat(None))));
     let alternating = [Bytes::new(), heartbeat.clone()].into_iter().cycle().take(RUN_MAX_FACTS).collect();
     let claims_a_gigabyte = [6 << 3 | 2, 0x80, 0x80, 0x80, 0x80, 0x04].to_vec();
     let cases = [

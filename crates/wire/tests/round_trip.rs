@@ -5,7 +5,7 @@ mod samples;
 
 use medfleet_domain::Invalid;
 use medfleet_domain::condition::{Condition, Degradation};
-use medfleet_domain::fact::{Body, Fact, Run, Stretch};
+use medfleet_domain::fact::{Body, Fact, JournalState, Run, Stretch};
 use medfleet_domain::id::{Seq, SeqRange};
 use medfleet_domain::time::Timestamp;
 use medfleet_wire as wire;
@@ -74,7 +74,7 @@ fn a_writer_is_told_at_once_what_no_reader_would_take() {
 
 #[test]
 fn only_times_without_a_calendar_date_are_refused() {
-    let at = |at| wire::accept(Fact { at, ..samples::fact(Body::Heartbeat) }).map_err(|refusal| refusal.code());
+    let at = |at| wire::accept(Fact { at, ..samples::fact(Body::Heartbeat(None)) }).map_err(|refusal| refusal.code());
     for implausible in [0, -1, samples::MORNING.plus_seconds(1_000_000_000).micros()] {
         assert!(
             at(Timestamp(implausible)).is_ok(),
@@ -83,6 +83,17 @@ fn only_times_without_a_calendar_date_are_refused() {
     }
     assert_eq!(at(Timestamp::MIN), Err("invalid_value"));
     assert_eq!(at(Timestamp::MAX), Err("invalid_value"));
+}
+
+#[test]
+fn a_journal_does_not_hold_more_than_was_accepted() {
+    let held = |accepted_facts, waiting_facts| {
+        let journal = JournalState { accepted_facts, waiting_facts, ..JournalState::default() };
+        wire::accept(samples::fact(Body::Heartbeat(Some(Box::new(journal))))).map_err(|refusal| refusal.code())
+    };
+    assert!(held(0, 0).is_ok() && held(7, 7).is_ok());
+    assert_eq!(held(7, 8), Err("invalid_value"));
+    assert_eq!(held(u64::MAX, 0), Err("invalid_value"));
 }
 
 #[test]

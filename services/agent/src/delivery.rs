@@ -10,13 +10,13 @@ use medfleet_wire::BatchTopic;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
+use crate::account::{Progress, oldest_known_at};
 use crate::batch::Packer;
 use crate::clock::Steady;
 use crate::error::AgentError;
 use crate::intake::Command;
 use crate::link::{Link, LinkState};
 use crate::metrics::OwnMetrics;
-use crate::spool::Entry;
 use crate::window::{Claim, Poisoned, Window};
 
 /// Batches prepared before the loop looks at receipts again.
@@ -34,7 +34,7 @@ pub(crate) struct Delivery {
     pub link_state: watch::Receiver<LinkState>,
     pub receipts: mpsc::Receiver<Bytes>,
     pub durable: watch::Receiver<u64>,
-    pub freed: watch::Sender<u64>,
+    pub progress: watch::Sender<Progress>,
     pub commands: mpsc::Sender<Command>,
     pub metrics: OwnMetrics,
     pub start: Instant,
@@ -51,7 +51,8 @@ impl Delivery {
         loop {
             let more = self.send_some().await?;
             self.ask_for_tombstones();
-            self.freed.send_if_modified(|freed| std::mem::replace(freed, self.window.floor()) != self.window.floor());
+            let reached = self.window.progress();
+            self.progress.send_if_modified(|progress| std::mem::replace(progress, reached) != reached);
             self.metrics.unreceipted.set(self.window.unreceipted_facts().cast_signed());
             let wake = self.wake_at(more);
             tokio::select! {
@@ -166,13 +167,7 @@ impl Delivery {
 
     /// Age of the fact at the floor, by when it was known here.
     fn oldest_unreceipted_seconds(&self) -> Option<i64> {
-        let floor = self.window.floor();
-        if floor >= self.reader.next_index() {
-            return None;
-        }
-        let (index, bytes) = self.reader.read(floor, 1).ok()?.into_iter().next()?;
-        let Entry::Fact { spooled, .. } = Entry::decode(index, &bytes).ok()? else { return None };
-        let known_at = spooled.fact.fact.known_at;
+        let known_at = oldest_known_at(&self.reader, self.window.floor())?;
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).ok()?;
         Some((i64::try_from(now.as_secs()).ok()? - known_at.second()).max(0))
     }

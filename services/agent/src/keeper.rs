@@ -11,6 +11,7 @@ use medfleet_domain::id::{AgentId, Epoch, SiteId};
 use medfleet_journal::{Batch, FsStorage, Journal, JournalId, RECORD_HEADER_BYTES, Reader, SEGMENT_HEADER_BYTES};
 use tokio::sync::{mpsc, oneshot, watch};
 
+use crate::account::{Account, Progress};
 use crate::clocks::Clocks;
 use crate::config::JournalConfig;
 use crate::error::AgentError;
@@ -37,8 +38,7 @@ pub(crate) struct Desk {
     pub commands: mpsc::Receiver<Command>,
     /// One past the last durable record.
     pub durable: watch::Sender<u64>,
-    /// Everything below has its receipt.
-    pub freed: watch::Receiver<u64>,
+    pub progress: watch::Receiver<Progress>,
     pub metrics: OwnMetrics,
 }
 
@@ -47,6 +47,7 @@ pub(crate) struct Keeper {
     reader: Reader,
     config: JournalConfig,
     life: Life,
+    account: Account,
     epoch: Epoch,
     desk: Desk,
     /// Where the newest whole checkpoint begins: what is below can be freed without another.
@@ -115,10 +116,12 @@ impl Keeper {
         desk: Desk,
     ) -> Result<Self, AgentError> {
         let (epoch, reader) = (new_epoch(&recovered), journal.reader());
+        let account = Account::of(&recovered, journal.next_index());
         let checkpoint_at = recovered.checkpoint_at.unwrap_or(0);
         let life = Life::Waiting { agent: agent.clone(), recovered, tried_at_bytes: u64::MAX };
         let journal = Arc::new(Mutex::new(journal));
-        let mut keeper = Self { journal, reader, config, life, epoch, desk, checkpoint_at, burials: Vec::new() };
+        let burials = Vec::new();
+        let mut keeper = Self { journal, reader, config, life, account, epoch, desk, checkpoint_at, burials };
         keeper.come_alive().await?;
         if matches!(keeper.life, Life::Waiting { .. }) {
             tracing::error!(
@@ -172,16 +175,20 @@ impl Keeper {
         let (mut recorder, written) = Recorder::begin(agent, self.epoch, recovered.clone(), self.desk.clocks.read());
         recorder.follow_at_most(self.config.max_subjects());
         let mut entries = encode(written, site);
-        let checkpoint = self.encode_checkpoint(&checkpoint_of(&recorder, *self.desk.freed.borrow()))?;
+        let said = entries.len() as u64;
+        let checkpoint =
+            checkpoint_of(&recorder, self.freed_below()).with_accepted(self.account.accepted_facts() + said);
+        let checkpoint = self.encode_checkpoint(&checkpoint)?;
         let kept_bytes = self.config.kept_bytes().max(bytes_of(&checkpoint));
         if !self.has_room_for(bytes_of(&entries) + bytes_of(&checkpoint) + kept_bytes) {
             return Ok(());
         }
         self.life = Life::Begun(recorder);
-        let said = entries.len() as u64;
         entries.extend(checkpoint);
         self.checkpoint_at = self.reader.next_index() + said;
-        self.append(entries).await
+        self.append(entries).await?;
+        self.account.accept(said);
+        Ok(())
     }
 
     /// Takes calls in, makes what they say durable and answers them.
@@ -222,7 +229,9 @@ impl Keeper {
             return false;
         }
         let max_stretches = (room_bytes - bound_bytes) / RECORD_BOUND_MAX_BYTES;
-        let written = recorder.turn_within(reading, usize::try_from(max_stretches).unwrap_or(usize::MAX));
+        let max_stretches = usize::try_from(max_stretches).unwrap_or(usize::MAX);
+        let holds = || self.account.state(*self.desk.progress.borrow(), &self.reader, self.config.capacity_bytes);
+        let written = recorder.turn_within(reading, max_stretches, || Some(holds()));
         group.take(encode(written, &self.desk.site));
         true
     }
@@ -278,6 +287,7 @@ impl Keeper {
         let Group { entries, observed, buried, .. } = group;
         let accepted = entries.len() as u64;
         self.append(entries).await?;
+        self.account.accept(accepted);
         self.desk.metrics.accepted.inc_by(accepted);
         // A caller that has gone away does not want its answer.
         for (reply, answers) in observed {
@@ -306,7 +316,7 @@ impl Keeper {
     /// Gives up whole segments of what has its receipt. Where the newest checkpoint would go with them another is written first, if that
     /// takes less than it frees: so the journal never lacks one.
     async fn free(&mut self) -> Result<(), AgentError> {
-        let below = *self.desk.freed.borrow_and_update();
+        let below = self.freed_below();
         let freeable_bytes = self.locked().freeable_bytes(below);
         if freeable_bytes == 0 {
             return Ok(());
@@ -331,7 +341,7 @@ impl Keeper {
     /// A last sign of life, at this moment, and what has its receipt, if there is room for it: the next life needs neither.
     async fn say_goodbye(&mut self) -> Result<(), AgentError> {
         self.record(Vec::new()).await?;
-        let checkpoint = self.checkpoint(*self.desk.freed.borrow())?;
+        let checkpoint = self.checkpoint(self.freed_below())?;
         if matches!(self.life, Life::Waiting { .. }) || bytes_of(&checkpoint) > self.room_bytes(&Group::default()) {
             return Ok(());
         }
@@ -350,19 +360,24 @@ impl Keeper {
         self.reader.used_bytes() + bytes + headers_bytes <= self.config.capacity_bytes
     }
 
+    fn freed_below(&self) -> u64 {
+        self.desk.progress.borrow().freed_below
+    }
+
     fn locked(&self) -> MutexGuard<'_, Journal> {
         self.journal.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn checkpoint(&self, freed_below: u64) -> Result<Vec<Vec<u8>>, AgentError> {
-        self.encode_checkpoint(&match &self.life {
+        let checkpoint = match &self.life {
             Life::Begun(recorder) => checkpoint_of(recorder, freed_below),
             Life::Waiting { recovered, .. } => {
                 let sign = recovered.last_sign_of_life.unwrap_or_else(|| self.desk.clocks.read().wall);
                 Checkpoint::new(freed_below, sign, recovered.marks.clone(), &recovered.open)
                     .with_taken(&recovered.taken)
             }
-        })
+        };
+        self.encode_checkpoint(&checkpoint.with_accepted(self.account.accepted_facts()))
     }
 
     fn encode_checkpoint(&self, checkpoint: &Checkpoint) -> Result<Vec<Vec<u8>>, AgentError> {

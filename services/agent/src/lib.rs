@@ -6,6 +6,7 @@
 //! ```
 //! The pure cores are `clock`, `stretcher`, `writer`, `recorder`, `spool`, `window`, `ranges` and `batch`; the rest drives them.
 
+pub mod account;
 pub mod batch;
 pub mod clock;
 pub mod clocks;

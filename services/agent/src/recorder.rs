@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use medfleet_domain::condition::Clock;
-use medfleet_domain::fact::{Body, Fact};
+use medfleet_domain::fact::{Body, Fact, JournalState};
 use medfleet_domain::id::{AgentId, Epoch, SeqRange, SiteId, Subject};
 use medfleet_domain::kind::DeviceKind;
 use medfleet_domain::time::{Day, MICROS_PER_HOUR, MICROS_PER_SECOND, Timestamp};
@@ -73,7 +73,7 @@ impl Recorder {
 
     /// To be called before anything else of a moment, and once a second: judges the clock, cuts on the hour, gives signs of life.
     pub fn turn(&mut self, reading: Reading) -> Vec<Written> {
-        self.turn_within(reading, TICK_MAX_STRETCHES)
+        self.turn_within(reading, TICK_MAX_STRETCHES, || None)
     }
 
     /// What must be there in the journal for the turn of this moment, at most, hours to be cut aside.
@@ -97,15 +97,20 @@ impl Recorder {
         self.stretcher.observe_bound_bytes(observation, self.now, site)
     }
 
-    /// [`Self::turn`], cutting no more stretches than this on the hour.
-    pub fn turn_within(&mut self, reading: Reading, max_stretches: usize) -> Vec<Written> {
+    /// [`Self::turn`], cutting no more stretches than this on the hour; a heartbeat says what the journal holds.
+    pub fn turn_within(
+        &mut self,
+        reading: Reading,
+        max_stretches: usize,
+        journal: impl FnOnce() -> Option<JournalState>,
+    ) -> Vec<Written> {
         let mut written = Vec::new();
         let change = self.watch.read(reading);
         self.now = reading.wall;
         self.take_change(change, &mut written);
         let cut = self.stretcher.tick(reading.wall, max_stretches.min(TICK_MAX_STRETCHES));
         self.write(cut, &mut written);
-        self.heartbeat(reading, &mut written);
+        self.heartbeat(reading, journal, &mut written);
         written
     }
 
@@ -159,7 +164,7 @@ impl Recorder {
             return Err(Refusal::Ahead { subject, at: at.max(known_at), now: self.now });
         }
         let (source, clock) = (observation.source.clone(), Clock::Holdover);
-        let sign = Fact { at, known_at, known_assumed: false, clock, source, body: Body::Heartbeat };
+        let sign = Fact { at, known_at, known_assumed: false, clock, source, body: Body::Heartbeat(None) };
         medfleet_wire::accept(sign).map(|_| ()).map_err(|source| Refusal::Unfit { subject, source })
     }
 
@@ -240,11 +245,17 @@ impl Recorder {
         self.write(sayings, written);
     }
 
-    fn heartbeat(&mut self, reading: Reading, written: &mut Vec<Written>) {
+    fn heartbeat(
+        &mut self,
+        reading: Reading,
+        journal: impl FnOnce() -> Option<JournalState>,
+        written: &mut Vec<Written>,
+    ) {
         let due = self.last_heartbeat.is_none_or(|last| reading.steady >= last.plus_micros(HEARTBEAT_MICROS));
         if due {
             self.last_heartbeat = Some(reading.steady);
-            let saying = self.own_saying(self.agent.clone(), DeviceKind::Other, Body::Heartbeat);
+            let body = Body::Heartbeat(journal().map(Box::new));
+            let saying = self.own_saying(self.agent.clone(), DeviceKind::Other, body);
             self.write(vec![saying], written);
         }
     }

@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use crate::account::Progress;
 use crate::batch::Packer;
 use crate::clocks::{Clocks, SystemClocks};
 use crate::config::AgentConfig;
@@ -38,7 +39,7 @@ pub struct Agent {
     epoch: Epoch,
     metrics: OwnMetrics,
     durable: watch::Receiver<u64>,
-    freed: watch::Receiver<u64>,
+    progress: watch::Receiver<Progress>,
     tasks: JoinSet<Result<(), AgentError>>,
 }
 
@@ -61,7 +62,8 @@ impl Agent {
 
         let (command_sender, commands) = mpsc::channel(INTAKE_QUEUE_CALLS);
         let (durable_sender, durable) = watch::channel(backlog.end);
-        let (freed_sender, freed) = watch::channel(backlog.start);
+        let begins = Progress { freed_below: backlog.start, settled_facts: 0 };
+        let (progress_sender, progress) = watch::channel(begins);
         let (state_sender, link_state) = watch::channel(LinkState::default());
         let (receipt_sender, receipts) = mpsc::channel(RECEIPT_QUEUE_RECEIPTS);
         let topic = BatchTopic::new(site.clone(), agent.clone());
@@ -70,9 +72,9 @@ impl Agent {
         let (link, poller) =
             link::prepare(&config.mqtt, &topic, &others, state_sender, receipt_sender, metrics.clone())?;
 
-        let progress = (durable.clone(), freed.clone());
+        let followed = (durable.clone(), progress.clone());
         let desk =
-            Desk { site: site.clone(), clocks, commands, durable: durable_sender, freed, metrics: metrics.clone() };
+            Desk { site: site.clone(), clocks, commands, durable: durable_sender, progress, metrics: metrics.clone() };
         let keeper = Keeper::begin(&agent, config.journal.clone(), journal, recovered, desk).await?;
         let epoch = keeper.epoch();
         let durable_end = *durable.borrow();
@@ -85,7 +87,7 @@ impl Agent {
             link_state: link_state.clone(),
             receipts,
             durable,
-            freed: freed_sender,
+            progress: progress_sender,
             commands: command_sender.clone(),
             metrics: metrics.clone(),
             start: Instant::now(),
@@ -95,8 +97,8 @@ impl Agent {
         let intake = Intake::new(command_sender, taken);
         let tasks = spawn(keeper, delivery, poller, sources, &intake, &shutdown);
         tokio::spawn(show_link(link_state, surroundings.health, shutdown));
-        let (durable, freed) = progress;
-        Ok(Self { intake: Some(intake), epoch, metrics, durable, freed, tasks })
+        let (durable, progress) = followed;
+        Ok(Self { intake: Some(intake), epoch, metrics, durable, progress, tasks })
     }
 
     /// The way in for sources that live outside.
@@ -115,7 +117,7 @@ impl Agent {
     /// Waits until everything accepted so far has its receipt. Returns early when the agent ends.
     pub async fn drained(&self) {
         let accepted = *self.durable.borrow();
-        let _ = self.freed.clone().wait_for(|freed| *freed >= accepted).await;
+        let _ = self.progress.clone().wait_for(|progress| progress.freed_below >= accepted).await;
     }
 
     /// Waits for the end: after the request to end and when every intake is dropped, or at the first error of a task.

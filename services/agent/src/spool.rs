@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::AgentError;
 use crate::observation::{Origin, Place};
+use crate::ranges::Ranges;
 use crate::recorder::SOURCE_NAME_MAX_BYTES;
 use crate::stretcher::Open;
 use crate::writer::{Mark, Written};
@@ -46,6 +47,9 @@ pub struct Checkpoint {
     /// How far each replay was taken in.
     #[serde(default)]
     taken: Vec<(u64, Place)>,
+    /// Facts accepted since the journal began. Earlier programs did not say it.
+    #[serde(default)]
+    accepted_facts: Option<u64>,
 }
 
 impl Checkpoint {
@@ -57,11 +61,23 @@ impl Checkpoint {
     ) -> Self {
         let open = open.iter().map(|(subject, open)| (subject.clone(), open.clone())).collect();
         let marks = marks.into_iter().collect();
-        Self { version: CHECKPOINT_VERSION, freed_below, last_sign_of_life: now, marks, open, taken: Vec::new() }
+        Self {
+            version: CHECKPOINT_VERSION,
+            freed_below,
+            last_sign_of_life: now,
+            marks,
+            open,
+            taken: Vec::new(),
+            accepted_facts: None,
+        }
     }
 
     pub fn with_taken(self, taken: &BTreeMap<u64, Place>) -> Self {
         Self { taken: taken.iter().map(|(reel, place)| (*reel, *place)).collect(), ..self }
+    }
+
+    pub fn with_accepted(self, facts: u64) -> Self {
+        Self { accepted_facts: Some(facts), ..self }
     }
 
     /// In as many records as it takes, each of no more than `record_max_bytes`.
@@ -193,6 +209,10 @@ pub struct Recovered {
     gathered: (u64, u32, Vec<u8>),
     /// Epochs seen, which a new life must not reuse.
     pub epochs: BTreeSet<Epoch>,
+    /// Facts accepted since the journal began or, where no checkpoint says so, that are still in it.
+    pub accepted_facts: u64,
+    /// Records that are no facts.
+    no_facts: Ranges,
 }
 
 impl Recovered {
@@ -203,10 +223,14 @@ impl Recovered {
 
     /// Takes in the records of the journal in their order.
     pub fn take(&mut self, index: u64, entry: Entry) -> Result<(), AgentError> {
+        if !matches!(entry, Entry::Fact { .. }) {
+            self.no_facts.insert(index..index + 1);
+        }
         match entry {
             Entry::Checkpoint(checkpoint) => self.take_checkpoint(index, checkpoint),
             Entry::CheckpointPart(part) => self.take_part(index, part)?,
             Entry::Fact { spooled, stated, origin } => {
+                self.accepted_facts += 1;
                 self.taken.extend(origin.map(|origin| (origin.reel, origin.place)));
                 let Spooled { subject, epoch, seq, site, kind, fact } = spooled;
                 if self.site.as_ref() != Some(&site) {
@@ -247,6 +271,14 @@ impl Recovered {
         self.taken = checkpoint.taken.into_iter().collect();
         self.last_sign_of_life = Some(checkpoint.last_sign_of_life);
         self.freed_below = checkpoint.freed_below;
+        self.accepted_facts = checkpoint.accepted_facts.unwrap_or(self.accepted_facts);
+    }
+
+    /// Facts without a receipt, in a journal that ends here.
+    pub fn waiting_facts(&self, end: u64) -> u64 {
+        let mut no_facts = self.no_facts.clone();
+        no_facts.remove(0..self.freed_below);
+        end.saturating_sub(self.freed_below).saturating_sub(no_facts.len())
     }
 
     fn take_mark(&mut self, subject: &Subject, mark: Mark) {
@@ -255,7 +287,7 @@ impl Recovered {
 
     fn take_fact(&mut self, subject: Subject, kind: DeviceKind, stated: bool, fact: Fact) {
         match fact.body {
-            Body::Heartbeat => self.last_sign_of_life = Some(fact.at),
+            Body::Heartbeat(_) => self.last_sign_of_life = Some(fact.at),
             Body::Began { condition, degradation } => {
                 let (from, source, clock) = (fact.at, fact.source, fact.clock);
                 self.open

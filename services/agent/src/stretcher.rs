@@ -197,7 +197,7 @@ impl Stretcher {
         match (seen, open) {
             (
                 Seen::Event(
-                    body @ (Body::Opened { .. } | Body::Tombstone { .. } | Body::ClockStep { .. } | Body::Heartbeat),
+                    body @ (Body::Opened { .. } | Body::Tombstone { .. } | Body::ClockStep { .. } | Body::Heartbeat(_)),
                 ),
                 _,
             ) => Err(Refusal::NotForSources { subject: subject.clone(), body: body.name() }),

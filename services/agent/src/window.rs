@@ -12,6 +12,7 @@ use medfleet_domain::kind::DeviceKind;
 use medfleet_domain::time::MICROS_PER_SECOND;
 use medfleet_wire::{Fate, FateKind, Receipt, Refusal};
 
+use crate::account::Progress;
 use crate::clock::Steady;
 use crate::ranges::Ranges;
 
@@ -110,6 +111,7 @@ pub struct Window {
     held_micros: i64,
     receipt_micros: i64,
     linked: bool,
+    settled_facts: u64,
 }
 
 impl Window {
@@ -132,6 +134,7 @@ impl Window {
             held_micros: HELD_MIN_MICROS,
             receipt_micros: 0,
             linked: false,
+            settled_facts: 0,
         }
     }
 
@@ -250,6 +253,11 @@ impl Window {
         for index in indices {
             self.open.remove(*index..index + 1);
         }
+        self.settled_facts += indices.len() as u64;
+    }
+
+    pub fn progress(&self) -> Progress {
+        Progress { freed_below: self.floor(), settled_facts: self.settled_facts }
     }
 
     /// Everything below this index has its receipt.
@@ -321,6 +329,7 @@ impl Window {
             match fate.map(|fate| (fate.kind, &fate.reason)) {
                 Some((FateKind::Stored, _)) => {
                     receipted.stored_facts += 1;
+                    self.settled_facts += 1;
                     self.open.remove(*index..index + 1);
                 }
                 Some((FateKind::Held, reason)) => {

@@ -162,7 +162,7 @@ mod tests {
             known_assumed: false,
             clock: Clock::Holdover,
             source: agent_source(),
-            body: Body::Heartbeat,
+            body: Body::Heartbeat(None),
         }
     }
 

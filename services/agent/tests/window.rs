@@ -163,6 +163,7 @@ impl World {
         let missing = (0..self.window.floor()).find(|index| is_fact(*index) && !self.answered.contains(index));
         assert_eq!(missing, None, "freed without a receipt");
         assert!(self.window.batches_in_flight() <= MAX_BATCHES_IN_FLIGHT);
+        assert_eq!(self.window.progress().settled_facts, self.answered.len() as u64);
     }
 }
 

@@ -1,7 +1,7 @@
 //! The operator's view of the pipeline: what waits, what was refused, who fell silent, what the disk holds. Figures are
 //! read where they are true: the log's bounds, the cut's offsets, the tables, and the counters of this process.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use medfleet_domain::id::{SeqRange, Subject};
 use medfleet_domain::time::Timestamp;
@@ -157,38 +157,6 @@ impl Counted {
     }
 }
 
-/// What an agent counts of its own facts since its start, where it runs within this process. Another one says so at its own `/metrics`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, ToSchema)]
-pub struct Receipts {
-    /// Durable in its journal.
-    pub accepted: u64,
-    /// Durable in the log, and it knows.
-    pub receipted: u64,
-    /// In its journal without a receipt, from before its start too.
-    pub waiting: u64,
-    pub oldest_waiting_seconds: u64,
-}
-
-impl Receipts {
-    /// By agent.
-    pub fn read(metrics: &Metrics) -> BTreeMap<String, Self> {
-        let mut agents: BTreeMap<String, Self> = BTreeMap::new();
-        type Place = fn(&mut Receipts) -> &mut u64;
-        let counted: [(&str, Place); 4] = [
-            ("accepted_facts_total", |one| &mut one.accepted),
-            ("receipted_facts_total", |one| &mut one.receipted),
-            ("unreceipted_facts", |one| &mut one.waiting),
-            ("oldest_unreceipted_seconds", |one| &mut one.oldest_waiting_seconds),
-        ];
-        for (name, place) in counted {
-            for (agent, value) in metrics.values_by(&format!("medfleet_agent_{name}"), "agent") {
-                *place(agents.entry(agent).or_default()) = value.max(0.0) as u64;
-            }
-        }
-        agents
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -208,20 +176,5 @@ mod tests {
         }
         let counted = Counted::read(&metrics);
         assert_eq!((counted.facts_appended, counted.unaccounted()), (Some(7), Some(1)));
-    }
-
-    #[test]
-    fn receipts_are_told_by_agent() {
-        let metrics = Metrics::default();
-        assert_eq!(Receipts::read(&metrics), BTreeMap::new());
-        let room = metrics.room("agent");
-        let accepted = room.counter_vec("accepted_facts_total", "Facts.", &["agent"]).unwrap();
-        let oldest = room.gauge_vec("oldest_unreceipted_seconds", "Age.", &["agent"]).unwrap();
-        accepted.with_label_values(&["edge-1"]).inc_by(5);
-        accepted.with_label_values(&["edge-2"]).inc_by(7);
-        oldest.with_label_values(&["edge-2"]).set(90);
-        let read = Receipts::read(&metrics);
-        assert_eq!(read["edge-1"], Receipts { accepted: 5, ..Receipts::default() });
-        assert_eq!(read["edge-2"], Receipts { accepted: 7, oldest_waiting_seconds: 90, ..Receipts::default() });
     }
 }

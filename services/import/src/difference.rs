@@ -172,7 +172,7 @@ mod tests {
             known_assumed: true,
             clock: Clock::Holdover,
             source,
-            body: Body::Heartbeat,
+            body: Body::Heartbeat(None),
         })
     }
 

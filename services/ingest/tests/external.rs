@@ -144,13 +144,14 @@ fn batch(number: u64, runs: Vec<Run>) -> Batch {
 }
 
 fn heartbeats(first_seq: u64, at: Timestamp, count: usize) -> Run {
-    let facts = (0..count).map(|_| fact(at, Body::Heartbeat)).collect();
+    let facts = (0..count).map(|_| fact(at, Body::Heartbeat(None))).collect();
     Run { agent: Some(AgentId::new(AGENT).unwrap()), ..run("ct-9", first_seq, facts) }
 }
 
 /// A batch of a newer schema whose one fact has a body that this one does not know.
 fn of_tomorrow() -> Vec<u8> {
-    let unknown = pb::Fact { body: None, ..pb::Fact::decode(&*encode_fact(&fact(now(), Body::Heartbeat))).unwrap() };
+    let unknown =
+        pb::Fact { body: None, ..pb::Fact::decode(&*encode_fact(&fact(now(), Body::Heartbeat(None)))).unwrap() };
     let mut batch = pb::Batch::decode(&*encode_batch(&batch(6, vec![heartbeats(60, now(), 1)]))).unwrap();
     batch.schema += 1;
     batch.runs[0].facts = vec![unknown.encode_to_vec().into()];

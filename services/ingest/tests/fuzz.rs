@@ -45,8 +45,9 @@ fn batch() -> Vec<u8> {
 
 fn batch_of(agent: &str, number: u64) -> Vec<u8> {
     let agent = AgentId::new(agent).unwrap();
-    let facts = (0..3).map(|_| fact(now(), Body::Heartbeat)).collect();
-    let runs = vec![run("ct-1", 1, facts), run("ct-2", 5, vec![fact(now().plus_seconds(86_400), Body::Heartbeat)])];
+    let facts = (0..3).map(|_| fact(now(), Body::Heartbeat(None))).collect();
+    let runs =
+        vec![run("ct-1", 1, facts), run("ct-2", 5, vec![fact(now().plus_seconds(86_400), Body::Heartbeat(None))])];
     let runs = runs.into_iter().map(|run| Run { agent: Some(agent.clone()), ..run }).collect();
     encode_batch(&Batch { agent, site: site(), session: 5, number, runs })
 }

@@ -38,7 +38,7 @@ fn topic() -> BatchTopic {
 }
 
 fn heartbeats(count: u64, first_seq: u64) -> medfleet_domain::fact::Run {
-    run("ct-1", first_seq, (0..count).map(|_| fact(now(), Body::Heartbeat)).collect())
+    run("ct-1", first_seq, (0..count).map(|_| fact(now(), Body::Heartbeat(None))).collect())
 }
 
 fn batch(number: u64, runs: Vec<medfleet_domain::fact::Run>) -> Batch {
@@ -138,7 +138,7 @@ async fn implausible_times_are_kept_and_marked() {
     let mut client = edge_9(&street).await;
     let future = now().plus_seconds(3_600);
     let times = [Timestamp::from_seconds(0), now(), future];
-    let facts = times.map(|at| fact(at, Body::Heartbeat)).to_vec();
+    let facts = times.map(|at| fact(at, Body::Heartbeat(None))).to_vec();
     client.say(&topic().to_string(), encode_batch(&batch(1, vec![run("ct-1", 1, facts)]))).await;
     assert!(client.receipt().await.fates.iter().all(|fate| fate.kind == FateKind::Stored));
     let records = street.records(Topic::FACTS).await;

@@ -21,7 +21,7 @@ fn topic() -> String {
 fn payload(runs: &[(u8, u64)]) -> Vec<u8> {
     let mut next_seq = 1;
     let mut numbered = |(device, count): &(u8, u64)| {
-        let facts = (0..*count).map(|_| fact(NOW, Body::Heartbeat)).collect();
+        let facts = (0..*count).map(|_| fact(NOW, Body::Heartbeat(None))).collect();
         let numbered = run(&format!("ct-{device}"), next_seq, facts);
         next_seq += count;
         numbered

@@ -3,15 +3,19 @@
 mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
-use medfleet_agent::{AgentConfig, Refusal};
+use medfleet_agent::clock::{Reading, Steady};
+use medfleet_agent::{AgentConfig, Clocks, Refusal};
 use medfleet_domain::condition::Condition;
-use medfleet_domain::fact::{Body, Run};
-use medfleet_domain::id::Epoch;
+use medfleet_domain::fact::{Body, JournalState, Run};
+use medfleet_domain::id::{Epoch, SubjectKind};
+use medfleet_domain::time::{MICROS_PER_SECOND, Timestamp};
 use medfleet_ingest::quarantine;
 use medfleet_log::Topic;
 use support::relay::relay;
-use support::{PATIENCE, SITE, Street, device, end, now, seen, seqs_of, start_agent};
+use support::{PATIENCE, SITE, Street, device, end, now, seen, seqs_of, start_agent, start_agent_by};
 use tokio::time::timeout;
 
 /// Where an agent is moved to; as long as the site it comes from.
@@ -287,5 +291,86 @@ async fn poison_leaves_a_tombstone_frees_the_journal_and_can_be_driven_in_again(
         "under the identity it always had"
     );
     end(agent, ending).await;
+    street.close().await;
+}
+
+/// Seconds since a moment, as the test sets them.
+struct Hands(Timestamp, AtomicI64);
+
+impl Clocks for Hands {
+    fn read(&self) -> Reading {
+        let since = self.1.load(Ordering::SeqCst) * MICROS_PER_SECOND;
+        Reading { wall: self.0.plus_micros(since), steady: Steady(since), synchronised: None }
+    }
+}
+
+/// What the agent's heartbeats in the log say, by their time.
+async fn heartbeats(street: &Street) -> BTreeMap<Timestamp, JournalState> {
+    let records = street.records(Topic::FACTS).await.into_iter();
+    let own = records.filter(|record| record.run.subject.kind == SubjectKind::Agent);
+    let said = own.flat_map(|record| record.run.facts).filter_map(|sealed| match sealed.fact.body {
+        Body::Heartbeat(journal) => Some((sealed.fact.at, *journal.expect("an agent says what it holds"))),
+        _ => None,
+    });
+    said.collect()
+}
+
+async fn hears(street: &Street, at: Timestamp) {
+    let said = async {
+        while !heartbeats(street).await.contains_key(&at) {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(PATIENCE, said).await.expect("the next heartbeat");
+}
+
+/// The page shows it of agents wherever they run, so it must be what their journals hold.
+#[tokio::test(flavor = "multi_thread")]
+async fn heartbeats_say_what_the_journal_holds_before_and_after_receipts_and_in_the_next_life() {
+    let mut street = Street::open().await;
+    let open_port = std::mem::replace(&mut street.port, 1);
+    let hands = Arc::new(Hands(now().next_hour().plus_seconds(-3_600), AtomicI64::new(0)));
+    let at = |second: i64| hands.0.plus_seconds(second);
+    let start = |street: &Street| start_agent_by(street.agent_config("edge-1"), Some(hands.clone()));
+
+    // Cut off. The goodbye says a heartbeat that is due.
+    let (agent, ending) = start(&street).await;
+    let intake = agent.intake().unwrap();
+    for number in 0..10 {
+        intake.observe(seen(&format!("ct-{number}"), Condition::Standby)).await.unwrap();
+    }
+    hands.1.store(40, Ordering::SeqCst);
+    drop(intake);
+    end(agent, ending).await;
+
+    street.port = open_port;
+    hands.1.store(50, Ordering::SeqCst);
+    let (agent, ending) = start(&street).await;
+    hears(&street, at(50)).await;
+    timeout(PATIENCE, agent.drained()).await.expect("receipts for both lives");
+    hands.1.store(90, Ordering::SeqCst);
+    hears(&street, at(90)).await;
+    timeout(PATIENCE, agent.drained()).await.expect("its receipt");
+    let logged = street.identities().await.len() as u64;
+    end(agent, ending).await;
+
+    hands.1.store(100, Ordering::SeqCst);
+    let (agent, ending) = start(&street).await;
+    hears(&street, at(100)).await;
+    end(agent, ending).await;
+
+    let said = heartbeats(&street).await;
+    assert_eq!(said.keys().copied().collect::<Vec<_>>(), [0, 40, 50, 90, 100].map(at));
+    let counted = |second: i64| (said[&at(second)].accepted_facts, said[&at(second)].waiting_facts);
+    assert_eq!(counted(0), (0, 0), "a heartbeat is no part of what it tells of");
+    // An opening and a heartbeat of the agent, an opening and a beginning of each device.
+    assert_eq!(counted(40), (22, 22));
+    assert_eq!((said[&at(0)].oldest_known_at, said[&at(40)].oldest_known_at), (None, Some(at(0))));
+    // The last heartbeat, and what the next life says first: an opening and a stretch of each device.
+    assert_eq!(counted(50).0, 43);
+    assert_eq!(counted(90), (logged - 1, 0), "all of it is in the log, this heartbeat too");
+    assert_eq!(said[&at(90)].oldest_known_at, None);
+    assert!(counted(100).0 > counted(90).0 && counted(100).0 - counted(100).1 >= logged - 1, "{said:?}");
+    assert!(said.values().all(|held| held.used_bytes > 0 && held.capacity_bytes == 16 * 1024 * 1024), "{said:?}");
     street.close().await;
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use medfleet_domain::dedup::Sighting;
 use medfleet_domain::entry::{self, Entry, HeadRole, Reason, Row};
-use medfleet_domain::fact::{Run, Sealed};
+use medfleet_domain::fact::{JournalState, Run, Sealed};
 use medfleet_domain::fleet::BaseHours;
 use medfleet_domain::human::Ownership;
 use medfleet_domain::id::{Subject, SubjectKind};
@@ -231,6 +231,8 @@ fn error(device: &Text, row: entry::ErrorRow, weight: i64, cause: Cause) -> Erro
 
 fn head(subject: &Text, row: entry::HeadRow, weight: i64, cause: Cause) -> HeadRow {
     let role: HeadRole = row.role;
+    let journal = row.journal.as_deref();
+    let said = |of: fn(&JournalState) -> u64| journal.map(|journal| of(journal).cast_signed());
     HeadRow {
         subject: subject.clone(),
         role: role.as_str().into(),
@@ -243,6 +245,11 @@ fn head(subject: &Text, row: entry::HeadRow, weight: i64, cause: Cause) -> HeadR
         until_at: row.until.map(utc),
         edge_at: (row.edge > Timestamp::MIN).then(|| utc(row.edge)),
         author: some_name(&row.author),
+        accepted_facts: said(|journal| journal.accepted_facts),
+        waiting_facts: said(|journal| journal.waiting_facts),
+        journal_bytes: said(|journal| journal.used_bytes),
+        journal_limit_bytes: said(|journal| journal.capacity_bytes),
+        oldest_waiting_at: journal.and_then(|journal| journal.oldest_known_at).map(utc),
         weight,
         cause,
     }

@@ -17,7 +17,7 @@ use crate::retention::Marks;
 /// Snapshots kept; the older one serves when the newer cannot be read.
 pub const SNAPSHOTS_KEPT: usize = 2;
 /// Layout of the file. Another layout, or another fold, is not read: the worker folds from the log instead.
-const LAYOUT: u32 = 3;
+const LAYOUT: u32 = 4;
 const MAGIC: &[u8; 8] = b"mfsnap\0\0";
 /// Magic and checksum before the body.
 const HEADER_BYTES: usize = 16;

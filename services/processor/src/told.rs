@@ -213,7 +213,7 @@ mod tests {
                 known_assumed: false,
                 clock: Clock::Synchronised,
                 source: Source { kind: SourceKind::Device, name: "modbus".into() },
-                body: Body::Heartbeat,
+                body: Body::Heartbeat(None),
             })
         };
         let run = Run {

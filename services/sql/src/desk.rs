@@ -15,6 +15,7 @@ use prometheus::IntCounter;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
+use crate::bounds::Shut;
 use crate::catalog::{Catalog, DATABASE, SCHEMA};
 use crate::config::Limits;
 use crate::error::SqlError;
@@ -141,7 +142,8 @@ impl Desk {
             None => Arc::clone(catalog.insert(Arc::new(Catalog::new(described(&views)).map_err(failed())?))),
         };
         let session = public_session(&self.reader, &self.lag_records);
-        let views = views.iter().map(|(name, view)| (*name, Arc::clone(view) as Arc<dyn TableProvider>));
+        let views =
+            views.iter().map(|(name, view)| (*name, Arc::new(Shut(Arc::clone(view))) as Arc<dyn TableProvider>));
         catalog.furnish(&session, views).map_err(failed())?;
         for kpi in KPIS.iter() {
             session.register_udtf(kpi.name, Arc::new(Function { kpi, tables: Arc::clone(&tables) }));

@@ -18,18 +18,8 @@ use crate::refusal::Refusal;
 use crate::settings::{SERVER_VERSION, Settings};
 
 /// One call of these makes as much text, or as long a list, as its argument says; nothing accounts for it.
-const UNBOUNDED: [&str; 10] = [
-    "repeat",
-    "lpad",
-    "rpad",
-    "array_repeat",
-    "list_repeat",
-    "array_resize",
-    "list_resize",
-    "range",
-    "generate_series",
-    "gen_series",
-];
+const UNBOUNDED: [&str; 7] =
+    ["array_repeat", "list_repeat", "array_resize", "list_resize", "range", "generate_series", "gen_series"];
 
 /// What `\d+` and `\df` of psql ask of every relation and function, with how many arguments. Views and functions are
 /// described in the view `about`: here is nothing.

@@ -2,11 +2,12 @@
 //!
 //! A connection meets its rooms in this order: `service` (the door) → `connection` (TLS, messages and their time) →
 //! `frames` (how long a message may be) → `login` and `scram` (who asks) → `protocol` → `guard` and `settings` (what may
-//! be said) → `session`, `portal` and `cursor` → `prepared` and `calls` (planned over one cut) → `desk`, `sight`, `kpi`, `answer`, `made`, `origin` and `catalog`
+//! be said) → `session`, `portal` and `cursor` → `prepared`, `subqueries` and `calls` (planned over one cut) → `bounds` (how much it may make) → `desk`, `sight`, `kpi`, `answer`, `made`, `origin` and `catalog`
 //! (what that user sees of it) → `rows` (out, as far as the limits go).
 
 mod answer;
 mod as_of;
+mod bounds;
 mod calls;
 mod catalog;
 mod config;
@@ -37,6 +38,7 @@ mod service;
 mod session;
 mod settings;
 mod sight;
+mod subqueries;
 mod text;
 mod users;
 

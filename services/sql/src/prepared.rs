@@ -21,10 +21,12 @@ use pgwire::api::portal::{Format, Portal};
 use pgwire::api::results::FieldInfo;
 use pgwire::error::PgWireResult;
 
+use crate::bounds::Bound;
 use crate::calls;
 use crate::guard::{self, Allowed};
 use crate::refusal::Refusal;
 use crate::refusal::sqlstate::{PROTOCOL_VIOLATION, SYNTAX_ERROR};
+use crate::subqueries;
 
 /// A statement of the extended protocol, kept until it is bound and run. Its plan is not kept: what runs later is
 /// planned over the cut of then.
@@ -53,7 +55,7 @@ const SUBQUERY_ARRAYS: [&str; 2] = [
 pub fn parse(parser: &PostgresCompatibilityParser, sql: &str) -> Result<Vec<Allowed>, Refusal> {
     guard::measure(sql)?;
     let sql = SUBQUERY_ARRAYS.iter().fold(sql.to_owned(), |sql, array| sql.replace(array, "NULL::text"));
-    let statements = parser.parse(&sql).map_err(|error| Refusal::of_parser(&error))?;
+    let statements = parser.parse(&subqueries::kept(&sql)).map_err(|error| Refusal::of_parser(&error))?;
     statements.into_iter().map(guard::judge).collect()
 }
 
@@ -154,9 +156,10 @@ pub async fn plan(session: &SessionContext, query: Statement) -> Result<LogicalP
     checked.map_err(|error: DataFusionError| Refusal::of(&error))
 }
 
-/// A plan ready to run.
-pub fn frame(session: &SessionContext, plan: LogicalPlan) -> DataFrame {
-    DataFrame::new(session.state(), plan)
+/// A plan in its bounds, ready to run.
+pub fn frame(session: &SessionContext, plan: LogicalPlan) -> Result<DataFrame, Refusal> {
+    let Bound { plan, state } = Bound::of(plan, session.state()).map_err(|error| Refusal::of(&error))?;
+    Ok(DataFrame::new(state, plan))
 }
 
 pub fn fields(schema: &datafusion::arrow::datatypes::Schema, format: &Format) -> PgWireResult<Vec<FieldInfo>> {

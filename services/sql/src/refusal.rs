@@ -41,6 +41,7 @@ pub mod sqlstate {
     pub const TOO_MANY_CONNECTIONS: &str = "53300";
     pub const LIMIT_EXCEEDED: &str = "53400";
     pub const PROGRAM_LIMIT_EXCEEDED: &str = "54000";
+    pub const TOO_MANY_COLUMNS: &str = "54011";
     pub const STATEMENT_TOO_COMPLEX: &str = "54001";
     pub const QUERY_CANCELED: &str = "57014";
     pub const SHUTDOWN: &str = "57P01";
@@ -124,7 +125,8 @@ impl Refusal {
 
 /// Without the engine's own prefix, which tells nothing to a reader.
 fn plain(text: &str) -> String {
-    let known = ["Error during planning: ", "Execution error: ", "Schema error: ", "Arrow error: "];
+    let known =
+        ["Error during planning: ", "Execution error: ", "Schema error: ", "Arrow error: ", "Resources exhausted: "];
     known.iter().find_map(|prefix| text.strip_prefix(prefix)).unwrap_or(text).to_owned()
 }
 

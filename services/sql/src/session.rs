@@ -15,6 +15,7 @@ use pgwire::api::results::{DataRowEncoder, FieldInfo, QueryResponse, Tag};
 use pgwire::error::{PgWireError, PgWireResult};
 use tokio::sync::SemaphorePermit;
 
+use crate::bounds;
 use crate::calls;
 use crate::cursor::Cursor;
 use crate::desk::Sight;
@@ -143,6 +144,7 @@ impl Session {
         }
         let engine = sight.session(Arc::clone(&place.runtime));
         functions::register_personal(&engine, &place.user.name, Arc::clone(&place.settings));
+        bounds::register(&engine);
         Ok(engine)
     }
 
@@ -234,14 +236,14 @@ impl Session {
         planned: LogicalPlan,
     ) -> Result<SendableRecordBatchStream, Refusal> {
         self.house.meters.statements.inc();
-        let begun = self.run.guard(frame(engine, planned).execute_stream()).await?;
+        let begun = self.run.guard(frame(engine, planned)?.execute_stream()).await?;
         begun.map_err(|error| Refusal::of(&error))
     }
 
     /// The plan as the engine would run it, without the files: those are the server's affair.
     async fn explain(&self, query: Statement) -> PgWireResult<QueryResponse> {
         let (engine, planned) = self.planned(query).await?;
-        let optimized = engine.state().optimize(&planned).map_err(|error| Refusal::of(&error))?;
+        let optimized = frame(&engine, planned)?.into_optimized_plan().map_err(|error| Refusal::of(&error))?;
         let lines: Vec<String> = optimized.display_indent().to_string().lines().map(str::to_owned).collect();
         Ok(text_rows("QUERY PLAN", &lines)?)
     }

@@ -38,6 +38,7 @@ pub const BEFORE: &str = own!("before");
 /// The views: a name is a file. Their parameters are the cut's own.
 pub static VIEWS: LazyLock<Vec<(&str, String)>> = LazyLock::new(|| {
     let files = [
+        ("agents", own!("agents")),
         ("alert_steps", own!("alert_steps")),
         ("alerts", "{alerts}"),
         ("calendars", own!("calendars")),

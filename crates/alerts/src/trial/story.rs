@@ -146,7 +146,7 @@ impl Given {
             "works" => shows(Condition::Standby),
             "in_use" => shows(Condition::Productive),
             "in_maintenance" => shows(Condition::ScheduledDown),
-            "lives" => Ok(Body::Heartbeat),
+            "lives" => Ok(Body::Heartbeat(None)),
             "claimed_down" => claims(Claimed::Down),
             "claimed_maintenance" => claims(Claimed::Maintenance { planned: None }),
             "claimed_usable" => claims(Claimed::Usable),

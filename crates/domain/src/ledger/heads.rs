@@ -6,7 +6,7 @@ use super::{Ledger, Needs};
 use crate::claim::Force;
 use crate::condition::{Condition, Degradation};
 use crate::entry::{Change, HeadRole, HeadRow, Row};
-use crate::fact::Body;
+use crate::fact::{Body, JournalState};
 use crate::held::Held;
 use crate::id::{AgentId, Epoch, Seq, SiteId};
 use crate::kind::DeviceKind;
@@ -27,7 +27,7 @@ pub struct Latest {
 /// Signs of life remembered of each kind, so that an earlier one speaks when the latest is taken back.
 const SIGNS_KEPT: usize = 4;
 
-/// A condition that began, or a heartbeat. Sorts by time; identity decides only between equals.
+/// A condition that began, or a heartbeat. Sorts by time, then by what was said; identity decides only between equals.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Sign {
     at: Timestamp,
@@ -36,14 +36,15 @@ pub struct Sign {
     site: SiteId,
     kind: DeviceKind,
     agent: Option<AgentId>,
+    journal: Option<Box<JournalState>>,
     identity: (Epoch, Seq),
 }
 
 impl Sign {
     fn of(held: &Held) -> Option<Self> {
-        let (condition, degradation) = match held.body {
-            Body::Began { condition, degradation } => (condition, degradation),
-            Body::Heartbeat => (Condition::Unknown, Degradation::None),
+        let (condition, degradation, journal) = match &held.body {
+            Body::Began { condition, degradation } => (*condition, *degradation, None),
+            Body::Heartbeat(journal) => (Condition::Unknown, Degradation::None, journal.clone()),
             _ => return None,
         };
         held.counts().then(|| Self {
@@ -53,6 +54,7 @@ impl Sign {
             site: held.site.clone(),
             kind: held.kind,
             agent: held.agent.clone(),
+            journal,
             identity: held.identity(),
         })
     }
@@ -78,7 +80,7 @@ impl Ledger {
 
     pub(super) fn hear_sign(&mut self, held: &Held) {
         let Some(sign) = Sign::of(held).filter(|_| self.amendments.leaves(held)) else { return };
-        let kept = if matches!(held.body, Body::Heartbeat) { &mut self.heartbeats } else { &mut self.began };
+        let kept = if matches!(held.body, Body::Heartbeat(_)) { &mut self.heartbeats } else { &mut self.began };
         kept.insert(sign);
         if kept.len() > SIGNS_KEPT {
             kept.pop_first();
@@ -114,6 +116,7 @@ impl Ledger {
             until: None,
             edge,
             author: String::new(),
+            journal: beat.journal.clone(),
         }));
         let claims = self.claims();
         for (from, until, force, claim) in claims.beyond(edge.max(Timestamp(i64::MIN + 1))) {
@@ -129,6 +132,7 @@ impl Ledger {
                 until,
                 edge,
                 author: claim.author.clone(),
+                journal: None,
             });
         }
         heads
@@ -151,6 +155,7 @@ impl Ledger {
                 until: None,
                 edge,
                 author: String::new(),
+                journal: None,
             });
         }
         latest.map(|latest| HeadRow {
@@ -164,6 +169,7 @@ impl Ledger {
             until: Some(latest.until),
             edge,
             author: String::new(),
+            journal: None,
         })
     }
 }

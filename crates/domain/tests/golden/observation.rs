@@ -3,7 +3,7 @@
 use medfleet_domain::condition::Degradation;
 use medfleet_domain::condition::{Clock, SourceKind};
 use medfleet_domain::entry::{HeadRole, Reason, Row};
-use medfleet_domain::fact::Body;
+use medfleet_domain::fact::{Body, JournalState};
 use medfleet_domain::human::{Claimed, OrderClass, OrderPhase, Phase};
 
 use crate::given::{Device, E, P, S, Seconds, UD, Writer, at, stretch};
@@ -161,4 +161,42 @@ fn golden_17_a_device_never_heard_has_no_rows_beside_one_heard_all_day() {
     let silent = Device::new();
     let covered = |device: &Device| 86_400 - device.view().seconds("00:00", "+1 00:00").silent;
     assert_eq!((covered(&heard), covered(&silent)), (86_400, 0), "coverage of the pair is one half");
+}
+
+/// The newest by its own time, whenever it came; of two of one moment, the one that counted more.
+#[test]
+fn the_newest_sign_of_life_says_what_the_journal_held_in_any_order_and_however_often() {
+    let held = |accepted_facts, waiting_facts| JournalState {
+        accepted_facts,
+        waiting_facts,
+        used_bytes: 1_000,
+        capacity_bytes: 9_000,
+        oldest_known_at: Some(at("09:59")),
+    };
+    let said = [
+        ("10:00", Some(held(7, 0))),
+        ("10:30", Some(held(40, 30))),
+        ("10:30", Some(held(41, 2))),
+        ("10:29", Some(held(900, 900))),
+        ("09:00", None),
+    ];
+    let mut told = Device::new();
+    for (happened, journal) in said {
+        told.says(Writer::Agent, happened, "11:00", Body::Heartbeat(journal.map(Box::new)));
+    }
+    let last = |device: &Device| {
+        let view = device.view();
+        let [agent] = view.heads(HeadRole::Agent)[..] else { panic!("one head of an agent") };
+        (agent.from, agent.journal.as_deref().copied())
+    };
+    for turned in 0..said.len() {
+        let mut order = told.records.clone();
+        order.rotate_left(turned);
+        let back: Vec<_> = order.iter().rev().cloned().collect();
+        for twice in [order.iter().chain(&back), back.iter().chain(&order)] {
+            assert_eq!(last(&Device::retold(twice, |epoch| epoch)), (at("10:30"), Some(held(41, 2))));
+        }
+    }
+    told.says(Writer::Agent, "10:45", "11:00", Body::Heartbeat(None));
+    assert_eq!(last(&told), (at("10:45"), None), "what was said before is not said again");
 }

@@ -158,9 +158,9 @@ pub fn any_history() -> impl Strategy<Value = History> {
         let facts = facts.map(|((writer, draft, frame, luck), &(epoch, seq))| {
             let body = match draft {
                 // Signs of life are few in memory, so that one taken back and restored may stay forgotten.
-                Draft::Says(Body::Began { .. } | Body::Heartbeat) if writer != MUDDLER => Body::Returned,
+                Draft::Says(Body::Began { .. } | Body::Heartbeat(_)) if writer != MUDDLER => Body::Returned,
                 Draft::Says(body) => body,
-                _ if writer == MUDDLER => Body::Heartbeat,
+                _ if writer == MUDDLER => Body::Heartbeat(None),
                 Draft::Amends { target, more, replacement, author } => {
                     let more = if replacement.is_some() { 0 } else { more };
                     let target = range_at(&identities, target, more, luck == 0);
@@ -272,7 +272,7 @@ fn said() -> impl Strategy<Value = Body> {
         1 => order(),
         4 => usage(),
         1 => (condition(), degradation()).prop_map(|(condition, degradation)| Body::Began { condition, degradation }),
-        1 => Just(Body::Heartbeat),
+        1 => Just(Body::Heartbeat(None)),
         1 => select(vec!["1", "2"]).prop_map(|room| Body::Moved(Move {
             site: SiteId::new("east").expect("a good name"),
             department: "radiology".into(),

@@ -5,6 +5,7 @@ mod archive;
 mod binding;
 mod history;
 mod reference;
+mod signs;
 #[path = "../street/mod.rs"]
 mod street;
 

@@ -19,7 +19,8 @@ row! {
     ///
     /// Role `live`: the condition a device was last heard in; open while `until_at` is null, and views clip it
     /// at its agent's last sign of life. Role `claim`: a person's claim that reaches beyond the edge, which
-    /// every KPI adds up to the cut. Role `agent`: `from_at` is the agent's last sign of life.
+    /// every KPI adds up to the cut. Role `agent`: `from_at` is the agent's last sign of life, by its own time, and the facts and
+    /// bytes are what its journal held then; null where it did not say.
     HeadRow {
         subject: Text,
         role: Text,
@@ -33,6 +34,13 @@ row! {
         /// Greatest stretch end or claim edge: intervals reach up to here. Null before the first.
         edge_at: Option<UtcMicros>,
         author: Option<Text>,
+        /// Facts since the journal began, and those of them that had no receipt.
+        accepted_facts: Option<i64>,
+        waiting_facts: Option<i64>,
+        journal_bytes: Option<i64>,
+        journal_limit_bytes: Option<i64>,
+        /// When the oldest of the waiting facts was known.
+        oldest_waiting_at: Option<UtcMicros>,
         weight: i64,
         cause: Cause,
     }

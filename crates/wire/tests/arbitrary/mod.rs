@@ -3,7 +3,9 @@
 use medfleet_domain::alert::{AlertId, Asked, Finding, Wish};
 use medfleet_domain::condition::{Clock, Condition, Degradation, SourceKind};
 use medfleet_domain::contract::*;
-use medfleet_domain::fact::{Amendment, Body, DeviceError, Fact, Replacement, Sample, Severity, Source, Stretch};
+use medfleet_domain::fact::{
+    Amendment, Body, DeviceError, Fact, JournalState, Replacement, Sample, Severity, Source, Stretch,
+};
 use medfleet_domain::fleet::{BaseHours, CALENDAR_STEP_MINUTES, Calendar, Site};
 use medfleet_domain::human::*;
 use medfleet_domain::id::{DeviceId, Epoch, Seq, SeqRange, SiteId};
@@ -288,13 +290,27 @@ fn machine_bodies() -> impl Strategy<Value = Body> {
         })),
         error.prop_map(Body::Error),
         sample.prop_map(Body::Usage),
-        Just(Body::Heartbeat),
+        of(journals()).prop_map(|journal| Body::Heartbeat(journal.map(Box::new))),
         (any::<i64>(), of(instants()), of(seq_ranges())).prop_map(|(step_micros, last_agreement, suspect)| {
             Body::ClockStep { step_micros, last_agreement, suspect }
         }),
         (seq_ranges(), texts()).prop_map(|(target, reason)| Body::Tombstone { target, reason }),
         scores().prop_map(|scored| Body::Scored(Box::new(scored))),
     ]
+}
+
+fn journals() -> impl Strategy<Value = JournalState> {
+    let most = i64::MAX.cast_unsigned();
+    let facts = (0..=most).prop_flat_map(|accepted| (Just(accepted), 0..=accepted));
+    (facts, 0..=most, 0..=most, of(instants())).prop_map(
+        |((accepted_facts, waiting_facts), used_bytes, capacity_bytes, oldest_known_at)| JournalState {
+            accepted_facts,
+            waiting_facts,
+            used_bytes,
+            capacity_bytes,
+            oldest_known_at,
+        },
+    )
 }
 
 fn human_bodies() -> impl Strategy<Value = Body> {

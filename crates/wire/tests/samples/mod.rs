@@ -6,7 +6,9 @@ mod alerts;
 use medfleet_domain::alert::{Asked, Finding, Wish};
 use medfleet_domain::condition::{Clock, Condition, Degradation, SourceKind};
 use medfleet_domain::contract::*;
-use medfleet_domain::fact::{Amendment, Body, DeviceError, Fact, Replacement, Run, Sample, Severity, Source, Stretch};
+use medfleet_domain::fact::{
+    Amendment, Body, DeviceError, Fact, JournalState, Replacement, Run, Sample, Severity, Source, Stretch,
+};
 use medfleet_domain::fleet::{BaseHours, Calendar, Site};
 use medfleet_domain::human::*;
 use medfleet_domain::id::{AgentId, DeviceId, Epoch, Seq, SeqRange, SiteId, Subject, SubjectKind};
@@ -64,7 +66,7 @@ pub fn run() -> Run {
         site: site(),
         kind: DeviceKind::Ct,
         agent: Some(agent()),
-        facts: vec![seal(stretch()), seal(fact(Body::Heartbeat)), seal(fact(usage()))],
+        facts: vec![seal(stretch()), seal(fact(Body::Heartbeat(None))), seal(fact(usage()))],
     }
 }
 
@@ -125,7 +127,8 @@ pub fn facts() -> Vec<(&'static str, Fact)> {
         ("stretch", stretch().body),
         ("error", error()),
         ("usage", usage()),
-        ("heartbeat", Body::Heartbeat),
+        ("heartbeat", Body::Heartbeat(None)),
+        ("heartbeat_with_journal", Body::Heartbeat(Some(Box::new(journal())))),
         ("clock_step", clock_step()),
         ("tombstone", Body::Tombstone { target: seqs(4, 6), reason: "invalid_value".into() }),
         ("registered", Body::Registered(Box::new(registration()))),
@@ -164,6 +167,16 @@ pub fn facts() -> Vec<(&'static str, Fact)> {
         ("scored_by_voices", scored(views())),
     ];
     bodies.into_iter().map(|(name, body)| (name, fact(body))).collect()
+}
+
+fn journal() -> JournalState {
+    JournalState {
+        accepted_facts: 12_345,
+        waiting_facts: 67,
+        used_bytes: 4_194_304,
+        capacity_bytes: 1_073_741_824,
+        oldest_known_at: Some(MORNING.plus_seconds(-90)),
+    }
 }
 
 fn error() -> Body {

@@ -114,7 +114,7 @@ fn tells(one: &Evidence, period: Period) -> bool {
     match &one.fact.body {
         Body::Stretch(stretch) => at < period.until && stretch.until > period.from,
         Body::Error(_) => at >= period.from && at < period.until,
-        Body::Opened { .. } | Body::Began { .. } | Body::Usage(_) | Body::Heartbeat => false,
+        Body::Opened { .. } | Body::Began { .. } | Body::Usage(_) | Body::Heartbeat(_) => false,
         _ => true,
     }
 }

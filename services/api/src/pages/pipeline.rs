@@ -2,7 +2,7 @@
 
 mod file;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use askama::Template;
 use axum::extract::{Query, State};
@@ -17,17 +17,19 @@ use super::format::{Clock, bytes, duration, grouped};
 use super::frame::Frame;
 use super::{PageProblem, rendered};
 use crate::cuts::OpenCut;
-use crate::operator::{Counted, PartitionLag, QUARANTINE_SHOWN_MAX, Quarantine, Receipts, Refusal, landed, partitions};
+use crate::operator::{Counted, PartitionLag, QUARANTINE_SHOWN_MAX, Quarantine, Refusal, landed, partitions};
 use crate::period::PeriodQuery;
 use crate::problem::Problem;
-use crate::query::{self, AgentSeen, Gap};
+use crate::query::{self, AgentSeen, Gap, Receipts};
 use crate::rest;
 use crate::service::App;
 
 /// An agent that sends heartbeats and was not heard for so long is worth a look.
 const SILENT_AFTER_MICROS: i64 = 15 * 60 * MICROS_PER_SECOND;
+/// Agents say what their journals hold every half minute: after so long they should have said it again.
+const UNKNOWN_AFTER_MICROS: i64 = 2 * 60 * MICROS_PER_SECOND;
 /// A fact that an agent has kept for so long without a receipt is late: agents send again after half a minute.
-const WAITS_LONG_MICROS: i64 = 5 * 60 * MICROS_PER_SECOND;
+const WAITS_LONG_SECONDS: i64 = 5 * 60;
 /// Tables that took longer to show a record lag behind.
 const STALE_MICROS: i64 = 60 * MICROS_PER_SECOND;
 
@@ -43,8 +45,8 @@ struct PipelinePage {
     partitions: Vec<Line>,
     agents: Vec<AgentLine>,
     silent: usize,
-    /// Whether some agents run elsewhere, and count their receipts there.
-    elsewhere: bool,
+    /// Whether some agents do not say what their journals hold.
+    unsaid: bool,
     /// None: nobody asked, and nothing is known to be missing.
     gaps: Option<Vec<GapLine>>,
     refused: Vec<RefusedLine>,
@@ -76,15 +78,19 @@ struct Line {
 struct AgentLine {
     agent: String,
     site: String,
-    seen: String,
+    /// When its figures were said, and how long ago that is.
+    as_of: String,
     ago: String,
+    /// What became of them since is not known.
+    unknown: bool,
     silent: bool,
     accepted: String,
     receipted: String,
     waiting: String,
-    /// Empty where nothing waits.
+    /// Empty where nothing waited.
     oldest: String,
     late: bool,
+    journal: String,
 }
 
 struct GapLine {
@@ -130,7 +136,6 @@ struct Asked {
 struct Seen {
     lags: Vec<PartitionLag>,
     agents: Vec<AgentSeen>,
-    receipts: BTreeMap<String, Receipts>,
     gaps: Option<Vec<Gap>>,
     quarantine: Quarantine,
     landed: BTreeSet<(u32, u64)>,
@@ -161,7 +166,6 @@ async fn see(app: &App, open: &OpenCut, asks_gaps: bool) -> Result<Seen, PagePro
     Ok(Seen {
         lags: partitions(open, app.log.as_ref()).await?,
         agents: query::agents(open).await?,
-        receipts: Receipts::read(&app.metrics),
         gaps: if asks_gaps { Some(query::gaps(open).await?) } else { None },
         landed: landed(open, app.log.as_ref(), &quarantine.newest).await?,
         quarantine,
@@ -170,7 +174,7 @@ async fn see(app: &App, open: &OpenCut, asks_gaps: bool) -> Result<Seen, PagePro
 
 fn compose(frame: Frame, open: &OpenCut, seen: Seen, counted: &Counted, redriven: Option<&str>) -> PipelinePage {
     let now = query::now();
-    let Seen { lags, agents, receipts, gaps, quarantine, landed } = seen;
+    let Seen { lags, agents, gaps, quarantine, landed } = seen;
     let said = redriven.and_then(said);
     let is_done = |refusal: &Refusal| landed.contains(&(refusal.partition, refusal.offset));
     // What was just admitted is on its way to the tables.
@@ -182,8 +186,8 @@ fn compose(frame: Frame, open: &OpenCut, seen: Seen, counted: &Counted, redriven
         facts: facts(open, &lags, counted, now),
         partitions: lags.iter().map(line).collect(),
         silent: agents.iter().filter(|agent| is_silent(agent, now)).count(),
-        elsewhere: agents.iter().any(|agent| !receipts.contains_key(&agent.agent)),
-        agents: agents.iter().map(|agent| agent_line(agent, receipts.get(&agent.agent), now)).collect(),
+        unsaid: agents.iter().any(|agent| agent.receipts.is_none()),
+        agents: agents.iter().map(|agent| agent_line(agent, now)).collect(),
         gaps: gaps.map(|gaps| gaps.into_iter().map(gap_line).collect()),
         refused_all: grouped(quarantine.entries.cast_signed()),
         refused_none: quarantine.entries == 0,
@@ -274,21 +278,30 @@ fn is_silent(agent: &AgentSeen, now: Timestamp) -> bool {
     now.0 - agent.seen.0 > SILENT_AFTER_MICROS
 }
 
-fn agent_line(agent: &AgentSeen, receipts: Option<&Receipts>, now: Timestamp) -> AgentLine {
-    let count =
-        |of: fn(&Receipts) -> u64| receipts.map_or_else(|| "–".to_owned(), |own| grouped(of(own).cast_signed()));
-    let oldest =
-        receipts.filter(|own| own.waiting > 0).map(|own| own.oldest_waiting_seconds.cast_signed() * MICROS_PER_SECOND);
+fn agent_line(agent: &AgentSeen, now: Timestamp) -> AgentLine {
+    let said = agent.receipts.as_ref();
+    let shown = |of: fn(&Receipts) -> String| said.map_or_else(|| "–".to_owned(), of);
+    let oldest = said.and_then(|said| said.oldest_waiting_seconds);
+    let silent_for = now.0 - agent.seen.0;
+    let unknown = silent_for > UNKNOWN_AFTER_MICROS;
     AgentLine {
-        accepted: count(|own| own.accepted),
-        receipted: count(|own| own.receipted),
-        waiting: count(|own| own.waiting),
-        oldest: oldest.map(duration).unwrap_or_default(),
-        late: oldest.is_some_and(|age| age > WAITS_LONG_MICROS),
+        accepted: shown(|said| grouped(said.accepted)),
+        receipted: shown(|said| grouped(said.receipted)),
+        waiting: match unknown {
+            true => shown(|said| format!("{} then", grouped(said.waiting))),
+            false => shown(|said| grouped(said.waiting)),
+        },
+        oldest: oldest.map(|seconds| duration(seconds * MICROS_PER_SECOND)).unwrap_or_default(),
+        late: oldest.is_some_and(|seconds| seconds > WAITS_LONG_SECONDS),
+        journal: shown(|said| {
+            let [used, limit] = [said.journal_bytes, said.journal_limit_bytes].map(i64::cast_unsigned);
+            format!("{} of {}", bytes(used), bytes(limit))
+        }),
         agent: agent.agent.clone(),
         site: agent.site.clone(),
-        seen: Clock::of("UTC").second(agent.seen),
-        ago: duration(now.0 - agent.seen.0),
+        as_of: Clock::of("UTC").second(agent.seen),
+        ago: duration(silent_for),
+        unknown,
         silent: is_silent(agent, now),
     }
 }

@@ -21,7 +21,7 @@ use crate::cuts::OpenCut;
 use crate::error::ApiError;
 use crate::live::LiveDevice;
 
-pub use agents::{AgentSeen, agents};
+pub use agents::{AgentSeen, Receipts, agents};
 pub use contracts::contracts_told;
 pub use devices::{DeviceFilter, DeviceVersion, Site, device, devices, sites};
 pub(crate) use devices::{Stated, newest_sites, read_sites, read_versions, standing};

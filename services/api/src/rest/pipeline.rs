@@ -6,18 +6,19 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::CutInfo;
-use crate::operator::{Counted, PartitionLag, QUARANTINE_SHOWN_MAX, Quarantine, Receipts, Redriven, partitions};
+use crate::operator::{Counted, PartitionLag, QUARANTINE_SHOWN_MAX, Quarantine, Redriven, partitions};
 use crate::problem::Problem;
-use crate::query;
+use crate::query::{self, Receipts};
 use crate::service::App;
 
 #[derive(Debug, Serialize, ToSchema)]
 pub struct AgentOut {
     pub agent: String,
     pub site: String,
+    /// Its newest heartbeat.
     pub last_heard_at: String,
     pub silent_seconds: i64,
-    /// Null: it runs in another process, whose `/metrics` says so.
+    /// As of `last_heard_at`. Null: it did not say.
     pub receipts: Option<Receipts>,
 }
 
@@ -38,9 +39,8 @@ pub struct PipelineOut {
 pub async fn pipeline(State(app): State<App>) -> Result<Json<PipelineOut>, Problem> {
     let open = app.cuts.find(None).await?;
     let now = query::now();
-    let receipts = Receipts::read(&app.metrics);
     let agents = query::agents(&open).await?.into_iter().map(|agent| AgentOut {
-        receipts: receipts.get(&agent.agent).copied(),
+        receipts: agent.receipts,
         last_heard_at: agent.seen.to_string(),
         silent_seconds: ((now.0 - agent.seen.0) / 1_000_000).max(0),
         agent: agent.agent,

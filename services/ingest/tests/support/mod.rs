@@ -11,7 +11,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use medfleet_agent::{Agent, AgentConfig, AgentMetrics, Observation, Seen, Surroundings};
+use medfleet_agent::{Agent, AgentConfig, AgentMetrics, Clocks, Observation, Seen, Surroundings};
 use medfleet_domain::condition::{Clock, Condition, Degradation, SourceKind};
 use medfleet_domain::fact::{Body, Fact, Run, Source};
 use medfleet_domain::fleet::Site;
@@ -204,9 +204,14 @@ pub fn agent_config(folder: &Path, name: &str, port: u16, ca: &Path, password: &
 }
 
 pub async fn start_agent(config: AgentConfig) -> (Agent, Shutdown) {
+    start_agent_by(config, None).await
+}
+
+/// The same by clocks of the test.
+pub async fn start_agent_by(config: AgentConfig, clocks: Option<Arc<dyn Clocks>>) -> (Agent, Shutdown) {
     let shutdown = Shutdown::new();
     let metrics = AgentMetrics::register(&Metrics::new().unwrap()).unwrap();
-    let surroundings = Surroundings { metrics, health: Health::new().role("agent"), clocks: None };
+    let surroundings = Surroundings { metrics, health: Health::new().role("agent"), clocks };
     let agent = Agent::start(config, Vec::new(), surroundings, shutdown.clone()).await.unwrap();
     (agent, shutdown)
 }

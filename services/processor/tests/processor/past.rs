@@ -6,9 +6,11 @@ mod upgrade;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use medfleet_lake::ContentHash;
+use medfleet_lake::{ContentHash, Lake, run};
 use medfleet_processor::{ProcessorConfig, rebuild};
-use rig::{Rig, facts_of, fleet_history, late};
+use rig::{FIRST_DAY, Rig, facts_of, fleet_history, heartbeats, late};
+
+use crate::support::{reader, texts};
 
 /// Enough for every partition to have some.
 const DEVICES: usize = 24;
@@ -140,6 +142,45 @@ async fn every_table_is_rebuilt_to_its_hash_from_a_trimmed_log() {
     rig.lose(&["lake/facts"]).await;
     let refused = rebuild::rebuild(rig.log(), &rig.lake, &["intervals"], |_| {}).await.unwrap_err().to_string();
     assert!(refused.contains("restore the facts table"), "{refused}");
+}
+
+/// Of each agent what stands in the newest cut: its newest heartbeat and its oldest fact in seconds of the first day, and what
+/// its journal held.
+async fn agents(lake: &Lake) -> Vec<String> {
+    let reader = reader(lake);
+    let cut = reader.newest_cut().await.unwrap().unwrap();
+    let session = reader.open_cut(&cut).await.unwrap();
+    let columns =
+        "subject, from_at, accepted_facts, waiting_facts, journal_bytes, journal_limit_bytes, oldest_waiting_at";
+    let second = |column: &str| format!("CAST({column} AS BIGINT) / 1000000 - {}", FIRST_DAY.start().second());
+    let (heard, oldest) = (second("from_at"), second("oldest_waiting_at"));
+    let shown = [&heard, "accepted_facts", "waiting_facts", "journal_bytes", "journal_limit_bytes", &oldest];
+    let shown = shown.map(|column| format!("CAST({column} AS VARCHAR)")).join(", ");
+    let sql = format!(
+        "SELECT concat_ws(' ', subject, {shown}) FROM heads WHERE role = 'agent' \
+         GROUP BY {columns} HAVING SUM(weight) <> 0"
+    );
+    run(&session, &sql, &[]).await.unwrap().iter().flat_map(texts).collect()
+}
+
+/// After a cut link the newest come first; a batch without a receipt comes again.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agents_row_is_that_of_its_newest_heartbeat_in_any_order_and_is_rebuilt_to_its_hash() {
+    let said = heartbeats(40);
+    let back: Vec<_> = said.iter().rev().cloned().collect();
+    let (first, last) = said.split_at(25);
+    for order in [[&said[..], &[]], [&back[..], &[]], [last, first], [&back[..], &said[..]]] {
+        let rig = Rig::new().await;
+        for part in order {
+            rig.tell(part).await;
+            rig.fold().await;
+        }
+        let before = rig.hashes().await;
+        assert_eq!(agents(&rig.lake).await, ["edge-1 1140 138 2 4096 65536 1110"]);
+        rebuild::rebuild(rig.log(), &rig.lake, &["heads"], |_| {}).await.unwrap();
+        assert_eq!(rig.hashes().await, before);
+        assert_eq!(agents(&rig.lake).await.len(), 1);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -134,9 +134,9 @@ fn everyday() -> Vec<(i32, Fact)> {
         told.push((1, fact(now(10), now(14), sample("scan_seconds", "tube", i64::from(day) * 1_000 + 100))));
         // Nothing is heard of this one for a while.
         if !(35..50).contains(&day) {
-            told.push((2, fact(now(6), now(6), Body::Heartbeat)));
+            told.push((2, fact(now(6), now(6), Body::Heartbeat(None))));
         }
-        told.push((3, fact(now(6), now(6), Body::Heartbeat)));
+        told.push((3, fact(now(6), now(6), Body::Heartbeat(None))));
     }
     told
 }
@@ -171,7 +171,7 @@ fn late_words() -> Vec<(i32, Fact)> {
         late(1, at(20, 0), at(20, 0), sample("hours_on", "detector", 80)),
         late(1, at(3, 0), at(55, 0), sample("turns", "detector", 90)),
         // The device was there before anybody knew.
-        late(2, at(-30, 0), at(66, 5), Body::Heartbeat),
+        late(2, at(-30, 0), at(66, 5), Body::Heartbeat(None)),
         // Failures began earlier than the orders said, and later than the device said.
         late(0, at(38, 4), at(67, 13), down("wo-0")),
         late(1, at(70, 11), at(85, 18), began(Condition::Standby)),
@@ -336,7 +336,7 @@ fn a_device_is_where_the_fact_says_that_was_known_first() {
     for (site, day) in [("st-mary", 5_i32), ("north", 3), ("south", 3), ("west", 4)] {
         let site = SiteId::new(site).expect("a name");
         let identity = (Epoch(1), Seq(day.unsigned_abs().into()));
-        gatherer.tell(&device, &site, DeviceKind::Ct, identity, &fact(at(day, 0), at(day, 0), Body::Heartbeat));
+        gatherer.tell(&device, &site, DeviceKind::Ct, identity, &fact(at(day, 0), at(day, 0), Body::Heartbeat(None)));
     }
     assert_eq!(gatherer.device(&device).expect("told").site.as_str(), "north");
 }
@@ -344,8 +344,10 @@ fn a_device_is_where_the_fact_says_that_was_known_first() {
 #[tokio::test]
 async fn errors_are_counted_by_severity_and_by_the_loudest_family() {
     use Column::*;
-    let mut told =
-        vec![(0, fact(at(0, 0), at(0, 0), Body::Heartbeat)), (0, fact(at(34, 0), at(34, 0), Body::Heartbeat))];
+    let mut told = vec![
+        (0, fact(at(0, 0), at(0, 0), Body::Heartbeat(None))),
+        (0, fact(at(34, 0), at(34, 0), Body::Heartbeat(None))),
+    ];
     let mut report = |day: i32, family: &str, severity: Severity| {
         let Body::Error(known) = error("tube", severity) else { unreachable!("an error") };
         told.push((0, fact(at(day, 6), at(day, 6), Body::Error(DeviceError { family: family.into(), ..known }))));
@@ -392,7 +394,7 @@ async fn errors_are_counted_by_severity_and_by_the_loudest_family() {
 #[tokio::test]
 async fn a_part_taken_out_on_plan_has_no_fate_before_and_is_new_after() {
     let mut told = vec![(0, fact(at(50, 12), at(50, 13), replaced("tube", true)))];
-    told.extend((0..DAYS).map(|day| (0, fact(at(day, 0), at(day, 0), Body::Heartbeat))));
+    told.extend((0..DAYS).map(|day| (0, fact(at(day, 0), at(day, 0), Body::Heartbeat(None)))));
     let gatherer = gathered(&told);
     let asked: Vec<Timestamp> = [42, 45, 50, 60].map(|day| at(day, 0)).to_vec();
     let frame = frame(&gatherer, &asked, Tense::Past, FEATURES_SQL).await;

@@ -49,7 +49,7 @@ fn gathered(words: &[(Timestamp, Timestamp, Body)]) -> Gatherer {
         gatherer.tell(&device(), &site, DeviceKind::Ct, identity, &fact);
     };
     for day in 0..=DAYS {
-        tell((Epoch(1), Seq(day.unsigned_abs().into())), at(day), at(day), Body::Heartbeat);
+        tell((Epoch(1), Seq(day.unsigned_abs().into())), at(day), at(day), Body::Heartbeat(None));
     }
     for (seq, (happened, known_at, body)) in (1..).zip(words) {
         tell((CMMS, Seq(seq)), *happened, *known_at, body.clone());

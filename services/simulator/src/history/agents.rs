@@ -36,7 +36,8 @@ impl AgentTeller {
                 drafts.push(opening(&self.lives[..index], span.from));
             }
             drafts.extend(
-                heartbeats(span).map(|at| Draft { said: at, fact: machine_fact(at, at, Body::Heartbeat, "agent") }),
+                heartbeats(span)
+                    .map(|at| Draft { said: at, fact: machine_fact(at, at, Body::Heartbeat(None), "agent") }),
             );
             self.lives[index].written += drafts.len() as u64;
             dispatches.push(Dispatch {

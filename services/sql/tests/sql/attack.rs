@@ -84,8 +84,14 @@ const ATTACKS: &[(&str, &str)] = &[
     ("SELECT * FROM information_schema.df_settings", "42P01"),
     ("SELECT * FROM datafusion.public.devices", "42P01"),
     // More than a machine has.
-    ("SELECT repeat('x', 2000000000)", "42883"),
-    ("SELECT lpad('x', 2000000000)", "42883"),
+    ("SELECT repeat('x', 2000000000)", "53200"),
+    ("SELECT lpad('x', 2000000000)", "53200"),
+    ("SELECT replace(repeat('a', 1000000), 'a', repeat('b', 1000))", "53200"),
+    ("SELECT struct(1, 2)", "42883"),
+    ("SELECT named_struct('a', 1)", "42883"),
+    ("SELECT count(map(make_array(1), make_array(2)))", "42883"),
+    ("SELECT arrow_cast('x', 'FixedSizeBinary(2000000000)')", "42883"),
+    ("SELECT string_agg(site, ',') OVER () FROM devices", "0A000"),
     ("SELECT range(0, 100000000000)", "42883"),
     ("SELECT array_repeat(1, 2000000000)", "42883"),
     // Nonsense.

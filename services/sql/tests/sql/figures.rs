@@ -256,3 +256,30 @@ async fn the_tables_of_facts_are_functions_of_what_was_known_and_of_what_had_hap
     assert_eq!(counted(&format!("device_now(at => '{then}')"), "").await, "0");
     assert_eq!(counted(&format!("sites(at => '{then}')"), "").await, "1", "what a site is called is knowledge");
 }
+
+#[tokio::test]
+async fn an_agent_shows_what_its_newest_heartbeat_said() {
+    let rig = Rig::open().await;
+    let ann = rig.client("ann").await;
+    assert_eq!(column(&ann, "SELECT heard_at FROM agents").await, ["2026-03-02 23:00:00.000000+00"]);
+    let sql = "SELECT agent, accepted_facts, receipted_facts, waiting_facts, oldest_waiting_at FROM agents";
+    let row = told(&ann, sql).await.remove(0);
+    let shown: Vec<_> = (0..row.len()).map(|place| row.get(place)).collect();
+    assert_eq!(shown, [Some("edge-north"), Some("80"), Some("77"), Some("3"), None]);
+}
+
+#[tokio::test]
+async fn a_subquery_among_the_columns_says_what_it_finds() {
+    let rig = Rig::open().await;
+    let ann = rig.client("ann").await;
+    for subquery in [
+        "SELECT count(s.site) FROM sites s WHERE s.site = d.site",
+        "SELECT count(sites.site) FROM sites",
+        "SELECT max(s.site) FROM sites s WHERE s.site = d.site",
+    ] {
+        let found = column(&ann, &format!("SELECT ({subquery}) AS found FROM devices d")).await;
+        assert_eq!(found, [if subquery.contains("max") { "north" } else { "1" }], "{subquery}");
+    }
+    let prepared = ann.prepare("SELECT (SELECT count(*) FROM devices WHERE site = $1) AS found").await.unwrap();
+    assert_eq!(ann.query(&prepared, &[&"north"]).await.unwrap()[0].get::<_, i64>(0), 1);
+}

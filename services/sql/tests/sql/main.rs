@@ -8,6 +8,7 @@ mod figures;
 mod limits;
 mod login;
 mod made;
+mod memory;
 mod papers;
 mod rig;
 mod scope;

@@ -24,7 +24,8 @@ pub const DAY: i64 = 24 * HOUR;
 pub const MONDAY: i64 = 1_772_409_600_000_000;
 pub const PASSWORD: &str = "a password of this test";
 /// Every view whose rows belong to a site, or to a device.
-pub const SITES_OF: [(&str, &str); 20] = [
+pub const SITES_OF: [(&str, &str); 21] = [
+    ("agents", "site"),
     ("alerts", "site"),
     ("foretold", "site"),
     ("alert_steps", "alert"),
@@ -86,6 +87,23 @@ fn fact(site: &str) -> FactRow {
     }
 }
 
+/// An agent's sign of life at an hour, or its withdrawal.
+fn heartbeat(site: &str, hour: i64, accepted: i64, weight: i64) -> HeadRow {
+    HeadRow {
+        subject: text(&format!("edge-{site}")),
+        role: "agent".into(),
+        site: text(site),
+        kind: text("other"),
+        condition: "unknown".into(),
+        degradation: "none".into(),
+        from_at: UtcMicros(MONDAY + hour * HOUR),
+        accepted_facts: Some(accepted),
+        waiting_facts: Some(3),
+        weight,
+        ..HeadRow::default()
+    }
+}
+
 fn origin() -> Origin {
     Origin { rules: "fold 1".into(), log: "sample".into() }
 }
@@ -103,17 +121,22 @@ fn hospital(site: &str) -> Vec<(&'static str, RecordBatch)> {
         ("intervals", batch(&intervals)),
         (
             "heads",
-            batch(&[HeadRow {
-                subject: text(device),
-                role: "live".into(),
-                site: text(site),
-                kind: text("ct"),
-                condition: "standby".into(),
-                degradation: "none".into(),
-                from_at: UtcMicros(MONDAY + 23 * HOUR),
-                weight: 1,
-                ..HeadRow::default()
-            }]),
+            batch(&[
+                HeadRow {
+                    subject: text(device),
+                    role: "live".into(),
+                    site: text(site),
+                    kind: text("ct"),
+                    condition: "standby".into(),
+                    degradation: "none".into(),
+                    from_at: UtcMicros(MONDAY + 23 * HOUR),
+                    weight: 1,
+                    ..HeadRow::default()
+                },
+                heartbeat(site, 22, 70, 1),
+                heartbeat(site, 22, 70, -1),
+                heartbeat(site, 23, 80, 1),
+            ]),
         ),
         (
             "usage",
@@ -164,7 +187,7 @@ fn hospital(site: &str) -> Vec<(&'static str, RecordBatch)> {
 }
 
 /// The hospital, its office hours and its scanner.
-fn registered(site: &str, device: &str) -> Vec<(&'static str, RecordBatch)> {
+pub fn registered(site: &str, device: &str) -> Vec<(&'static str, RecordBatch)> {
     let office = |weekday| CalendarRow {
         site: text(site),
         weekday,
@@ -289,7 +312,7 @@ impl Rig {
         self.flush_rows(rows, number).await;
     }
 
-    async fn flush_rows(&self, mut rows: BTreeMap<&'static str, Vec<RecordBatch>>, number: i64) {
+    pub async fn flush_rows(&self, mut rows: BTreeMap<&'static str, Vec<RecordBatch>>, number: i64) {
         let reader = Reader::new(self.lake.clone(), ReaderLimits::default()).unwrap();
         let session = reader.empty_session();
         for (name, sql) in [("rollup_quarter", ROLLUP_QUARTER_SQL), ("rollup_day", ROLLUP_DAY_SQL)] {

@@ -3,16 +3,16 @@
 use medfleet_kpi::table::{Cell, Figure, Table};
 
 use super::Seen;
-use crate::operator::{PartitionLag, Receipts, Refusal};
+use crate::operator::{PartitionLag, Refusal};
 use crate::pages::download::Sheet;
-use crate::query::{AgentSeen, Gap};
+use crate::query::{AgentSeen, Gap, Receipts};
 
 pub fn sheets(seen: &Seen) -> Vec<Sheet> {
     let in_tables = |refusal: &Refusal| seen.landed.contains(&(refusal.partition, refusal.offset));
     let refused: Vec<Refused> = seen.quarantine.newest.iter().map(|one| (one.clone(), in_tables(one))).collect();
     vec![
         Sheet::new("partitions", "one partition of the log beside what the tables have of it", partitions(&seen.lags)),
-        Sheet::new("agents", "one agent, its last sign of life and its receipts", agents(seen)),
+        Sheet::new("agents", "one agent, its newest heartbeat, and its receipts as of then", agents(&seen.agents)),
         Sheet::new(
             "gaps",
             "one life of one writer that lacks facts which its later facts name; the worst",
@@ -40,51 +40,58 @@ fn partitions(rows: &[PartitionLag]) -> Table {
     Table::of(&figures, rows)
 }
 
-/// An agent, and what it counts of its own facts where it runs within this process.
-type Agent = (AgentSeen, Option<Receipts>);
-
-fn agents(seen: &Seen) -> Table {
-    let figures: [Figure<Agent>; 7] = [
-        Figure { name: "agent", unit: "text", meaning: "the agent", of: |(one, _)| Cell::text(&one.agent) },
-        Figure { name: "site", unit: "text", meaning: "where it stands", of: |(one, _)| Cell::text(&one.site) },
+fn agents(rows: &[AgentSeen]) -> Table {
+    let figures: [Figure<AgentSeen>; 9] = [
+        Figure { name: "agent", unit: "text", meaning: "the agent", of: |one| Cell::text(&one.agent) },
+        Figure { name: "site", unit: "text", meaning: "where it stands", of: |one| Cell::text(&one.site) },
         Figure {
             name: "seen_at",
             unit: "instant, UTC",
-            meaning: "its last sign of life",
-            of: |(one, _)| Cell::Text(one.seen.to_string()),
+            meaning: "its newest heartbeat; the figures are as of then, and nothing where it did not say them",
+            of: |one| Cell::Text(one.seen.to_string()),
         },
         Figure {
             name: "accepted_facts",
             unit: "count",
-            meaning: "durable in its journal since its start; nothing where it runs in another process, as in the next three",
-            of: |(_, own)| counted(*own, |own| own.accepted),
+            meaning: "durable in its journal since that began",
+            of: |one| said(one, |said| Some(said.accepted)),
         },
         Figure {
             name: "receipted_facts",
             unit: "count",
-            meaning: "durable in the log since its start",
-            of: |(_, own)| counted(*own, |own| own.receipted),
+            meaning: "of these, known to be durable in the log or refused for good",
+            of: |one| said(one, |said| Some(said.receipted)),
         },
         Figure {
             name: "waiting_facts",
             unit: "count",
-            meaning: "in its journal without a receipt",
-            of: |(_, own)| counted(*own, |own| own.waiting),
+            meaning: "of these, without a receipt",
+            of: |one| said(one, |said| Some(said.waiting)),
         },
         Figure {
             name: "oldest_waiting_seconds",
             unit: "seconds",
-            meaning: "age of the oldest of these",
-            of: |(_, own)| counted(*own, |own| own.oldest_waiting_seconds),
+            meaning: "how long the oldest of these had been known",
+            of: |one| said(one, |said| said.oldest_waiting_seconds),
+        },
+        Figure {
+            name: "journal_bytes",
+            unit: "bytes",
+            meaning: "its journal on disk",
+            of: |one| said(one, |said| Some(said.journal_bytes)),
+        },
+        Figure {
+            name: "journal_limit_bytes",
+            unit: "bytes",
+            meaning: "what that may take",
+            of: |one| said(one, |said| Some(said.journal_limit_bytes)),
         },
     ];
-    let rows: Vec<Agent> =
-        seen.agents.iter().map(|one| (one.clone(), seen.receipts.get(&one.agent).copied())).collect();
-    Table::of(&figures, &rows)
+    Table::of(&figures, rows)
 }
 
-fn counted(own: Option<Receipts>, of: fn(&Receipts) -> u64) -> Cell {
-    own.map_or(Cell::Nothing, |own| count(of(&own)))
+fn said(one: &AgentSeen, of: fn(&Receipts) -> Option<i64>) -> Cell {
+    one.receipts.as_ref().and_then(of).map_or(Cell::Nothing, Cell::Whole)
 }
 
 fn gaps(rows: &[Gap]) -> Table {

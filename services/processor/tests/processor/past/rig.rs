@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use medfleet_domain::condition::{Clock, Condition, Degradation, SourceKind};
-use medfleet_domain::fact::{Body, DeviceError, Fact, Run, Sample, Severity, Source, Stretch};
+use medfleet_domain::fact::{Body, DeviceError, Fact, JournalState, Run, Sample, Severity, Source, Stretch};
 use medfleet_domain::fleet::Site;
-use medfleet_domain::id::{Epoch, Seq, SiteId, Subject, SubjectKind};
+use medfleet_domain::id::{AgentId, Epoch, Seq, SiteId, Subject, SubjectKind};
 use medfleet_domain::kind::DeviceKind;
 use medfleet_domain::time::{Day, Timestamp};
 use medfleet_lake::{ContentHash, Lake};
@@ -25,7 +25,7 @@ use medfleet_runtime::{Metrics, Shutdown};
 use tempfile::TempDir;
 
 /// 2026-03-01.
-const FIRST_DAY: Day = Day::from_civil(2026, 3, 1);
+pub const FIRST_DAY: Day = Day::from_civil(2026, 3, 1);
 const HOURS: i64 = 24;
 
 pub struct Rig {
@@ -248,6 +248,25 @@ pub fn late(history: Vec<Run>, device: &str) -> (Vec<Run>, Vec<Run>) {
         run.subject.name() == device && !heard
     });
     (told, backlog)
+}
+
+/// An agent's heartbeats of every half minute; the last two of one moment.
+pub fn heartbeats(count: i64) -> Vec<Run> {
+    let at = |nth: i64| FIRST_DAY.start().plus_seconds(30 * nth);
+    let beat = |nth: i64, waiting_facts: u64| {
+        let journal = JournalState {
+            accepted_facts: 100 + nth.unsigned_abs(),
+            waiting_facts,
+            used_bytes: 4_096,
+            capacity_bytes: 65_536,
+            oldest_known_at: Some(at(nth - 1)),
+        };
+        (at(nth), Body::Heartbeat(Some(Box::new(journal))))
+    };
+    let told = (0..count).map(|nth| beat(nth.min(count - 2), (count - nth).unsigned_abs()));
+    let agent = AgentId::new("edge-1").unwrap();
+    let run = |(nth, told)| run_of(Subject::agent(&agent), Epoch(7), Seq(nth), vec![told]);
+    (1..).zip(told).map(run).collect()
 }
 
 fn daily(device: usize, day: i32) -> Run {
