@@ -166,6 +166,11 @@ impl Body {
         }
     }
 
+    /// Says something of earlier facts: takes them back, or puts others in their place.
+    pub const fn amends(&self) -> bool {
+        matches!(self, Self::Amended(_) | Self::ClockStep { suspect: Some(_), .. })
+    }
+
     /// Facts of these types belong to the day of their `at`; the others are few and stay with the subject.
     pub const fn is_daily(&self) -> bool {
         matches!(self, Self::Stretch(_) | Self::Error(_) | Self::Usage(_))

@@ -8,6 +8,7 @@ mod days;
 mod heads;
 mod inventory;
 mod needs;
+mod passing;
 mod refold;
 mod sift;
 
@@ -29,6 +30,7 @@ use crate::usage::Series;
 
 pub use days::DaySet;
 pub use needs::Needs;
+pub use passing::Passing;
 pub use sift::Sifted;
 
 /// Days with facts kept in memory per subject once they are committed; older ones are read from the archive.
@@ -83,6 +85,8 @@ pub struct Ledger {
     /// Days read or written, with the commits since.
     #[serde(skip)]
     used_days: BTreeMap<Day, u32>,
+    #[serde(skip)]
+    passing: Passing,
 }
 
 /// What became of one fact of a record.
@@ -111,8 +115,11 @@ impl Ledger {
 
     /// Takes in a record that was just sifted by this ledger.
     pub fn take(&mut self, sifted: Sifted) -> Result<Admitted, Needs> {
-        let Sifted { filed, fresh } = sifted;
+        let Sifted { filed, fresh, passed } = sifted;
+        self.heed_all(&fresh);
+        self.pass(passed);
         let change = if fresh.is_empty() {
+            self.remember(&filed);
             Change::default()
         } else if self.is_plain(&fresh) {
             self.remember(&filed);

@@ -132,11 +132,17 @@ impl DecodedBatch {
 /// Cuts a run where its facts cannot be read, so that a bad fact spoils only itself.
 fn cut(header: &Header, facts: Vec<Bytes>, schema: u32) -> Vec<Result<Run, BadRun>> {
     let mut pieces: Vec<Piece> = Vec::new();
+    // A run is mostly one good piece, which would be moved again and again as it becomes more. Of one cut into many, none has room for all.
+    let whole = facts.len();
     for (seq, bytes) in (header.first_seq.0..).map(Seq).zip(facts) {
         let read = read_fact(&bytes).map_err(|refusal| refusal.under_schema(schema));
         match (read, pieces.last_mut()) {
             (Ok(fact), Some(Piece::Good { facts, .. })) => facts.push(Sealed { fact, bytes }),
-            (Ok(fact), _) => pieces.push(Piece::Good { first: seq, facts: vec![Sealed { fact, bytes }] }),
+            (Ok(fact), _) => {
+                let mut facts = Vec::with_capacity(if pieces.is_empty() { whole } else { 1 });
+                facts.push(Sealed { fact, bytes });
+                pieces.push(Piece::Good { first: seq, facts });
+            }
             (Err(new), Some(Piece::Bad { facts, refusal, .. })) if new.code() == refusal.code() => facts.push(bytes),
             (Err(refusal), _) => pieces.push(Piece::Bad { first: seq, facts: vec![bytes], refusal }),
         }

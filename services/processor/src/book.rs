@@ -107,7 +107,7 @@ impl Book {
         let entry = self.memory.ledgers.entry(told.subject().clone());
         // As the ledger knows it: rows of all its records share one name.
         let subject = &entry.key().clone();
-        let ledger = entry.or_default();
+        let ledger = entry.or_insert_with(|| self.wanted.ledger());
         let admitted = ledger.take(told.sift(ledger)?)?;
         self.counts.count(&admitted);
         if self.wanted.includes("facts") {

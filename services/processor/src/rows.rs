@@ -9,7 +9,7 @@ use medfleet_domain::fact::{JournalState, Run, Sealed};
 use medfleet_domain::fleet::BaseHours;
 use medfleet_domain::human::Ownership;
 use medfleet_domain::id::{Subject, SubjectKind};
-use medfleet_domain::ledger::Filed;
+use medfleet_domain::ledger::{Filed, Ledger, Passing};
 use medfleet_domain::time::Timestamp;
 use medfleet_lake::rows::{
     AlertStepRow, CalendarRow, ComponentRow, ContractRow, DeviceRow, ErrorRow, FactRow, HeadRow, IntervalRow,
@@ -57,6 +57,11 @@ impl Wanted {
             Self::All => true,
             Self::Only(tables) => tables.contains(table),
         }
+    }
+
+    /// A ledger that does not keep facts whose rows are not made.
+    pub fn ledger(&self) -> Ledger {
+        Ledger::passing(Passing::over(!self.includes("usage"), !self.includes("errors")))
     }
 }
 

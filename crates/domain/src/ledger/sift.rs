@@ -6,12 +6,15 @@ use crate::dedup::{Ask, Sighting};
 use crate::fact::{Run, Sealed};
 use crate::held::Held;
 use crate::id::{Epoch, Seq};
+use crate::time::Day;
 
 /// A record whose facts are told apart: every one filed, and those not seen before.
 #[derive(Debug)]
 pub struct Sifted {
     pub(super) filed: Vec<Filed>,
     pub(super) fresh: Vec<Held>,
+    /// Days of facts that are new and not kept.
+    pub(super) passed: Vec<Day>,
 }
 
 impl Ledger {
@@ -19,13 +22,26 @@ impl Ledger {
     pub fn sift(&self, run: &Run, implausible: &[Seq]) -> Result<Sifted, Needs> {
         let filed = self.file(run, implausible)?;
         let told = filed.iter().zip(&run.facts).filter(|(filed, _)| filed.verdict != Sighting::Duplicate);
-        let fresh = told.map(|(filed, sealed)| Held::new(run, filed, &sealed.fact)).collect();
-        Ok(Sifted { filed, fresh })
+        let with_amendment = self.heeds_amendment_of(run);
+        let (mut fresh, mut passed) = (Vec::with_capacity(filed.len()), Vec::new());
+        for (filed, Sealed { fact, .. }) in told {
+            match self.passes(&fact.body, with_amendment) {
+                false => fresh.push(Held::new(run, filed, fact)),
+                true if passed.last() != Some(&fact.at.day()) && !filed.suspect => passed.push(fact.at.day()),
+                true => {}
+            }
+        }
+        Ok(Sifted { filed, fresh, passed })
     }
 
     /// A record read back from the archive: its facts were told apart when it was admitted first.
     pub fn sift_archived(&self, filed: Vec<Filed>, fresh: Vec<Held>) -> Result<Sifted, Needs> {
-        self.unknown_lives(&fresh).or(Sifted { filed, fresh })
+        let needs = self.unknown_lives(&fresh);
+        let with_amendment = self.is_passing() && fresh.iter().any(|held| held.body.amends());
+        let (passed, fresh): (Vec<_>, Vec<_>) =
+            fresh.into_iter().partition(|held| self.passes(&held.body, with_amendment));
+        let passed = passed.iter().filter(|held| held.folds()).map(Held::day).collect();
+        needs.or(Sifted { filed, fresh, passed })
     }
 
     /// What a record will need, so that many records' needs can be answered at once.
@@ -35,8 +51,10 @@ impl Ledger {
             Err(needs) => return needs,
         };
         let mut needs = Needs::default();
+        let with_amendment = self.heeds_amendment_of(run);
         let fresh = filed.iter().zip(&run.facts).filter(|(filed, _)| filed.verdict != Sighting::Duplicate);
-        for (_, Sealed { fact, .. }) in fresh.filter(|(filed, _)| !filed.suspect) {
+        let kept = fresh.filter(|(filed, sealed)| !filed.suspect && !self.passes(&sealed.fact.body, with_amendment));
+        for (_, Sealed { fact, .. }) in kept {
             self.foresee_fact(fact.at, &fact.body, &mut needs);
         }
         needs

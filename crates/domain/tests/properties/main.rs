@@ -17,6 +17,7 @@ use history::{Story, histories, shuffles};
 use medfleet_domain::entry::{Entry, IntervalRow, Row};
 use medfleet_domain::fact::Run;
 use medfleet_domain::id::{Epoch, Seq};
+use medfleet_domain::ledger::{Ledger, Passing};
 use medfleet_domain::time::{MICROS_PER_HOUR, MICROS_PER_SECOND, Timestamp};
 
 /// Cases of each property in the committed tests; `PROPTEST_CASES` asks for more.
@@ -173,6 +174,36 @@ proptest! {
             }
             if whim & 2 == 2 {
                 relapses.look_ahead(&story.records[at..]);
+            }
+        }
+    }
+
+    #[test]
+    fn what_a_ledger_passes_over_changes_no_other_row(
+        story in histories(),
+        (usage, errors) in any::<(bool, bool)>(),
+        whims in prop::collection::vec(0..4u8, 1..9),
+    ) {
+        let mut keeps = Book::default();
+        let mut passes = Book::forgetful(Archived::Everything);
+        passes.ledger = Ledger::passing(Passing::over(usage, errors));
+        let others = |entries: Vec<Entry>| {
+            let is_other = |row: &Row| match row {
+                Row::Usage(_) => !usage,
+                Row::Error(_) => !errors,
+                _ => true,
+            };
+            entries.into_iter().filter(|entry| is_other(&entry.row)).collect::<Vec<_>>()
+        };
+        for (run, whim) in story.records.iter().zip(whims.iter().cycle()) {
+            let entries = keeps.admit(run);
+            let passed = match whim & 2 {
+                0 => passes.admit(run),
+                _ => passes.admit_archived(run, &keeps.last_filed),
+            };
+            prop_assert_eq!(others(entries), others(passed));
+            if whim & 1 == 1 {
+                passes.commit();
             }
         }
     }
