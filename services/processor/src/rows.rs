@@ -78,18 +78,21 @@ impl Pending {
         self.len() == 0
     }
 
-    /// Files the entries of one record; the index of a cause is the entry's place among them. What is seen at a place counts
-    /// for the device it names, by the binder's copies: a place itself has no rows.
+    /// Files the entries of one record; the index of a cause is the entry's place among those of its sort, whatever else is made of the
+    /// record. What is seen at a place counts for the device it names, by the binder's copies: a place itself has no rows.
     pub fn push_entries(&mut self, subject: &Subject, entries: Vec<Entry>, cause: Cause, wanted: &Wanted) {
         if subject.kind == SubjectKind::Place {
             return;
         }
         let name = Text::from(subject.shared_name());
-        for (index, Entry { weight, row }) in (0..).zip(entries) {
+        let mut places = [0; SORTS];
+        for Entry { weight, row } in entries {
+            let next = &mut places[sort_of(&row)];
+            let at = Cause { index: *next, ..cause };
+            *next += 1;
             if !wanted.includes(table_of(&row)) {
                 continue;
             }
-            let at = Cause { index, ..cause };
             match row {
                 Row::Interval(row) => self.intervals.push(interval(&name, row, weight, at)),
                 Row::Usage(row) => self.usage.push(usage(&name, row, weight, at)),
@@ -103,6 +106,18 @@ impl Pending {
                 Row::Verdict(row) => self.verdicts.push(verdict(subject, row, at)),
             }
         }
+    }
+}
+
+const SORTS: usize = 4;
+
+/// Rows of these sorts are counted apart, so that a ledger which passes over the facts of one gives the others the same places.
+const fn sort_of(row: &Row) -> usize {
+    match row {
+        Row::Interval(_) => 0,
+        Row::Usage(_) => 1,
+        Row::Error(_) => 2,
+        _ => 3,
     }
 }
 
