@@ -64,7 +64,7 @@ run() {
     fi
 }
 
-# A lane takes the next suite that no other has taken; a suite waits more than it works. MEDFLEET_TEST_LANE keeps their ports apart.
+# A lane takes the next suite that the other has not taken; with a third, each took half as long again. MEDFLEET_TEST_LANE keeps their ports apart.
 # `set -e` does not hold within a condition, so each says what became of it.
 lane() {
     local failed=0
@@ -76,9 +76,9 @@ lane() {
     return $failed
 }
 
-step "${#suites[@]} suites in three lanes"
+step "${#suites[@]} suites in two lanes"
 lanes=()
-for number in 0 1 2; do
+for number in 0 1; do
     lane "$number" & lanes+=($!)
 done
 failed=0

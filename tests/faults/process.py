@@ -22,8 +22,8 @@ TABLES_POLL_SECONDS = 0.5
 SCRAPE_SECONDS = 5.0
 LAST_WORDS_LINES = 25
 # Below the range from which the system takes ports for outgoing connections: a killed role must get its port back.
-# Suites that run side by side each have a part.
-LANES = {"0": range(12_000, 17_000), "1": range(17_000, 22_000), "2": range(22_000, 28_000)}
+# Two suites that run side by side each have a half.
+LANES = {"0": range(12_000, 20_000), "1": range(20_000, 28_000)}
 PORTS = LANES.get(os.environ.get("MEDFLEET_TEST_LANE", ""), range(12_000, 28_000))
 GIVEN_PORTS: set[int] = set()
 
