@@ -166,9 +166,13 @@ impl Body {
         }
     }
 
-    /// Says something of earlier facts: takes them back, or puts others in their place.
-    pub const fn amends(&self) -> bool {
-        matches!(self, Self::Amended(_) | Self::ClockStep { suspect: Some(_), .. })
+    /// The earlier facts of which it says something: it takes them back, or puts others in their place.
+    pub const fn amended(&self) -> Option<SeqRange> {
+        match self {
+            Self::Amended(amendment) => Some(amendment.target),
+            Self::ClockStep { suspect, .. } => *suspect,
+            _ => None,
+        }
     }
 
     /// Facts of these types belong to the day of their `at`; the others are few and stay with the subject.

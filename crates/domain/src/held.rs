@@ -174,10 +174,6 @@ impl Held {
 
     /// The facts this one takes back or corrects.
     pub fn amended(&self) -> Option<SeqRange> {
-        match &self.body {
-            Body::Amended(amendment) => Some(amendment.target),
-            Body::ClockStep { suspect, .. } => *suspect,
-            _ => None,
-        }
+        self.body.amended()
     }
 }

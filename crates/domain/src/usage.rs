@@ -1,8 +1,6 @@
 //! Counters: a sample and its predecessor in the series become an increment; resets, wraps and unit changes are named.
 
 use serde::{Deserialize, Serialize};
-use std::borrow::Borrow;
-use std::cmp::Ordering;
 
 use crate::entry::{Step, UsageRow};
 use crate::fact::Sample;
@@ -18,44 +16,6 @@ pub struct Series {
     pub source: String,
 }
 
-/// What names a series: its counter, component and source, as they stand in whatever says them.
-pub trait Named {
-    fn name(&self) -> (&str, &str, &str);
-}
-
-impl Named for Series {
-    fn name(&self) -> (&str, &str, &str) {
-        (&self.counter, &self.component, &self.source)
-    }
-}
-
-/// Lets a sample look for its series without a copy of the name. In the order of [`Series`].
-impl<'a> Borrow<dyn Named + 'a> for Series {
-    fn borrow(&self) -> &(dyn Named + 'a) {
-        self
-    }
-}
-
-impl PartialEq for dyn Named + '_ {
-    fn eq(&self, other: &Self) -> bool {
-        self.name() == other.name()
-    }
-}
-
-impl Eq for dyn Named + '_ {}
-
-impl PartialOrd for dyn Named + '_ {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for dyn Named + '_ {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.name().cmp(&other.name())
-    }
-}
-
 /// A sample that counts, as a ledger holds it, with the identity its row will carry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reading<'a> {
@@ -66,12 +26,6 @@ pub struct Reading<'a> {
     pub kind: DeviceKind,
     pub epoch: Epoch,
     pub seq: Seq,
-}
-
-impl Named for Reading<'_> {
-    fn name(&self) -> (&str, &str, &str) {
-        (&self.sample.counter, &self.sample.component, self.source)
-    }
 }
 
 impl Reading<'_> {

@@ -10,7 +10,7 @@ use super::{Ledger, Needs};
 use crate::entry::UsageRow;
 use crate::held::Held;
 use crate::time::{Day, MICROS_PER_SECOND, Timestamp};
-use crate::usage::{Named, Reading, Series, in_order};
+use crate::usage::{Reading, Series, in_order};
 
 /// Where a series begins and its last reading: enough for every sample that comes in order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,24 +26,22 @@ pub(super) type Seconds = BTreeMap<Series, BTreeSet<i64>>;
 impl Ledger {
     pub(super) fn is_past_last_sample(&self, held: &Held) -> bool {
         let Some(reading) = held.reading() else { return true };
-        match self.ends(&reading) {
+        match self.series.get(&reading.series()) {
             Some(ends) => ends.last().is_some_and(|last| last.at.second() < reading.at.second()),
             None => true,
         }
     }
 
-    fn ends(&self, of: &Reading<'_>) -> Option<&Ends> {
-        self.series.get(of as &dyn Named)
-    }
-
     /// Rows of samples that all lie past the last of their series.
     pub(super) fn increments(&self, fresh: &[Held]) -> Vec<UsageRow> {
-        let mut readings: Vec<Reading<'_>> = fresh.iter().filter_map(Held::reading).collect();
-        readings.sort_by(|a, b| a.name().cmp(&b.name()));
+        let mut by_series: BTreeMap<Series, Vec<Reading<'_>>> = BTreeMap::new();
+        for reading in fresh.iter().filter_map(Held::reading) {
+            by_series.entry(reading.series()).or_default().push(reading);
+        }
         let mut rows = Vec::new();
-        for readings in readings.chunk_by(|a, b| a.name() == b.name()) {
-            let mut before = self.ends(&readings[0]).and_then(Ends::last);
-            for reading in in_order(readings.to_vec()) {
+        for (series, readings) in by_series {
+            let mut before = self.series.get(&series).and_then(Ends::last);
+            for reading in in_order(readings) {
                 rows.extend(before.map(|before| reading.after(&before)));
                 before = Some(reading);
             }
@@ -54,11 +52,9 @@ impl Ledger {
     pub(super) fn hear_sample(&mut self, held: &Arc<Held>) {
         let Some(reading) = held.reading() else { return };
         let second = reading.at.second();
+        let series = reading.series();
         let stands = self.amendments.leaves(held);
-        let ends = match self.series.get_mut(&reading as &dyn Named) {
-            Some(ends) => ends,
-            None => self.series.entry(reading.series()).or_insert(Ends { first_second: second, last: None }),
-        };
+        let ends = self.series.entry(series).or_insert(Ends { first_second: second, last: None });
         ends.first_second = ends.first_second.min(second);
         if stands && ends.last().is_none_or(|last| reading.speaks_after(&last)) {
             ends.last = Some(Arc::clone(held));

@@ -10,8 +10,8 @@ use crate::time::Day;
 /// Kinds of facts that are passed over, each of them a row of a table of its own.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Passing {
-    pub usage: bool,
-    pub errors: bool,
+    usage: bool,
+    errors: bool,
     /// The days of those passed over.
     days: DaySet,
 }
@@ -47,7 +47,7 @@ impl Ledger {
 
     /// Whether a record amends something, asked only where that matters.
     pub(super) fn heeds_amendment_of(&self, run: &Run) -> bool {
-        self.is_passing() && run.facts.iter().any(|sealed| sealed.fact.body.amends())
+        self.is_passing() && run.facts.iter().any(|sealed| sealed.fact.body.amended().is_some())
     }
 
     pub(super) fn pass(&mut self, days: Vec<Day>) {
@@ -56,7 +56,7 @@ impl Ledger {
 
     /// Keeps everything from here on. What it has of days that lack something is forgotten, so that the archive is asked for all of them.
     pub(super) fn heed_all(&mut self, fresh: &[Held]) {
-        if !self.is_passing() || !fresh.iter().any(|held| held.body.amends()) {
+        if !self.is_passing() || !fresh.iter().any(|held| held.amended().is_some()) {
             return;
         }
         let passed = std::mem::take(&mut self.passing);

@@ -37,7 +37,7 @@ impl Ledger {
     /// A record read back from the archive: its facts were told apart when it was admitted first.
     pub fn sift_archived(&self, filed: Vec<Filed>, fresh: Vec<Held>) -> Result<Sifted, Needs> {
         let needs = self.unknown_lives(&fresh);
-        let with_amendment = self.is_passing() && fresh.iter().any(|held| held.body.amends());
+        let with_amendment = self.is_passing() && fresh.iter().any(|held| held.amended().is_some());
         let (passed, fresh): (Vec<_>, Vec<_>) =
             fresh.into_iter().partition(|held| self.passes(&held.body, with_amendment));
         let passed = passed.iter().filter(|held| held.folds()).map(Held::day).collect();
