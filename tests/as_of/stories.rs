@@ -16,6 +16,7 @@ use medfleet_kpi::scorecard::{Group, scorecards};
 use medfleet_kpi::statement::{Asked, statement};
 use medfleet_kpi::stats::compare::Adjustment;
 use medfleet_kpi::table::{Cell, Table};
+use medfleet_lake::{compact_at_rest, schema};
 
 use crate::install::Install;
 use crate::story::{self, Arrival, Chance, QUARTER, Story, Told, happened};
@@ -41,7 +42,9 @@ async fn feed(
 ) -> anyhow::Result<(Install, Cuts)> {
     let mut install = Install::open(folder).await?;
     let cuts = Cuts::new(install.reader()?);
-    for one in told.iter().take_while(|one| one.appended_at < before) {
+    let told: Vec<&Told> = told.iter().take_while(|one| one.appended_at < before).collect();
+    let Some((last, told)) = told.split_last() else { anyhow::bail!("nothing was told before {before}") };
+    for one in told {
         install.append(&one.run, one.appended_at)?;
         if follow && one.flush {
             install.flush(one.appended_at.plus_micros(1)).await?;
@@ -49,9 +52,24 @@ async fn feed(
             ask_meanwhile(&cuts, before).await?;
         }
     }
+    if follow {
+        merge_files(&install).await?;
+    }
+    install.append(&last.run, last.appended_at)?;
     install.flush(before).await?;
     cuts.advance().await?;
     Ok((install, cuts))
+}
+
+/// Upkeep merges small files, which changes no row.
+async fn merge_files(install: &Install) -> anyhow::Result<()> {
+    let reader = install.reader()?;
+    for def in schema::tables() {
+        if let Some(table) = install.lake.current(def).await? {
+            compact_at_rest(&reader, &table).await?;
+        }
+    }
+    Ok(())
 }
 
 /// Somebody compares sites at every cut, as seen from one instant: what was worked out for one must not be taken for the next.

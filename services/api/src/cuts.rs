@@ -45,6 +45,7 @@ const CAUSED: [&str; 15] = [
 pub struct OpenCut {
     pub cut: Cut,
     session: OnceCell<SessionContext>,
+    since: Option<Since>,
     /// The same tables for the views of the KPI room.
     kpi: OnceCell<SessionContext>,
     sums: Arc<Sums>,
@@ -57,6 +58,13 @@ pub struct OpenCut {
     live: OnceCell<Arc<Vec<LiveDevice>>>,
     sites: OnceCell<Arc<Vec<Stated<Site>>>>,
     devices: OnceCell<Arc<Vec<Stated<DeviceVersion>>>>,
+}
+
+/// What a cut has and an earlier one had not, and rows that both have in files that were merged.
+struct Since {
+    /// The earlier cut.
+    number: i64,
+    session: SessionContext,
 }
 
 /// An earlier state of knowledge: what was known before an instant of what a cut contains.
@@ -75,7 +83,20 @@ impl OpenCut {
     fn sharing(cut: Cut, session: SessionContext, sums: Arc<Sums>, heads: Arc<Heads>) -> Self {
         let (kpi, live, sites, devices) = Default::default();
         let session = OnceCell::new_with(Some(session));
-        Self { cut, session, kpi, sums, heads, earlier: None, of: None, before: None, live, sites, devices }
+        Self {
+            cut,
+            session,
+            since: None,
+            kpi,
+            sums,
+            heads,
+            earlier: None,
+            of: None,
+            before: None,
+            live,
+            sites,
+            devices,
+        }
     }
 
     /// Takes over what was read of tables that have not changed since another cut.
@@ -97,7 +118,7 @@ impl OpenCut {
         let (sums, heads) = (Arc::clone(&self.sums), Arc::clone(&self.heads));
         let (earlier, of) = (Some(Earlier { at, known }), Some(Arc::clone(self)));
         let cut = self.cut.clone();
-        Ok(Self { cut, session, kpi, sums, heads, earlier, of, before: None, live, sites, devices })
+        Ok(Self { cut, session, since: None, kpi, sums, heads, earlier, of, before: None, live, sites, devices })
     }
 
     /// The same, of what had happened before an instant. Sums and lists are shared: they are asked up to there.
@@ -110,7 +131,7 @@ impl OpenCut {
         let (session, before) = (OnceCell::new_with(Some(session)), Some(before));
         let (earlier, of) = (self.earlier.clone(), Some(Arc::clone(self.of.as_ref().unwrap_or(self))));
         let cut = self.cut.clone();
-        Ok(Self { cut, session, kpi, sums, heads, earlier, of, before, live, sites, devices })
+        Ok(Self { cut, session, since: None, kpi, sums, heads, earlier, of, before, live, sites, devices })
     }
 
     /// Its tables; those of an earlier state hold the rows whose cause was known, and are opened when first asked for.
@@ -123,6 +144,14 @@ impl OpenCut {
             }
         };
         self.session.get_or_try_init(narrow).await
+    }
+
+    /// Tables with all rows of this cut that an earlier one, by its number, does not contain. Others may be among them.
+    pub(crate) async fn since(&self, number: i64) -> Result<&SessionContext, ApiError> {
+        match &self.since {
+            Some(since) if since.number == number => Ok(&since.session),
+            _ => self.session().await,
+        }
     }
 
     /// Its tables with base hours, and an empty one for each that it does not hold: what views of the KPI room ask.
@@ -314,6 +343,8 @@ impl Cuts {
         let mut open = OpenCut::sharing(cut, session, Arc::clone(&self.sums), Arc::clone(&self.heads));
         if let Some(before) = self.newest() {
             open.keep_what_stands(&before);
+            let session = self.reader.open_since(&open.cut, &before.cut).await?;
+            open.since = Some(Since { number: before.cut.number, session });
         }
         let open = Arc::new(open);
         // Whoever asks what the devices are now finds it read; should that fail here, the next one to ask reads it.

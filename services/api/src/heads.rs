@@ -55,15 +55,18 @@ impl Stand {
         let generation = open.cut.tables.get("heads").map(|version| version.generation.clone());
         let follows =
             |before: &Self| !before.known.is_empty() && before.known.within(&known) && before.generation == generation;
-        let (mut heads, parts) = match before.filter(follows) {
+        let (mut heads, session, parts) = match before.filter(follows) {
             Some(before) => {
-                let since = before.known.beyond_sql(&known);
-                (before.heads, vec![since])
+                let beyond = before.known.beyond_sql(&known);
+                (before.heads, open.since(before.number).await?, vec![beyond])
             }
-            None => (HashMap::new(), windows(open.cut.offsets.values().copied().max().unwrap_or(0))),
+            None => {
+                let parts = windows(open.cut.offsets.values().copied().max().unwrap_or(0));
+                (HashMap::new(), open.session().await?, parts)
+            }
         };
         for part in parts {
-            for (head, weight) in query::heads(open, &part).await? {
+            for (head, weight) in query::heads(session, &part).await? {
                 *heads.entry(head).or_default() += weight;
             }
             heads.retain(|_, weight| *weight != 0);

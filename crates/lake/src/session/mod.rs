@@ -6,6 +6,7 @@ mod sql;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::prelude::{SessionConfig, SessionContext};
@@ -59,6 +60,8 @@ pub struct Reader {
     config: SessionConfig,
     runtime: Arc<RuntimeEnv>,
     providers: Providers,
+    /// The newest cut that was found so far: whoever looks again need not open the files of those before it.
+    found: AtomicI64,
 }
 
 impl Reader {
@@ -70,7 +73,7 @@ impl Reader {
             .map_err(LakeError::query("prepare the query engine"))?;
         runtime.register_object_store(lake.root(), Arc::clone(lake.store()));
         let config = query_config().with_information_schema(true);
-        Ok(Self { lake, config, runtime, providers: Providers::default() })
+        Ok(Self { lake, config, runtime, providers: Providers::default(), found: AtomicI64::default() })
     }
 
     /// A session without tables; functions of the lake are registered.
@@ -91,16 +94,41 @@ impl Reader {
         Ok(session)
     }
 
+    /// A session over what a cut has and an earlier one had not: of every table no more than the files that were added in between.
+    /// Rows that the earlier cut contains may be among them, as merged files hold both: whoever asks says which are meant.
+    pub async fn open_since(&self, cut: &Cut, before: &Cut) -> Result<SessionContext, LakeError> {
+        let session = self.empty_session();
+        for (name, version) in &cut.tables {
+            let table = self.table(name, version)?;
+            // A file that both have holds only what the earlier one contains, unless others had written ahead of it.
+            let earlier = before.tables.get(name).filter(|earlier| earlier.generation == version.generation);
+            let provider = match earlier.filter(|_| !before.overfull.contains(name)) {
+                Some(earlier) => self.providers.open_since(&table, version.version, earlier.version).await?,
+                None => self.providers.open(&table, version.version).await?,
+            };
+            session.register_table(table.name(), provider).map_err(LakeError::query("register a table"))?;
+        }
+        let below = cut.contains_sql();
+        for name in &cut.overfull {
+            narrow(&session, name, &below).await?;
+        }
+        Ok(session)
+    }
+
     /// A session over these tables at these versions.
     pub async fn open(&self, tables: &BTreeMap<String, TableVersion>) -> Result<SessionContext, LakeError> {
         let session = self.empty_session();
         for (name, version) in tables {
-            let def = schema::table(name).ok_or_else(|| self.no_table(name))?;
-            let table = self.lake.generation(def, &version.generation)?;
+            let table = self.table(name, version)?;
             let provider = self.providers.open(&table, version.version).await?;
-            session.register_table(def.name, provider).map_err(LakeError::query("register a table"))?;
+            session.register_table(table.name(), provider).map_err(LakeError::query("register a table"))?;
         }
         Ok(session)
+    }
+
+    fn table(&self, name: &str, version: &TableVersion) -> Result<Table, LakeError> {
+        let def = schema::table(name).ok_or_else(|| self.no_table(name))?;
+        self.lake.generation(def, &version.generation)
     }
 
     /// The newest version of one table.
@@ -121,7 +149,17 @@ impl Reader {
 
     /// The newest cut in the `cuts` table, if any flush has ended.
     pub async fn newest_cut(&self) -> Result<Option<Cut>, LakeError> {
-        self.find_cut("SELECT * FROM cuts ORDER BY cut DESC LIMIT 1").await
+        let found = self.found.load(Ordering::Relaxed);
+        let newest = |from: i64| format!("SELECT * FROM cuts WHERE cut >= {from} ORDER BY cut DESC LIMIT 1");
+        let mut cut = self.find_cut(&newest(found)).await?;
+        // The table may have been removed and begun anew.
+        if cut.is_none() && found > 0 {
+            cut = self.find_cut(&newest(0)).await?;
+        }
+        if let Some(cut) = &cut {
+            self.found.store(cut.number, Ordering::Relaxed);
+        }
+        Ok(cut)
     }
 
     /// The cut with this number.

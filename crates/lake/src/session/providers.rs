@@ -1,15 +1,16 @@
 //! Opened table versions, shared by all queries that pin them.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use arrow::datatypes::Field;
 use datafusion::catalog::TableProvider;
 use datafusion::common::ScalarValue;
+use datafusion::datasource::empty::EmptyTable;
 use datafusion::datasource::{ViewTable, provider_as_source};
 use datafusion::error::DataFusionError;
 use datafusion::logical_expr::{Expr, LogicalPlanBuilder, ident, lit};
-use deltalake_core::DeltaTable;
+use deltalake_core::{DeltaTable, DeltaTableError};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use tokio::sync::Mutex;
@@ -26,6 +27,12 @@ const CARRIED_VERSIONS_MAX: u64 = 100;
 type Key = (&'static str, TableVersion);
 type Opened = Result<Arc<dyn TableProvider>, LakeError>;
 
+/// A version that is open: its rows and the list of its files.
+struct Open {
+    provider: Arc<dyn TableProvider>,
+    table: DeltaTable,
+}
+
 /// The cache of opened versions. One lock: opening is quick, and two queries of one cut want the same.
 #[derive(Default)]
 pub(super) struct Providers {
@@ -34,7 +41,7 @@ pub(super) struct Providers {
 
 #[derive(Default)]
 struct State {
-    open: HashMap<Key, Arc<dyn TableProvider>>,
+    open: HashMap<Key, Open>,
     opened: VecDeque<Key>,
     /// The newest loaded state per table, to carry forward to the next version.
     carried: HashMap<&'static str, Carried>,
@@ -52,11 +59,31 @@ impl Providers {
         let opened = async move {
             let mut state = self.state.lock().await;
             let key = key(table, version);
-            if let Some(provider) = state.open.get(&key) {
-                return Ok(Arc::clone(provider));
+            if let Some(open) = state.open.get(&key) {
+                return Ok(Arc::clone(&open.provider));
             }
             let loaded = state.load(table, version).await?;
             state.keep(key, loaded, table).await
+        };
+        opened.boxed()
+    }
+
+    /// The files of this version that an earlier one had not. All of them, should the earlier one not be open any more.
+    pub(super) fn open_since<'a>(&'a self, table: &'a Table, version: u64, before: u64) -> BoxFuture<'a, Opened> {
+        let opened = async move {
+            let whole = self.open(table, version).await?;
+            if version == before {
+                return Ok(Arc::new(EmptyTable::new(whole.schema())) as Arc<dyn TableProvider>);
+            }
+            let files = {
+                let state = self.state.lock().await;
+                let open = |version| state.open.get(&key(table, version));
+                let Some((open, earlier)) = open(version).zip(open(before)) else { return Ok(whole) };
+                let added = added(&open.table, &earlier.table).map_err(LakeError::delta("compare", table.name()))?;
+                open.table.table_provider().with_file_paths(added)
+            };
+            let added = files.await.and_then(|provider| widened(provider, table.def()));
+            added.map_err(LakeError::query("open the new files of a table"))
         };
         opened.boxed()
     }
@@ -73,11 +100,20 @@ impl Providers {
         let mut state = self.state.lock().await;
         let loaded = state.load_newest(table).await?;
         let key = key(table, loaded.version().unwrap_or_default());
-        if let Some(provider) = state.open.get(&key) {
-            return Ok(Arc::clone(provider));
+        if let Some(open) = state.open.get(&key) {
+            return Ok(Arc::clone(&open.provider));
         }
         state.keep(key, loaded, table).await
     }
+}
+
+/// Files of one version that an earlier one had not.
+fn added(table: &DeltaTable, earlier: &DeltaTable) -> Result<Vec<String>, DeltaTableError> {
+    let paths = |table: &DeltaTable| -> Result<HashSet<String>, DeltaTableError> {
+        Ok(table.snapshot()?.log_data().iter().map(|file| file.path().into_owned()).collect())
+    };
+    let earlier = paths(earlier)?;
+    Ok(paths(table)?.into_iter().filter(|path| !earlier.contains(path)).collect())
 }
 
 /// A version from before columns were added, with nothing in them.
@@ -164,7 +200,7 @@ impl State {
             }
         }
         self.opened.push_back(key.clone());
-        self.open.insert(key, Arc::clone(&provider));
+        self.open.insert(key, Open { provider: Arc::clone(&provider), table: loaded });
         Ok(provider)
     }
 }

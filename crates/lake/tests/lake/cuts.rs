@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use datafusion::common::ScalarValue;
-use medfleet_lake::{Cut, LakeError, Outcome, Txn, UtcMicros, restore, run, schema};
+use medfleet_lake::{
+    CompactionPolicy, Cut, LakeError, Outcome, Table, TableVersion, Txn, UtcMicros, compact, restore, run, schema,
+};
 use uuid::Uuid;
 
 use crate::rig::{APP, MARCH, Rig, flush, interval, number, origin, writer};
@@ -60,6 +62,48 @@ async fn a_reader_leaves_out_what_lies_past_an_overfull_cut() {
         let counted = run(&session, "SELECT COUNT(*) FROM intervals", &[]).await.unwrap();
         assert_eq!(number(&counted), rows);
     }
+}
+
+#[tokio::test]
+async fn since_a_cut_are_the_files_that_came_after_it_and_no_row_is_missing() {
+    let rig = Rig::new().await;
+    let table = rig.intervals().await;
+    let mut writer = writer(&table).await;
+    let mut cuts = Vec::new();
+    for offset in 0..3 {
+        flush(&mut writer, &[interval("ct-1", offset, offset)], offset).await;
+        let offsets = BTreeMap::from([("medfleet.facts.v1/0".to_owned(), offset + 1)]);
+        let tables = BTreeMap::from([("intervals".to_owned(), writer.version())]);
+        cuts.push(Cut { number: offset, offsets, tables, ..Cut::default() });
+    }
+    let policy = CompactionPolicy { busy_merge_files: 2, ..CompactionPolicy::default() };
+    compact(&rig.reader(), &table, &policy).await.unwrap();
+    let merged = Cut { tables: BTreeMap::from([("intervals".to_owned(), newest(&table).await)]), ..cuts[2].clone() };
+    let ahead = Cut { overfull: BTreeSet::from(["intervals".to_owned()]), ..cuts[1].clone() };
+    let elsewhere = Cut { tables: BTreeMap::new(), ..cuts[1].clone() };
+    let reader = rig.reader();
+    let since = async |cut: &Cut, before: &Cut| {
+        let session = reader.open_since(cut, before).await.unwrap();
+        number(&run(&session, "SELECT COUNT(*) FROM intervals", &[]).await.unwrap())
+    };
+    assert_eq!(since(&cuts[2], &cuts[1]).await, 3, "the earlier one is not open");
+    for cut in &cuts {
+        reader.open_cut(cut).await.unwrap();
+    }
+    for (cut, before, rows, why) in [
+        (&cuts[2], &cuts[1], 1, "one file is new"),
+        (&cuts[2], &cuts[0], 2, "two files are new"),
+        (&cuts[2], &cuts[2], 0, "nothing is new"),
+        (&merged, &cuts[1], 3, "a merged file holds old rows too"),
+        (&cuts[2], &ahead, 3, "rows of the earlier version lay past its offsets"),
+        (&cuts[2], &elsewhere, 3, "the earlier cut had no such table"),
+    ] {
+        assert_eq!(since(cut, before).await, rows, "{why}");
+    }
+}
+
+async fn newest(table: &Table) -> TableVersion {
+    table.newest_version().await.unwrap()
 }
 
 #[tokio::test]

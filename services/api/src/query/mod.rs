@@ -11,6 +11,7 @@ mod uptime;
 
 use std::sync::LazyLock;
 
+use datafusion::prelude::SessionContext;
 use medfleet_domain::time::Timestamp;
 use medfleet_kpi::KpiError;
 use medfleet_kpi::answer::{Answer, Line};
@@ -102,8 +103,9 @@ pub struct Head {
 }
 
 /// The heads whose entries a condition leaves, with the sum of their weights where that is not nothing.
-pub(crate) async fn heads(open: &OpenCut, condition: &str) -> Result<Vec<(Head, i64)>, ApiError> {
-    ask(open, &sql!("heads_net").replace("{condition}", condition), &[], |line| {
+pub(crate) async fn heads(session: &SessionContext, condition: &str) -> Result<Vec<(Head, i64)>, ApiError> {
+    let netted = run(session, &sql!("heads_net").replace("{condition}", condition), &[]).await?;
+    let heads = Answer::new(netted)?.read(|line| {
         let head = Head {
             subject: line.text("subject")?,
             role: line.text("role")?,
@@ -118,8 +120,8 @@ pub(crate) async fn heads(open: &OpenCut, condition: &str) -> Result<Vec<(Head, 
             author: line.some_text("author")?,
         };
         Ok((head, line.int("weight")?))
-    })
-    .await
+    });
+    Ok(heads?)
 }
 
 /// Every device in service and what is believed of it at the time of the cut.

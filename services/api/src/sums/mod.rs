@@ -182,7 +182,7 @@ impl Sums {
         });
         let spelled = self.read().book.is_spelled_past(open.at().day());
         match before.filter(|before| spelled && before.leads_to(&stand)) {
-            Some(before) => self.advance(&before, stand, open.at().day()).await,
+            Some(before) => self.advance(&before, stand, open).await,
             None => self.begin(stand, open.at().day()).await,
         }
     }
@@ -214,12 +214,12 @@ impl Sums {
     }
 
     /// Adds what the cut before did not contain.
-    async fn advance(&self, before: &Stand, stand: Arc<Stand>, today: Day) -> Result<(), ApiError> {
-        let session = &stand.session;
+    async fn advance(&self, before: &Stand, stand: Arc<Stand>, open: &OpenCut) -> Result<(), ApiError> {
+        let (session, since, today) = (&stand.session, open.since(before.number).await?, open.at().day());
         let beyond = before.known.beyond_sql(&stand.known);
-        let small = Small::read(session, &beyond).await?;
-        let intervals = run(session, &format!("{} WHERE {beyond}", read::INTERVALS), &[]).await?;
-        let outages = outages::read::Rows::read(session, &beyond).await?;
+        let small = Small::read(since, &beyond).await?;
+        let intervals = run(since, &format!("{} WHERE {beyond}", read::INTERVALS), &[]).await?;
+        let outages = outages::read::Rows::read(since, &beyond).await?;
         let fresh = outages.fresh(&self.read().book, small.claims())?;
         let earlier = outages::read::worked(session, &fresh, &before.known).await?;
         let edges = small.edges()?;
