@@ -93,16 +93,17 @@ async function look(context, name, address, served) {
   // A page that is not there is told so, by the browser too.
   const fails = (said) => name === "nowhere" && said.location().url === address && said.text().includes("404");
   const page = await watched(context, own, say, fails);
+  // What a page is sent as does not depend on who looks at it, nor how: styles do the rest.
+  const answer = await page.goto(address, { waitUntil: "load" });
+  const bytes = (await answer.body()).length;
+  if (bytes > PAGE_BYTES_MAX) say(`${bytes} bytes, more than ${PAGE_BYTES_MAX}`);
+  if (served && !answer.headers()["content-security-policy"]?.startsWith(POLICY)) say("its answer has no strict policy");
+  await page.evaluate(axe);
   for (const [size, screen] of Object.entries(SIZES)) {
     now = `${name} ${size}`;
     await page.setViewportSize(screen);
     await page.emulateMedia({ colorScheme: "light" });
-    const answer = await page.goto(address, { waitUntil: "load" });
-    const bytes = (await answer.body()).length;
-    if (bytes > PAGE_BYTES_MAX) say(`${bytes} bytes, more than ${PAGE_BYTES_MAX}`);
-    if (served && !answer.headers()["content-security-policy"]?.startsWith(POLICY)) say("its answer has no strict policy");
     for (const what of await page.evaluate(alike)) say(what);
-    await page.evaluate(axe);
     for (const [scheme, rules] of Object.entries(SCHEMES)) {
       now = `${name} ${size} ${scheme}`;
       await page.emulateMedia({ colorScheme: scheme });
@@ -117,7 +118,6 @@ async function look(context, name, address, served) {
   now = `${name} paper`;
   await page.setViewportSize(served ? PAPER : { width: PAPER.height, height: PAPER.width });
   await page.emulateMedia({ media: "print", colorScheme: "light" });
-  await page.goto(address, { waitUntil: "load" });
   // Nobody prints the page that signs in, which is all button.
   for (const what of name === "login" ? [] : await page.evaluate(onPaper)) say(what);
   await page.screenshot({ path: path.join(folder, `${name}-paper.png`), fullPage: true });

@@ -6,6 +6,9 @@ use crate::scorecard::Scorecard;
 use crate::stats::survival::Durations;
 use crate::table::{Cell, Figure};
 
+/// What the names of figures begin with that say how many were in use at once.
+pub const AT_ONCE: &str = "in_use_at_once";
+
 macro_rules! figures {
     ($($name:expr, $unit:literal, $meaning:expr, $of:expr;)*) => {
         [$(Figure { name: $name, unit: $unit, meaning: $meaning, of: $of },)*]

@@ -58,6 +58,8 @@ pub struct OpenCut {
     live: OnceCell<Arc<Vec<LiveDevice>>>,
     sites: OnceCell<Arc<Vec<Stated<Site>>>>,
     devices: OnceCell<Arc<Vec<Stated<DeviceVersion>>>>,
+    /// Of these, the versions that stand.
+    versions: OnceCell<Arc<Vec<DeviceVersion>>>,
 }
 
 /// What a cut has and an earlier one had not, and rows that both have in files that were merged.
@@ -81,22 +83,19 @@ impl OpenCut {
     }
 
     fn sharing(cut: Cut, session: SessionContext, sums: Arc<Sums>, heads: Arc<Heads>) -> Self {
-        let (kpi, live, sites, devices) = Default::default();
-        let session = OnceCell::new_with(Some(session));
-        Self {
-            cut,
-            session,
-            since: None,
-            kpi,
-            sums,
-            heads,
-            earlier: None,
-            of: None,
-            before: None,
-            live,
-            sites,
-            devices,
-        }
+        Self { session: OnceCell::new_with(Some(session)), ..Self::unread(cut, sums, heads) }
+    }
+
+    /// A cut of which nothing is open.
+    fn unread(cut: Cut, sums: Arc<Sums>, heads: Arc<Heads>) -> Self {
+        let (session, kpi, live, sites, devices, versions) = Default::default();
+        let (since, earlier, of, before) = Default::default();
+        Self { cut, session, since, kpi, sums, heads, earlier, of, before, live, sites, devices, versions }
+    }
+
+    /// The same cut with nothing open, seen in another way.
+    fn unread_again(&self) -> Self {
+        Self::unread(self.cut.clone(), Arc::clone(&self.sums), Arc::clone(&self.heads))
     }
 
     /// Takes over what was read of tables that have not changed since another cut.
@@ -108,17 +107,15 @@ impl OpenCut {
         }
         if devices {
             self.devices = OnceCell::new_with(before.devices.get().cloned());
+            self.versions = OnceCell::new_with(before.versions.get().cloned());
         }
     }
 
     /// The same cut as far as it was known before an instant.
     pub async fn as_of(self: &Arc<Self>, at: Timestamp) -> Result<Self, ApiError> {
         let known = self.sums.known_at(self, at).await?;
-        let (session, kpi, live, sites, devices) = Default::default();
-        let (sums, heads) = (Arc::clone(&self.sums), Arc::clone(&self.heads));
         let (earlier, of) = (Some(Earlier { at, known }), Some(Arc::clone(self)));
-        let cut = self.cut.clone();
-        Ok(Self { cut, session, since: None, kpi, sums, heads, earlier, of, before: None, live, sites, devices })
+        Ok(Self { earlier, of, ..self.unread_again() })
     }
 
     /// The same, of what had happened before an instant. Sums and lists are shared: they are asked up to there.
@@ -126,12 +123,9 @@ impl OpenCut {
         // The sums are moved on by the whole tables.
         self.sums.reach(self.whole()).await?;
         let session = medfleet_kpi::happened(self.session().await?, before).await?;
-        let (kpi, live, sites, devices) = Default::default();
-        let (sums, heads) = (Arc::clone(&self.sums), Arc::clone(&self.heads));
         let (session, before) = (OnceCell::new_with(Some(session)), Some(before));
         let (earlier, of) = (self.earlier.clone(), Some(Arc::clone(self.of.as_ref().unwrap_or(self))));
-        let cut = self.cut.clone();
-        Ok(Self { cut, session, since: None, kpi, sums, heads, earlier, of, before, live, sites, devices })
+        Ok(Self { session, earlier, of, before, ..self.unread_again() })
     }
 
     /// Its tables; those of an earlier state hold the rows whose cause was known, and are opened when first asked for.
@@ -217,15 +211,22 @@ impl OpenCut {
         let whole = self.whole();
         let read = || async { query::read_versions(whole).await.map(Arc::new) };
         let stated = whole.devices.get_or_try_init(read).await?;
-        let Some(before) = self.before else {
-            return Ok(query::standing(stated.iter().filter(|stated| keeps(&stated.row)), self.known()));
+        // One that is cut short may be kept although the whole one would not.
+        let may_be =
+            |version: &DeviceVersion| self.before.map_or_else(|| keeps(version), |before| version.from < before);
+        let mut found = match self.known() {
+            Some(_) => query::standing(stated.iter().filter(|stated| may_be(&stated.row)), self.known()),
+            None => {
+                let stand = async || Arc::new(query::standing(stated.iter(), None));
+                let all = whole.versions.get_or_init(stand).await;
+                all.iter().filter(|version| may_be(version)).cloned().collect()
+            }
         };
-        let begun = stated.iter().filter(|stated| stated.row.from < before);
-        let open = query::standing(begun, self.known()).into_iter().map(|version| {
-            let until = version.until.filter(|until| *until < before);
-            DeviceVersion { until, ..version }
-        });
-        Ok(open.filter(keeps).collect())
+        if let Some(before) = self.before {
+            found.iter_mut().for_each(|version| version.until = version.until.filter(|until| *until < before));
+            found.retain(keeps);
+        }
+        Ok(found)
     }
 
     /// Greatest append time of anything the cut contains.

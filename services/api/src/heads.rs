@@ -43,7 +43,7 @@ impl Heads {
         let Some(stand) = stand.as_ref() else { return Ok(None) };
         let present = Present::of(stand.heads.keys(), at);
         let mut live: Vec<LiveDevice> = devices.into_iter().map(|device| present.of_device(device)).collect();
-        live.sort_by(|a, b| (&a.site, &a.kind, &a.device).cmp(&(&b.site, &b.kind, &b.device)));
+        live.sort_by(|a, b| a.place().cmp(&b.place()));
         Ok(Some(live))
     }
 }

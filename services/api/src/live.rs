@@ -1,6 +1,5 @@
 //! What every device is now, in words, and the stream of changes from cut to cut.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use medfleet_domain::time::Timestamp;
@@ -106,18 +105,31 @@ impl LiveDevice {
         }
     }
 
+    /// Where it stands in every list of devices.
+    pub fn place(&self) -> (&str, &str, &str) {
+        (&self.site, &self.kind, &self.device)
+    }
+
+    /// The condition that was heard or is claimed, and since when.
+    fn told(&self) -> (Option<&str>, Option<Timestamp>) {
+        match &self.claim {
+            Some(claim) => (Some(claim), self.claim_from),
+            None => (self.condition.as_deref(), self.from),
+        }
+    }
+
     pub fn present(&self, at: Timestamp) -> Present {
-        let claimed = self.claim.is_some();
+        let (condition, since) = self.told();
         let text = |at: Timestamp| at.to_string();
         Present {
             device: self.device.clone(),
             site: self.site.clone(),
             kind: self.kind.clone(),
             standing: self.standing(at),
-            condition: if claimed { self.claim.clone() } else { self.condition.clone() },
-            since: if claimed { self.claim_from } else { self.from }.map(text),
+            condition: condition.map(str::to_owned),
+            since: since.map(text),
             last_heard: self.last_heard().map(text),
-            author: self.claim_author.clone().filter(|author| claimed && !author.is_empty()),
+            author: self.claim_author.clone().filter(|author| self.claim.is_some() && !author.is_empty()),
         }
     }
 }
@@ -144,14 +156,14 @@ pub fn hub() -> LiveHub {
 /// Compares every newer cut with the last one compared, until the end.
 pub async fn watch(hub: Arc<LiveHub>, cuts: Arc<Cuts>, shutdown: Shutdown) {
     let mut newest = cuts.subscribe();
-    let mut before: Option<BTreeMap<String, Present>> = None;
+    let mut before: Option<Stand> = None;
     loop {
         let seen = newest.borrow_and_update().clone();
         if let Some(open) = seen {
             match open.live().await {
                 Ok(devices) => {
-                    let now = presents(&devices, open.at());
-                    let changed = before.as_ref().map_or_else(Vec::new, |before| differences(before, &now));
+                    let now = Stand { devices, at: open.at() };
+                    let changed = before.as_ref().map_or_else(Vec::new, |before| before.differences(&now));
                     hub.send(Changes { cut: open.cut.number, devices: changed });
                     before = Some(now);
                 }
@@ -164,18 +176,26 @@ pub async fn watch(hub: Arc<LiveHub>, cuts: Arc<Cuts>, shutdown: Shutdown) {
     }
 }
 
-fn presents(devices: &[LiveDevice], at: Timestamp) -> BTreeMap<String, Present> {
-    devices.iter().map(|device| (device.device.clone(), device.present(at))).collect()
+/// Every device at one instant, in the order of sites, kinds and names.
+struct Stand {
+    devices: Arc<Vec<LiveDevice>>,
+    at: Timestamp,
 }
 
-/// Devices that stand otherwise than before. A heartbeat alone is no change.
-fn differences(before: &BTreeMap<String, Present>, now: &BTreeMap<String, Present>) -> Vec<Present> {
-    let same = |one: &Present, other: &Present| {
-        (one.standing, &one.condition, &one.since, &one.site)
-            == (other.standing, &other.condition, &other.since, &other.site)
-    };
-    let changed = now.values().filter(|present| !before.get(&present.device).is_some_and(|old| same(old, present)));
-    changed.cloned().collect()
+impl Stand {
+    /// Devices that stand otherwise later, and those that were not there. A heartbeat alone is no change.
+    fn differences(&self, later: &Self) -> Vec<Present> {
+        let mut changed = Vec::new();
+        let mut before = self.devices.iter().peekable();
+        for device in later.devices.iter() {
+            while before.next_if(|old| old.place() < device.place()).is_some() {}
+            let old = before.next_if(|old| old.place() == device.place());
+            if old.is_none_or(|old| old.standing(self.at) != device.standing(later.at) || old.told() != device.told()) {
+                changed.push(device.present(later.at));
+            }
+        }
+        changed
+    }
 }
 
 #[cfg(test)]
@@ -227,10 +247,20 @@ mod tests {
 
     #[test]
     fn heartbeats_are_no_change_and_conditions_are() {
-        let now = |device: &LiveDevice, minute| presents(std::slice::from_ref(device), at(minute));
-        let before = now(&device("standby", 0, None, Some(1)), 1);
-        assert!(differences(&before, &now(&device("standby", 0, None, Some(2)), 2)).is_empty());
-        assert_eq!(differences(&before, &now(&device("productive", 2, None, Some(2)), 2)).len(), 1);
+        let named = |name: &str, one: LiveDevice| LiveDevice { device: name.to_owned(), ..one };
+        let stand = |devices: Vec<LiveDevice>, minute| Stand { devices: Arc::new(devices), at: at(minute) };
+        let quiet = |minute| named("b", device("standby", 0, None, Some(minute)));
+        let before = stand(vec![named("a", quiet(1)), quiet(1), named("d", quiet(1))], 1);
+        let changed = |now: Vec<LiveDevice>, minute| {
+            let changed = before.differences(&stand(now, minute));
+            changed.into_iter().map(|present| present.device).collect::<Vec<_>>()
+        };
+        assert!(changed(vec![named("a", quiet(2)), quiet(2), named("d", quiet(2))], 2).is_empty());
+        assert!(changed(vec![quiet(2)], 2).is_empty(), "who is gone is no change of those who are there");
+        assert_eq!(changed(vec![named("b", device("productive", 2, None, Some(2)))], 2), ["b"]);
+        assert_eq!(changed(vec![quiet(1)], 30), ["b"], "silent by now");
+        let moved = LiveDevice { site: "t".into(), ..quiet(2) };
+        assert_eq!(changed(vec![named("c", quiet(2)), named("d", quiet(2)), moved], 2), ["c", "b"]);
     }
 
     #[test]

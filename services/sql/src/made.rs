@@ -22,7 +22,7 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 use medfleet_kpi::backdated;
 use medfleet_kpi::comparison::{self, ComparedSite, Fleet};
 use medfleet_kpi::figures;
-use medfleet_kpi::scorecard::{self, Scorecard, scorecards};
+use medfleet_kpi::scorecard::{self, Scorecard, scorecards_with};
 use medfleet_kpi::table::{Cell, Figure, Heading, Table};
 
 use crate::kpi::Asked;
@@ -79,7 +79,7 @@ pub struct MadeRows(Arc<Work>);
 impl MadeRows {
     pub fn new(made: Made, origin: Origin, tables: Arc<Tables>, asked: Asked) -> Self {
         let schema = origin.schema(&made.schema());
-        Self(Arc::new(Work { made, tables, asked: Arc::new(asked), origin, schema }))
+        Self(Arc::new(Work { made, tables, asked: Arc::new(asked), origin, schema, at_once: true }))
     }
 }
 
@@ -100,7 +100,10 @@ impl TableProvider for MadeRows {
         _: &[Expr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let work: Arc<dyn PartitionStream> = Arc::<Work>::clone(&self.0);
+        let schema = self.schema();
+        let is_asked = |at: usize| schema.field(at).name().starts_with(figures::AT_ONCE);
+        let at_once = projection.is_none_or(|columns| columns.iter().any(|at| is_asked(*at)));
+        let work: Arc<dyn PartitionStream> = Arc::new(Work { at_once, ..Work::clone(&self.0) });
         Ok(Arc::new(StreamingTableExec::try_new(self.schema(), vec![work], projection, None, false, limit)?))
     }
 }
@@ -112,6 +115,8 @@ struct Work {
     asked: Arc<Asked>,
     origin: Origin,
     schema: SchemaRef,
+    /// Whether it is asked how many were in use at once.
+    at_once: bool,
 }
 
 impl fmt::Debug for Work {
@@ -143,7 +148,8 @@ impl Work {
         let Asked { question, group, by, .. } = &*self.asked;
         match self.made {
             Made::Scorecards => {
-                let cards: Vec<Scorecard> = scorecards(&session, question, *group).await.map_err(failed)?;
+                let cards = scorecards_with(&session, question, *group, self.at_once).await;
+                let cards: Vec<Scorecard> = cards.map_err(failed)?;
                 self.batches(context, cards, figures::figures())
             }
             Made::Comparison => {

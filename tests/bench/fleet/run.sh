@@ -15,7 +15,7 @@ readonly PORT=${MEDFLEET_PG_PORT:-55432}
 mkdir -p "$folder"
 folder=$(cd "$folder" && pwd -P)
 cd "$root"
-cargo build --quiet -p medfleet-tests --example fleet
+cargo build --quiet --workspace --example fleet
 fleet=${CARGO_TARGET_DIR:-$HOME/.cache/medfleet/target}/debug/examples/fleet
 
 # Saturdays are gained half-way: a fleet that was left on the way goes on as what it was to become.

@@ -11,6 +11,10 @@ use std::collections::BTreeMap;
 pub struct CompactionPolicy {
     /// A partition that is still written to merges a run of this many files.
     pub busy_merge_files: usize,
+    /// A partition without a new file for this long merges all it has, where that is at least `settled_merge_files`: what was told in one go
+    /// lies in few files soon, and a day that late facts trickle into is not written anew for each of them.
+    pub settled_after_seconds: i64,
+    pub settled_merge_files: usize,
     /// A partition without a new file for this long merges whatever it has more than one of.
     pub quiet_after_seconds: i64,
     /// Larger files are left alone, and merged files are cut at about this size.
@@ -26,6 +30,8 @@ impl Default for CompactionPolicy {
     fn default() -> Self {
         Self {
             busy_merge_files: 64,
+            settled_after_seconds: 30,
+            settled_merge_files: 4,
             quiet_after_seconds: 600,
             full_file_mebibytes: 32,
             full_file_rows: 2_000_000,
@@ -61,13 +67,15 @@ pub(super) fn plan(files: &[FileSize], policy: &CompactionPolicy, now_millis: i6
 fn run(mut files: Vec<&FileSize>, policy: &CompactionPolicy, now_millis: i64) -> Option<Vec<String>> {
     let full = policy.full_file_mebibytes << 20;
     let newest = files.iter().map(|file| file.modified_millis).max()?;
-    let quiet = newest + policy.quiet_after_seconds * 1_000 < now_millis;
     files.retain(|file| file.size_bytes < full && file.rows < policy.full_file_rows);
+    let is_since = |seconds: i64| newest + seconds * 1_000 < now_millis;
+    let settled = is_since(policy.settled_after_seconds) && files.len() >= policy.settled_merge_files;
+    let at_rest = settled || is_since(policy.quiet_after_seconds);
     files.sort_by_key(|file| file.size_bytes);
     let mut run = Vec::new();
     let (mut held_bytes, mut held_rows) = (0, 0);
     for file in files {
-        let carries = quiet || run.is_empty() || file.size_bytes <= held_bytes * 2;
+        let carries = at_rest || run.is_empty() || file.size_bytes <= held_bytes * 2;
         let fits = held_bytes + file.size_bytes <= full && held_rows + file.rows <= policy.full_file_rows;
         if !carries || !(run.is_empty() || fits) {
             break;
@@ -76,7 +84,7 @@ fn run(mut files: Vec<&FileSize>, policy: &CompactionPolicy, now_millis: i64) ->
         held_rows += file.rows;
         run.push(file.path.clone());
     }
-    let least = if quiet { 2 } else { policy.busy_merge_files.max(2) };
+    let least = if at_rest { 2 } else { policy.busy_merge_files.max(2) };
     (run.len() >= least).then_some(run)
 }
 
@@ -121,6 +129,17 @@ mod tests {
         let files = [file(0, "d1", 100, 3_600), file(1, "d1", 90_000, 3_600), file(2, "d1", 2 << 20, 3_600)];
         assert_eq!(plan(&files, &policy, NOW), vec![vec!["0", "1"]]);
         assert!(plan(&files[1..], &policy, NOW).is_empty(), "one file below full size is left alone");
+    }
+
+    #[test]
+    fn a_partition_that_was_told_in_one_go_merges_soon_and_one_with_a_late_file_waits() {
+        let policy = CompactionPolicy { busy_merge_files: 64, ..CompactionPolicy::default() };
+        let mut files: Vec<_> = (0..3).map(|i| file(i, "d1", 100, 31)).collect();
+        files.push(file(9, "d1", 1_000_000, 3_600));
+        assert_eq!(plan(&files, &policy, NOW), vec![vec!["0", "1", "2", "9"]]);
+        assert!(plan(&files[1..], &policy, NOW).is_empty(), "three files are not worth it yet");
+        files.push(file(10, "d1", 100, 29));
+        assert!(plan(&files, &policy, NOW).is_empty(), "it was written to just now");
     }
 
     #[test]
