@@ -1,5 +1,5 @@
 -- One row: one alert, from the step that raised it to what became of it. An alert that was reopened was opened
--- again at `opened_at`: end and escalations are those since then. It is acknowledged by whoever took it since it called last: when it
+-- again at `opened_at`: end and escalations are those since then. One that ended as part of a larger one names it. It is acknowledged by whoever took it since it called last: when it
 -- was opened, given to somebody else or put to sleep. `model`, `voice`, `horizon_hours` and
 -- `chance` are of the score that raised it.
 WITH steps AS (
@@ -44,6 +44,7 @@ lives AS (
         MAX(CASE WHEN is_since AND step = 'resolved' THEN at END) AS ended_at,
         MAX(CASE WHEN is_since THEN ending END) AS ending,
         MAX(CASE WHEN is_since THEN over_at END) AS over_at,
+        MAX(CASE WHEN is_since THEN part_of END) AS part_of,
         MAX(CASE WHEN is_since THEN reason END) AS reason,
         BOOL_OR(step = 'cause_withdrawn') AS withdrawn,
         LAST_VALUE(finding ORDER BY nth) FILTER (WHERE step = 'judged') AS finding,
@@ -64,7 +65,7 @@ SELECT
     l.acknowledged_at, l.acknowledged_by,
     (CAST(l.acknowledged_at AS BIGINT) - CAST(l.opened_at AS BIGINT)) / 1000000 AS acknowledge_seconds,
     l.assigned_to, l.snoozed_until, l.escalations, l.times_reopened,
-    l.ended_at, l.ending, l.over_at, l.reason, l.withdrawn,
+    l.ended_at, l.ending, l.over_at, l.part_of, l.reason, l.withdrawn,
     l.finding, l.part_found, l.judged_at,
     CASE
         WHEN l.finding IN ('confirmed', 'other_part', 'wear_replaced') THEN TRUE
