@@ -40,8 +40,8 @@ suite() { time "$tools/python/bin/python" -m pytest -q -p no:cacheprovider "${@/
 # first; the others wait for brokers and clocks for most of their time.
 busy=(crates stories figures risk browser truth oracles pages)
 waiting=(kills alerts phones brokers late)
-crates() { time cargo test --workspace --locked --no-fail-fast -- --skip stories:: --skip kafka:: --skip kafka_keeper::; }
-brokers() { time cargo test --workspace --locked --test conformance -- kafka; }
+crates() { time cargo test --workspace --locked --no-fail-fast -- --skip stories:: --skip kafka_keeper::; }
+brokers() { time cargo test --workspace --locked --test conformance -- kafka_keeper::; }
 stories() { time cargo test --workspace --locked --test as_of; }
 figures() { suite pipeline/test_kpi.py pipeline/test_kpi_oracle.py pipeline/test_statement_oracle.py pipeline/test_grafana.py pipeline/test_figures.py; }
 risk() { suite pipeline/test_risk.py pipeline/test_scorer.py pipeline/test_scoreboard.py; }

@@ -22,9 +22,9 @@ TABLES_POLL_SECONDS = 0.5
 SCRAPE_SECONDS = 5.0
 LAST_WORDS_LINES = 25
 # Below the range from which the system takes ports for outgoing connections: a killed role must get its port back.
-# Two suites that run side by side each have a half.
-LANES = {"0": range(12_000, 20_000), "1": range(20_000, 28_000)}
-PORTS = LANES.get(os.environ.get("MEDFLEET_TEST_LANE", ""), range(12_000, 28_000))
+# Suites that run side by side each have a part of it; one that runs alone has the first.
+LANES = {"0": range(12_000, 18_000), "1": range(18_000, 23_000), "2": range(23_000, 28_000)}
+PORTS = LANES[os.environ.get("MEDFLEET_TEST_LANE", "0")]
 GIVEN_PORTS: set[int] = set()
 
 SAMPLE = re.compile(r"^([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(.*)\})? ([0-9.eE+-]+|NaN|[+-]Inf)$")

@@ -100,7 +100,11 @@ impl OpenCut {
 
     /// Takes over what was read of tables that have not changed since another cut.
     fn keep_what_stands(&mut self, before: &Self) {
-        let same = |table: &str| self.cut.tables.get(table).is_some_and(|at| before.cut.tables.get(table) == Some(at));
+        // Of a version that others had written ahead of the cut, each cut shows as much as lies below its own offsets.
+        let exact = |table: &str| !self.cut.overfull.contains(table) && !before.cut.overfull.contains(table);
+        let tables = (&self.cut.tables, &before.cut.tables);
+        let same =
+            |table: &str| exact(table) && tables.0.contains_key(table) && tables.0.get(table) == tables.1.get(table);
         let (sites, devices) = (same("sites"), same("devices"));
         if sites {
             self.sites = OnceCell::new_with(before.sites.get().cloned());

@@ -11,8 +11,8 @@ use std::collections::BTreeMap;
 pub struct CompactionPolicy {
     /// A partition that is still written to merges a run of this many files.
     pub busy_merge_files: usize,
-    /// A partition without a new file for this long merges all it has, where that is at least `settled_merge_files`: what was told in one go
-    /// lies in few files soon, and a day that late facts trickle into is not written anew for each of them.
+    /// A partition without a new file for this long merges a run of `settled_merge_files`: what was told in one go lies in few files soon, and
+    /// a large file that late facts trickle beside is not written anew for a few of them.
     pub settled_after_seconds: i64,
     pub settled_merge_files: usize,
     /// A partition without a new file for this long merges whatever it has more than one of.
@@ -69,13 +69,12 @@ fn run(mut files: Vec<&FileSize>, policy: &CompactionPolicy, now_millis: i64) ->
     let newest = files.iter().map(|file| file.modified_millis).max()?;
     files.retain(|file| file.size_bytes < full && file.rows < policy.full_file_rows);
     let is_since = |seconds: i64| newest + seconds * 1_000 < now_millis;
-    let settled = is_since(policy.settled_after_seconds) && files.len() >= policy.settled_merge_files;
-    let at_rest = settled || is_since(policy.quiet_after_seconds);
+    let quiet = is_since(policy.quiet_after_seconds);
     files.sort_by_key(|file| file.size_bytes);
     let mut run = Vec::new();
     let (mut held_bytes, mut held_rows) = (0, 0);
     for file in files {
-        let carries = at_rest || run.is_empty() || file.size_bytes <= held_bytes * 2;
+        let carries = quiet || run.is_empty() || file.size_bytes <= held_bytes * 2;
         let fits = held_bytes + file.size_bytes <= full && held_rows + file.rows <= policy.full_file_rows;
         if !carries || !(run.is_empty() || fits) {
             break;
@@ -84,8 +83,12 @@ fn run(mut files: Vec<&FileSize>, policy: &CompactionPolicy, now_millis: i64) ->
         held_rows += file.rows;
         run.push(file.path.clone());
     }
-    let least = if at_rest { 2 } else { policy.busy_merge_files.max(2) };
-    (run.len() >= least).then_some(run)
+    let least = match quiet {
+        true => 2,
+        false if is_since(policy.settled_after_seconds) => policy.settled_merge_files,
+        false => policy.busy_merge_files,
+    };
+    (run.len() >= least.max(2)).then_some(run)
 }
 
 #[cfg(test)]
@@ -132,12 +135,13 @@ mod tests {
     }
 
     #[test]
-    fn a_partition_that_was_told_in_one_go_merges_soon_and_one_with_a_late_file_waits() {
+    fn a_partition_that_was_told_in_one_go_merges_soon_and_one_with_late_files_waits() {
         let policy = CompactionPolicy { busy_merge_files: 64, ..CompactionPolicy::default() };
         let mut files: Vec<_> = (0..3).map(|i| file(i, "d1", 100, 31)).collect();
         files.push(file(9, "d1", 1_000_000, 3_600));
-        assert_eq!(plan(&files, &policy, NOW), vec![vec!["0", "1", "2", "9"]]);
-        assert!(plan(&files[1..], &policy, NOW).is_empty(), "three files are not worth it yet");
+        assert!(plan(&files, &policy, NOW).is_empty(), "three files are not worth it yet");
+        files.push(file(3, "d1", 250, 31));
+        assert_eq!(plan(&files, &policy, NOW), vec![vec!["0", "1", "2", "3"]], "the large one stays");
         files.push(file(10, "d1", 100, 29));
         assert!(plan(&files, &policy, NOW).is_empty(), "it was written to just now");
     }
@@ -159,14 +163,20 @@ mod tests {
 
     #[test]
     fn each_row_is_rewritten_a_logarithmic_number_of_times() {
+        rewritten(&policy(), 1);
+        rewritten(&CompactionPolicy::default(), 31);
+    }
+
+    /// Of files that come one by one, each old enough to be merged.
+    fn rewritten(policy: &CompactionPolicy, age_seconds: i64) {
         let mut files: Vec<FileSize> = Vec::new();
         let mut rewritten_bytes = 0;
         for flush in 0..4_096 {
-            files.push(file(flush, "d1", 100, 1));
-            for run in plan(&files, &policy(), NOW) {
+            files.push(file(flush, "d1", 100, age_seconds));
+            for run in plan(&files, policy, NOW) {
                 let merged: u64 = files.iter().filter(|f| run.contains(&f.path)).map(|f| f.size_bytes).sum();
                 files.retain(|f| !run.contains(&f.path));
-                files.push(file(10_000 + flush, "d1", merged, 1));
+                files.push(file(10_000 + flush, "d1", merged, age_seconds));
                 rewritten_bytes += merged;
             }
         }
