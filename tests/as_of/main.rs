@@ -2,6 +2,8 @@
 //! every cut equal sums made at once, and both equal what the intervals of the devices say one by one. Nor does it matter in which
 //! order and how often facts come: once all are there, every KPI is the same.
 
+#[path = "../bench/src/compact.rs"]
+mod compact;
 #[path = "../bench/fleet/install.rs"]
 mod install;
 mod retold;

@@ -16,8 +16,8 @@ use medfleet_kpi::scorecard::{Group, scorecards};
 use medfleet_kpi::statement::{Asked, statement};
 use medfleet_kpi::stats::compare::Adjustment;
 use medfleet_kpi::table::{Cell, Table};
-use medfleet_lake::{compact_at_rest, schema};
 
+use crate::compact;
 use crate::install::Install;
 use crate::story::{self, Arrival, Chance, QUARTER, Story, Told, happened};
 
@@ -53,23 +53,13 @@ async fn feed(
         }
     }
     if follow {
-        merge_files(&install).await?;
+        // As upkeep does, which changes no row.
+        compact::run(folder).await?;
     }
     install.append(&last.run, last.appended_at)?;
     install.flush(before).await?;
     cuts.advance().await?;
     Ok((install, cuts))
-}
-
-/// Upkeep merges small files, which changes no row.
-async fn merge_files(install: &Install) -> anyhow::Result<()> {
-    let reader = install.reader()?;
-    for def in schema::tables() {
-        if let Some(table) = install.lake.current(def).await? {
-            compact_at_rest(&reader, &table).await?;
-        }
-    }
-    Ok(())
 }
 
 /// Somebody compares sites at every cut, as seen from one instant: what was worked out for one must not be taken for the next.
