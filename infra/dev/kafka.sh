@@ -38,7 +38,7 @@ start() {
         [[ -d $LIBS ]] || die "no Kafka in $LIBS: run infra/dev/install.sh brokers"
         refuse_taken_ports "$port" $((port + 1)) $((port + 2))
         prepare "$dir" "$port"
-        launch "$dir" java "-Xmx${HEAP_MIB}m" -XX:+UseSerialGC -Dorg.slf4j.simpleLogger.defaultLogLevel=warn \
+        launch "$dir" java "-Xmx${HEAP_MIB}m" -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Dorg.slf4j.simpleLogger.defaultLogLevel=warn \
             -Dorg.slf4j.simpleLogger.showDateTime=true -Dorg.slf4j.simpleLogger.dateTimeFormat=HH:mm:ss.SSS \
             -cp "$LIBS/*" kafka.Kafka "$dir/server.properties"
     fi

@@ -266,7 +266,7 @@ async fn as_of_an_instant_equals_a_fresh_installation_fed_with_what_came_before_
 }
 
 /// Views that say how and when facts came, and so differ when they come in another way.
-const OF_ARRIVAL: [&str; 4] = ["amendments", "amended_work", "backdated", "evidence"];
+const OF_ARRIVAL: [&str; 5] = ["amendments", "amended_work", "amended_counters", "backdated", "evidence"];
 
 /// Tells a story in order and in every other way, and compares all KPIs of a period as they stand when the last fact of the latest has come.
 pub async fn whatever_order(

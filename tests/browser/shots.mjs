@@ -49,6 +49,7 @@ async function pages(context) {
     contracts: "/contracts",
     ...(await contracted(ask)),
     ...(await evidence(ask, telling.device)),
+    kpis: `/scorecard?days=30&group=site_kind&site=${telling.site}`,
     maintenance: "/maintenance",
     risk: "/risk?horizon=24h",
     alerts: "/alerts?show=all",

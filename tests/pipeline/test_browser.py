@@ -18,7 +18,7 @@ LEADER_SECONDS, PAGES_SECONDS, BOARD_SECONDS = 240, 900, 600
 # An agent that lives sends again after half a minute.
 WAITS_SECONDS = 60
 PAGES = ["login", "fleet", "site", "kind", "device", "month", "compare", "hours", "contracts", "contract", "statement", "evidence"]
-PAGES += ["maintenance", "risk", "alerts", "alert", "pipeline", "nowhere", "issued", "adjusted", "amended", "board"]
+PAGES += ["kpis", "maintenance", "risk", "alerts", "alert", "pipeline", "nowhere", "issued", "adjusted", "amended", "board"]
 LOOKS = [*(f"{size} {scheme}" for size in ("desk", "phone") for scheme in ("light", "dark")), "paper"]
 
 

@@ -165,6 +165,45 @@ def test_what_grafana_adds_up_is_what_the_api_adds_up(month: House, connection: 
             assert "base hours" not in line or line["base hours"] * 3_600 == pytest.approx(wanted[name]["seconds"]["base_hours_registered"], abs=1e-3), name
 
 
+def kpis_on_page(house: House, what: str) -> dict:
+    """What the page of KPIs writes of each site: figures by table, each with what stands beside it."""
+    page = html.unescape(house.get(f"/scorecard?group=site&{what}", "text/html"))
+    told = defaultdict(dict)
+    for table in ("uptime", "use", "failures", "repairs", "care"):
+        for line in page.split(f'<section id="{table}"')[1].split("</section>")[0].split("<tr>")[2:]:
+            site = re.search(r"&site=([\w-]+)", line)[1]
+            told[site][table] = re.findall(r"<td><b>(.*?)</b>(?:<small>(.*?)</small>)?</td>", line)
+    return told
+
+
+def test_the_page_of_kpis_writes_what_scorecards_say(month: House, connection: psycopg.Connection, asked: tuple[date, date]) -> None:
+    cut = connection.execute("SELECT cut FROM cut_info").fetchone()[0]
+    what = query(**{"from": asked[0], "until": asked[1], "cut": cut})
+    cards = {row["site"]: row for row in month.json(f"/api/v1/scorecards?group=site&{what}")["rows"]}
+    told = kpis_on_page(month, what)
+    assert set(told) == set(cards)
+    compared = 0
+    for site, card in cards.items():
+        for table, ratios in (("uptime", ("total_uptime", "operational_uptime", "equipment_dependent_uptime", "supplier_dependent_uptime")), ("use", ("base_utilization", "total_utilization"))):
+            for name, shown in zip(ratios, told[site][table], strict=False):
+                value, bounds, _ = written((card[name], card[f"{name}_worst"], card[f"{name}_best"], None))
+                assert shown == (value, bounds), (site, name)
+                compared += 3
+        assert told[site]["uptime"][4][0] == percent(card["total_uptime_coverage"])
+        assert told[site]["uptime"][5][0] == f"{card['monitored_devices']}/{card['registered_devices']}"
+        failures, rate, calendar, *_ = told[site]["failures"]
+        assert failures[0].replace(",", "") == str(card["failures"])
+        assert rate[0] == (f"{card['failures_per_device_year']:.2f}" if card["failure_rate_is_enough"] else "too few"), site
+        assert (calendar[0] == "too few") == (not card["failure_rate_is_enough"] and card["failures"] > 0), site
+        orders = re.search(r"· ([\d,]+) order", told[site]["repairs"][2][1])
+        assert (int(orders[1].replace(",", "")) if orders else 0) == card["turnaround_count"], site
+        off_line, _, maintenance = told[site]["care"]
+        assert int(off_line[0].replace(",", "")) == card["times_off_line"], site
+        assert maintenance[0] == ("–" if card["pm_on_time"] is None else percent(card["pm_on_time"])), site
+        compared += 7
+    print(f"{compared} figures of {len(cards)} sites at cut {cut}")
+
+
 WORK = ("pm_due_count", "pm_on_time_count", "pm_carried_count", "pm_on_time", "turnaround_median_seconds", "failures", "failures_per_device_year")
 
 

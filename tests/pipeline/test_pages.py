@@ -89,6 +89,8 @@ def test_files_have_the_figures_of_rest_at_one_cut(house: House) -> None:
     asked = f"{week()}&cut={at}"
     pairs = [
         (f"/compare?{asked}&format=csv", f"/api/v1/comparison?{asked}&format=csv"),
+        (f"/scorecard?{asked}&group=site_kind&format=csv", f"/api/v1/scorecards?{asked}&group=site_kind&format=csv"),
+        (f"/scorecard?{asked}&format=csv&table=cycles", f"/api/v1/kpi/cycles_between_failures?{asked}&format=csv"),
         (f"/maintenance?{asked}&format=csv&table=work", f"/api/v1/kpi/pm?{asked}&format=csv"),
         (f"/devices/{one['device']}?{asked}&format=csv&table=episodes", f"/api/v1/kpi/failures?{asked}&device={one['device']}&format=csv"),
         (f"/devices/{one['device']}?{asked}&format=csv&table=orders", f"/api/v1/kpi/repairs?{asked}&device={one['device']}&format=csv"),
@@ -114,7 +116,7 @@ def test_files_have_the_figures_of_rest_at_one_cut(house: House) -> None:
     book = urllib.request.Request(f"http://{house.address}/devices/{one['device']}?{asked}&format=xlsx", headers={"Authorization": f"Bearer {house.token}"})
     with urllib.request.urlopen(book, timeout=60) as answer:
         names = zipfile.ZipFile(io.BytesIO(answer.read())).namelist()
-    assert sum(name.startswith("xl/worksheets/sheet") for name in names) == 10, "about, and the nine tables of the page"
+    assert sum(name.startswith("xl/worksheets/sheet") for name in names) == 11, "about, and the ten tables of the page"
 
 
 def test_maintenance_by_class_is_counted_as_the_view_says_and_narrowed_by_the_address(house: House) -> None:

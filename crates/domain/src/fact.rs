@@ -282,7 +282,7 @@ pub struct Replacement {
 impl Fact {
     /// Checks what no reader should have to check again: spans run forward and stay within a day.
     pub fn check(&self) -> Result<(), Invalid> {
-        check_body(self.at, &self.body)
+        self.body.check(self.at)
     }
 
     pub fn span(&self) -> Option<Span> {
@@ -293,38 +293,41 @@ impl Fact {
     }
 }
 
-fn check_body(at: Timestamp, body: &Body) -> Result<(), Invalid> {
-    match body {
-        Body::Stretch(stretch) => {
-            let span = Span::new(at, stretch.until)?;
-            if span.until > span.from.day().end() {
-                return Err(Invalid::CrossesMidnight { from: span.from, until: span.until });
-            }
-            Ok(())
-        }
-        Body::Usage(sample) => check_sample(sample),
-        Body::Heartbeat(Some(journal)) => check_journal(journal),
-        Body::Asserted(asserted) => asserted.check(at),
-        Body::Amended(amendment) => {
-            check_range(&amendment.target)?;
-            match &amendment.replacement {
-                Some(_) if amendment.target.first != amendment.target.last => {
-                    Err(Invalid::Missing { what: "a single target seq", of: "correction" })
+impl Body {
+    /// Of a fact that happened then.
+    pub fn check(&self, at: Timestamp) -> Result<(), Invalid> {
+        match self {
+            Body::Stretch(stretch) => {
+                let span = Span::new(at, stretch.until)?;
+                if span.until > span.from.day().end() {
+                    return Err(Invalid::CrossesMidnight { from: span.from, until: span.until });
                 }
-                Some(new) if matches!(new.body, Body::Amended(_)) => {
-                    Err(Invalid::Missing { what: "a body other than an amendment", of: "correction" })
-                }
-                Some(new) => check_body(new.at, &new.body),
-                None => Ok(()),
+                Ok(())
             }
+            Body::Usage(sample) => check_sample(sample),
+            Body::Heartbeat(Some(journal)) => check_journal(journal),
+            Body::Asserted(asserted) => asserted.check(at),
+            Body::Amended(amendment) => {
+                check_range(&amendment.target)?;
+                match &amendment.replacement {
+                    Some(_) if amendment.target.first != amendment.target.last => {
+                        Err(Invalid::Missing { what: "a single target seq", of: "correction" })
+                    }
+                    Some(new) if matches!(new.body, Body::Amended(_)) => {
+                        Err(Invalid::Missing { what: "a body other than an amendment", of: "correction" })
+                    }
+                    Some(new) => new.body.check(new.at),
+                    None => Ok(()),
+                }
+            }
+            Body::Tombstone { target, .. } => check_range(target),
+            Body::ClockStep { suspect: Some(range), .. } => check_range(range),
+            Body::CalendarDefined(calendar) => calendar.check(),
+            Body::ContractDefined(contract) => contract.check(),
+            Body::StatementIssued(statement) => statement.check(),
+            Body::Scored(scored) => scored.check(),
+            _ => Ok(()),
         }
-        Body::Tombstone { target, .. } => check_range(target),
-        Body::ClockStep { suspect: Some(range), .. } => check_range(range),
-        Body::CalendarDefined(calendar) => calendar.check(),
-        Body::ContractDefined(contract) => contract.check(),
-        Body::StatementIssued(statement) => statement.check(),
-        Body::Scored(scored) => scored.check(),
-        _ => Ok(()),
     }
 }
 

@@ -214,6 +214,11 @@ impl SeqRange {
         Self { epoch, first: seq, last: seq }
     }
 
+    /// How many seqs it names.
+    pub const fn count(&self) -> u64 {
+        self.last.0 - self.first.0 + 1
+    }
+
     pub fn contains(&self, epoch: Epoch, seq: Seq) -> bool {
         self.epoch == epoch && self.first <= seq && seq <= self.last
     }

@@ -39,7 +39,7 @@ entries AS (
 ),
 heard AS (
     -- Of what was in time no record is named.
-    SELECT e.* EXCLUDE (cause_topic, cause_partition, cause_offset), l.appended_at, l.why, l.cause_partition, l.cause_offset
+    SELECT e.* EXCLUDE (cause_topic, cause_partition, cause_offset), l.appended_at, l.reason, l.cause_partition, l.cause_offset
     FROM entries AS e
     LEFT JOIN late AS l
         ON l.cause_topic = e.cause_topic AND l.cause_partition = e.cause_partition AND l.cause_offset = e.cause_offset
@@ -54,7 +54,7 @@ versions AS (
         CAST(d.valid_from AS BIGINT) AS from_us,
         coalesce(CAST(d.valid_until AS BIGINT), CAST($until AS BIGINT)) AS until_us,
         l.appended_at,
-        l.why,
+        l.reason,
         l.cause_partition,
         l.cause_offset
     FROM devices AS d
@@ -68,9 +68,9 @@ inventory AS (
         *,
         SUM(added) OVER (PARTITION BY device ORDER BY coalesce(cause_offset, -1) ROWS UNBOUNDED PRECEDING) AS standing
     FROM (
-        SELECT device, appended_at, why, cause_partition, cause_offset, SUM(weight) AS added
+        SELECT device, appended_at, reason, cause_partition, cause_offset, SUM(weight) AS added
         FROM versions
-        GROUP BY device, appended_at, why, cause_partition, cause_offset
+        GROUP BY device, appended_at, reason, cause_partition, cause_offset
     ) AS recorded
 ),
 spans AS (
@@ -83,7 +83,7 @@ spans AS (
         greatest(from_us, CAST($from AS BIGINT)) AS from_us,
         least(until_us, CAST($until AS BIGINT)) AS until_us,
         appended_at,
-        why,
+        reason,
         cause_partition,
         cause_offset
     FROM versions
@@ -103,7 +103,7 @@ spans AS (
         CAST($from AS BIGINT),
         CAST($until AS BIGINT),
         appended_at,
-        why,
+        reason,
         cause_partition,
         cause_offset
     FROM inventory
@@ -118,7 +118,7 @@ paired AS (
         s.unregistered,
         h.weight * s.weight * (least(h.until_us, s.until_us) - greatest(h.from_us, s.from_us)) AS us,
         CASE WHEN s.cause_offset > coalesce(h.cause_offset, -1) THEN s.appended_at ELSE h.appended_at END AS appended_at,
-        CASE WHEN s.cause_offset > coalesce(h.cause_offset, -1) THEN s.why ELSE h.why END AS why,
+        CASE WHEN s.cause_offset > coalesce(h.cause_offset, -1) THEN s.reason ELSE h.reason END AS reason,
         CASE WHEN s.cause_offset > coalesce(h.cause_offset, -1) THEN s.cause_partition ELSE h.cause_partition END AS cause_partition,
         CASE WHEN s.cause_offset > coalesce(h.cause_offset, -1) THEN s.cause_offset ELSE h.cause_offset END AS cause_offset
     FROM heard AS h
@@ -134,7 +134,7 @@ paired AS (
         FALSE,
         weight * (until_us - from_us),
         appended_at,
-        why,
+        reason,
         cause_partition,
         cause_offset
     FROM spans
@@ -146,7 +146,7 @@ dated AS (
         site,
         kind,
         CAST(appended_at AS DATE) AS arrived_day,
-        why,
+        reason,
         SUM(CASE WHEN condition = 'in_service' OR (unregistered AND condition <> 'unknown') THEN us ELSE 0 END) AS in_service_us,
         SUM(CASE WHEN condition IN ('productive', 'standby', 'engineering') THEN us ELSE 0 END) AS up_us,
         SUM(CASE WHEN condition IN ('scheduled_down', 'unscheduled_down') THEN us ELSE 0 END) AS down_us,
@@ -154,7 +154,7 @@ dated AS (
         MIN(cause_offset) AS first_offset,
         MAX(cause_offset) AS last_offset
     FROM paired
-    GROUP BY device, site, kind, CAST(appended_at AS DATE), why
+    GROUP BY device, site, kind, CAST(appended_at AS DATE), reason
 ),
 running AS (
     SELECT
@@ -170,8 +170,7 @@ SELECT
     site,
     kind,
     arrived_day,
-    CASE why WHEN 7 THEN 'voided' WHEN 6 THEN 'corrected' WHEN 5 THEN 'clock_step' WHEN 4 THEN 'retired' WHEN 3 THEN 'moved'
-        WHEN 2 THEN 'registered' WHEN 1 THEN 'claim' ELSE 'backlog' END AS reason,
+    reason,
     in_service_after_us - in_service_us AS in_service_before_us,
     up_after_us - up_us AS up_before_us,
     down_after_us - down_us AS down_before_us,

@@ -15,10 +15,12 @@ use crate::question::Question;
 use crate::registry::view;
 use crate::stats::survival::Duration;
 
-pub use amended::{Amended, AmendedWork, Records, Spent, Stood, amended_work, amendments};
+pub use amended::{
+    Amended, AmendedCounter, AmendedWork, Records, Spent, Stood, amended_counters, amended_work, amendments,
+};
 pub use evidence::{Evidence, evidence};
 pub use time::{AtOnce, Backdated, Concurrency, Uptime, backdated, concurrency, uptime};
-pub use work::{Cycles, PmState, PmWork, Reliability, cycles, pm, reliability};
+pub use work::{Cycles, CyclesBetween, PmState, PmWork, Reliability, cycles, cycles_between_failures, pm, reliability};
 
 /// What sort of trouble an episode was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]

@@ -1,6 +1,6 @@
 //! Terms that were recorded after the period in which they hold, each with its size: the figure that they move, as it was by
-//! what had been recorded before, and with them. Of a calendar that is uptime in base hours of the devices it speaks of; of a
-//! contract, uptime under it, as its statements count.
+//! what had been recorded before, and with them. Of a calendar or a time zone that is uptime in base hours of the devices it speaks of;
+//! of a contract, uptime under it, as its statements count.
 
 use std::collections::HashMap;
 
@@ -22,8 +22,10 @@ use crate::table::{Cell, Figure, Table};
 /// The view of the versions themselves, to which sizes are added.
 pub const VIEW: &str = "backdated";
 /// What one row is.
-pub const ONE_ROW: &str = "one version of a calendar or contract that holds within the period and was recorded after it, with \
-    the uptime that it moved.";
+pub const ONE_ROW: &str = "one version of a calendar, contract or time zone that holds within the period and was recorded after it, \
+    with the uptime that it moved.";
+/// The word for a site that was given another time zone.
+const TIME_ZONE: &str = "time_zone";
 /// Of so many versions the size is told, the newest ones; each takes two questions about the devices of a site.
 const SIZED_AT_MOST: usize = 64;
 /// And so many statements are computed, each twice.
@@ -70,7 +72,8 @@ pub async fn backdated(session: &SessionContext, question: &Question) -> Result<
     for (place, version) in versions.into_iter().enumerate() {
         let (before, after) = match (place < first_sized, &version.contract) {
             (true, _) => (None, None),
-            (false, None) => states.calendar(&version).await?,
+            (false, None) if version.what == TIME_ZONE => states.base_hours(&version, "sites").await?,
+            (false, None) => states.base_hours(&version, "calendars").await?,
             (false, Some(contract)) => states.contract(&version, contract).await?,
         };
         sized.push(Sized { version, before, after });
@@ -88,13 +91,14 @@ struct States<'a> {
 }
 
 impl States<'_> {
-    async fn calendar(&mut self, version: &Backdated) -> Result<Parts, KpiError> {
+    /// Uptime in base hours, before a table was told of the version and after.
+    async fn base_hours(&mut self, version: &Backdated, table: &'static str) -> Result<Parts, KpiError> {
         let asked = self.question.clone().of_site(&version.site);
         let asked = version.kind.as_ref().map_or(asked.clone(), |kind| asked.of_kind(kind));
         let mut parts = [None; 2];
         for (part, limit) in parts.iter_mut().zip([version.recorded.0, version.recorded.0 + 1]) {
             let measure: Measure =
-                ask::uptime(self.before("calendars", limit).await?, &asked).await?.iter().map(|row| row.measure).sum();
+                ask::uptime(self.before(table, limit).await?, &asked).await?.iter().map(|row| row.measure).sum();
             *part = measure.operational_uptime().and_then(|uptime| Part::of(uptime.over, uptime.under));
         }
         Ok((parts[0], parts[1]))
@@ -179,13 +183,13 @@ pub fn figures() -> [Figure<Sized>; 15] {
         part.map_or(Cell::Nothing, read)
     }
     figures! {
-        "what", "text", "calendar or contract", |one| Cell::text(&one.version.what);
+        "what", "text", "calendar, contract or time_zone", |one| Cell::text(&one.version.what);
         "site", "text", "the site", |one| Cell::text(&one.version.site);
         "kind", "text", "kind of equipment; null: every kind",
             |one| Cell::text(one.version.kind.as_deref().unwrap_or_default());
         "contract", "text", "number of the contract",
             |one| Cell::text(one.version.contract.as_deref().unwrap_or_default());
-        "valid_from_day", "day", "first local day on which it holds",
+        "valid_from_day", "day", "first local day on which it holds; a time zone holds at all times, and this is when it was given",
             |one| Cell::Text(one.version.valid_from.to_string());
         "recorded_at", "instant, UTC", "when it was recorded", |one| Cell::Text(one.version.recorded.to_string());
         "log_partition", "position", "partition of the record", |one| Cell::Whole(one.version.log_partition);

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use medfleet_domain::time::Span;
 use medfleet_lake::SessionContext;
 
-use crate::ask::{self, Concurrency, Downtime, Episode, EpisodeClass, PmState, Repair};
+use crate::ask::{self, Concurrency, Downtime, Episode, EpisodeClass, PmState, PmWork, Repair, Uptime};
 use crate::error::KpiError;
 use crate::measure::Measure;
 use crate::question::Question;
@@ -149,60 +149,83 @@ pub async fn scorecards(
     question: &Question,
     group: Group,
 ) -> Result<Vec<Scorecard>, KpiError> {
-    scorecards_with(session, question, group, true).await
+    let told = Told::read(session, question).await?;
+    let told = if group == Group::SiteKind { told.at_once(session, question).await? } else { told };
+    Ok(told.by(group))
 }
 
-/// The same; without how many were in use at once where nobody asks for that, which takes as long as half of the rest. No row is
-/// there for it alone.
-pub async fn scorecards_with(
-    session: &SessionContext,
-    question: &Question,
-    group: Group,
-    at_once: bool,
-) -> Result<Vec<Scorecard>, KpiError> {
-    let mut parts: BTreeMap<Key, Parts> = BTreeMap::new();
-    macro_rules! gather {
-        ($rows:expr, $into:ident) => {
-            for row in $rows {
-                parts.entry(group.key(&row.site, &row.kind, &row.device)).or_default().$into.push(row);
-            }
-        };
-    }
-    let period = question.until.0 - question.from.0;
-    for row in ask::uptime(session, question).await? {
-        let one = parts.entry(group.key(&row.site, &row.kind, &row.device)).or_default();
-        one.measure += row.measure;
-        if row.measure.in_service >= period {
-            one.whole.insert(row.device);
-        }
-    }
-    gather!(ask::failures(session, question).await?, episodes);
-    gather!(ask::downtimes(session, question).await?, downtimes);
-    gather!(ask::repairs(session, question).await?, repairs);
-    gather!(ask::pm(session, question).await?, work);
-    if at_once && group == Group::SiteKind {
-        for row in ask::concurrency(session, question).await? {
-            let key = group.key(&row.site, &row.kind, "");
-            parts.entry(key).or_default().at_once = Some(row);
-        }
-    }
-    let span = Span { from: question.from, until: question.until };
-    Ok(parts.into_iter().map(|(key, parts)| parts.scored(key, span)).collect())
-}
-
-#[derive(Default)]
-struct Parts {
-    measure: Measure,
-    /// Devices in service for the whole period.
-    whole: BTreeSet<String>,
+/// What scorecards are made of, asked once for every way to group it.
+pub struct Told {
+    period: Span,
+    uptime: Vec<Uptime>,
     episodes: Vec<Episode>,
     downtimes: Vec<Downtime>,
     repairs: Vec<Repair>,
-    work: Vec<ask::PmWork>,
-    at_once: Option<Concurrency>,
+    work: Vec<PmWork>,
+    at_once: Vec<Concurrency>,
 }
 
-impl Parts {
+impl Told {
+    pub async fn read(session: &SessionContext, question: &Question) -> Result<Self, KpiError> {
+        Ok(Self {
+            period: Span { from: question.from, until: question.until },
+            uptime: ask::uptime(session, question).await?,
+            episodes: ask::failures(session, question).await?,
+            downtimes: ask::downtimes(session, question).await?,
+            repairs: ask::repairs(session, question).await?,
+            work: ask::pm(session, question).await?,
+            at_once: Vec::new(),
+        })
+    }
+
+    /// With how many were in use at once, for who asks for that: it takes as long as half of the rest.
+    pub async fn at_once(self, session: &SessionContext, question: &Question) -> Result<Self, KpiError> {
+        Ok(Self { at_once: ask::concurrency(session, question).await?, ..self })
+    }
+
+    /// One row for each group, in the order of the keys.
+    pub fn by(&self, group: Group) -> Vec<Scorecard> {
+        let mut parts: BTreeMap<Key, Parts<'_>> = BTreeMap::new();
+        macro_rules! gather {
+            ($rows:expr, $into:ident) => {
+                for row in $rows {
+                    parts.entry(group.key(&row.site, &row.kind, &row.device)).or_default().$into.push(row);
+                }
+            };
+        }
+        for row in &self.uptime {
+            let one = parts.entry(group.key(&row.site, &row.kind, &row.device)).or_default();
+            one.measure += row.measure;
+            if row.measure.in_service >= self.period.micros() {
+                one.whole.insert(&row.device);
+            }
+        }
+        gather!(&self.episodes, episodes);
+        gather!(&self.downtimes, downtimes);
+        gather!(&self.repairs, repairs);
+        gather!(&self.work, work);
+        if group == Group::SiteKind {
+            for row in &self.at_once {
+                parts.entry(group.key(&row.site, &row.kind, "")).or_default().at_once = Some(row);
+            }
+        }
+        parts.into_iter().map(|(key, parts)| parts.scored(key, self.period)).collect()
+    }
+}
+
+#[derive(Default)]
+struct Parts<'a> {
+    measure: Measure,
+    /// Devices in service for the whole period.
+    whole: BTreeSet<&'a str>,
+    episodes: Vec<&'a Episode>,
+    downtimes: Vec<&'a Downtime>,
+    repairs: Vec<&'a Repair>,
+    work: Vec<&'a PmWork>,
+    at_once: Option<&'a Concurrency>,
+}
+
+impl Parts<'_> {
     fn scored(self, key: Key, period: Span) -> Scorecard {
         Scorecard {
             key,
@@ -211,7 +234,7 @@ impl Parts {
             off_line: off_line(&self.downtimes),
             repairs: repairs(&self.repairs),
             maintenance: maintenance(&self.work, period),
-            at_once: self.at_once,
+            at_once: self.at_once.cloned(),
         }
     }
 
@@ -221,7 +244,7 @@ impl Parts {
         let in_use = of(EpisodeClass::Failure).filter(|one| one.in_use).count() as u64;
         let between = |micros: i64, events: u64| (events > 0).then(|| micros as f64 / events as f64);
         let times: Vec<f64> = of(EpisodeClass::Failure)
-            .filter(|one| self.whole.contains(&one.device))
+            .filter(|one| self.whole.contains(one.device.as_str()))
             .map(|one| (one.onset.0 - period.from.0) as f64 / MICROS_PER_YEAR)
             .collect();
         Failures {
@@ -240,7 +263,7 @@ impl Parts {
     }
 }
 
-fn off_line(downtimes: &[Downtime]) -> OffLine {
+fn off_line(downtimes: &[&Downtime]) -> OffLine {
     OffLine {
         count: downtimes.len() as u64,
         open: downtimes.iter().filter(|one| !one.ended).count() as u64,
@@ -248,12 +271,12 @@ fn off_line(downtimes: &[Downtime]) -> OffLine {
     }
 }
 
-fn repairs(orders: &[Repair]) -> Repairs {
+fn repairs(orders: &[&Repair]) -> Repairs {
     let clock = |of: fn(&Repair) -> Option<Duration>| {
-        let told: Vec<Duration> = orders.iter().filter_map(of).collect();
+        let told: Vec<Duration> = orders.iter().filter_map(|order| of(order)).collect();
         summary(&told)
     };
-    let sum = |of: fn(&Repair) -> i64| orders.iter().map(of).sum();
+    let sum = |of: fn(&Repair) -> i64| orders.iter().map(|order| of(order)).sum();
     Repairs {
         response: clock(|order| order.response),
         response_not_told: orders.iter().filter(|order| order.response.is_none()).count() as u64,
@@ -268,7 +291,7 @@ fn repairs(orders: &[Repair]) -> Repairs {
 }
 
 /// Work that was carried into the period is shown apart: the share is of what was due in it.
-fn maintenance(work: &[ask::PmWork], period: Span) -> Maintenance {
+fn maintenance(work: &[&PmWork], period: Span) -> Maintenance {
     let mut sums = Maintenance::default();
     for one in work {
         if one.due < period.from {

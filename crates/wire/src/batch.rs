@@ -1,17 +1,17 @@
 //! Batches: one MQTT message of an agent. What is bad in one spoils nothing beside it.
 
 use bytes::Bytes;
-use medfleet_domain::fact::{Run, Sealed};
+use medfleet_domain::fact::Run;
 use medfleet_domain::id::{AgentId, Seq, SeqRange, SiteId, Subject};
 use prost::Message;
 
-use crate::fact::read_fact;
 use crate::limits::{BATCH_MAX_BYTES, BATCH_MAX_RUNS};
 use crate::pb;
-use crate::read::{decoded_shared, few, present, site, subject};
+use crate::read::{decoded_whole, few, present, site, subject};
 use crate::refusal::Refusal;
 use crate::run::{Header, seqs};
 use crate::schema::SCHEMA_VERSION;
+use crate::sound::{SoundRun, Spoken, look, look_at_run};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Batch {
@@ -32,7 +32,7 @@ pub struct DecodedBatch {
     pub site: SiteId,
     pub session: u64,
     pub number: u64,
-    pub runs: Vec<Result<Run, BadRun>>,
+    pub runs: Vec<Result<SoundRun, BadRun>>,
 }
 
 /// Facts of one run that are refused for one reason.
@@ -77,8 +77,8 @@ pub fn encode_batch(batch: &Batch) -> Vec<u8> {
 
 /// Reads a batch. Only an envelope that cannot be read refuses it whole; a bad run, and a bad fact inside a good run, is cut out
 /// and named. A newer schema refuses nothing by itself: words that are known are taken in, unknown ones are held.
-pub fn decode_batch(bytes: &[u8]) -> Result<DecodedBatch, Refusal> {
-    let envelope: Envelope = decoded_shared("batch", bytes, BATCH_MAX_BYTES)?;
+pub fn decode_batch(bytes: Bytes) -> Result<DecodedBatch, Refusal> {
+    let envelope: Envelope = decoded_whole("batch", bytes, BATCH_MAX_BYTES)?;
     few("runs in a batch", envelope.runs.len(), BATCH_MAX_RUNS)?;
     let schema = present("schema", "batch", (envelope.schema > 0).then_some(envelope.schema))?;
     let mut batch = DecodedBatch {
@@ -97,6 +97,9 @@ pub fn decode_batch(bytes: &[u8]) -> Result<DecodedBatch, Refusal> {
 
 impl DecodedBatch {
     fn take(&mut self, bytes: Bytes) {
+        if let Some(run) = self.as_written(&bytes) {
+            return self.runs.push(Ok(run));
+        }
         let mut wire = match pb::Run::decode(bytes.clone()) {
             Ok(wire) => wire,
             Err(source) => {
@@ -116,6 +119,13 @@ impl DecodedBatch {
         }
     }
 
+    /// A run without fault that names its agent stays the bytes it is. None of any other.
+    fn as_written(&self, bytes: &Bytes) -> Option<SoundRun> {
+        let (header, seqs, spoken) = look_at_run(bytes)?;
+        let is_own = header.site == self.site && header.agent.as_ref() == Some(&self.agent);
+        is_own.then(|| SoundRun { subject: header.subject, seqs, spoken, bytes: bytes.clone() })
+    }
+
     /// An agent speaks for itself and its own site; a run that names no agent is its batch's.
     fn own(&self, header: Header) -> Result<Header, Refusal> {
         let foreign = |what, run: &str, batch: &str| Refusal::ForeignRun { what, run: run.into(), batch: batch.into() };
@@ -130,46 +140,49 @@ impl DecodedBatch {
 }
 
 /// Cuts a run where its facts cannot be read, so that a bad fact spoils only itself.
-fn cut(header: &Header, facts: Vec<Bytes>, schema: u32) -> Vec<Result<Run, BadRun>> {
+fn cut(header: &Header, facts: Vec<Bytes>, schema: u32) -> Vec<Result<SoundRun, BadRun>> {
     let mut pieces: Vec<Piece> = Vec::new();
-    // A run is mostly one good piece, which would be moved again and again as it becomes more. Of one cut into many, none has room for all.
-    let whole = facts.len();
     for (seq, bytes) in (header.first_seq.0..).map(Seq).zip(facts) {
-        let read = read_fact(&bytes).map_err(|refusal| refusal.under_schema(schema));
-        match (read, pieces.last_mut()) {
-            (Ok(fact), Some(Piece::Good { facts, .. })) => facts.push(Sealed { fact, bytes }),
-            (Ok(fact), _) => {
-                let mut facts = Vec::with_capacity(if pieces.is_empty() { whole } else { 1 });
-                facts.push(Sealed { fact, bytes });
-                pieces.push(Piece::Good { first: seq, facts });
-            }
-            (Err(new), Some(Piece::Bad { facts, refusal, .. })) if new.code() == refusal.code() => facts.push(bytes),
-            (Err(refusal), _) => pieces.push(Piece::Bad { first: seq, facts: vec![bytes], refusal }),
+        let fate = look(&bytes).map_err(|refusal| refusal.under_schema(schema));
+        match pieces.last_mut() {
+            Some(piece) if piece.shares(&fate) => piece.add(bytes, fate),
+            _ => pieces.push(Piece { first: seq, facts: vec![bytes], fate }),
         }
     }
     pieces.into_iter().map(|piece| piece.under(header)).collect()
 }
 
 /// Neighbours in a run that share one fate.
-enum Piece {
-    Good { first: Seq, facts: Vec<Sealed> },
-    Bad { first: Seq, facts: Vec<Bytes>, refusal: Refusal },
+struct Piece {
+    first: Seq,
+    facts: Vec<Bytes>,
+    fate: Result<Spoken, Refusal>,
 }
 
 impl Piece {
-    fn under(self, header: &Header) -> Result<Run, BadRun> {
-        match self {
-            Self::Good { first, facts } => Ok(header.run(first, facts)),
-            Self::Bad { first, facts, refusal } => {
-                let last = Seq(first.0 + facts.len() as u64 - 1);
-                let wire = pb::Run { facts, ..(&header.run(first, Vec::new())).into() };
-                Err(BadRun {
-                    subject: Some(header.subject.clone()),
-                    seqs: Some(SeqRange { epoch: header.epoch, first, last }),
-                    bytes: wire.encode_to_vec().into(),
-                    refusal,
-                })
-            }
+    fn shares(&self, fate: &Result<Spoken, Refusal>) -> bool {
+        match (&self.fate, fate) {
+            (Ok(_), Ok(_)) => true,
+            (Err(refusal), Err(new)) => refusal.code() == new.code(),
+            _ => false,
+        }
+    }
+
+    fn add(&mut self, fact: Bytes, fate: Result<Spoken, Refusal>) {
+        self.facts.push(fact);
+        if let (Ok(spoken), Ok(of_fact)) = (&mut self.fate, fate) {
+            *spoken = spoken.and(of_fact);
+        }
+    }
+
+    fn under(self, header: &Header) -> Result<SoundRun, BadRun> {
+        let last = Seq(self.first.0 + self.facts.len() as u64 - 1);
+        let (subject, seqs) = (header.subject.clone(), SeqRange { epoch: header.epoch, first: self.first, last });
+        let wire = pb::Run { facts: self.facts, ..(&header.run(self.first, Vec::new())).into() };
+        let bytes = wire.encode_to_vec().into();
+        match self.fate {
+            Ok(spoken) => Ok(SoundRun { subject, seqs, spoken, bytes }),
+            Err(refusal) => Err(BadRun { subject: Some(subject), seqs: Some(seqs), bytes, refusal }),
         }
     }
 }

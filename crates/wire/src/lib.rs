@@ -4,8 +4,8 @@
 //! encode_fact(&Fact) -> Vec<u8>                  decode_fact(&[u8]) -> Result<Sealed, Refusal>
 //! seal(Fact) -> Sealed                           accept(Fact) -> Result<Sealed, Refusal>, at a writer's door
 //! encode_run(&Run) -> Vec<u8>                    decode_run(&[u8]) -> Result<Run, Refusal>
-//! encode_record(&Record) -> Vec<u8>              decode_record(&[u8]) -> Result<Record, Refusal>
-//! encode_batch(&Batch) -> Vec<u8>                decode_batch(&[u8]) -> Result<DecodedBatch, Refusal>
+//! encode_record(&Record) · SoundRun::record() -> Vec<u8>    decode_record(&[u8]) -> Result<Record, Refusal>
+//! encode_batch(&Batch) -> Vec<u8>                decode_batch(Bytes) -> Result<DecodedBatch, Refusal>, of sound runs and bad ones
 //! encode_receipt(&Receipt) -> Vec<u8>            decode_receipt(&[u8]) -> Result<Receipt, Refusal>
 //! encode_spooled(&Spooled) -> Vec<u8>            decode_spooled(&[u8]) -> Result<Spooled, Refusal>
 //! encode_quarantined(&Quarantined) -> Vec<u8>    decode_quarantined(&[u8]) -> Result<Quarantined, Refusal>
@@ -35,6 +35,7 @@ mod request;
 mod risk;
 mod run;
 pub mod schema;
+mod sound;
 mod spool;
 mod topic;
 mod verdict;
@@ -49,6 +50,7 @@ pub use refusal::{Disposition, Refusal};
 pub use risk::{decode_risk_record, encode_risk_record};
 pub use run::{Record, decode_record, decode_run, encode_record, encode_run};
 pub use schema::SCHEMA_VERSION;
+pub use sound::{SoundRun, Spoken};
 pub use spool::{Spooled, decode_spooled, encode_spooled};
 pub use topic::{BatchTopic, ReceiptTopic, SHARD_COUNT, Shard};
 pub use verdict::{Verdict, VerdictKind, decode_verdict, encode_verdict};

@@ -29,8 +29,18 @@ pub(crate) fn decoded_shared<M: prost::Message + Default>(
     bytes: &[u8],
     limit: usize,
 ) -> Result<M, Refusal> {
-    let copy = Bytes::copy_from_slice(bounded(what, bytes, limit)?);
-    M::decode(copy).map_err(|source| Refusal::Undecodable { what, source })
+    bounded(what, bytes, limit)?;
+    decoded_whole(what, Bytes::copy_from_slice(bytes), limit)
+}
+
+/// [`decoded_shared`] without the copy: what is kept of a message keeps it whole.
+pub(crate) fn decoded_whole<M: prost::Message + Default>(
+    what: &'static str,
+    bytes: Bytes,
+    limit: usize,
+) -> Result<M, Refusal> {
+    bounded(what, &bytes, limit)?;
+    M::decode(bytes).map_err(|source| Refusal::Undecodable { what, source })
 }
 
 fn bounded<'a>(what: &'static str, bytes: &'a [u8], limit: usize) -> Result<&'a [u8], Refusal> {

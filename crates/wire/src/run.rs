@@ -1,5 +1,6 @@
 //! Runs of facts, and the log record that carries one.
 
+use bytes::Bytes;
 use medfleet_domain::Invalid;
 use medfleet_domain::fact::{Run, Sealed};
 use medfleet_domain::id::{AgentId, Epoch, Seq, SeqRange, SiteId, Subject};
@@ -13,6 +14,7 @@ use crate::pb;
 use crate::read::{decoded_shared, device_kind, few, instant, present, site, subject};
 use crate::refusal::Refusal;
 use crate::schema::SCHEMA_VERSION;
+use crate::sound::SoundRun;
 
 /// What a record of the log says: a run, and when ingest received it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +34,32 @@ pub fn encode_record(record: &Record) -> Vec<u8> {
         implausible: record.implausible.iter().map(|seq| seq.0).collect(),
     }
     .encode_to_vec()
+}
+
+/// `pb::LogRecord` with its run left as bytes.
+#[derive(Clone, PartialEq, Message)]
+struct Envelope {
+    #[prost(uint32, tag = "1")]
+    schema: u32,
+    #[prost(bytes = "bytes", tag = "2")]
+    run: Bytes,
+    #[prost(sfixed64, tag = "3")]
+    received_at_us: i64,
+    #[prost(uint64, repeated, tag = "4")]
+    implausible: Vec<u64>,
+}
+
+impl SoundRun {
+    /// The value of a record that holds this run, with the seqs whose time ingest could not believe.
+    pub fn record(&self, received_at: Timestamp, implausible: &[Seq]) -> Vec<u8> {
+        Envelope {
+            schema: SCHEMA_VERSION,
+            run: self.bytes.clone(),
+            received_at_us: received_at.micros(),
+            implausible: implausible.iter().map(|seq| seq.0).collect(),
+        }
+        .encode_to_vec()
+    }
 }
 
 /// Reads a record whole or not at all: what stands in the log was taken in at a door of this or an older schema.

@@ -2,6 +2,7 @@
 
 mod samples;
 
+use bytes::Bytes;
 use medfleet_domain::fact::Fact;
 use medfleet_fuzz::{Bounds, Heap, files, fuzz};
 use medfleet_wire as wire;
@@ -105,9 +106,10 @@ fn fuzz_verdict() {
 fn fuzz_batch() {
     let bounds = Bounds { input_max_bytes: BATCH_MAX_BYTES + 64, ..Bounds::default() };
     fuzz("batch", corpus("batch", wire::encode_batch(&samples::batch())), bounds, |bytes| {
-        match wire::decode_batch(bytes) {
+        match wire::decode_batch(Bytes::copy_from_slice(bytes)) {
             Err(refusal) => refusal.code().to_owned(),
             Ok(batch) => {
+                batch.runs.iter().flatten().for_each(reads_as_promised);
                 let fates: std::collections::BTreeSet<&str> = batch
                     .runs
                     .iter()
@@ -117,6 +119,15 @@ fn fuzz_batch() {
             }
         }
     });
+}
+
+/// What a door takes to be sound without reading it is read by everyone behind it, and says what was promised.
+fn reads_as_promised(sound: &wire::SoundRun) {
+    let run =
+        wire::decode_record(&sound.record(samples::MORNING, &[])).expect("a sound run is read within a record").run;
+    assert_eq!((&run.subject, run.seqs()), (&sound.subject, Some(sound.seqs)));
+    let spoken = run.facts.iter().map(|sealed| wire::Spoken::from(&sealed.fact));
+    assert_eq!(spoken.reduce(wire::Spoken::and), Some(sound.spoken));
 }
 
 #[test]

@@ -9,6 +9,7 @@ use std::fmt::Debug;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use bytes::Bytes;
 use medfleet_domain::fact::Sealed;
 use medfleet_wire as wire;
 use medfleet_wire::Refusal;
@@ -98,7 +99,8 @@ fn enveloped(schema: u32) -> [Golden; 2] {
         written.schema = schema;
         written.encode_to_vec()
     };
-    let read = move |bytes: &[u8]| wire::decode_batch(bytes).map(|batch| undamaged(batch, schema));
+    let read =
+        move |bytes: &[u8]| wire::decode_batch(Bytes::copy_from_slice(bytes)).map(|batch| undamaged(batch, schema));
     [
         Golden::new(&name("log_record"), "LogRecord", samples::record(), record, wire::decode_record),
         Golden::new(&name("batch"), "Batch", samples::batch(), batch, read),
@@ -117,7 +119,8 @@ fn first_shape() -> Golden {
 
 fn undamaged(batch: wire::DecodedBatch, schema: u32) -> wire::Batch {
     assert_eq!(batch.schema, schema);
-    let runs = batch.runs.into_iter().map(|run| run.expect("a run of the golden batch"));
+    let read = |sound: wire::SoundRun| wire::decode_run(&sound.bytes).expect("what is sound is read");
+    let runs = batch.runs.into_iter().map(|run| read(run.expect("a run of the golden batch")));
     wire::Batch {
         agent: batch.agent,
         site: batch.site,

@@ -7,7 +7,7 @@ use medfleet_domain::fact::{Body, Run};
 use medfleet_domain::id::{AgentId, Seq, SiteId};
 use medfleet_wire as wire;
 use medfleet_wire::limits::{BATCH_MAX_BYTES, BATCH_MAX_RUNS, FACT_MAX_BYTES, RUN_MAX_FACTS, SEQ_MAX};
-use medfleet_wire::{BadRun, BatchTopic, DecodedBatch, Disposition, Refusal, SCHEMA_VERSION, pb};
+use medfleet_wire::{BadRun, BatchTopic, DecodedBatch, Disposition, Refusal, SCHEMA_VERSION, SoundRun, pb};
 use proptest::prelude::*;
 use prost::Message;
 
@@ -16,7 +16,7 @@ fn read_as_anything(bytes: &[u8]) {
     let _ = wire::decode_fact(bytes);
     let _ = wire::decode_run(bytes);
     let _ = wire::decode_record(bytes);
-    let _ = wire::decode_batch(bytes);
+    let _ = wire::decode_batch(Bytes::copy_from_slice(bytes));
     let _ = wire::decode_receipt(bytes);
     let _ = wire::decode_spooled(bytes);
     let _ = wire::decode_quarantined(bytes);
@@ -81,11 +81,15 @@ fn wire_fact() -> pb::Fact {
 }
 
 fn read(batch: &pb::Batch) -> DecodedBatch {
-    wire::decode_batch(&batch.encode_to_vec()).expect("the envelope is sound")
+    wire::decode_batch(batch.encode_to_vec().into()).expect("the envelope is sound")
+}
+
+fn run_of(taken: &Result<SoundRun, BadRun>) -> Run {
+    wire::decode_run(&taken.as_ref().expect("it is sound").bytes).expect("what is sound is read")
 }
 
 /// What became of the first run of a batch in which something was changed.
-fn first_after(change: impl FnOnce(&mut pb::Run)) -> Result<Run, BadRun> {
+fn first_after(change: impl FnOnce(&mut pb::Run)) -> Result<SoundRun, BadRun> {
     let mut batch = wire_batch();
     change(&mut batch.runs[0]);
     let mut runs = read(&batch).runs;
@@ -113,7 +117,8 @@ fn a_bad_run_is_refused_by_its_reason_and_spoils_no_other() {
     assert_eq!(refused(|run| run.kind = "time_machine".into()), "unknown_value");
     assert_eq!(refused(|run| run.site = "st-elsewhere".into()), "foreign_run");
     assert_eq!(refused(|run| run.agent = "edge-2".into()), "foreign_run");
-    assert_eq!(first_after(|run| run.agent.clear()).unwrap().agent, Some(samples::agent()));
+    let of_its_batch = first_after(|run| run.agent.clear()).unwrap();
+    assert_eq!(wire::decode_run(&of_its_batch.bytes).unwrap().agent, Some(samples::agent()));
 }
 
 #[test]
@@ -123,11 +128,11 @@ fn a_run_that_cannot_be_decoded_is_kept_as_it_came() {
     bytes.extend([6 << 3 | 2, garbage.len() as u8]);
     bytes.extend(garbage);
     prost::encoding::message::encode(6, &wire_batch().runs[0], &mut bytes);
-    let runs = wire::decode_batch(&bytes).unwrap().runs;
+    let runs = wire::decode_batch(bytes.into()).unwrap().runs;
     let bad = runs[0].as_ref().unwrap_err();
     assert_eq!((bad.refusal.code(), &*bad.bytes), ("undecodable", &garbage[..]));
     assert_eq!((&bad.subject, bad.seqs), (&None, None));
-    assert_eq!(runs[1], Ok(samples::run()));
+    assert_eq!(run_of(&runs[1]), samples::run());
 }
 
 #[test]
@@ -139,7 +144,7 @@ fn a_bad_fact_is_cut_out_of_its_run() {
     batch.runs[0].facts = vec![bad.clone(), good.clone(), good.clone(), bad.clone(), bad.clone(), good];
     let runs = read(&batch).runs;
     let seqs = runs.iter().map(|run| match run {
-        Ok(run) => (true, run.seqs().unwrap()),
+        Ok(sound) => (true, sound.seqs),
         Err(bad) => (false, bad.seqs.unwrap()),
     });
     let expected = [(false, 41, 41), (true, 42, 43), (false, 44, 45), (true, 46, 46)];
@@ -163,7 +168,7 @@ fn words_of_a_newer_schema_are_held_and_words_of_none_are_poison() {
             let mut batch = pb::Batch { schema, ..wire_batch() };
             batch.runs[0].facts.push(fact.encode_to_vec().into());
             let runs = read(&batch).runs;
-            assert_eq!(runs[0], Ok(samples::run()), "known words are taken in whatever the schema");
+            assert_eq!(run_of(&runs[0]), samples::run(), "known words are taken in whatever the schema");
             let bad = runs[1].as_ref().unwrap_err();
             assert_eq!(bad.refusal.disposition(), expected, "{:?}", bad.refusal);
             assert_eq!(bad.seqs, Some(samples::seqs(44, 44)));
@@ -173,14 +178,15 @@ fn words_of_a_newer_schema_are_held_and_words_of_none_are_poison() {
 
 #[test]
 fn an_envelope_that_cannot_be_read_refuses_the_batch() {
-    let code =
-        |batch: pb::Batch| wire::decode_batch(&batch.encode_to_vec()).map(|_| ()).map_err(|refusal| refusal.code());
+    let code = |batch: pb::Batch| {
+        wire::decode_batch(batch.encode_to_vec().into()).map(|_| ()).map_err(|refusal| refusal.code())
+    };
     assert_eq!(code(wire_batch()), Ok(()));
     assert_eq!(code(pb::Batch { schema: 0, ..wire_batch() }), Err("missing_field"));
     assert_eq!(code(pb::Batch { agent: "a/b".into(), ..wire_batch() }), Err("invalid_value"));
     assert_eq!(code(pb::Batch { site: String::new(), ..wire_batch() }), Err("invalid_value"));
     assert_eq!(code(pb::Batch { runs: vec![pb::Run::default(); BATCH_MAX_RUNS + 1], ..wire_batch() }), Err("too_many"));
-    let oversized = wire::decode_batch(&vec![0; BATCH_MAX_BYTES + 1]).unwrap_err();
+    let oversized = wire::decode_batch(vec![0; BATCH_MAX_BYTES + 1].into()).unwrap_err();
     assert_eq!(oversized, Refusal::Oversized { what: "batch", bytes: BATCH_MAX_BYTES + 1, limit: BATCH_MAX_BYTES });
     assert_eq!(wire::decode_fact(&vec![0; FACT_MAX_BYTES + 1]).unwrap_err().code(), "oversized");
 }

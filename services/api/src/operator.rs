@@ -84,7 +84,7 @@ pub async fn landed(open: &OpenCut, log: &dyn EventLog, shown: &[Refusal]) -> Re
     let mut landed = BTreeSet::new();
     for refusal in shown.iter().filter(|refusal| refusal.subject.is_some()) {
         let Some((subject, seqs)) = numbered(log, refusal).await? else { continue };
-        if query::archived(open, &subject, seqs).await? == seqs.last.0 - seqs.first.0 + 1 {
+        if query::archived(open, &subject, seqs).await? == seqs.count() {
             landed.insert((refusal.partition, refusal.offset));
         }
     }

@@ -181,7 +181,7 @@ impl Telling<'_, '_> {
     /// Facts told before and said again, and facts told before that the tables do not say.
     pub fn before(&self) -> (u64, u64) {
         let tellers = || self.lives.iter().map(|(_, teller)| teller);
-        let unsaid = tellers().flat_map(Teller::unsaid).map(|range| range.last.0 - range.first.0 + 1).sum();
+        let unsaid = tellers().flat_map(Teller::unsaid).map(|range| range.count()).sum();
         (tellers().map(|teller| teller.again).sum(), unsaid)
     }
 }

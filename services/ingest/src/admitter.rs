@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use medfleet_domain::fact::{Body, Run};
-use medfleet_domain::id::{SiteId, SubjectKind};
+use medfleet_domain::id::{SiteId, Subject, SubjectKind};
 use medfleet_domain::time::Timestamp;
 use medfleet_log::{EventLog, LogError, NewRecord, Outcome, Partition, Position, Topic, read_to_end};
 use medfleet_runtime::{Backoff, Shutdown};
@@ -15,7 +15,7 @@ use rand::SeedableRng;
 use rand::rngs::SmallRng;
 
 use crate::error::IngestError;
-use crate::judge::{self, Judgement};
+use crate::judge::{self, Admitted, Judgement};
 use crate::meters::Meters;
 
 /// Longest pause between looks at the fleet topic.
@@ -42,10 +42,10 @@ impl Admitter {
 
     /// Takes one MQTT message in. When this returns Ok, what it names as stored is durable in the log and what it
     /// names as poison is durable in quarantine. On an error nothing may be answered: the agent sends again.
-    pub async fn batch(&self, topic: &str, payload: &[u8], now: Timestamp) -> Result<Option<Receipt>, IngestError> {
+    pub async fn batch(&self, topic: &str, payload: &Bytes, now: Timestamp) -> Result<Option<Receipt>, IngestError> {
         let started = Instant::now();
         let Judgement { append, quarantine, receipt, tally } = self.judge(topic, payload, now);
-        let mut records: Vec<NewRecord> = append.iter().map(logged).collect();
+        let mut records: Vec<NewRecord> = append.iter().map(admitted).collect();
         records.extend(quarantine.iter().map(quarantined));
         self.append(records).await?;
         self.meters.count(&tally);
@@ -58,14 +58,14 @@ impl Admitter {
 
     /// Tries a quarantined message again. What is still refused stays where it is and was counted when it came; nothing
     /// is quarantined twice.
-    pub async fn rejudge(&self, topic: &str, payload: &[u8], now: Timestamp) -> Result<judge::Tally, IngestError> {
+    pub async fn rejudge(&self, topic: &str, payload: &Bytes, now: Timestamp) -> Result<judge::Tally, IngestError> {
         let Judgement { append, tally, .. } = self.judge(topic, payload, now);
-        self.append(append.iter().map(logged).collect()).await?;
+        self.append(append.iter().map(admitted).collect()).await?;
         self.meters.count(&judge::Tally { received: tally.appended, quarantined: 0, held: 0, ..tally });
         Ok(tally)
     }
 
-    fn judge(&self, topic: &str, payload: &[u8], now: Timestamp) -> Judgement {
+    fn judge(&self, topic: &str, payload: &Bytes, now: Timestamp) -> Judgement {
         let sites = self.sites.read().unwrap_or_else(PoisonError::into_inner);
         judge::batch(topic, payload, &sites, now)
     }
@@ -187,14 +187,18 @@ impl Admitter {
     }
 }
 
-/// Facts about sites go to the fleet topic, all others to their subject's stream.
 fn logged(record: &Record) -> NewRecord {
-    let fleet = record.run.subject.kind == SubjectKind::Site;
-    NewRecord {
-        topic: if fleet { Topic::FLEET } else { Topic::FACTS },
-        key: Bytes::from(record.run.subject.key()),
-        value: Bytes::from(medfleet_wire::encode_record(record)),
-    }
+    said_of(&record.run.subject, medfleet_wire::encode_record(record))
+}
+
+fn admitted(one: &Admitted) -> NewRecord {
+    said_of(&one.run.subject, one.record())
+}
+
+/// Facts about sites go to the fleet topic, all others to their subject's stream.
+fn said_of(subject: &Subject, record: Vec<u8>) -> NewRecord {
+    let topic = if subject.kind == SubjectKind::Site { Topic::FLEET } else { Topic::FACTS };
+    NewRecord { topic, key: subject.key().into(), value: record.into() }
 }
 
 fn quarantined(refused: &Quarantined) -> NewRecord {

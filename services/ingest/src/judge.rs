@@ -1,12 +1,15 @@
 //! What becomes of a batch: pure judgement over its bytes, the sites known and the time it came.
 
 use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
 
-use medfleet_domain::fact::{Fact, Run};
+use bytes::Bytes;
+use medfleet_domain::fact::Run;
 use medfleet_domain::id::{Seq, SeqRange, SiteId, Subject};
 use medfleet_domain::time::{Day, MICROS_PER_SECOND, Timestamp};
 use medfleet_wire::{
-    BadRun, BatchTopic, DecodedBatch, Disposition, Fate, FateKind, Quarantined, Receipt, Record, Refusal,
+    BadRun, BatchTopic, DecodedBatch, Disposition, Fate, FateKind, Quarantined, Receipt, Record, Refusal, SoundRun,
+    Spoken,
 };
 
 /// A fact this far ahead of ingest's clock is kept but never folded.
@@ -20,11 +23,27 @@ const KEPT_MAX_BYTES: usize = medfleet_wire::limits::QUARANTINED_MAX_BYTES - (32
 /// What a batch asks of ingest, and the receipt to send once that is done.
 #[derive(Debug, Default)]
 pub struct Judgement {
-    pub append: Vec<Record>,
+    pub append: Vec<Admitted>,
     pub quarantine: Vec<Quarantined>,
     /// None when nobody could be told: the envelope itself was not readable.
     pub receipt: Option<Receipt>,
     pub tally: Tally,
+}
+
+/// A run for the log, as its agent wrote it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Admitted {
+    pub run: SoundRun,
+    pub received_at: Timestamp,
+    /// Seqs whose time nobody can believe.
+    pub implausible: Vec<Seq>,
+}
+
+impl Admitted {
+    /// The value of its record.
+    pub fn record(&self) -> Vec<u8> {
+        self.run.record(self.received_at, &self.implausible)
+    }
 }
 
 /// Facts by fate. INV-4, ingest's half: received = appended + quarantined + held.
@@ -44,9 +63,9 @@ impl Tally {
 }
 
 /// Judges one MQTT message.
-pub fn batch(topic: &str, payload: &[u8], sites: &BTreeSet<SiteId>, now: Timestamp) -> Judgement {
+pub fn batch(topic: &str, payload: &Bytes, sites: &BTreeSet<SiteId>, now: Timestamp) -> Judgement {
     let read = BatchTopic::parse(topic).and_then(|topic| {
-        let batch = medfleet_wire::decode_batch(payload)?;
+        let batch = medfleet_wire::decode_batch(payload.clone())?;
         topic.check(&batch)?;
         Ok(batch)
     });
@@ -82,17 +101,14 @@ fn runs(topic: &str, batch: DecodedBatch, sites: &BTreeSet<SiteId>, now: Timesta
     for read in batch.runs {
         match read {
             Ok(run) if known => {
-                let Some(seqs) = run.seqs() else { continue };
-                fates.push(fate(run.subject.clone(), seqs, FateKind::Stored, ""));
-                judgement.take(record(run, now));
+                fates.push(fate(run.subject.clone(), run.seqs, FateKind::Stored, ""));
+                judgement.take(run, now);
             }
             Ok(run) => {
-                let Some(seqs) = run.seqs() else { continue };
-                let count = run.facts.len() as u64;
-                judgement.tally.received += count;
-                judgement.tally.held += count;
+                judgement.tally.received += run.seqs.count();
+                judgement.tally.held += run.seqs.count();
                 let refusal = Refusal::UnknownSite { site: batch.site.to_string() };
-                fates.push(fate(run.subject, seqs, FateKind::Held, refusal.code()));
+                fates.push(fate(run.subject, run.seqs, FateKind::Held, refusal.code()));
             }
             Err(bad) => fates.extend(judgement.refuse(topic, bad, now)),
         }
@@ -102,16 +118,17 @@ fn runs(topic: &str, batch: DecodedBatch, sites: &BTreeSet<SiteId>, now: Timesta
 }
 
 impl Judgement {
-    fn take(&mut self, record: Record) {
-        self.tally.received += record.run.facts.len() as u64;
-        self.tally.appended += record.run.facts.len() as u64;
-        self.tally.implausible += record.implausible.len() as u64;
-        self.append.push(record);
+    fn take(&mut self, run: SoundRun, received_at: Timestamp) {
+        let implausible = implausible_of(&run, received_at);
+        self.tally.received += run.seqs.count();
+        self.tally.appended += run.seqs.count();
+        self.tally.implausible += implausible.len() as u64;
+        self.append.push(Admitted { run, received_at, implausible });
     }
 
     /// Held facts stay with the agent; poison goes to quarantine whole.
     fn refuse(&mut self, topic: &str, bad: BadRun, now: Timestamp) -> Option<Fate> {
-        let count = bad.seqs.map_or(1, |seqs| seqs.last.0 - seqs.first.0 + 1);
+        let count = bad.seqs.map_or(1, |seqs| seqs.count());
         self.tally.received += count;
         let disposition = bad.refusal.disposition();
         match disposition {
@@ -133,7 +150,7 @@ impl Judgement {
 }
 
 /// A whole message that cannot be read counts as one received and one quarantined: its facts cannot be counted.
-fn unreadable(topic: &str, payload: &[u8], refusal: &Refusal, now: Timestamp) -> Judgement {
+fn unreadable(topic: &str, payload: &Bytes, refusal: &Refusal, now: Timestamp) -> Judgement {
     let kept = &payload[..payload.len().min(KEPT_MAX_BYTES)];
     let mut origin = topic.to_owned();
     origin.truncate(origin.floor_char_boundary(medfleet_wire::limits::TOPIC_MAX_BYTES));
@@ -164,13 +181,31 @@ fn record(run: Run, now: Timestamp) -> Record {
     Record { implausible: implausible(&run, now).collect(), run, received_at: now }
 }
 
+/// The times that can be believed.
+fn plausible(now: Timestamp) -> RangeInclusive<Timestamp> {
+    EARLIEST_PLAUSIBLE.start()..=now.plus_micros(AHEAD_MAX_SECONDS * MICROS_PER_SECOND)
+}
+
+/// A stretch that ends in the future would carry the ledger's edge there.
+fn is_believed(spoken: Spoken, plausible: &RangeInclusive<Timestamp>) -> bool {
+    plausible.contains(&spoken.from) && plausible.contains(&spoken.until)
+}
+
 /// The seqs of facts whose time nobody can believe.
 fn implausible(run: &Run, now: Timestamp) -> impl Iterator<Item = Seq> {
-    let latest = now.plus_micros(AHEAD_MAX_SECONDS * MICROS_PER_SECOND);
-    let plausible = EARLIEST_PLAUSIBLE.start()..=latest;
+    let plausible = plausible(now);
     let numbered = (run.first_seq.0..).map(Seq).zip(&run.facts);
-    // A stretch that ends in the future would carry the ledger's edge there.
-    let end = |fact: &Fact| fact.span().map_or(fact.at, |span| span.until);
-    let believed = move |fact: &Fact| plausible.contains(&fact.at) && plausible.contains(&end(fact));
-    numbered.filter(move |(_, sealed)| !believed(&sealed.fact)).map(|(seq, _)| seq)
+    numbered.filter(move |(_, sealed)| !is_believed((&sealed.fact).into(), &plausible)).map(|(seq, _)| seq)
+}
+
+/// Its facts are read one by one only where some time among them is out of bounds.
+fn implausible_of(run: &SoundRun, now: Timestamp) -> Vec<Seq> {
+    if is_believed(run.spoken, &plausible(now)) {
+        return Vec::new();
+    }
+    match medfleet_wire::decode_run(&run.bytes) {
+        Ok(read) => implausible(&read, now).collect(),
+        // Cannot be, since the run is sound; were it so, none of it would be folded.
+        Err(_) => (run.seqs.first.0..=run.seqs.last.0).map(Seq).collect(),
+    }
 }

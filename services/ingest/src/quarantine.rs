@@ -88,6 +88,6 @@ pub async fn redrive(admitter: &Admitter, entry: &Entry, now: Timestamp) -> Resu
         let position = admitter.run(run, now).await?;
         return Ok(Redriven::Admitted { position, facts });
     }
-    let tally = admitter.rejudge(&quarantined.origin, &quarantined.payload, now).await?;
+    let tally = admitter.rejudge(&quarantined.origin, &quarantined.payload.clone().into(), now).await?;
     Ok(Redriven::Batch { appended: tally.appended, quarantined: tally.quarantined, held: tally.held })
 }

@@ -8,7 +8,7 @@ use std::net::{Shutdown as Direction, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use medfleet_domain::condition::Condition;
 use medfleet_domain::fact::{Body, Run};
 use medfleet_domain::id::AgentId;
@@ -66,15 +66,13 @@ fn fuzz_batch_at_the_door() {
         ..Bounds::default()
     };
     fuzz("batch at the door", vec![batch()], bounds, |payload| {
-        let judged = judge::batch(&topic, payload, &sites, now());
+        let judged = judge::batch(&topic, &Bytes::copy_from_slice(payload), &sites, now());
         assert!(judged.tally.balances(), "{:?}", judged.tally);
-        for record in &judged.append {
-            let bytes = medfleet_wire::encode_record(record);
-            assert_eq!(
-                medfleet_wire::decode_record(&bytes).as_ref(),
-                Ok(record),
-                "the processor reads what ingest writes"
-            );
+        for admitted in &judged.append {
+            let record =
+                medfleet_wire::decode_record(&admitted.record()).expect("the processor reads what ingest writes");
+            assert_eq!((&record.run.subject, record.run.seqs()), (&admitted.run.subject, Some(admitted.run.seqs)));
+            assert_eq!(record.implausible, admitted.implausible);
         }
         for refused in &judged.quarantine {
             let bytes = medfleet_wire::encode_quarantined(refused);

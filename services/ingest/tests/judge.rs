@@ -52,20 +52,20 @@ proptest! {
             bytes.truncate(cut.index(bytes.len() + 1));
         }
         let sites = if site_is_known { known(&[support::SITE]) } else { known(&[]) };
-        let judged = judge::batch(&topic(), &bytes, &sites, NOW);
+        let judged = judge::batch(&topic(), &bytes.into(), &sites, NOW);
         prop_assert!(judged.tally.balances(), "{:?}", judged.tally);
-        let appended: usize = judged.append.iter().map(|record| record.run.facts.len()).sum();
-        prop_assert_eq!(judged.tally.appended, appended as u64);
+        let appended: u64 = judged.append.iter().map(|admitted| admitted.run.seqs.count()).sum();
+        prop_assert_eq!(judged.tally.appended, appended);
         prop_assert_eq!(judged.tally.quarantined > 0, !judged.quarantine.is_empty());
         // A receipt promises exactly what is appended: no fact is called stored that is not.
         let stored = judged.receipt.iter().flat_map(|receipt| &receipt.fates).filter(|fate| fate.kind == FateKind::Stored);
-        let promised: u64 = stored.map(|fate| fate.seqs.last.0 - fate.seqs.first.0 + 1).sum();
+        let promised: u64 = stored.map(|fate| fate.seqs.count()).sum();
         prop_assert_eq!(promised, judged.tally.appended);
     }
 
     #[test]
     fn noise_is_quarantined_whole(noise in prop::collection::vec(any::<u8>(), 0..400), topic in "\\PC{0,60}") {
-        let judged = judge::batch(&topic, &noise, &known(&[support::SITE]), NOW);
+        let judged = judge::batch(&topic, &noise.clone().into(), &known(&[support::SITE]), NOW);
         prop_assert!(judged.append.is_empty() && judged.receipt.is_none());
         prop_assert_eq!(&judged.quarantine[0].payload, &noise);
         prop_assert!(judged.tally.balances());
@@ -74,7 +74,7 @@ proptest! {
 
 #[test]
 fn an_unknown_site_holds_everything_and_quarantines_nothing() {
-    let judged = judge::batch(&topic(), &payload(&[(1, 3), (2, 2)]), &known(&[]), NOW);
+    let judged = judge::batch(&topic(), &payload(&[(1, 3), (2, 2)]).into(), &known(&[]), NOW);
     assert_eq!((judged.tally.held, judged.append.len(), judged.quarantine.len()), (5, 0, 0));
     let fates = judged.receipt.unwrap().fates;
     assert!(fates.iter().all(|fate| (fate.kind, fate.reason.as_str()) == (FateKind::Held, "unknown_site")));

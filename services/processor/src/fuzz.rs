@@ -27,12 +27,12 @@ const HOME: Partition = Partition::new(Topic::FACTS, 0);
 /// The records that ingest would log of a hostile batch.
 fn records(topic: &str, bytes: &[u8]) -> Vec<Told> {
     let sites = BTreeSet::from([SiteId::new("st-mary").expect("a name")]);
-    let judged = medfleet_ingest::judge::batch(topic, bytes, &sites, NOW);
-    let logged = |(offset, record): (u64, &medfleet_wire::Record)| Record {
+    let judged = medfleet_ingest::judge::batch(topic, &Bytes::copy_from_slice(bytes), &sites, NOW);
+    let logged = |(offset, admitted): (u64, &medfleet_ingest::judge::Admitted)| Record {
         offset,
         appended_at_micros: NOW.0,
         key: Bytes::new(),
-        value: medfleet_wire::encode_record(record).into(),
+        value: admitted.record().into(),
     };
     let records = (0..).zip(&judged.append).map(logged);
     records.map(|record| Told::by_log(HOME, &record).expect("the processor reads what ingest writes")).collect()
@@ -76,8 +76,9 @@ fn corpus() -> (String, Vec<Vec<u8>>) {
         files(GOLDENS, ".bin").iter().filter_map(|bytes| medfleet_wire::decode_fact(bytes).ok()).collect();
     assert!(facts.len() > 20, "only {} goldens are facts", facts.len());
     let golden = std::fs::read(format!("{GOLDENS}/batch.bin")).expect("the golden batch");
-    let decoded = medfleet_wire::decode_batch(&golden).expect("the golden batch is sound");
-    let sample = decoded.runs[0].clone().expect("its first run is sound");
+    let decoded = medfleet_wire::decode_batch(golden.clone().into()).expect("the golden batch is sound");
+    let sound = decoded.runs[0].as_ref().expect("its first run is sound");
+    let sample = medfleet_wire::decode_run(&sound.bytes).expect("what is sound is read");
     let batch = |facts: Vec<_>| {
         let run = medfleet_domain::fact::Run { facts, ..sample.clone() };
         let (agent, site) = (decoded.agent.clone(), decoded.site.clone());

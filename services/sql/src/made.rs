@@ -22,7 +22,7 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 use medfleet_kpi::backdated;
 use medfleet_kpi::comparison::{self, ComparedSite, Fleet};
 use medfleet_kpi::figures;
-use medfleet_kpi::scorecard::{self, Scorecard, scorecards_with};
+use medfleet_kpi::scorecard::{self, Group, Told};
 use medfleet_kpi::table::{Cell, Figure, Heading, Table};
 
 use crate::kpi::Asked;
@@ -148,9 +148,11 @@ impl Work {
         let Asked { question, group, by, .. } = &*self.asked;
         match self.made {
             Made::Scorecards => {
-                let cards = scorecards_with(&session, question, *group, self.at_once).await;
-                let cards: Vec<Scorecard> = cards.map_err(failed)?;
-                self.batches(context, cards, figures::figures())
+                let mut told = Told::read(&session, question).await.map_err(failed)?;
+                if self.at_once && *group == Group::SiteKind {
+                    told = told.at_once(&session, question).await.map_err(failed)?;
+                }
+                self.batches(context, told.by(*group), figures::figures())
             }
             Made::Comparison => {
                 let fleet = Fleet::read(&session, question).await.map_err(failed)?;

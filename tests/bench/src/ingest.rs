@@ -46,9 +46,9 @@ pub struct Options {
     /// Only prepares the log and says which agents it takes, one name a line.
     #[arg(long)]
     prepare: bool,
-    /// Only the product, once: for a profiler.
+    /// Only the product, so many times: for a profiler.
     #[arg(long)]
-    product_only: bool,
+    product_only: Option<usize>,
     #[command(flatten)]
     load: load::Options,
 }
@@ -69,8 +69,10 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     }
     let (facts, records) = (load.batch_facts(), load::fact_records(load.batches.iter().flat_map(|batch| &batch.runs)));
     warm_up(&options, &shares).await?;
-    if options.product_only {
-        println!("{:.0} facts/s", facts as f64 / product(&options, &shares).await?.seconds);
+    if let Some(times) = options.product_only {
+        for _ in 0..times {
+            println!("{:.0} facts/s", facts as f64 / product(&options, &shares).await?.seconds);
+        }
         return Ok(());
     }
     // Neither side begins with a broker that has not seen its like.

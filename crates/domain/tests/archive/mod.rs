@@ -148,7 +148,7 @@ impl Book {
         }
         for range in needs.digests {
             let found: Vec<_> = archived.iter().filter(|(held, _)| range.contains(held.epoch, held.seq)).collect();
-            let asked = range.last.0 - range.first.0 + 1;
+            let asked = range.count();
             assert_eq!(found.len() as u64, asked, "only digests of archived facts are asked for");
             found.iter().for_each(|(held, digest)| self.ledger.supply_digest(held.epoch, held.seq, *digest));
         }

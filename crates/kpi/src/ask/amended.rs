@@ -146,6 +146,52 @@ pub async fn amended_work(session: &SessionContext, question: &Question) -> Resu
     .await
 }
 
+/// What late records of one day changed of one counter's gain, for one reason.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AmendedCounter {
+    pub device: String,
+    pub site: String,
+    pub kind: String,
+    pub counter: String,
+    pub component: Option<String>,
+    pub unit: String,
+    pub source: String,
+    pub arrived: Day,
+    pub reason: String,
+    pub before_milli: i64,
+    pub after_milli: i64,
+    pub samples_before: i64,
+    pub records: Records,
+}
+
+impl AmendedCounter {
+    /// Nothing had been told of it before: the first telling amends nothing.
+    pub const fn is_first(&self) -> bool {
+        self.samples_before == 0
+    }
+}
+
+pub async fn amended_counters(session: &SessionContext, question: &Question) -> Result<Vec<AmendedCounter>, KpiError> {
+    ask(session, "amended_counters", question, |line| {
+        Ok(AmendedCounter {
+            device: line.text("device")?,
+            site: line.text("site")?,
+            kind: line.text("kind")?,
+            counter: line.text("counter")?,
+            component: line.some_text("component")?,
+            unit: line.text("unit")?,
+            source: line.text("source")?,
+            arrived: arrived(line)?,
+            reason: line.text("reason")?,
+            before_milli: line.int("gained_before_milli")?,
+            after_milli: line.int("gained_after_milli")?,
+            samples_before: line.int("samples_before")?,
+            records: records(line)?,
+        })
+    })
+    .await
+}
+
 fn arrived(line: &Line<'_>) -> Result<Day, KpiError> {
     Ok(Day(i32::try_from(line.int("arrived_day")?).unwrap_or_default()))
 }

@@ -93,6 +93,43 @@ pub async fn cycles(session: &SessionContext, question: &Question) -> Result<Vec
     .await
 }
 
+/// What one counter of one device gained, and how often the device failed meanwhile.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CyclesBetween {
+    pub device: String,
+    pub site: String,
+    pub kind: String,
+    pub counter: String,
+    pub component: Option<String>,
+    pub unit: String,
+    pub source: String,
+    pub gained_milli: i64,
+    /// Each makes the gain a lower bound.
+    pub resets: i64,
+    pub failures: u64,
+}
+
+pub async fn cycles_between_failures(
+    session: &SessionContext,
+    question: &Question,
+) -> Result<Vec<CyclesBetween>, KpiError> {
+    ask(session, "cycles_between_failures", question, |line| {
+        Ok(CyclesBetween {
+            device: line.text("device")?,
+            site: line.text("site")?,
+            kind: line.text("kind")?,
+            counter: line.text("counter")?,
+            component: line.some_text("component")?,
+            unit: line.text("unit")?,
+            source: line.text("source")?,
+            gained_milli: line.int("gained_milli")?,
+            resets: line.int("resets")?,
+            failures: line.int("failures")?.max(0).unsigned_abs(),
+        })
+    })
+    .await
+}
+
 /// How planned maintenance stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]

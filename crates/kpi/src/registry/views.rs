@@ -252,12 +252,30 @@ const AMENDED_WORK: &[Column] = columns! {
     last_offset: Number, "the last of them";
 };
 
+const AMENDED_COUNTERS: &[Column] = columns! {
+    device: Text, "the device";
+    site: Text, "its site";
+    kind: Text, "kind of equipment";
+    counter: Text, "the counter";
+    component: Text, "the part it counts; null: the whole device";
+    unit: Text, "its unit";
+    source: Text, "whose readings they are";
+    arrived_day: Day, "UTC day on which the log took the records";
+    reason: Text, "voided, corrected, clock_step, retired, moved, registered, claim or backlog";
+    gained_before_milli: Milli, "gained before";
+    gained_after_milli: Milli, "gained after";
+    samples_before: Count, "samples that told of it before: of none, the first telling amends nothing";
+    log_partition: Number, "partition of the records";
+    first_offset: Number, "the first of them";
+    last_offset: Number, "the last of them";
+};
+
 const BACKDATED: &[Column] = columns! {
-    what: Text, "calendar or contract";
+    what: Text, "calendar, contract or time_zone";
     site: Text, "the site";
     kind: Text, "kind of equipment; null: every kind";
     contract: Text, "number of the contract";
-    valid_from_day: Day, "first local day on which it holds";
+    valid_from_day: Day, "first local day on which it holds; a time zone holds at all times, and this is when it was given";
     recorded_us: InstantMicros, "when it was recorded";
     log_partition: Number, "partition of the record";
     log_offset: Number, "its offset";
@@ -381,6 +399,7 @@ pub fn views() -> &'static [View] {
                 sql: LazyLock::new(|| whole(sql!("amended_work")).replace("$now", "$closed")),
                 columns: AMENDED_WORK,
             },
+            view!("amended_counters", AMENDED_COUNTERS),
             view!("backdated", BACKDATED),
             view!("evidence", EVIDENCE),
             view!("pieces", PIECES),

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use medfleet_domain::fact::Body;
 use medfleet_domain::human::{Claimed, OrderClass, Phase, PmDone, PmOutcome, Retirement};
 use medfleet_kpi::Question;
-use medfleet_kpi::ask::{Amended, AmendedWork, Spent, Uptime, amended_work, amendments, pm, repairs, uptime};
+use medfleet_kpi::ask::{
+    Amended, AmendedWork, Spent, Uptime, amended_counters, amended_work, amendments, cycles, pm, repairs, uptime,
+};
 use medfleet_kpi::measure::Measure;
 
 use crate::given::{HOUR, House, P, S, UD, at, question, span};
@@ -325,4 +327,40 @@ async fn rows_that_take_over_from_a_claim_are_no_amendment() {
     let down = span("03-20 10:00", "04-01 00:00").micros();
     let month = uptime(&house.session().await, &asked).await.expect("the view answers");
     assert_eq!(month[0].measure.unscheduled_down, down);
+}
+
+#[tokio::test]
+async fn golden_a_reading_told_late_moves_what_its_counter_gained_in_both_periods_that_it_parts() {
+    let mut house = House::new();
+    house.register("ct-7", "02-01 00:00");
+    for (when, value) in [("03-10 08:00", 100), ("03-20 08:00", 180), ("04-05 08:00", 220)] {
+        house.reads("ct-7", when, value);
+    }
+    let told = house.now();
+    let april = question("04-01 00:00", "05-01 00:00", "05-20 00:00").closed_at(at("05-02 00:00"));
+    assert_eq!(amended_counters(&house.session().await, &march()).await.expect("it answers"), []);
+    house.late("05-04 09:00", |house| house.reads("ct-7", "03-31 08:00", 210));
+    // Between two of March it parts a gain of March and amends nothing.
+    house.late("05-05 09:00", |house| house.reads("ct-7", "03-15 08:00", 130));
+    let session = house.session().await;
+    for (asked, gains) in [(march(), (80_000, 110_000)), (april, (40_000, 10_000))] {
+        let found = amended_counters(&session, &asked).await.expect("it answers");
+        let [one] = &found[..] else { panic!("one change: {found:#?}") };
+        assert_eq!((&*one.counter, &*one.reason, one.arrived.to_string()), ("scans", "backlog", "2026-05-04".into()));
+        assert_eq!((one.before_milli, one.after_milli, one.is_first()), (gains.0, gains.1, false));
+        let gained = async |session| cycles(session, &asked).await.expect("it answers")[0].gained_milli;
+        assert_eq!((gained(&house.as_of(told).await).await, gained(&session).await), gains, "as `cycles` tells it");
+    }
+}
+
+#[tokio::test]
+async fn the_first_readings_of_a_counter_amend_nothing_however_late() {
+    let mut house = House::new();
+    house.register("ct-7", "02-01 00:00");
+    house.late("04-04 09:00", |house| {
+        house.reads("ct-7", "03-10 08:00", 100);
+        house.reads("ct-7", "03-20 08:00", 180);
+    });
+    let found = amended_counters(&house.session().await, &march()).await.expect("it answers");
+    assert_eq!(found.iter().map(|one| (one.after_milli, one.is_first())).collect::<Vec<_>>(), [(80_000, true)]);
 }

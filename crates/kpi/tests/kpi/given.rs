@@ -57,10 +57,21 @@ impl House {
     /// A house with one site, `north`, in UTC, open Monday to Friday from eight to five.
     pub fn new() -> Self {
         let mut house = Self::default();
-        let (title, region) = ("North".into(), "r".into());
-        house.fleet("01-01 00:00", Body::SiteDefined(Site { title, time_zone: "UTC".into(), region, demo: false }));
+        house.zone("01-01 00:00", "UTC");
         house.calendar("01-01 00:00", "01-01 00:00", 1..=5);
         house
+    }
+
+    /// Defines the site with this time zone.
+    pub fn zone(&mut self, said: &str, time_zone: &str) {
+        self.zone_of(said, said, time_zone);
+    }
+
+    /// The same, of an earlier time.
+    pub fn zone_of(&mut self, when: &str, said: &str, time_zone: &str) {
+        let (title, region) = ("North".into(), "r".into());
+        let body = Body::SiteDefined(Site { title, time_zone: time_zone.into(), region, demo: false });
+        self.tell(north(), "people", SourceKind::Record, at(when), at(said), body);
     }
 
     pub fn calendar(&mut self, valid_from: &str, said: &str, weekdays: std::ops::RangeInclusive<u8>) {
@@ -70,8 +81,7 @@ impl House {
     }
 
     pub fn fleet(&mut self, said: &str, body: Body) {
-        let subject = Subject::new(SubjectKind::Site, "north").expect("a good name");
-        self.tell(subject, "people", SourceKind::Record, at(said), at(said), body);
+        self.tell(north(), "people", SourceKind::Record, at(said), at(said), body);
     }
 
     pub fn register(&mut self, device: &str, when: &str) {
@@ -306,6 +316,10 @@ fn to_batch<R: Row>(rows: &[R]) -> RecordBatch {
 
 fn register(session: &SessionContext, name: &str, batch: RecordBatch) {
     session.register_batch(name, batch).expect("a new name");
+}
+
+fn north() -> Subject {
+    Subject::new(SubjectKind::Site, "north").expect("a good name")
 }
 
 pub fn device_of(name: &str) -> Subject {

@@ -274,6 +274,44 @@ async fn a_calendar_recorded_late_is_listed_with_the_points_by_which_it_moved_th
 }
 
 #[tokio::test]
+async fn another_time_zone_of_a_site_moves_its_past_and_is_listed_with_its_size() {
+    let mut house = House::new();
+    house.register("ct-7", "02-01 00:00");
+    // Down from the fifth hour before midnight, UTC, of a Friday: outside base hours in the east, within them in the west.
+    house.hears("ct-7", S, "03-20 08:00", "03-20 19:00");
+    house.hears("ct-7", UD, "03-20 19:00", "03-20 23:00");
+    let march = question("03-01 00:00", "04-01 00:00", "06-01 00:00");
+    let session = house.session().await;
+    assert_eq!(backdated(&session, &march).await.expect("it answers"), [], "the first zone of a site changes nothing");
+    let before = uptime(&session, &march).await.expect("it answers")[0].measure.operational_uptime();
+    let told = house.now();
+    house.zone("05-02 09:00", "America/New_York");
+    // Told again, it is no other zone.
+    house.zone("05-03 09:00", "America/New_York");
+    let session = house.session().await;
+    let after = uptime(&session, &march).await.expect("it answers")[0].measure.operational_uptime();
+    let listed = backdated(&session, &march).await.expect("it answers");
+    let [one] = &listed[..] else { panic!("one change of zone: {listed:#?}") };
+    assert_eq!((&*one.version.what, one.version.recorded), ("time_zone", at("05-02 09:00")));
+    let parts = |ratio: Option<medfleet_kpi::measure::Ratio>| ratio.map(|of| Part { over: of.over, under: of.under });
+    assert_eq!((one.before, one.after), (parts(before), parts(after)));
+    assert_ne!(one.before, one.after);
+    assert_eq!(backdated(&house.as_of(told).await, &march).await.expect("it answers"), []);
+}
+
+#[tokio::test]
+async fn a_definition_of_a_site_that_changes_its_zone_for_nobody_is_no_change() {
+    let mut house = House::new();
+    house.register("ct-7", "02-01 00:00");
+    house.zone("05-02 09:00", "America/New_York");
+    // Said of a time before the one that stands: it never holds.
+    house.zone_of("04-01 09:00", "05-20 09:00", "Asia/Tokyo");
+    let march = question("03-01 00:00", "04-01 00:00", "06-01 00:00");
+    let listed = backdated(&house.session().await, &march).await.expect("it answers");
+    assert_eq!(listed.iter().map(|one| one.version.recorded).collect::<Vec<_>>(), [at("05-02 09:00")]);
+}
+
+#[tokio::test]
 async fn a_calendar_without_hours_ends_the_one_before() {
     let mut house = House::new();
     house.register("ct-7", "02-01 00:00");

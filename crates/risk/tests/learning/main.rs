@@ -2,6 +2,8 @@
 
 mod world;
 
+use std::sync::LazyLock;
+
 use medfleet_risk::Error;
 use medfleet_risk::backtest::{Backtest, judge};
 use medfleet_risk::figures::{pr_auc, roc_auc};
@@ -27,10 +29,19 @@ fn backtest(world: &World) -> Result<(Model, Backtest), Error> {
     Ok((model, told))
 }
 
+/// The first world, and what was learnt of it and judged: two tests look at it.
+fn first() -> &'static (World, Model, Backtest) {
+    static FIRST: LazyLock<(World, Model, Backtest)> = LazyLock::new(|| {
+        let world = World::new(1, 260, 420);
+        let (model, told) = backtest(&world).expect("the first world can be learnt");
+        (world, model, told)
+    });
+    &FIRST
+}
+
 #[test]
 fn the_trees_come_close_to_an_oracle_and_speak_where_there_is_something_to_see() -> Result<(), Error> {
-    let world = World::new(1, 260, 420);
-    let (model, told) = backtest(&world)?;
+    let (world, model, told) = first();
     let judged = world.frame.decided(Split::rows(&world.frame, model.split.judge.expect("a backtest")), Horizon::Week);
     let telling = |row: &usize| world.frame.group(*row).component.as_ref() == TELLING;
     let (rows, failed): (Vec<usize>, Vec<bool>) =
@@ -59,11 +70,10 @@ fn the_trees_come_close_to_an_oracle_and_speak_where_there_is_something_to_see()
 
 #[test]
 fn what_the_gate_decides_does_not_depend_on_the_slice_that_reports_it() -> Result<(), Error> {
-    let world = World::new(1, 260, 420);
+    let (world, model, told) = first();
     let reported = Split::backtest(world.period, Horizon::Week)?.judge.expect("a backtest");
-    let (model, told) = backtest(&world)?;
     assert!(told.decisions.iter().any(|one| one.speaks != Speaker::Rules), "{:#?}", told.decisions);
-    let (other, told_other) = backtest(&world.fateless_from(reported.from))?;
+    let (other, told_other) = backtest(&world.clone().fateless_from(reported.from))?;
     assert_eq!(model.decisions, other.decisions);
     assert_ne!(told.kept, told_other.kept, "the slice that reports was changed");
     Ok(())

@@ -34,6 +34,7 @@ struct Days {
     states: Vec<bool>,
 }
 
+#[derive(Clone)]
 pub struct World {
     pub frame: Frame,
     pub lives: Vec<PartLife>,

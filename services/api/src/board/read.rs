@@ -4,7 +4,7 @@ use medfleet_domain::time::{Day, MICROS_PER_SECOND, Timestamp};
 use medfleet_kpi::Question;
 use medfleet_kpi::ask::{self, Amended, AmendedWork};
 use medfleet_kpi::backdated::{Sized, backdated};
-use medfleet_kpi::scorecard::{Group, Scorecard, scorecards};
+use medfleet_kpi::scorecard::{Group, Scorecard, Told};
 
 use super::outage::Outage;
 use super::{Board, Issue};
@@ -45,16 +45,17 @@ impl Read {
         let earlier = ask_of(before);
         let named = query::sites(open).await?;
         let mut sites = Vec::new();
-        let mut past = scorecards(session, &earlier, Group::Site).await?;
+        let (told, told_earlier) = (Told::read(session, &now).await?, Told::read(session, &earlier).await?);
+        let mut past = told_earlier.by(Group::Site);
         past.retain(|card| card.measure.known() > 0);
-        for card in scorecards(session, &now, Group::Site).await? {
+        for card in told.by(Group::Site) {
             let name = named.iter().find(|site| site.site == card.key.site).map(|site| site.name.clone());
             let before = past.iter().find(|past| past.key.site == card.key.site).cloned();
             sites.push(SiteCard { name: name.unwrap_or_else(|| card.key.site.clone()), card, before });
         }
         sites.sort_by(|a, b| a.name.cmp(&b.name));
-        let fleet = scorecards(session, &now, Group::Fleet).await?.pop();
-        let fleet_before = scorecards(session, &earlier, Group::Fleet).await?.pop();
+        let fleet = told.by(Group::Fleet).pop();
+        let fleet_before = told_earlier.by(Group::Fleet).pop();
         let fleet = fleet.map(|card| SiteCard {
             name: "All sites".to_owned(),
             card,
@@ -101,8 +102,8 @@ impl Read {
     pub fn backdated_words(&self) -> Vec<String> {
         let words = |one: &Sized| {
             let (which, moved, points) = (amended::terms(one), amended::moved(one), amended::points(one));
-            let (site, from, at) = (self.name(&one.version.site), one.version.valid_from, one.version.recorded);
-            format!("{site}, {which}, valid from {from}, recorded {at}: {moved} ({points})")
+            let (site, since, at) = (self.name(&one.version.site), amended::holds(one), one.version.recorded);
+            format!("{site}, {which}, {since}, recorded {at}: {moved} ({points})")
         };
         self.backdated.iter().map(words).collect()
     }

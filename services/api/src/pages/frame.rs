@@ -14,8 +14,9 @@ use crate::service::App;
 const PRESETS: [(i64, &str); 5] = [(1, "24 h"), (7, "7 days"), (30, "30 days"), (90, "90 days"), (365, "1 year")];
 
 /// The pages one can go to from anywhere.
-const ROOMS: [(&str, &str); 7] = [
+const ROOMS: [(&str, &str); 8] = [
     ("Fleet", "/"),
+    ("KPIs", "/scorecard"),
     ("Alerts", "/alerts"),
     ("Risk", "/risk"),
     ("PM", "/maintenance"),

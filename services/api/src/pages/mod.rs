@@ -16,6 +16,7 @@ mod now;
 pub(crate) mod parts;
 mod pipeline;
 mod risk;
+mod scorecard;
 mod site;
 mod statement;
 mod strip;
@@ -38,6 +39,7 @@ pub fn routes() -> Router<App> {
         .route("/sites/{site}", get(site::page))
         .route("/compare", get(compare::page))
         .route("/maintenance", get(maintenance::page))
+        .route("/scorecard", get(scorecard::page))
         .route("/devices/{device}", get(device::page))
         .route("/devices/{device}/evidence", get(evidence::page))
         .merge(alerts::routes())

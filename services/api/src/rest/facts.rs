@@ -150,7 +150,7 @@ pub async fn amend(
 /// Refuses to amend what nobody has told: a slip of the pen would wait in the log for a fact that never comes.
 async fn told_before(app: &App, of: &Subject, target: SeqRange) -> Result<(), Problem> {
     let open = app.cuts.find(None).await?;
-    if query::archived(&open, of, target).await? == target.last.0 - target.first.0 + 1 {
+    if query::archived(&open, of, target).await? == target.count() {
         return Ok(());
     }
     let named = format!("{} {}–{}", target.epoch, target.first.0, target.last.0);

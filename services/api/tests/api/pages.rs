@@ -98,6 +98,7 @@ async fn every_page_is_a_workbook_too() {
         "/contracts/north/SC-1",
         "/pipeline",
         "/maintenance",
+        "/scorecard",
     ] {
         let answer = street.get(&format!("{path}?format=xlsx")).await;
         assert_eq!(answer.status(), StatusCode::OK, "{path}");

@@ -104,6 +104,24 @@ fn heartbeat(site: &str, hour: i64, accepted: i64, weight: i64) -> HeadRow {
     }
 }
 
+/// Five exams until an hour.
+fn exams(site: &str, hour: i64) -> UsageRow {
+    UsageRow {
+        device: text(&format!("ct-{site}")),
+        site: text(site),
+        kind: text("ct"),
+        day: Day(i32::try_from(MONDAY / DAY).unwrap()),
+        counter: text("exams"),
+        unit: text("1"),
+        source: text("dicom"),
+        at: UtcMicros(MONDAY + hour * HOUR),
+        increment_milli: 5_000,
+        step: "counted".into(),
+        weight: 1,
+        ..UsageRow::default()
+    }
+}
+
 fn origin() -> Origin {
     Origin { rules: "fold 1".into(), log: "sample".into() }
 }
@@ -138,23 +156,7 @@ fn hospital(site: &str) -> Vec<(&'static str, RecordBatch)> {
                 heartbeat(site, 23, 80, 1),
             ]),
         ),
-        (
-            "usage",
-            batch(&[UsageRow {
-                device: text(device),
-                site: text(site),
-                kind: text("ct"),
-                day: Day(i32::try_from(MONDAY / DAY).unwrap()),
-                counter: text("exams"),
-                unit: text("1"),
-                source: text("dicom"),
-                at: UtcMicros(MONDAY + HOUR),
-                increment_milli: 5_000,
-                step: "counted".into(),
-                weight: 1,
-                ..UsageRow::default()
-            }]),
-        ),
+        ("usage", batch(&[exams(site, 1)])),
         (
             "errors",
             batch(&[ErrorRow {
@@ -303,6 +305,7 @@ impl Rig {
                 ("intervals", batch(&[late(-1, "standby"), late(1, "unscheduled_down")])),
                 ("facts", batch(&[fact])),
                 ("orders", batch(&[papers::late_phase(site, cause)])),
+                ("usage", batch(&[UsageRow { cause, ..exams(site, 5) }])),
             ];
             let known = hospital(site).into_iter().find(|(table, _)| *table == "sites");
             for (table, batch) in told.into_iter().chain(known) {

@@ -60,6 +60,7 @@ async fn every_function_answers_about_ones_own_sites() {
         (format!("amendments({PERIOD}, closed => '2026-03-03', site => 'south')"), 0, 1),
         (format!("backdated({PERIOD}, closed => '2026-03-02T12:00:00Z')"), 1, 2),
         (format!("amended_work({PERIOD}, closed => '2026-03-03')"), 1, 2),
+        (format!("amended_counters({PERIOD}, closed => '2026-03-03')"), 1, 2),
         ("order_phases()".to_owned(), 3, 6),
         ("contract_versions()".to_owned(), 1, 2),
         ("contract_versions(site => 'south')".to_owned(), 0, 1),

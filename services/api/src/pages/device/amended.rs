@@ -1,9 +1,9 @@
 //! What changed of a period after it was known: by later records, and by terms that were recorded late.
 
-use medfleet_kpi::ask::{Amended, AmendedWork, Stood};
+use medfleet_kpi::ask::{Amended, AmendedCounter, AmendedWork, Stood};
 use medfleet_kpi::backdated::Sized;
 
-use crate::pages::format::{Clock, decimal, duration, some_percent};
+use crate::pages::format::{Clock, decimal, duration, some_percent, thousandths};
 
 /// One change with its cause and size.
 pub struct AmendedLine {
@@ -43,11 +43,22 @@ impl AmendedLine {
         }
     }
 
+    pub fn of_counter(one: &AmendedCounter) -> Self {
+        let (before, after) = (thousandths(one.before_milli), thousandths(one.after_milli));
+        Self {
+            arrived: one.arrived.to_string(),
+            reason: format!("counter {}, {}", one.counter.replace('_', " "), reason(&one.reason)),
+            uptime: "–".to_owned(),
+            size: format!("{before} → {after} {}", one.unit),
+            records: one.records.to_string(),
+        }
+    }
+
     pub fn of_terms(one: &Sized, clock: Clock) -> Self {
         let version = &one.version;
         Self {
             arrived: clock.minute(version.recorded),
-            reason: format!("{}, valid from {}", terms(one), version.valid_from),
+            reason: format!("{}, {}", terms(one), holds(one)),
             uptime: moved(one),
             size: points(one),
             records: format!("{}:{}", version.log_partition, version.log_offset),
@@ -90,13 +101,22 @@ pub fn worked(one: &AmendedWork) -> String {
     said.join(", ")
 }
 
-/// Which terms: `a calendar of lasers`, `contract SC-1`.
+/// Which terms: `a calendar of lasers`, `contract SC-1`, another time zone.
 pub fn terms(one: &Sized) -> String {
     let version = &one.version;
     match (&version.contract, &version.kind) {
+        _ if version.what == "time_zone" => "another time zone of the site".to_owned(),
         (Some(contract), _) => format!("contract {contract}"),
         (None, Some(kind)) => format!("a calendar of {kind}"),
         (None, None) => "a calendar of all equipment".to_owned(),
+    }
+}
+
+/// Since when it holds. A time zone holds at all times.
+pub fn holds(one: &Sized) -> String {
+    match &*one.version.what {
+        "time_zone" => "at all times".to_owned(),
+        _ => format!("valid from {}", one.version.valid_from),
     }
 }
 

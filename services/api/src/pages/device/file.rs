@@ -13,7 +13,7 @@ use crate::period::Period;
 use crate::query::{self, DeviceVersion, Reported, Scope};
 
 /// Sheets by name, the view behind each, and what one row is.
-const VIEWS: [(&str, &str, &str); 8] = [
+const VIEWS: [(&str, &str, &str); 9] = [
     ("intervals", "pieces", "one span of the device in one condition, with the log record that made it so"),
     ("episodes", "failures", "one episode of trouble that began in the period"),
     ("orders", "repairs", "one corrective order opened in the period, with its clocks as far as they have run"),
@@ -21,9 +21,14 @@ const VIEWS: [(&str, &str, &str); 8] = [
     ("amendments", "amendments", "what records of one day, taken after the period's end, changed in it for one reason"),
     ("amended_work", "amended_work", "one repair or planned maintenance of which records came after the period's end"),
     (
+        "amended_counters",
+        "amended_counters",
+        "one counter whose gain was changed by records that came after the period's end",
+    ),
+    (
         "terms",
         "backdated",
-        "one calendar or contract recorded after the period, with the device's uptime before and after it",
+        "one calendar, contract or time zone recorded after the period, with the device's uptime before and after it",
     ),
     ("counters", "cycles", "what one counter gained in the period"),
 ];

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use medfleet_domain::human::{OrderClass, Phase};
 use medfleet_domain::statement::OrderFact;
 use medfleet_domain::time::{MICROS_PER_DAY, Timestamp};
-use medfleet_kpi::ask::{self, Amended, AmendedWork, Episode, EpisodeClass, PmState, PmWork, Repair};
+use medfleet_kpi::ask::{self, Amended, AmendedCounter, AmendedWork, Episode, EpisodeClass, PmState, PmWork, Repair};
 use medfleet_kpi::backdated::{Sized, backdated};
 use medfleet_kpi::statement::order_facts;
 use medfleet_kpi::stats::survival::Duration;
@@ -33,7 +33,8 @@ pub struct Work {
     pub pm: Vec<PmWork>,
     pub amended: Vec<Amended>,
     amended_work: Vec<AmendedWork>,
-    /// Calendars and contracts that were recorded after the period.
+    amended_counters: Vec<AmendedCounter>,
+    /// Calendars, contracts and time zones that were recorded after the period.
     backdated: Vec<Sized>,
 }
 
@@ -89,6 +90,7 @@ impl Work {
             pm: ask::pm(session, &asked).await?,
             amended: ask::amendments(session, &asked).await?,
             amended_work: ask::amended_work(session, &asked).await?,
+            amended_counters: ask::amended_counters(session, &asked).await?,
             backdated: backdated(session, &here).await?,
         })
     }
@@ -146,7 +148,8 @@ impl Work {
         let records = self.amended.iter().filter(|one| !one.is_first()).map(AmendedLine::of);
         let work = self.amended_work.iter().map(AmendedLine::of_work);
         let terms = self.backdated.iter().filter(|one| one.before != one.after || one.before.is_none());
-        records.chain(work).chain(terms.map(|one| AmendedLine::of_terms(one, clock))).collect()
+        let counters = self.amended_counters.iter().filter(|one| !one.is_first()).map(AmendedLine::of_counter);
+        records.chain(work).chain(counters).chain(terms.map(|one| AmendedLine::of_terms(one, clock))).collect()
     }
 }
 
