@@ -63,12 +63,42 @@ proptest! {
         for (at, byte) in damage {
             *at.get_mut(&mut bytes[..]) = byte;
         }
-        let run = pb::Run { facts: vec![bytes.clone().into()], ..(&samples::run()).into() };
-        let batch = pb::Batch { runs: vec![run], ..pb::Batch::decode(&*wire::encode_batch(&samples::batch())).unwrap() };
-        let taken = wire::decode_batch(batch.encode_to_vec().into()).unwrap().runs.remove(0);
-        let read = wire::decode_fact(&bytes).map(|sealed| wire::Spoken::from(&sealed.fact));
-        prop_assert_eq!(taken.map(|sound| sound.spoken).map_err(|bad| bad.refusal), read);
+        prop_assert_eq!(taken(&bytes), read(&bytes));
     }
+}
+
+/// What a door makes of a fact that is alone in its batch.
+fn taken(fact: &[u8]) -> Result<wire::Spoken, Refusal> {
+    let run = pb::Run { facts: vec![fact.to_vec().into()], ..(&samples::run()).into() };
+    let batch = pb::Batch { runs: vec![run], ..pb::Batch::decode(&*wire::encode_batch(&samples::batch())).unwrap() };
+    let taken = wire::decode_batch(batch.encode_to_vec().into()).unwrap().runs.remove(0);
+    taken.map(|sound| sound.spoken).map_err(|bad| bad.refusal)
+}
+
+/// What a reader makes of it.
+fn read(fact: &[u8]) -> Result<wire::Spoken, Refusal> {
+    wire::decode_fact(fact).map(|sealed| (&sealed.fact).into())
+}
+
+#[test]
+fn no_byte_of_a_fact_is_looked_at_with_less_care_than_it_is_read() {
+    let mut refused = 0;
+    for (name, fact) in samples::facts() {
+        // All others are read in full.
+        if !matches!(fact.body, Body::Began { .. } | Body::Stretch(_) | Body::Error(_) | Body::Usage(_)) {
+            continue;
+        }
+        let whole = wire::encode_fact(&fact);
+        for (at, value) in (0..whole.len()).flat_map(|at| (0..=u8::MAX).map(move |value| (at, value))) {
+            let mut bytes = whole.clone();
+            bytes[at] = value;
+            let read = read(&bytes);
+            refused += usize::from(read.is_err());
+            assert_eq!(taken(&bytes), read, "{name}, byte {at} is {value}");
+        }
+        (0..whole.len()).for_each(|end| assert_eq!(taken(&whole[..end]), read(&whole[..end]), "{name}, cut at {end}"));
+    }
+    assert!(refused > 10_000, "only {refused} were refused");
 }
 
 #[test]
