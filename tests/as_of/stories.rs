@@ -261,7 +261,8 @@ async fn as_of_an_instant_equals_a_fresh_installation_fed_with_what_came_before_
             made.0.iter().for_each(|(name, rows)| compared.add(name, rows));
         }
     }
-    compared.nothing_was_empty_but(&[]);
+    // Readings of counters are rare in stories, and none came late: `amended_counters` has cases of its own in `kpi`.
+    compared.nothing_was_empty_but(&["amended_counters"]);
     Ok(())
 }
 

@@ -25,7 +25,7 @@ STRIP_UNITS, ROUNDING_UNITS = 86_400, 1
 # What is no common use is as wide at least, as a line and as what can be pointed at. Above so many lines (`LINES_DRAWN_MAX`) a strip
 # is drawn in cells.
 COMMON, LINE_UNITS_MIN, MARK_UNITS_MIN, LINES_MAX = ("productive", "standby", "engineering"), 60, 129.6, 1_200
-PAINTED_DAYS, DEVICES_PAINTED = 30, 12
+PAINTED_DAYS, DEVICES_PAINTED, LONGEST_PAINTED = 30, 12, 2
 
 
 @pytest.fixture(scope="module")
@@ -68,10 +68,13 @@ def telling(house: House) -> dict:
 
 def test_every_page_has_data_and_leads_on(house: House) -> None:
     one = telling(house)
-    compare = page(house, f"/compare?days={DEMO_DAYS}&site={one['site']}")
+    asked = f"days={DEMO_DAYS}&site={one['site']}&cut={cut(house)}"
+    compare = page(house, f"/compare?{asked}")
     sites = house.json("/api/v1/sites")["sites"]
     assert all(site["name"] in compare for site in sites)
-    assert "which devices" in compare and f"/devices/{one['device']}" in compare
+    # Those with the most above expectation come first; others are in the file.
+    most = max(rows(house.get(f"/compare?{asked}&format=csv&table=devices")), key=lambda row: float(row["observed"]) - float(row["expected"]))
+    assert "which devices" in compare and f"/devices/{most['device']}" in compare
     device = page(house, f"/devices/{one['device']}?{week()}")
     facts = re.search(rf'href="(/devices/{one["device"]}/evidence[^"]+)"', device)
     assert facts and "Failures and interrupts" in device and f"contract={one['contract']}" in device
@@ -154,9 +157,10 @@ def test_the_timeline_paints_the_seconds_of_the_ledger(house: House) -> None:
     until = datetime.now(UTC).date() - timedelta(days=1)
     asked = f"from={until - timedelta(days=PAINTED_DAYS)}&until={until}&cut={cut(house)}"
     zones = {site["site"]: ZoneInfo(site["time_zone"]) for site in house.json("/api/v1/sites")["sites"]}
-    # The telling one, and others of all sites.
+    # The telling one, of each condition those that were in it the longest, and others of all sites.
     rows = sorted(house.json(f"/api/v1/uptime?group=device&{asked}")["rows"], key=lambda row: row["device"])
-    devices = [telling(house), *rows[:: max(1, len(rows) // DEVICES_PAINTED)]]
+    longest = [row for condition in PAINTED for row in sorted(rows, key=lambda row: -row["seconds"][condition])[:LONGEST_PAINTED]]
+    devices = [telling(house), *longest, *rows[:: max(1, len(rows) // DEVICES_PAINTED)]]
     painted, met = Counter(), set()
     for one in devices:
         pieces = [piece | {"spans": _by_day(piece, zones[one["site"]])} for piece in house.json(f"/api/v1/devices/{one['device']}/timeline?{asked}")["timeline"]]
