@@ -6,7 +6,7 @@ use bytes::Bytes;
 use medfleet_domain::fact::Fact;
 use medfleet_fuzz::{Bounds, Heap, files, fuzz};
 use medfleet_wire as wire;
-use medfleet_wire::limits::{BATCH_MAX_BYTES, FACT_MAX_BYTES};
+use medfleet_wire::limits::{BATCH_MAX_BYTES, BATCH_MAX_RUNS, FACT_MAX_BYTES};
 use medfleet_wire::{BatchTopic, Refusal};
 
 #[global_allocator]
@@ -102,9 +102,16 @@ fn fuzz_verdict() {
     fuzz_message("verdict", wire::encode_verdict(&samples::verdict()), wire::decode_verdict, wire::encode_verdict);
 }
 
+/// A run of nothing is two bytes, and is named with the reason why it cannot be read. Of these a batch has so many at most.
+const REFUSED_RUN_BYTES: usize = 640;
+
 #[test]
 fn fuzz_batch() {
-    let bounds = Bounds { input_max_bytes: BATCH_MAX_BYTES + 64, ..Bounds::default() };
+    let bounds = Bounds {
+        input_max_bytes: BATCH_MAX_BYTES + 64,
+        peak_base_bytes: Bounds::default().peak_base_bytes + BATCH_MAX_RUNS * REFUSED_RUN_BYTES,
+        ..Bounds::default()
+    };
     fuzz("batch", corpus("batch", wire::encode_batch(&samples::batch())), bounds, |bytes| {
         match wire::decode_batch(Bytes::copy_from_slice(bytes)) {
             Err(refusal) => refusal.code().to_owned(),
