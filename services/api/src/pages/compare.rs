@@ -14,8 +14,8 @@ use medfleet_kpi::table::Table;
 use serde::Deserialize;
 
 use super::download::{File, FileQuery, Sheet};
-use super::format::{decimal, kind_title};
-use super::frame::{Choice, Frame};
+use super::format::decimal;
+use super::frame::{Choice, Frame, Pick};
 use super::{PageProblem, rendered};
 use crate::kpi::question;
 use crate::period::PeriodQuery;
@@ -46,7 +46,7 @@ struct ComparePage {
     frame: Frame,
     by: Vec<Choice>,
     adjustments: Vec<Choice>,
-    kinds: Vec<Kind>,
+    kinds: Vec<Pick>,
     verdict: Vec<String>,
     /// What is counted: `failures` or `hours down`.
     what: &'static str,
@@ -57,12 +57,6 @@ struct ComparePage {
     beside: Vec<Beside>,
     spread: String,
     into: Option<Closer>,
-}
-
-struct Kind {
-    value: String,
-    label: String,
-    current: bool,
 }
 
 pub async fn page(
@@ -127,10 +121,7 @@ fn compose(
     ComparePage {
         by: choices(&frame, "by", &[("failures", "Failures"), ("downtime", "Hours down")]),
         adjustments: choices(&frame, "adjust", &Adjustment::ALL.map(|one| (one.as_str(), adjustment_title(one)))),
-        kinds: kinds
-            .iter()
-            .map(|one| Kind { value: one.clone(), label: kind_title(one).to_owned(), current: one == kind })
-            .collect(),
+        kinds: Pick::kinds(kinds, kind),
         verdict: verdict(&own, by, &name),
         what: what(by),
         adjusted_for: adjustment_words(adjustment),

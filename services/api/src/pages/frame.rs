@@ -3,12 +3,12 @@
 use axum::extract::State;
 use medfleet_domain::time::{MICROS_PER_DAY, Timestamp};
 
-use super::format::{Clock, duration, encoded, grouped};
+use super::format::{Clock, duration, encoded, grouped, kind_title};
 use crate::assets;
 use crate::cuts::{OpenCut, lag_records};
 use crate::period::{Period, PeriodQuery};
 use crate::problem::Problem;
-use crate::query::now;
+use crate::query::{Site, now};
 use crate::service::App;
 
 const PRESETS: [(i64, &str); 5] = [(1, "24 h"), (7, "7 days"), (30, "30 days"), (90, "90 days"), (365, "1 year")];
@@ -37,6 +37,19 @@ pub struct Pick {
     pub value: String,
     pub label: String,
     pub current: bool,
+}
+
+impl Pick {
+    pub fn sites(all: &[Site], chosen: &str) -> Vec<Self> {
+        let pick = |one: &Site| Self { value: one.site.clone(), label: one.name.clone(), current: one.site == chosen };
+        all.iter().map(pick).collect()
+    }
+
+    pub fn kinds(all: &[String], chosen: &str) -> Vec<Self> {
+        let pick =
+            |one: &String| Self { value: one.clone(), label: kind_title(one).to_owned(), current: one == chosen };
+        all.iter().map(pick).collect()
+    }
 }
 
 pub struct Frame {

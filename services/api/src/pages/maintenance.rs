@@ -149,14 +149,8 @@ fn compose(
     let unsettled = unsettled(work);
     MaintenancePage {
         classes: class_choices(&frame, class),
-        sites: sites
-            .iter()
-            .map(|one| Pick { value: one.site.clone(), label: one.name.clone(), current: one.site == site })
-            .collect(),
-        kinds: kinds
-            .iter()
-            .map(|one| Pick { value: one.clone(), label: kind_title(one).to_owned(), current: one == kind })
-            .collect(),
+        sites: Pick::sites(sites, site),
+        kinds: Pick::kinds(kinds, kind),
         verdict: verdict(&classes),
         lines: classes.iter().map(class_line).collect(),
         heads: shown.iter().map(|class| class.title()).collect(),

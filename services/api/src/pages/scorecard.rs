@@ -128,14 +128,8 @@ fn compose(
     sections.extend(cycles::section(counters, group, &|site| names.get(site).copied().unwrap_or(site).to_owned()));
     ScorecardPage {
         groups: group_choices(&frame, group),
-        sites: sites
-            .iter()
-            .map(|one| Pick { value: one.site.clone(), label: one.name.clone(), current: one.site == site })
-            .collect(),
-        kinds: kinds
-            .iter()
-            .map(|one| Pick { value: one.clone(), label: kind_title(one).to_owned(), current: one == kind })
-            .collect(),
+        sites: Pick::sites(sites, site),
+        kinds: Pick::kinds(kinds, kind),
         about: scope_words(site, kind, &names),
         first: match group {
             Group::Kind => "Equipment",
